@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+#
+# Two commands on a fresh Debian or Ubuntu machine, as root: "make demo" and "make test". Each installs what it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The machine's own Python: it makes the environments and drives the lab.
+PYTHON ?= /usr/bin/python3
+NEWEST := .build/venv-newest/bin/python
+GATES := $(PYTHON) -m tests.tools.gates
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help env demo test lab-up lab-down lab-status drill bench clean
+.PHONY: unit kernel lab molecule sanity sanity-oldest lint docs types syntax build changelog
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: env ## show two Docker hosts before and after hardening (sets everything up by itself)
+	@$(NEWEST) -m tests.demo
+
+test: env ## run every gate (sets everything up by itself)
+	@$(GATES)
+
+env: ## make the environments that everything below runs in
+	@tests/tools/bootstrap
+	@$(PYTHON) tests/tools/env.py
+
+lab-up: env ## boot the lab: Docker hosts and clients on this machine
+	@$(PYTHON) -m tests.lab up
+
+lab-down: ## end the lab and everything it started
+	@$(PYTHON) -m tests.lab down
+
+lab-status: ## say what of the lab is there
+	@$(PYTHON) -m tests.lab status
+
+unit: env ## gate: unit tests, no root needed
+	@$(GATES) unit
+
+kernel: env ## gate: tests in network namespaces of the real kernel
+	@$(GATES) kernel
+
+lab: env ## gate: tests on the lab's Docker hosts
+	@$(GATES) lab
+
+molecule: env ## gate: the roles on the lab's hosts, idempotence included
+	@$(GATES) molecule
+
+sanity: env ## gate: ansible-test sanity, newest ansible-core
+	@$(GATES) sanity
+
+sanity-oldest: env ## gate: ansible-test sanity, oldest ansible-core
+	@$(GATES) sanity-oldest
+
+lint: env ## gate: ansible-lint, profile production
+	@$(GATES) lint
+
+docs: env ## gate: documentation of plugins and roles
+	@$(GATES) docs
+
+types: env ## gate: mypy --strict on plugins/module_utils
+	@$(GATES) types
+
+syntax: env ## gate: what runs on targets is Python 3.8
+	@$(GATES) syntax
+
+build: env ## gate: the collection builds, installs and lists its modules
+	@$(GATES) build
+
+changelog: env ## gate: changelog fragments
+	@$(GATES) changelog
+
+drill: env ## the tests that take too long for "make test"
+	@$(GATES) drill
+
+bench: env ## measure against the bare tools and print the ratios
+	@$(NEWEST) -m tests.bench
+
+clean: ## remove what was built inside this tree (the cache outside stays)
+	@rm -rf .build .pytest_cache .mypy_cache .ansible tests/output

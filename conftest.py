@@ -16,6 +16,6 @@ for _name, _path in (
         _package = types.ModuleType(_name)
         _package.__path__ = _path  # type: ignore[attr-defined]
         sys.modules[_name] = _package
-        _parent, _, _child = _name.rpartition(".")
-        if _parent:
+        if "." in _name:
+            _parent, _child = _name.rsplit(".", 1)
             setattr(sys.modules[_parent], _child, _package)

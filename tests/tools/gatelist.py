@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""What each gate of ``make test`` does. A gate is one function that runs commands; gates.py runs the gates."""
+import ast
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Tuple
+
+from tests.tools import env as environments
+
+ROOT = environments.ROOT
+BUILD = environments.BUILD
+MODULES = ROOT / "plugins" / "modules"
+
+
+class Failed(Exception):
+    """The gate does not hold; the text says why."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate: its name, its budget in minutes, what it does."""
+
+    name: str
+    minutes: float
+    does: str
+    function: Callable[[], None]
+    path: str = ""  # what has to be in the tree for this gate to have a subject
+    needs: Tuple[str, ...] = ()
+    alone: bool = False  # nothing else runs beside it
+    pytest: bool = False  # its output ends with pytest's closing line
+    default: bool = True
+
+    def has_subject(self):
+        return not self.path or any(ROOT.glob(self.path))
+
+
+def step(*argv, cwd=ROOT, **variables):
+    """Run one command of a gate; a variable with the value None is unset."""
+    argv = [str(word) for word in argv]
+    print("+ " + " ".join(argv), flush=True)
+    env = {name: value for name, value in dict(os.environ, **variables).items() if value is not None}
+    done = subprocess.run(argv, cwd=str(cwd), env=env, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise Failed("exit code %d: %s" % (done.returncode, " ".join(argv)))
+
+
+def output(*argv, cwd=ROOT, **variables):
+    env = dict(os.environ, **variables)
+    return subprocess.run([str(word) for word in argv], cwd=str(cwd), env=env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, check=True).stdout.decode()
+
+
+def venv(name, program="python"):
+    return BUILD / ("venv-" + name) / "bin" / program
+
+
+def path_with(*folders):
+    """PATH with these folders first and without pyenv's shims, which break ansible-test."""
+    kept = [name for name in os.environ.get("PATH", "").split(os.pathsep) if "/.pyenv/" not in name]
+    return os.pathsep.join([str(folder) for folder in folders] + kept)
+
+
+def files():
+    """Every file that is tracked or would be, relative to the root."""
+    listed = output("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return sorted(name for name in set(listed.split("\0")) if name and os.path.lexists(str(ROOT / name)))
+
+
+@contextlib.contextmanager
+def copy():
+    """A copy of the tree at …/ansible_collections/drawbridge/docker: tools that look at the path get a real one."""
+    with tempfile.TemporaryDirectory(prefix="drawbridge-gate-") as folder:
+        collection = Path(folder, "ansible_collections", "drawbridge", "docker")
+        for name in files():
+            target = collection / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(str(ROOT / name), str(target), follow_symlinks=False)
+        yield collection
+
+
+def pytest(*arguments):
+    step(venv("newest"), "-m", "pytest", *arguments,
+         PATH=path_with(venv("newest").parent),
+         ANSIBLE_COLLECTIONS_PATH=str(BUILD / "collections"))
+
+
+def unit():
+    pytest("tests/unit", "-m", "not drill")
+
+
+def kernel():
+    pytest("tests/integration/kernel", "-m", "not drill", "--durations=5")
+
+
+def lab():
+    pytest("tests/integration/lab", "-m", "not drill", "--durations=10")
+
+
+def drill():
+    pytest("tests/integration", "-m", "drill", "--durations=0")
+
+
+def lab_up():
+    step("/usr/bin/python3", "-m", "tests.lab", "up")
+
+
+def lab_down():
+    step("/usr/bin/python3", "-m", "tests.lab", "down")
+
+
+def sanity_with(name):
+    """ansible-test sanity of one ansible-core, over every Python found that it supports."""
+    if not venv(name, "ansible-test").exists():
+        raise Failed("there is no environment %s: run make env" % name)
+    home = environments.CACHE / "ansible-test"
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    # ansible-test would fetch the installer of pip from its own server; Python brings one along.
+    source = next(venv(name).parent.parent.glob("lib/python3*/site-packages/ansible_test/_internal"))
+    text = (source / "python_requirements.py").read_text(encoding="utf-8")
+    for version in re.findall(r"\bpip='([\d.]+)'", text):
+        installer = cache / ("get_pip_%s.py" % version.replace(".", "_"))
+        installer.write_text("import ensurepip\nensurepip.bootstrap(default_pip=True)\n", encoding="utf-8")
+    pythons = sorted({str(path.parent) for path in environments.pythons().values()})
+    with copy() as collection:
+        step(venv(name, "ansible-test"), "sanity", "--color", "no", cwd=collection,
+             HOME=str(home), PATH=path_with(venv(name).parent, *pythons), LC_ALL="C.UTF-8",
+             PYENV_VERSION=None, PYTHONPATH=None, PYTHONDONTWRITEBYTECODE=None)
+
+
+def sanity():
+    sanity_with("newest")
+
+
+def sanity_oldest():
+    sanity_with("oldest")
+
+
+def lint():
+    with copy() as collection:
+        step("git", "init", "--quiet", cwd=collection)
+        step(venv("tools", "ansible-lint"), "--profile", "production", "--offline", "--nocolor", cwd=collection,
+             PATH=path_with(venv("tools").parent),
+             ANSIBLE_HOME=str(collection.parents[2] / "home"),
+             ANSIBLE_COLLECTIONS_PATH=str(collection.parents[2]))
+
+
+def docs():
+    with copy() as collection:
+        step(venv("tools", "antsibull-docs"), "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", ".",
+             cwd=collection, PATH=path_with(venv("tools").parent))
+    print("documentation of plugins and roles: no complaint")
+
+
+def types():
+    step(venv("tools", "mypy"), "--package", "ansible_collections.drawbridge.docker.plugins.module_utils")
+
+
+def syntax():
+    """What travels to targets is Python 3.8, the oldest that ansible-core 2.18 supports there."""
+    names = [name for name in files() if re.match(r"plugins/(modules|module_utils)/.*\.py$", name)]
+    for name in names:
+        ast.parse((ROOT / name).read_text(encoding="utf-8"), filename=name, feature_version=(3, 8))
+    python = environments.pythons().get((3, 8))
+    if python:
+        code = "import sys; [compile(open(name, encoding='utf-8').read(), name, 'exec') for name in sys.argv[1:]]"
+        step(python, "-c", code, *names)
+    print("%d files parse as Python 3.8%s" % (len(names), ", by Python 3.8 itself too" if python else ""))
+
+
+def build():
+    """The collection builds, installs from its archive, and documents its modules from there."""
+    wanted = {"drawbridge.docker." + path.stem for path in MODULES.glob("*.py") if path.stem != "__init__"}
+    path = path_with(venv("newest").parent)
+    with copy() as collection, tempfile.TemporaryDirectory(prefix="drawbridge-gate-") as folder:
+        step(venv("newest", "ansible-galaxy"), "collection", "build", "--output-path", folder, cwd=collection, PATH=path)
+        archive = next(Path(folder).glob("drawbridge-docker-*.tar.gz"))
+        with tarfile.open(str(archive)) as tar:
+            inside = sorted(tar.getnames())
+        strays = [name for name in inside if name.split("/")[0] in (".build", ".ci", ".git", "tests", "extensions")]
+        if strays:
+            raise Failed("the archive holds what nobody installs: %s" % " ".join(strays))
+        step(venv("newest", "ansible-galaxy"), "collection", "install", "--offline", "-p", folder, archive, PATH=path)
+        listed = output(venv("newest", "ansible-doc"), "--list", "--json", "drawbridge.docker", cwd=folder,
+                        ANSIBLE_COLLECTIONS_PATH=folder, ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="0", PATH=path)
+        found = set(json.loads(listed))
+        if found != wanted:
+            raise Failed("modules in the tree and not in the installed collection, or the other way round: %s"
+                         % " ".join(sorted(found ^ wanted)))
+    print("%d files in the archive, %d modules documented" % (len(inside), len(found)))
+
+
+def changelog():
+    step(venv("tools", "antsibull-changelog"), "lint", PATH=path_with(venv("tools").parent))
+    print("changelog fragments: no complaint")
+
+
+def molecule():
+    step(venv("tools", "molecule"), "test", "--all", cwd=ROOT / "extensions",
+         PATH=path_with(venv("tools").parent),
+         ANSIBLE_COLLECTIONS_PATH=str(BUILD / "collections"))
+
+
+GATES = (
+    Gate("syntax", 0.5, "what runs on targets is Python 3.8", syntax, path="plugins/module*"),
+    Gate("changelog", 0.5, "changelog fragments", changelog),
+    Gate("unit", 2, "unit tests, no root needed", unit, path="tests/unit", pytest=True),
+    Gate("lab-up", 12, "boot the lab (its file systems come from the cache, or are made)", lab_up, path="tests/lab"),
+    Gate("types", 1, "mypy --strict on plugins/module_utils", types, path="plugins/module_utils"),
+    Gate("lint", 2, "ansible-lint, profile production", lint),
+    Gate("docs", 1, "documentation of plugins and roles", docs),
+    Gate("build", 1, "the collection builds, installs, lists its modules", build),
+    Gate("sanity", 5, "ansible-test sanity, newest ansible-core", sanity),
+    Gate("sanity-oldest", 5, "ansible-test sanity, oldest ansible-core", sanity_oldest,
+         path=".build/venv-oldest/bin"),
+    Gate("kernel", 4, "tests in network namespaces", kernel, path="tests/integration/kernel", pytest=True),
+    Gate("lab", 10, "tests on the lab's Docker hosts", lab, path="tests/integration/lab",
+         needs=("lab-up",), alone=True, pytest=True),
+    Gate("molecule", 5, "roles on the lab's hosts, twice", molecule, path="extensions/molecule/*/molecule.yml",
+         needs=("lab-up",), alone=True),
+    Gate("drill", 60, "tests too long for every run", drill, path="tests/integration",
+         needs=("lab-up",), alone=True, pytest=True, default=False),
+    Gate("lab-down", 2, "end the lab that this run started", lab_down, default=False),
+)
+BY_NAME = {gate.name: gate for gate in GATES}
+
+
+def run(name):
+    """Run one gate in this process; the exit code of the process tells how it went."""
+    try:
+        BY_NAME[name].function()
+    except Failed as error:
+        print("%s: %s" % (name, error), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1]))

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Run the gates: ``python3 -m tests.tools.gates [NAME…]``, all of them without a name.
+
+Every gate runs even when another failed. At most two run at a time. One that takes twice its budget is ended. The
+output ends with a table and with the closing line of pytest, summed over the gates that are pytest runs.
+"""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from tests.tools.gatelist import BUILD, BY_NAME, GATES, ROOT
+
+SLOTS = 2
+LOGS = BUILD / "logs"
+CLOSING = re.compile(r"^=+ (.*\b(?:passed|failed|skipped|deselected|error|errors|no tests ran)\b.*) in ([\d.]+)s.*=+$")
+ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors")
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+class Run:
+    """One gate while and after it runs."""
+
+    def __init__(self, gate, without=()):
+        self.gate = gate
+        command = [sys.executable, "-m", "tests.tools.gatelist", gate.name]
+        if without:
+            command = [sys.executable, "-c", "import sys; sys.exit('not run: needs %s')" % " ".join(without)]
+        self.log = LOGS / (gate.name + ".log")
+        self.started = time.monotonic()
+        with open(str(self.log), "wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=str(ROOT), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True)
+        self.result = ""
+        self.took = 0.0
+
+    def minutes(self):
+        return (time.monotonic() - self.started) / 60
+
+    def text(self):
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def end(self):
+        """End the gate and what it started, politely first: it may have something to take down."""
+        for number, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(timeout=patience)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                pass
+
+    def poll(self):
+        """True when the gate is over; sets result and took."""
+        code = self.process.poll()
+        if code is None and self.minutes() > 2 * self.gate.minutes:
+            self.end()
+            self.result = "FAIL (ended at twice its budget)"
+        elif code is None:
+            return False
+        else:
+            self.result = "ok" if code == 0 else "FAIL"
+        self.took = self.minutes()
+        return True
+
+    def report(self):
+        text = self.text().rstrip()
+        if self.result == "ok":
+            say("%-14s ok    %4.1f of %g min: %s" % (
+                self.gate.name, self.took, self.gate.minutes, text.splitlines()[-1].strip() if text else "no output"))
+            return
+        say("%-14s %s after %.1f of %g min; its output:" % (
+            self.gate.name, self.result, self.took, self.gate.minutes))
+        say("-" * 78)
+        say(text)
+        say("-" * 78)
+
+
+def lab_is_up():
+    if not BY_NAME["lab-up"].has_subject():
+        return False
+    done = subprocess.run(["/usr/bin/python3", "-m", "tests.lab", "status"], cwd=str(ROOT), check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def choose(names):
+    """The gates to run, with what they need, in the order of the list."""
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        sys.exit("gates: there is no gate %s; there are: %s" % (" ".join(unknown), " ".join(BY_NAME)))
+    chosen = set(names) or {gate.name for gate in GATES if gate.default and gate.has_subject()}
+    for name in list(chosen):
+        chosen.update(BY_NAME[name].needs)
+    if not names and not any("lab-up" in BY_NAME[name].needs for name in chosen):
+        chosen.discard("lab-up")
+    return [gate for gate in GATES if gate.name in chosen]
+
+
+def run_all(gates):
+    """Run these gates, two at a time at most; the finished runs, in the order in which they ended."""
+    waiting, running, done = list(gates), [], []
+    heard = time.monotonic()
+    try:
+        while waiting or running:
+            for run in [run for run in running if run.poll()]:
+                running.remove(run)
+                done.append(run)
+                run.report()
+                heard = time.monotonic()
+            for gate in list(waiting):
+                busy = {run.gate.name for run in running} | {other.name for other in waiting if other is not gate}
+                if len(running) >= SLOTS or any(run.gate.alone for run in running):
+                    break
+                if busy.intersection(gate.needs) or (gate.alone and running):
+                    continue
+                waiting.remove(gate)
+                say("%-14s starts, budget %g min: %s" % (gate.name, gate.minutes, gate.does))
+                running.append(Run(gate, [run.gate.name for run in done
+                                          if run.result != "ok" and run.gate.name in gate.needs]))
+                heard = time.monotonic()
+            if time.monotonic() - heard > 60:
+                say("               … " + ", ".join("%s since %.1f min" % (r.gate.name, r.minutes()) for r in running))
+                heard = time.monotonic()
+            time.sleep(0.1)
+    finally:
+        for run in running:
+            run.end()
+    return done
+
+
+def closing_line(runs):
+    """pytest's closing line over all gates that are pytest runs, "" where there was none."""
+    counts, seconds = {}, 0.0
+    for run in runs:
+        if not run.gate.pytest:
+            continue
+        lines = [found for found in map(CLOSING.match, run.text().splitlines()) if found]
+        if lines:
+            for number, word in re.findall(r"(\d+) (\w+)", lines[-1].group(1)):
+                word = {"warning": "warnings", "error": "errors"}.get(word, word)
+                counts[word] = counts.get(word, 0) + int(number)
+            seconds += float(lines[-1].group(2))
+        if run.result != "ok" and not (lines and re.search(r"failed|error", lines[-1].group(1))):
+            counts["errors"] = counts.get("errors", 0) + 1  # it never came to its own closing line, or was ended
+    if not counts:
+        return ""
+    words = sorted(counts, key=lambda word: ORDER.index(word) if word in ORDER else len(ORDER))
+    return (" %s in %.2fs " % (", ".join("%d %s" % (counts[word], word) for word in words), seconds)).center(80, "=")
+
+
+def summary(gates, runs, minutes):
+    say()
+    say("%-14s %8s %8s  %s" % ("gate", "budget", "minutes", "result"))
+    for run in sorted(runs, key=lambda run: list(BY_NAME).index(run.gate.name)):
+        over = ", over its budget" if run.took > run.gate.minutes else ""
+        say("%-14s %8g %8.1f  %s%s" % (run.gate.name, run.gate.minutes, run.took, run.result, over))
+    failed = [run.gate.name for run in runs if run.result != "ok"]
+    say("%d gates in %.1f minutes, %s; whole outputs are in %s" % (
+        len(runs), minutes, "FAILED: " + " ".join(failed) if failed else "all ok", LOGS.relative_to(ROOT)))
+    line = closing_line(runs)
+    if line:
+        say(line)
+    return 1 if failed or len(runs) != len(gates) else 0
+
+
+def main(names):
+    def stop(*_unused):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    gates = choose(names)
+    absent = [gate.name for gate in GATES if gate.default and not gate.has_subject()]
+    if absent and not names:
+        say("without a subject in this tree, left out: %s" % " ".join(absent))
+    ours = any(gate.name == "lab-up" for gate in gates) and not lab_is_up()
+    started = time.monotonic()
+    runs = []
+    try:
+        runs = run_all(gates)
+    except KeyboardInterrupt:
+        say("stopped")
+    finally:
+        if ours:
+            gates.append(BY_NAME["lab-down"])
+            runs += run_all([BY_NAME["lab-down"]])
+    return summary(gates, runs, (time.monotonic() - started) / 60)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The engine's process and configuration file on this host, read from its files."""
+
+from __future__ import annotations
+
+import os
+from typing import List, NamedTuple, Optional
+
+from .proxy import config_file
+
+PROC = "/proc"
+PIDFILE = "/var/run/docker.pid"
+
+
+class Daemon(NamedTuple):
+    """A running dockerd.
+
+    cmdline: its arguments, its own name first.
+    config: the text of its daemon.json, None where it has none or it cannot be read.
+    """
+
+    pid: int
+    cmdline: List[str]
+    config: Optional[str]
+
+
+def find_daemon(proc: str = PROC, pidfile: str = PIDFILE) -> Optional[Daemon]:
+    """The dockerd in this network namespace, None where none is found.
+
+    The pid file first; without one every process. Engines inside containers show in the host's /proc as well: the
+    network namespace tells them apart.
+    """
+    own = _namespace(proc, "self")
+    for pid in _pids(proc, pidfile):
+        cmdline = _cmdline(proc, pid)
+        if cmdline and os.path.basename(cmdline[0]) == "dockerd" and _namespace(proc, pid) == own:
+            return Daemon(int(pid), cmdline, _read(config_file(cmdline)))
+    return None
+
+
+def _pids(proc: str, pidfile: str) -> List[str]:
+    noted = (_read(pidfile) or "").strip()
+    if noted.isascii() and noted.isdigit():
+        return [noted] + _all_pids(proc)
+    return _all_pids(proc)
+
+
+def _all_pids(proc: str) -> List[str]:
+    try:
+        return [name for name in os.listdir(proc) if name.isascii() and name.isdigit()]
+    except OSError:
+        return []
+
+
+def _cmdline(proc: str, pid: str) -> List[str]:
+    return [word for word in (_read(os.path.join(proc, pid, "cmdline")) or "").split("\0") if word]
+
+
+def _namespace(proc: str, pid: str) -> Optional[str]:
+    try:
+        return os.readlink(os.path.join(proc, pid, "ns", "net"))
+    except OSError:
+        return None
+
+
+def _read(path: str) -> Optional[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the collection asks of a Docker engine: four look-ups, answered with the API's own JSON.
+
+Two implementations: :mod:`.socket_client` for the one path whose cost counts at every task, :mod:`.sdk` for all else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Dict, List
+
+from ..errors import DrawbridgeError
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+
+
+class EngineUnreachable(DrawbridgeError):
+    """Nothing answers at the engine's address: no socket, refused, not permitted, too slow."""
+
+
+class EngineError(DrawbridgeError):
+    """Something answered, but not with what was asked for: an error status, or no API of an engine at all."""
+
+
+class Engine(ABC):
+    """A running engine. Each method asks it anew; the answers are its JSON, not interpreted.
+
+    All of them raise EngineUnreachable or EngineError.
+    """
+
+    @abstractmethod
+    def version(self) -> Dict[str, Any]:
+        """``GET /version``."""
+
+    @abstractmethod
+    def info(self) -> Dict[str, Any]:
+        """``GET /info``."""
+
+    @abstractmethod
+    def networks(self) -> List[Dict[str, Any]]:
+        """``GET /networks``."""
+
+    @abstractmethod
+    def containers(self) -> List[Dict[str, Any]]:
+        """``GET /containers/json``: the running ones."""
+
+
+def as_object(value: Any, asked: str) -> Dict[str, Any]:
+    """The answer as a JSON object, or EngineError."""
+    if not isinstance(value, dict):
+        raise EngineError("the engine answered %s with %s instead of an object" % (asked, type(value).__name__))
+    return value
+
+
+def as_objects(value: Any, asked: str) -> List[Dict[str, Any]]:
+    """The answer as a list of JSON objects, or EngineError. Go writes an empty list as null at times."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise EngineError("the engine answered %s with something else than a list of objects" % asked)
+    return value

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The Docker hosts: Debian root file systems booted with systemd as containers of the outer engine."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import threading
+import time
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from . import access, engine, layout, rootfs
+from .layout import HostSpec
+from .sh import LabError
+
+LABEL = "drawbridge.lab.host"
+UNITS = ("lab-addresses", "lab-vm", "lab-vm-server", "lab-vm-accept", "lab-services")
+MASKED = (
+    "getty@tty1.service", "console-getty.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer",
+    "fstrim.timer", "systemd-firstboot.service", "nftables.service", "systemd-networkd-wait-online.service",
+)
+CGROUP_V1_SWITCHES = ("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
+_building = threading.Lock()
+
+
+def execute(name: str, argv: list[str], *, input: str | bytes | None = None, check: bool = True,
+            timeout: float | None = None) -> CompletedProcess[str]:
+    """Run a command on a host, without SSH."""
+    words = ["exec", *(["--interactive"] if input is not None else []), name, *argv]
+    return engine.docker(words, input=input, check=check, timeout=timeout)
+
+
+def image(spec: HostSpec) -> str:
+    """The image's name carries the recipe's hash, so that a changed recipe is a new image."""
+    return f"drawbridge-lab/{rootfs.tarball(spec.suite).stem.replace('-', ':')}"
+
+
+def ensure(spec: HostSpec) -> None:
+    """Make the host if it is not there, boot it if it is off, and wait until its engine answers."""
+    if state(spec.name) is None:
+        _ensure_image(spec)
+        _create(spec)
+    if state(spec.name) != "running":
+        engine.docker(["start", spec.name])
+    wait_ready(spec.name)
+
+
+def state(name: str) -> str | None:
+    """The container's state, None when there is none."""
+    seen = engine.docker(["inspect", "--type=container", "--format", "{{.State.Status}}", name], check=False)
+    return None if seen.returncode else seen.stdout.strip()
+
+
+def wait_ready(name: str, timeout: float = 90) -> None:
+    """Wait until the host booted: units done, sshd listens, the engine answers."""
+    deadline = time.monotonic() + timeout
+    checks = {
+        "units are still starting": ["systemctl", "is-active", "--quiet", *(f"{unit}.service" for unit in UNITS)],
+        "sshd does not run": ["systemctl", "is-active", "--quiet", "ssh.service"],
+        "the engine does not answer": ["docker", "version"],
+    }
+    for failure, argv in checks.items():
+        while execute(name, argv, check=False).returncode:
+            if time.monotonic() > deadline or state(name) != "running":
+                failed = execute(name, ["systemctl", "--failed", "--no-legend", "--plain"], check=False).stdout
+                raise LabError(f"{name}: not ready after {timeout:.0f} s, {failure}; failed units: {failed or 'none'}")
+            time.sleep(0.2)
+
+
+def remove_all() -> None:
+    """Remove every container of the outer engine, with its volumes."""
+    ids = engine.docker(["ps", "--all", "--quiet"], check=False).stdout.split()
+    if ids:
+        engine.docker(["rm", "--force", "--volumes", *ids], check=False, timeout=60)
+
+
+def _ensure_image(spec: HostSpec) -> None:
+    if engine.docker(["image", "inspect", image(spec)], check=False).returncode:
+        with _building:
+            tarball = rootfs.ensure(spec.suite)
+        engine.docker(["import", tarball, image(spec)])
+
+
+def _create(spec: HostSpec) -> None:
+    """Create the container, put the host's own files into it; it is not booted yet."""
+    engine.docker([
+        "create", "--name", spec.name, "--hostname", spec.name, "--label", LABEL,
+        "--network", engine.LAN, "--ip", spec.v4, "--ip6", spec.v6,
+        "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined",
+        "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined",
+        "--tmpfs=/run:exec", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec",
+        "--volume=/var/lib/docker", "--volume=/var/lib/containerd", "--stop-signal=SIGRTMIN+3",
+        *_cgroup_options(spec), image(spec), "/sbin/init", *_init_arguments(spec),
+    ])
+    engine.docker(["cp", "-", f"{spec.name}:/"], input=_files(spec))
+
+
+def _cgroup_v2() -> bool:
+    """Whether the machine has the unified hierarchy only."""
+    return Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
+def _legacy_systemd(spec: HostSpec) -> bool:
+    """Whether the suite's systemd still boots on cgroup v1."""
+    return spec.suite in ("bookworm", "trixie")
+
+
+def _cgroup_options(spec: HostSpec) -> list[str]:
+    """What systemd in the container needs to see of the machine's cgroups."""
+    tree = "/sys/fs/cgroup"
+    if not _cgroup_v2() and not _legacy_systemd(spec):
+        tree = "/sys/fs/cgroup/unified"
+        if not Path(tree).is_dir():
+            raise LabError(f"{spec.name} wants cgroup v2, and this machine mounts it nowhere")
+    return ["--cgroupns=host", f"--volume={tree}:/sys/fs/cgroup:rw"]
+
+
+def _init_arguments(spec: HostSpec) -> tuple[str, ...]:
+    return CGROUP_V1_SWITCHES if not _cgroup_v2() and spec.suite == "trixie" else ()
+
+
+def _files(spec: HostSpec) -> bytes:
+    """A tar of the files that make the root file system this host: units, keys, addresses."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in UNITS:
+            _add(tar, f"etc/systemd/system/{name}.service", (layout.GUEST / f"{name}.service").read_bytes())
+            _link(tar, f"etc/systemd/system/multi-user.target.wants/{name}.service", f"../{name}.service")
+        for name in MASKED:
+            _link(tar, f"etc/systemd/system/{name}", "/dev/null")
+        _add(tar, "usr/local/lib/lab/answer.py", (layout.GUEST / "answer.py").read_bytes(), 0o755)
+        _add(tar, "etc/ssh/sshd_config.d/lab.conf", (layout.GUEST / "lab-sshd.conf").read_bytes())
+        _add(tar, "etc/ssh/lab_host_key", access.host_key(spec.name).read_bytes(), 0o600)
+        _add(tar, "root/.ssh/authorized_keys", access.public_key().encode(), 0o600)
+        _add(tar, "etc/drawbridge-lab.env", _environment(spec).encode())
+    return buffer.getvalue()
+
+
+def _environment(spec: HostSpec) -> str:
+    values = {
+        "V4": spec.v4, "V4_SECOND": spec.v4_second, "V6": spec.v6, "V6_SECOND": spec.v6_second,
+        "ROUTER_V4": layout.ROUTER.v4, "ROUTER_V6": layout.ROUTER.v6,
+        "VM": spec.vm, "VM_GATEWAY": spec.vm_gateway,
+    }
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def _add(tar: tarfile.TarFile, path: str, data: bytes, mode: int = 0o644) -> None:
+    _folders(tar, path)
+    info = tarfile.TarInfo(path)
+    info.size, info.mode, info.mtime = len(data), mode, int(time.time())
+    tar.addfile(info, io.BytesIO(data))
+
+
+def _link(tar: tarfile.TarFile, path: str, target: str) -> None:
+    info = tarfile.TarInfo(path)
+    info.type, info.linkname, info.mtime = tarfile.SYMTYPE, target, int(time.time())
+    tar.addfile(info)
+
+
+def _folders(tar: tarfile.TarFile, path: str) -> None:
+    """The folders that no package made; /root/.ssh must be closed to others."""
+    for folder, mode in (("root/.ssh", 0o700), ("usr/local/lib/lab", 0o755)):
+        if path.startswith(folder):
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode, info.mtime = tarfile.DIRTYPE, mode, int(time.time())
+            tar.addfile(info)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build"
-CACHE = Path(os.environ.get("DRAWBRIDGE_LAB_CACHE") or "/var/cache/drawbridge-lab")
+DEFAULT_CACHE = "/var/cache/drawbridge-lab" if os.geteuid() == 0 else "~/.cache/drawbridge-lab"
+CACHE = Path(os.environ.get("DRAWBRIDGE_LAB_CACHE") or DEFAULT_CACHE).expanduser()
 REQUIREMENTS = ROOT / "tests" / "requirements"
 # Pythons that may run the ansible-core of each environment, best first.
 WANTED = {

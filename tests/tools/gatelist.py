@@ -3,6 +3,7 @@
 """What each gate of ``make test`` does. A gate is one function that runs commands; gates.py runs the gates."""
 import ast
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -122,7 +123,7 @@ def sanity_with(name):
     """ansible-test sanity of one ansible-core, over every Python found that it supports."""
     if not venv(name, "ansible-test").exists():
         raise Failed("there is no environment %s: run make env" % name)
-    home = environments.CACHE / "ansible-test"
+    home = environments.CACHE / ("ansible-test-" + name)
     cache = home / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     # ansible-test would fetch the installer of pip from its own server; Python brings one along.
@@ -132,7 +133,9 @@ def sanity_with(name):
         installer = cache / ("get_pip_%s.py" % version.replace(".", "_"))
         installer.write_text("import ensurepip\nensurepip.bootstrap(default_pip=True)\n", encoding="utf-8")
     pythons = sorted({str(path.parent) for path in environments.pythons().values()})
-    with copy() as collection:
+    # What ansible-test keeps there is not made for two runs at a time.
+    with open(str(home / "lock"), "w", encoding="utf-8") as lock, copy() as collection:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         step(venv(name, "ansible-test"), "sanity", "--color", "no", cwd=collection,
              HOME=str(home), PATH=path_with(venv(name).parent, *pythons), LC_ALL="C.UTF-8",
              PYENV_VERSION=None, PYTHONPATH=None, PYTHONDONTWRITEBYTECODE=None)

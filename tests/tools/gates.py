@@ -24,28 +24,30 @@ def say(text=""):
     print(text, flush=True)
 
 
+def command_of(gate):
+    return [sys.executable, "-m", "tests.tools.gatelist", gate.name]
+
+
 class Run:
     """One gate while and after it runs."""
 
     def __init__(self, gate, without=()):
         self.gate = gate
-        command = [sys.executable, "-m", "tests.tools.gatelist", gate.name]
+        command = command_of(gate)
         if without:
             command = [sys.executable, "-c", "import sys; sys.exit('not run: needs %s')" % " ".join(without)]
-        self.log = LOGS / (gate.name + ".log")
+        self.log = LOGS / ("%s.%d" % (gate.name, os.getpid()))  # another run may be at the same gate
         self.started = time.monotonic()
         with open(str(self.log), "wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=str(ROOT), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True)
         self.result = ""
+        self.output = ""
         self.took = 0.0
 
     def minutes(self):
         return (time.monotonic() - self.started) / 60
-
-    def text(self):
-        return self.log.read_text(encoding="utf-8", errors="replace")
 
     def end(self):
         """End the gate and what it started, politely first: it may have something to take down."""
@@ -67,10 +69,12 @@ class Run:
         else:
             self.result = "ok" if code == 0 else "FAIL"
         self.took = self.minutes()
+        self.log = self.log.replace(LOGS / (self.gate.name + ".log"))
+        self.output = self.log.read_text(encoding="utf-8", errors="replace").rstrip()
         return True
 
     def report(self):
-        text = self.text().rstrip()
+        text = self.output
         if self.result == "ok":
             say("%-14s ok    %4.1f of %g min: %s" % (
                 self.gate.name, self.took, self.gate.minutes, text.splitlines()[-1].strip() if text else "no output"))
@@ -141,7 +145,7 @@ def closing_line(runs):
     for run in runs:
         if not run.gate.pytest:
             continue
-        lines = [found for found in map(CLOSING.match, run.text().splitlines()) if found]
+        lines = [found for found in map(CLOSING.match, run.output.splitlines()) if found]
         if lines:
             for number, word in re.findall(r"(\d+) (\w+)", lines[-1].group(1)):
                 word = {"warning": "warnings", "error": "errors"}.get(word, word)
@@ -163,7 +167,7 @@ def summary(gates, runs, minutes):
         say("%-14s %8g %8.1f  %s%s" % (run.gate.name, run.gate.minutes, run.took, run.result, over))
     failed = [run.gate.name for run in runs if run.result != "ok"]
     say("%d gates in %.1f minutes, %s; whole outputs are in %s" % (
-        len(runs), minutes, "FAILED: " + " ".join(failed) if failed else "all ok", LOGS.relative_to(ROOT)))
+        len(runs), minutes, "FAILED: " + " ".join(failed) if failed else "all ok", os.path.relpath(str(LOGS), str(ROOT))))
     line = closing_line(runs)
     if line:
         say(line)

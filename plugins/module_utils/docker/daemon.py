@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import List, NamedTuple, Optional
 
+from ..host.system import System
 from .proxy import config_file
 
 PROC = "/proc"
@@ -27,48 +28,33 @@ class Daemon(NamedTuple):
     config: Optional[str]
 
 
-def find_daemon(proc: str = PROC, pidfile: str = PIDFILE) -> Optional[Daemon]:
+def find_daemon(system: System, proc: str = PROC, pidfile: str = PIDFILE) -> Optional[Daemon]:
     """The dockerd in this network namespace, None where none is found.
 
     The pid file first; without one every process. Engines inside containers show in the host's /proc as well: the
     network namespace tells them apart.
     """
     own = _namespace(proc, "self")
-    for pid in _pids(proc, pidfile):
-        cmdline = _cmdline(proc, pid)
+    for pid in _pids(system, proc, pidfile):
+        text = system.read(os.path.join(proc, pid, "cmdline")) or ""
+        cmdline = [word for word in text.split("\0") if word]
         if cmdline and os.path.basename(cmdline[0]) == "dockerd" and _namespace(proc, pid) == own:
-            return Daemon(int(pid), cmdline, _read(config_file(cmdline)))
+            return Daemon(int(pid), cmdline, system.read(config_file(cmdline)))
     return None
 
 
-def _pids(proc: str, pidfile: str) -> List[str]:
-    noted = (_read(pidfile) or "").strip()
-    if noted.isascii() and noted.isdigit():
-        return [noted] + _all_pids(proc)
-    return _all_pids(proc)
-
-
-def _all_pids(proc: str) -> List[str]:
+def _pids(system: System, proc: str, pidfile: str) -> List[str]:
+    noted = (system.read(pidfile) or "").strip()
+    first = [noted] if noted.isascii() and noted.isdigit() else []
     try:
-        return [name for name in os.listdir(proc) if name.isascii() and name.isdigit()]
+        names = os.listdir(proc)
     except OSError:
-        return []
-
-
-def _cmdline(proc: str, pid: str) -> List[str]:
-    return [word for word in (_read(os.path.join(proc, pid, "cmdline")) or "").split("\0") if word]
+        return first
+    return first + [name for name in names if name.isascii() and name.isdigit()]
 
 
 def _namespace(proc: str, pid: str) -> Optional[str]:
     try:
         return os.readlink(os.path.join(proc, pid, "ns", "net"))
     except OSError:
-        return None
-
-
-def _read(path: str) -> Optional[str]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            return handle.read()
-    except (OSError, ValueError):
         return None

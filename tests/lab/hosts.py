@@ -19,7 +19,9 @@ LABEL = "drawbridge.lab.host"
 UNITS = ("lab-addresses", "lab-vm", "lab-vm-server", "lab-vm-accept", "lab-services")
 MASKED = (
     "getty@tty1.service", "console-getty.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer",
-    "fstrim.timer", "systemd-firstboot.service", "nftables.service", "systemd-networkd-wait-online.service",
+    "fstrim.timer", "systemd-firstboot.service", "nftables.service", "systemd-modules-load.service",
+    "dev-hugepages.mount", "dev-mqueue.mount", "sys-fs-fuse-connections.mount", "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount", "sys-kernel-config.mount",
 )
 CGROUP_V1_SWITCHES = ("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
 _building = threading.Lock()
@@ -131,6 +133,7 @@ def _files(spec: HostSpec) -> bytes:
         for name in MASKED:
             _link(tar, f"etc/systemd/system/{name}", "/dev/null")
         _add(tar, "usr/local/lib/lab/answer.py", (layout.GUEST / "answer.py").read_bytes(), 0o755)
+        _add(tar, "usr/local/bin/make-image", (layout.GUEST / "make_image.py").read_bytes(), 0o755)
         _add(tar, "etc/ssh/sshd_config.d/lab.conf", (layout.GUEST / "lab-sshd.conf").read_bytes())
         _add(tar, "etc/ssh/lab_host_key", access.host_key(spec.name).read_bytes(), 0o600)
         _add(tar, "root/.ssh/authorized_keys", access.public_key().encode(), 0o600)

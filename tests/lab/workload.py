@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import tarfile
 from dataclasses import dataclass
 
-from . import hosts, layout
+from . import hosts
 from .layout import HostSpec
 
-IMAGE = "lab/busybox:1"
+IMAGE = "lab/server:1"
 BACKEND = "backend"
 NET6 = "net6"
 RANGE = range(8100, 8104)
@@ -20,10 +17,10 @@ RANGE = range(8100, 8104)
 
 @dataclass(frozen=True)
 class Container:
-    """A container of the workload; the command is serve's: server program, address to listen on, ports."""
+    """A container of the workload; it answers on the given places (protocol,address,port)."""
 
     name: str
-    command: tuple[str, ...]
+    places: tuple[str, ...]
     publish: tuple[str, ...] = ()
     network: str = "bridge"
 
@@ -31,22 +28,22 @@ class Container:
         """The engine's command that makes it."""
         published = [word for port in self.publish for word in ("--publish", port)]
         return ["docker", "run", "--detach", "--restart=always", "--stop-signal=KILL", "--name", self.name,
-                "--network", self.network, *published, IMAGE, "serve", self.name, *self.command]
+                "--network", self.network, *published, IMAGE, "answer", self.name, *self.places]
 
 
 def containers(spec: HostSpec) -> list[Container]:
     """The workload of a host."""
     ports = tuple(str(port) for port in RANGE)
     return [
-        Container("web", ("tcpsvd", "0", "80"), ("8080:80",)),
-        Container("same", ("tcpsvd", "0", "8081"), ("8081:8081",)),
-        Container("one", ("tcpsvd", "0", "80"), (f"{spec.v4_second}:8082:80", f"[{spec.v6_second}]:8082:80")),
-        Container("range", ("tcpsvd", "0", *ports), (f"{ports[0]}-{ports[-1]}:{ports[0]}-{ports[-1]}",)),
-        Container("udp", ("udpsvd", "0", "5300"), ("5300:5300/udp",)),
-        Container("local", ("tcpsvd", "0", "80"), ("127.0.0.1:8090:80",)),
-        Container("six", ("tcpsvd", "::", "80"), ("8083:80",), NET6),
-        Container("peer", ("tcpsvd", "0", "80"), (), BACKEND),
-        Container("peer2", ("tcpsvd", "0", "80"), (), BACKEND),
+        Container("web", ("tcp,0.0.0.0,80",), ("8080:80",)),
+        Container("same", ("tcp,0.0.0.0,8081",), ("8081:8081",)),
+        Container("one", ("tcp,0.0.0.0,80",), (f"{spec.v4_second}:8082:80", f"[{spec.v6_second}]:8082:80")),
+        Container("range", tuple(f"tcp,0.0.0.0,{port}" for port in ports), (f"{ports[0]}-{ports[-1]}:{ports[0]}-{ports[-1]}",)),
+        Container("udp", ("udp,0.0.0.0,5300",), ("5300:5300/udp",)),
+        Container("local", ("tcp,0.0.0.0,80",), ("127.0.0.1:8090:80",)),
+        Container("six", ("tcp,0.0.0.0,80", "tcp,::,80"), ("8083:80",), NET6),
+        Container("peer", ("tcp,0.0.0.0,80",), (), BACKEND),
+        Container("peer2", ("tcp,0.0.0.0,80",), (), BACKEND),
     ]
 
 
@@ -58,7 +55,7 @@ def networks(spec: HostSpec) -> dict[str, list[str]]:
 def ensure(spec: HostSpec) -> None:
     """Make what is missing of the workload, and start what stands still."""
     if hosts.execute(spec.name, ["docker", "image", "inspect", IMAGE], check=False).returncode:
-        hosts.execute(spec.name, ["docker", "import", "-", IMAGE], input=_image())
+        hosts.execute(spec.name, ["make-image", IMAGE])
     there = hosts.execute(spec.name, ["docker", "network", "ls", "--format", "{{.Name}}"]).stdout.split()
     for name, options in networks(spec).items():
         if name not in there:
@@ -74,25 +71,3 @@ def ensure(spec: HostSpec) -> None:
 def _states(host: str) -> dict[str, str]:
     listed = hosts.execute(host, ["docker", "ps", "--all", "--format", "{{.Names}} {{.State}}"]).stdout
     return dict(line.split(" ", 1) for line in listed.splitlines())
-
-
-def _image() -> bytes:
-    """An image from nothing but a static busybox and two scripts of ours."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add(_busybox(), "bin/busybox")
-        for applet in ("sh", "tcpsvd", "udpsvd", "sleep", "cat", "ip", "kill"):
-            link = tarfile.TarInfo(f"bin/{applet}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-        for script in sorted((layout.GUEST / "image").iterdir()):
-            data = script.read_bytes()
-            info = tarfile.TarInfo(f"bin/{script.name}")
-            info.size, info.mode = len(data), 0o755
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def _busybox() -> str:
-    """The machine's static busybox."""
-    return shutil.which("busybox") or "/usr/bin/busybox"

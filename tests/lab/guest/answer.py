@@ -1,53 +1,57 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -IS
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Answer every TCP connection and every UDP datagram with one line: a name and the peer's address.
 
-Usage: answer.py NAME PROTOCOL,ADDRESS,PORT ...
+Usage: answer.py NAME PROTOCOL,ADDRESS,PORT ...   (PROTOCOL is tcp or udp)
 """
 
-from __future__ import annotations
-
-import asyncio
+import select
+import signal
+import socket
 import sys
 
 
-class Datagrams(asyncio.DatagramProtocol):
-    """The UDP side."""
+def listen(place):
+    """A socket that listens on PROTOCOL,ADDRESS,PORT; an IPv6 one takes IPv6 only."""
+    protocol, address, port = place.split(",")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    listener = socket.socket(family, kind)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind((address, int(port)))
+    if protocol == "tcp":
+        listener.listen(256)
+    return listener
 
-    def __init__(self, name: str) -> None:
-        self.name = name
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport to answer on."""
-        self.transport = transport
+def answer(name, listener):
+    """Take one connection or datagram and send the line back."""
+    if listener.type == socket.SOCK_DGRAM:
+        _data, peer = listener.recvfrom(2048)
+        listener.sendto(f"{name} {peer[0]}\n".encode(), peer)
+        return
+    connection, peer = listener.accept()
+    with connection:
+        connection.sendall(f"{name} {peer[0]}\n".encode())
 
-    def datagram_received(self, data: bytes, addr: tuple) -> None:
-        """Send the line back to where the datagram came from."""
-        self.transport.sendto(f"{self.name} {addr[0]}\n".encode(), addr)
 
-
-async def serve(name: str, places: list[str]) -> None:
-    """Listen on every place, for ever."""
-
-    async def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(f"{name} {writer.get_extra_info('peername')[0]}\n".encode())
-            await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    loop = asyncio.get_running_loop()
-    for place in places:
-        protocol, address, port = place.split(",")
-        if protocol == "tcp":
-            await asyncio.start_server(connected, address, int(port))
-        else:
-            await loop.create_datagram_endpoint(lambda: Datagrams(name), local_addr=(address, int(port)))
-    await asyncio.Event().wait()
+def serve(name, places):
+    """Answer on every place, for ever."""
+    listeners = {listener.fileno(): listener for listener in map(listen, places)}
+    poll = select.poll()
+    for number in listeners:
+        poll.register(number, select.POLLIN)
+    while True:
+        for number, _event in poll.poll():
+            try:
+                answer(name, listeners[number])
+            except OSError as error:
+                print(f"{name}: {error}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], sys.argv[2:]))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    serve(sys.argv[1], sys.argv[2:])

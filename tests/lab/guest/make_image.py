@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Import a small image into this host's engine: its static busybox, its Python, and answer.
+
+Usage: make-image NAME
+"""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+
+LEFT_OUT = {"test", "idlelib", "tkinter", "lib2to3", "ensurepip", "dist-packages", "turtledemo", "pydoc_data", "venv"}
+APPLETS = ("sh", "cat", "ls", "sleep", "ip", "ping", "nc", "env", "kill", "ps", "hostname")
+ANSWER = "/usr/local/lib/lab/answer.py"
+MERGED = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin": "usr/bin"}
+
+
+def libraries(program):
+    """The shared libraries that a program needs, by the names that it knows them by."""
+    listed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    return sorted({word for line in listed.splitlines() for word in line.split() if word.startswith("/")})
+
+
+def merged(path):
+    """The path inside a merged /usr."""
+    path = path.lstrip("/")
+    return path if path.startswith("usr/") else f"usr/{path}"
+
+
+def keep(entry):
+    """Leave out what no server needs."""
+    parts = entry.name.split("/")
+    return None if LEFT_OUT & set(parts) or any(part.startswith("config-") for part in parts) else entry
+
+
+def link(tar, name, target):
+    """Add a symbolic link."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, target
+    tar.addfile(info)
+
+
+def write(stream):
+    """Write the image's tar."""
+    python = os.path.realpath(sys.executable)
+    with tarfile.open(fileobj=stream, mode="w|") as tar:
+        for name, target in MERGED.items():
+            link(tar, name, target)
+        for path in [python, *libraries(python)]:
+            tar.add(os.path.realpath(path), merged(path))
+        link(tar, "usr/bin/python3", os.path.basename(python))
+        tar.add(sysconfig.get_path("stdlib"), merged(sysconfig.get_path("stdlib")), filter=keep)
+        tar.add(os.path.realpath("/bin/busybox"), "usr/bin/busybox")
+        for applet in APPLETS:
+            link(tar, f"usr/bin/{applet}", "busybox")
+        tar.add(ANSWER, "usr/bin/answer")
+
+
+def main(name):
+    """Pipe the tar into the engine."""
+    with subprocess.Popen(["docker", "import", "-", name], stdin=subprocess.PIPE) as engine:
+        write(engine.stdin)
+        engine.stdin.close()
+    return engine.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

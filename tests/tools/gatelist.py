@@ -119,6 +119,18 @@ def lab_down():
     step("/usr/bin/python3", "-m", "tests.lab", "down")
 
 
+def keep_pip_settings(home):
+    """Write pip's settings of this user where pip finds them in another HOME; ansible-test drops the PIP_ variables."""
+    listed = output(venv("newest"), "-m", "pip", "config", "list", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    settings = {}
+    for section in ("global", ":env:"):  # a variable wins over a file
+        settings.update(re.findall(r"^%s\.([\w-]+)='(.*)'$" % section, listed, re.MULTILINE))
+    path = home / ".config" / "pip" / "pip.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["%s = %s" % (key, value.replace("\\n", "\n    ")) for key, value in sorted(settings.items())]
+    path.write_text("\n".join(["[global]"] + lines) + "\n", encoding="utf-8")
+
+
 def sanity_with(name):
     """ansible-test sanity of one ansible-core, over every Python found that it supports."""
     if not venv(name, "ansible-test").exists():
@@ -136,6 +148,7 @@ def sanity_with(name):
     # What ansible-test keeps there is not made for two runs at a time.
     with open(str(home / "lock"), "w", encoding="utf-8") as lock, copy() as collection:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        keep_pip_settings(home)
         step(venv(name, "ansible-test"), "sanity", "--color", "no", cwd=collection,
              HOME=str(home), PATH=path_with(venv(name).parent, *pythons), LC_ALL="C.UTF-8",
              PYENV_VERSION=None, PYTHONPATH=None, PYTHONDONTWRITEBYTECODE=None)

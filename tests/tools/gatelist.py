@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -223,7 +224,8 @@ def changelog():
 
 def molecule():
     step(venv("tools", "molecule"), "test", "--all", cwd=ROOT / "extensions",
-         PATH=path_with(venv("tools").parent),
+         PATH=path_with(venv("tools").parent), COLUMNS="160", NO_COLOR="1", ANSIBLE_NOCOLOR="1",
+         ANSIBLE_HOME=str(BUILD / "molecule"),
          ANSIBLE_COLLECTIONS_PATH=str(BUILD / "collections"))
 
 
@@ -253,6 +255,7 @@ BY_NAME = {gate.name: gate for gate in GATES}
 
 def run(name):
     """Run one gate in this process; the exit code of the process tells how it went."""
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))  # so that what it made for itself goes away
     try:
         BY_NAME[name].function()
     except Failed as error:

@@ -104,3 +104,9 @@ def test_what_needs_the_lab_comes_after_it_and_alone():
     for one in GATES:
         assert all(names.index(need) < names.index(one.name) for need in one.needs)
         assert one.alone or not one.needs
+
+
+def test_gate_that_never_ended_is_a_failure(monkeypatch, capsys):
+    chosen = [gate(monkeypatch, "stopped", "")]
+    assert gates.summary(chosen, [], 0) == 1
+    assert "FAILED: stopped;" in capsys.readouterr().out

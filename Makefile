@@ -27,7 +27,10 @@ test: env ## run every gate (sets everything up by itself)
 
 env: ## make the environments that everything below runs in
 	@tests/tools/bootstrap
-	@$(PYTHON) tests/tools/env.py
+	@$(PYTHON) tests/tools/env.py $(ENVIRONMENTS)
+
+# These need no tools, and the first demo on a fresh machine is not to wait for them.
+demo bench lab-up: ENVIRONMENTS = newest
 
 lab-up: env ## boot the lab: Docker hosts and clients on this machine
 	@$(PYTHON) -m tests.lab up

@@ -9,6 +9,7 @@ Missing and odd fields are met with what is left of the answer: engines of ten y
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -95,19 +96,28 @@ def backend_details(info: JsonObject) -> Dict[str, str]:
     return {_text(pair[0]): _text(pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2}
 
 
-def parse_networks(answer: List[JsonObject]) -> List[Network]:
-    """From ``/networks``, by name."""
-    return sorted(_network(item) for item in answer)
+def release(info: JsonObject) -> Tuple[int, ...]:
+    """The engine's release from ``/info``: ``20.10.24+dfsg1`` → (20, 10, 24). Empty where it does not say."""
+    found = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", _text(info.get("ServerVersion")))
+    return tuple(int(part) for part in found.group().split(".")) if found else ()
 
 
-def _network(item: JsonObject) -> Network:
+def parse_networks(answer: List[JsonObject], info: JsonObject) -> List[Network]:
+    """From ``/networks``, by name, and ``/info``, which tells what an engine of its release makes of their options."""
+    # Older engines take every option, and ignore those of gateway modes.
+    has_modes = release(info) >= (27,) or not release(info)
+    return sorted(_network(item, has_modes) for item in answer)
+
+
+def _network(item: JsonObject, has_modes: bool) -> Network:
     name, identity, driver = _text(item.get("Name")), _text(item.get("Id")), _text(item.get("Driver"))
     options = {_text(key): _text(value) for key, value in _mapping(item.get("Options")).items()}
     bridge = None
     gateway_modes: Dict[int, str] = {}
     if driver == "bridge":
         bridge = options.get(_BRIDGE_OPTION) or "br-" + identity[:12]
-        gateway_modes = {family: options.get(key) or "nat" for family, key in _GATEWAY_OPTIONS.items()}
+        modes = options if has_modes else {}
+        gateway_modes = {family: modes.get(key) or "nat" for family, key in _GATEWAY_OPTIONS.items()}
     return Network(
         name=name,
         id=identity,

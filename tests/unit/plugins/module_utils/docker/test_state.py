@@ -7,7 +7,7 @@ import pytest
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import (
     Backend, PublishedPort, backend_details, container_name, host_addresses, parse_backend, parse_containers,
-    parse_networks, parse_published,
+    parse_networks, parse_published, release,
 )
 
 CID = "c" * 64
@@ -120,7 +120,7 @@ def test_networks():
         {"Name": "lan", "Id": NID, "Driver": "macvlan", "Options": {"parent": "eth0"}, "IPAM": {"Config": None}},
         {"Name": "none", "Id": NID, "Driver": "null", "Options": None, "IPAM": None},
     ]
-    back, bridge, lan, none = parse_networks(answer)
+    back, bridge, lan, none = parse_networks(answer, {})
     assert (back.bridge, back.internal, back.subnets) == ("br-0123456789ab", True, ["172.18.0.0/16", "fd00::/64"])
     assert back.gateway_modes == {4: "nat", 6: "routed"}
     assert (bridge.bridge, bridge.internal, bridge.gateway_modes) == ("docker0", False, {4: "nat", 6: "nat"})
@@ -128,12 +128,24 @@ def test_networks():
     assert (none.bridge, none.subnets, none.options) == (None, [], {})
 
 
+@pytest.mark.parametrize("version, numbers, mode", [
+    ("20.10.24+dfsg1", (20, 10, 24), "nat"), ("26.1.5", (26, 1, 5), "nat"), ("27.0.1", (27, 0, 1), "routed"),
+    ("29", (29,), "routed"), ("28.0.0-rc.1", (28, 0, 0), "routed"), ("master-dirty", (), "routed"),
+])
+def test_engines_before_27_know_no_gateway_modes(version, numbers, mode):
+    info = {"ServerVersion": version}
+    assert release(info) == numbers
+    network = {"Driver": "bridge", "Options": {"com.docker.network.bridge.gateway_mode_ipv4": "routed"}}
+    assert parse_networks([network], info)[0].gateway_modes == {4: mode, 6: "nat"}
+
+
 def test_no_answer_makes_it_stumble():
     """Whatever JSON stands where: a value comes back, or nothing."""
     source = random.Random(7)
     values = [None, 0, -1, 65536, True, "", "x", "127.0.0.1", [], [None], {}, {"a": 1}, [[1, 2]], 1.5]
     keys = ["Id", "Names", "Ports", "IP", "PublicPort", "PrivatePort", "Type", "HostConfig", "NetworkSettings",
-            "Networks", "Name", "Driver", "Options", "IPAM", "Config", "Subnet", "Internal", "FirewallBackend", "Info"]
+            "Networks", "Name", "Driver", "Options", "IPAM", "Config", "Subnet", "Internal", "FirewallBackend", "Info",
+            "ServerVersion"]
 
     def some(depth):
         kind = source.randrange(3) if depth else 0
@@ -145,7 +157,7 @@ def test_no_answer_makes_it_stumble():
 
     for _round in range(3000):
         item = {key: some(3) for key in source.sample(keys, 8)}
-        parse_networks([item])
+        parse_networks([item], item)
         parse_containers([item])
         parse_published([item])
         parse_backend(item)

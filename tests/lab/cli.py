@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import engine, layout, lifecycle
+from . import engine, layout, lifecycle, status, table
 from .layout import HOSTS
 from .sh import LabError
 
@@ -38,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     _hosts(command("up", _up, "bring hosts up (all, if none is named)"))
     command("down", _down, "take the whole lab down").add_argument("--cache", action="store_true",
                                                                   help="delete the cached root file systems too")
+    command("status", _status, "show what is up and what is missing")
+    _hosts(command("probe", _probe, "try every path of hosts and print who reaches what"))
     for name, action, text in (("ssh", _ssh, "open SSH to a host, or run a command there"),
                                ("exec", _exec, "run a command on a host without SSH")):
         sub = command(name, action, text)
@@ -63,6 +65,15 @@ def _up(options: argparse.Namespace) -> None:
 
 def _down(options: argparse.Namespace) -> None:
     lifecycle.down(options.cache)
+
+
+def _status(_options: argparse.Namespace) -> int:
+    print("\n".join(status.lines()))
+    return 0 if status.healthy() else 1
+
+
+def _probe(options: argparse.Namespace) -> None:
+    print(table.show(_chosen(options) if options.hosts else ()))
 
 
 def _ssh(options: argparse.Namespace) -> None:

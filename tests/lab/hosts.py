@@ -71,6 +71,12 @@ def wait_ready(name: str, timeout: float = 90) -> None:
             time.sleep(0.2)
 
 
+def record_pristine(name: str) -> None:
+    """Remember the firewall of a host that has just come up; a record that is there stays."""
+    if execute(name, ["test", "-e", "/var/lib/lab-pristine.json"], check=False).returncode:
+        execute(name, ["python3", "/usr/local/lib/lab/pristine.py", "record"])
+
+
 def remove_all() -> None:
     """Remove every container of the outer engine, with its volumes."""
     ids = engine.docker(["ps", "--all", "--quiet"], check=False).stdout.split()
@@ -133,6 +139,7 @@ def _files(spec: HostSpec) -> bytes:
         for name in MASKED:
             _link(tar, f"etc/systemd/system/{name}", "/dev/null")
         _add(tar, "usr/local/lib/lab/answer.py", (layout.GUEST / "answer.py").read_bytes(), 0o755)
+        _add(tar, "usr/local/lib/lab/pristine.py", (layout.GUEST / "pristine.py").read_bytes(), 0o755)
         _add(tar, "usr/local/bin/make-image", (layout.GUEST / "make_image.py").read_bytes(), 0o755)
         _add(tar, "etc/ssh/sshd_config.d/lab.conf", (layout.GUEST / "lab-sshd.conf").read_bytes())
         _add(tar, "etc/ssh/lab_host_key", access.host_key(spec.name).read_bytes(), 0o600)

@@ -39,6 +39,7 @@ def _up_host(spec: HostSpec) -> None:
     hosts.ensure(spec)
     booted = time.monotonic()
     workload.ensure(spec)
+    hosts.record_pristine(spec.name)
     print(f"{spec.name}: booted after {booted - started:.0f} s, workload after {time.monotonic() - started:.0f} s",
           flush=True)
 

@@ -6,11 +6,13 @@ kind says what a default-deny policy for published ports does to a path:
   published  closed to the denied client, open to the allowed one
   foreign    from outside, but nothing of Docker's: stays as it is
   inside     starts on the host or in a container: stays as it is
+witness is a container that tells what arrived, for datagrams whose answer the engine may lose.
 origin is "client", or where the probe starts on the host: "host", "vm" or a container's name.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -42,12 +44,16 @@ class Target:
         """A probe to an address behind this host, routed through it."""
         return Probe("tcp", address, port, mark=self.spec.number)
 
-    def group(self, address: str, client: Client | None) -> Probe:
-        """A datagram to a group address that only this host's answer counts for."""
+    def datagram(self, address: str, client: Client | None) -> Probe:
+        """A datagram to the container udp, perhaps to a group; answers of this host count from any of its addresses."""
         spec = self.spec
         source = client.spec.v6 if client and ":" in address else ""
         answers = (spec.v4, spec.v4_second, spec.v6, spec.v6_second)
-        return Probe("udp", address, 5300, answers_from=answers, source=source)
+        return Probe("udp", address, 5300, answers_from=answers, source=source, payload=f"probe-{secrets.token_hex(6)}")
+
+    def arrived(self, container: str) -> str:
+        """What the container lately received by UDP: an engine may bring a datagram in and lose the answer."""
+        return self.host.run(["docker", "logs", "--tail", "400", container]).stdout
 
 
 Build = Callable[[Target, Client | None], Probe]
@@ -62,14 +68,11 @@ class Path:
     build: Build
     origin: str = "client"
     lan_only: bool = False
+    witness: str = ""
 
 
 def _tcp(address: Callable[[layout.HostSpec], str], port: int) -> Build:
     return lambda target, _client: Probe("tcp", address(target.spec), port)
-
-
-def _udp(address: Callable[[layout.HostSpec], str], port: int) -> Build:
-    return lambda target, _client: Probe("udp", address(target.spec), port)
 
 
 def _fixed(protocol: str, address: str, port: int) -> Build:
@@ -83,14 +86,17 @@ FROM_CLIENTS = (
     Path("v4 published range 8102", PUBLISHED, _tcp(lambda h: h.v4, 8102)),
     Path("v4 published on net6 8083", PUBLISHED, _tcp(lambda h: h.v4, 8083)),
     Path("v4 published, second address 8080", PUBLISHED, _tcp(lambda h: h.v4_second, 8080)),
-    Path("v4 UDP 5300", PUBLISHED, _udp(lambda h: h.v4, 5300)),
-    Path("v4 UDP broadcast 5300", PUBLISHED, lambda t, c: t.group(layout.LAN_BROADCAST, c), lan_only=True),
-    Path("v4 UDP multicast 5300", PUBLISHED, lambda t, c: t.group(layout.ALL_HOSTS_V4, c), lan_only=True),
+    Path("v4 UDP 5300", PUBLISHED, lambda t, c: t.datagram(t.spec.v4, c), witness="udp"),
+    Path("v4 UDP broadcast 5300", PUBLISHED, lambda t, c: t.datagram(layout.LAN_BROADCAST, c), lan_only=True,
+         witness="udp"),
+    Path("v4 UDP multicast 5300", PUBLISHED, lambda t, c: t.datagram(layout.ALL_HOSTS_V4, c), lan_only=True,
+         witness="udp"),
     Path("v6 published by docker-proxy 8080", PUBLISHED, _tcp(lambda h: h.v6, 8080)),
     Path("v6 published on one address 8082", PUBLISHED, _tcp(lambda h: h.v6_second, 8082)),
     Path("v6 published on net6 8083", PUBLISHED, _tcp(lambda h: h.v6, 8083)),
-    Path("v6 UDP by docker-proxy 5300", PUBLISHED, _udp(lambda h: h.v6, 5300)),
-    Path("v6 UDP multicast 5300", PUBLISHED, lambda t, c: t.group(f"{layout.ALL_HOSTS_V6}%eth0", c), lan_only=True),
+    Path("v6 UDP by docker-proxy 5300", PUBLISHED, lambda t, c: t.datagram(t.spec.v6, c), witness="udp"),
+    Path("v6 UDP multicast 5300", PUBLISHED, lambda t, c: t.datagram(f"{layout.ALL_HOSTS_V6}%eth0", c), lan_only=True,
+         witness="udp"),
     Path("v4 container's own address :80", PUBLISHED, lambda t, _c: t.through(t.address("web"), 80), lan_only=True),
     Path("v4 own address, published on loopback", PUBLISHED, lambda t, _c: t.through(t.address("local"), 80),
          lan_only=True),

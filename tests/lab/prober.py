@@ -48,6 +48,7 @@ def udp(probe, deadline):
     """Send datagrams until one is answered; answers to a group count from the wanted addresses only."""
     connection, target = open_socket(probe, socket.SOCK_DGRAM)
     wanted = probe.get("answers_from") or []
+    payload = probe.get("payload", "probe").encode()
     with connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         if not wanted:
@@ -55,7 +56,7 @@ def udp(probe, deadline):
         resend = 0.0
         while (now := time.monotonic()) < deadline:
             if now >= resend:
-                connection.sendto(b"probe\n", target) if wanted else connection.send(b"probe\n")
+                connection.sendto(payload, target) if wanted else connection.send(payload)
                 resend = now + 0.35
             connection.settimeout(max(0.01, min(resend, deadline) - now))
             try:

@@ -19,7 +19,7 @@ class Probe:
     """One connection to try.
 
     mark: through which host (its number) the packet is routed; answers_from: addresses whose answers count, for
-    broadcast and multicast; source: the address to start from, where the routing would choose another.
+    broadcast, multicast and servers that answer from another address; payload: what a datagram carries; source: the address to start from, where the routing would choose another.
     """
 
     protocol: str
@@ -30,6 +30,7 @@ class Probe:
     source: str = ""
     source_port: int = 0
     answers_from: tuple[str, ...] = ()
+    payload: str = "probe"
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .api import Client, Host, Lab
 from .paths import INSIDE, PATHS, Path, Target
-from .probing import Result
+from .probing import OPEN, Result
 
 CLIENTS = ("allowed", "denied")
 ON_HOST = "(inside)"
@@ -43,8 +43,17 @@ def _from_client(client: Client, targets: Sequence[Target], paths: Sequence[Path
     wanted = [(target, path) for target in targets for path in paths
               if path.kind != INSIDE and (client.spec.on_lan or not path.lan_only)]
     results = client.probe([path.build(target, client) for target, path in wanted])
-    return [Cell(target.host.name, path, client.name, result)
+    seen = {(target.host.name, witness): target.arrived(witness)
+            for target in targets for witness in {path.witness for path in paths if path.witness}}
+    return [Cell(target.host.name, path, client.name, _witnessed(path, result, seen.get((target.host.name, path.witness))))
             for (target, path), result in zip(wanted, results, strict=True)]
+
+
+def _witnessed(path: Path, result: Result, seen: str | None) -> Result:
+    """A datagram that arrived went through, answered or not."""
+    if not result.open and seen and result.probe.payload in seen:
+        return replace(result, state=OPEN, text=f"{path.witness} got it, the answer was lost")
+    return result
 
 
 def _from_inside(target: Target, origin: str, paths: Sequence[Path]) -> list[Cell]:
@@ -63,7 +72,8 @@ def render(cells: Sequence[Cell], versions: dict[str, str] | None = None) -> str
     hosts = list(dict.fromkeys(cell.host for cell in cells))
     found = {(cell.host, cell.path.name, cell.who): cell.result for cell in cells}
     clients = [who for who in dict.fromkeys(cell.who for cell in cells) if who != ON_HOST]
-    paths = list({cell.path.name: cell.path for cell in cells}.values())
+    paths = sorted({cell.path.name: cell.path for cell in cells}.values(),
+                   key=lambda path: PATHS.index(path) if path in PATHS else len(PATHS))
     width = max(len(path.name) for path in paths) + 2
     column = 9
     span = column * max(len(clients), 1)

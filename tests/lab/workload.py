@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from . import hosts
 from .layout import HostSpec
 
-IMAGE = "lab/server:1"
+IMAGE = "lab/server:2"
 BACKEND = "backend"
 NET6 = "net6"
 RANGE = range(8100, 8104)

@@ -3,6 +3,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Answer every TCP connection and every UDP datagram with one line: a name and the peer's address.
 
+What came in a datagram is printed as well: an engine may bring a datagram in and lose the answer.
+
 Usage: answer.py NAME PROTOCOL,ADDRESS,PORT ...   (PROTOCOL is tcp or udp)
 """
 
@@ -30,7 +32,8 @@ def listen(place):
 def answer(name, listener):
     """Take one connection or datagram and send the line back."""
     if listener.type == socket.SOCK_DGRAM:
-        _data, peer = listener.recvfrom(2048)
+        data, peer = listener.recvfrom(2048)
+        print("got", ascii(data.decode(errors="replace").strip()), peer[0], flush=True)
         listener.sendto(f"{name} {peer[0]}\n".encode(), peer)
         return
     connection, peer = listener.accept()

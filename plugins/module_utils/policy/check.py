@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The small checks that reading a policy is made of. Each raises DrawbridgeError with the place in the user's data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Sequence, Tuple
+
+from ..errors import DrawbridgeError
+from ..netfilter.address import quoted
+
+MAX_INTERFACE_NAME = 15
+_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\+?\Z")
+
+
+def mapping(value: Any, path: str, keys: Sequence[str]) -> Dict[str, Any]:
+    """The value, if it is a mapping that has none but the known keys."""
+    found = any_mapping(value, path)
+    for key in found:
+        if key not in keys:
+            raise DrawbridgeError("unknown key %s" % quoted(key), path, _nearest(str(key), keys))
+    return found
+
+
+def any_mapping(value: Any, path: str) -> Dict[str, Any]:
+    """The value, if it is a mapping."""
+    if not isinstance(value, dict):
+        raise DrawbridgeError("expected a mapping, got %s" % kind(value), path)
+    return value
+
+
+def sequence(value: Any, path: str) -> List[Any]:
+    """The value, if it is a list."""
+    if not isinstance(value, list):
+        raise DrawbridgeError("expected a list, got %s" % kind(value), path)
+    return value
+
+
+def choice(value: Any, path: str, choices: Sequence[str]) -> str:
+    """The value, if it is one of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        raise DrawbridgeError("%s is not one of %s" % (quoted(value), ", ".join(choices)), path)
+    return value
+
+
+def interfaces(value: Any, path: str) -> Tuple[str, ...]:
+    """A list of interface names; one may end in ``+``, which stands for any ending."""
+    return tuple(_interface(item, "%s[%d]" % (path, index)) for index, item in enumerate(sequence(value, path)))
+
+
+def _interface(value: Any, path: str) -> str:
+    if not isinstance(value, str) or not _INTERFACE.match(value):
+        raise DrawbridgeError("%s is not an interface name" % quoted(value), path)
+    if len(value) > MAX_INTERFACE_NAME:
+        raise DrawbridgeError("%s is longer than %d characters" % (quoted(value), MAX_INTERFACE_NAME), path)
+    return value
+
+
+def kind(value: Any) -> str:
+    """What a value is, in a user's words."""
+    if value is None:
+        return "nothing"
+    for python_type, name in ((bool, "a boolean"), (int, "a number"), (float, "a number"), (str, "a string")):
+        if isinstance(value, python_type):
+            return name if isinstance(value, bool) else "%s %s" % (name, quoted(value))
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
+
+
+def _nearest(key: str, keys: Sequence[str]) -> str:
+    from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
+
+    near = get_close_matches(key, keys, 1)
+    return "did you mean %s?" % near[0] if near else "the keys here are %s" % ", ".join(keys)

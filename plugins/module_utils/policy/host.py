@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a policy has to know about the host it is compiled for."""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional
+
+from ..docker.escape import ROUTED_MODES
+from ..docker.state import Network, PublishedPort
+from ..netfilter.model import FAMILIES, IPV4, IPV6
+
+
+class Published(NamedTuple):
+    """A port of the host that leads into a container; ``address`` None means every address of the family."""
+
+    family: int
+    address: Optional[str]
+    port: int
+    protocol: str
+
+
+class HostFacts(NamedTuple):
+    """The engine's view of the host.
+
+    published: without those on the host's loopback only.
+    bridges: the interfaces of Docker's bridge networks.
+    closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
+    subnets: the networks, of both families, behind closed bridges.
+    swarm: whether the engine is in a swarm.
+    known: False where the engine could not be asked. Then the rest is empty, and what the kernel holds is left as it is.
+    """
+
+    published: List[Published]
+    bridges: List[str]
+    closed_bridges: Dict[int, List[str]]
+    subnets: List[str]
+    swarm: bool
+    known: bool = True
+
+
+def unknown_host(swarm: bool) -> HostFacts:
+    """A host whose engine could not be asked. ``swarm`` is for the caller to find out, or to assume."""
+    return HostFacts([], [], {family: [] for family in FAMILIES}, [], swarm, known=False)
+
+
+def host_facts(networks: List[Network], ports: List[PublishedPort], swarm: bool) -> HostFacts:
+    """From what the engine answered."""
+    facts = HostFacts(
+        published=[Published(*port[:4]) for port in ports if not port.loopback],
+        bridges=[],
+        closed_bridges={family: [] for family in FAMILIES},
+        subnets=[],
+        swarm=swarm,
+    )
+    for network in networks:
+        if network.bridge is None:
+            continue
+        facts.bridges.append(network.bridge)
+        closed = [family for family in FAMILIES if network.gateway_modes.get(family) not in ROUTED_MODES]
+        for family in closed:
+            facts.closed_bridges[family].append(network.bridge)
+        facts.subnets.extend(subnet for subnet in network.subnets if (IPV6 if ":" in subnet else IPV4) in closed)
+    return facts

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The names of sets: those that the compiler makes, and what users may call theirs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import DrawbridgeError
+from ..netfilter.address import quoted
+
+PORTS = {"tcp": "pub-tcp", "udp": "pub-udp", "sctp": "pub-sctp"}
+ADDRESS_PORTS = "pub-addr"
+CONTAINER_NETWORKS = "container-nets"
+BRIDGES = "bridges"
+CLOSED_BRIDGES = "closed-bridges"
+# Followed by twelve hexadecimal digits.
+ANONYMOUS = "src-"
+
+# With what is put around it (owner, family, generation) within ipset's 31 characters.
+MAX_NAME = 18
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+_RESERVED = re.compile(
+    r"(?:%s|%s[0-9a-f]{12})\Z"
+    % ("|".join([*PORTS.values(), ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES]), ANONYMOUS)
+)
+
+
+def set_name(value: Any, path: str) -> str:
+    """A user's name of a set.
+
+    Raises DrawbridgeError where it could not be part of an ipset's name, or is one that the compiler uses itself.
+    """
+    if not isinstance(value, str) or not _NAME.match(value):
+        raise DrawbridgeError(
+            "%s is not a name for an address set" % quoted(value), path, "letters, digits, _, . and - are possible"
+        )
+    if len(value) > MAX_NAME:
+        raise DrawbridgeError("%s: an address set's name has at most %d characters" % (quoted(value), MAX_NAME), path)
+    if _RESERVED.match(value):
+        raise DrawbridgeError("%s is a name that Drawbridge uses itself" % quoted(value), path, "choose another one")
+    return value

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the user may write as a policy: read, checked and brought into one spelling."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Tuple
+
+from ..errors import DrawbridgeError
+from . import check
+from .addresses import parse_addresses, refuse
+from .entries import WITH_PORTS, parse_entries
+from .model import ALLOW, DENY, ICMP, HostServices, NamedAddresses, Policy, PublishedPorts
+from .names import set_name
+
+POLICY_KEYS = ("address_sets", "external_interfaces", "leave_alone", "published_ports", "host_services")
+
+
+def parse_policy(raw: Any, path: str = "policy") -> Policy:
+    """A policy as the user wrote it (mappings, lists and plain values) → Policy.
+
+    path: how errors call the whole. Raises DrawbridgeError with the place of what is wrong, for example
+    ``policy.published_ports.allow[3].sources[1]``. What is not stated stays unstated (None), so that parts can be merged.
+    """
+    given = check.mapping(raw, path, POLICY_KEYS)
+    return Policy(
+        address_sets=_address_sets(given.get("address_sets", {}), path + ".address_sets"),
+        external_interfaces=_external(given, path + ".external_interfaces"),
+        leave_alone=check.interfaces(given.get("leave_alone", []), path + ".leave_alone"),
+        published_ports=_published_ports(given, path + ".published_ports"),
+        host_services=_host_services(given, path + ".host_services"),
+    )
+
+
+def _address_sets(value: Any, path: str) -> Dict[str, NamedAddresses]:
+    found = {}
+    for key, items in check.any_mapping(value, path).items():
+        name = set_name(key, path)
+        place = "%s.%s" % (path, name)
+        found[name] = NamedAddresses(name, parse_addresses(check.sequence(items, place), place, refuse), place)
+    return found
+
+
+def _external(given: Dict[str, Any], path: str) -> Tuple[str, ...]:
+    if "external_interfaces" not in given:
+        return ()
+    names = check.interfaces(given["external_interfaces"], path)
+    if not names:
+        # An empty list would read as "nothing is outside" and mean "everything is".
+        raise DrawbridgeError("the list is empty", path, "leave the key out: then every interface is outside")
+    return names
+
+
+def _stated(given: Dict[str, Any], key: str, path: str) -> Optional[str]:
+    return check.choice(given[key], "%s.%s" % (path, key), (ALLOW, DENY)) if key in given else None
+
+
+def _published_ports(policy: Dict[str, Any], path: str) -> Optional[PublishedPorts]:
+    if "published_ports" not in policy:
+        return None
+    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct"))
+    return PublishedPorts(
+        path,
+        default=_stated(given, "default", path),
+        direct=_stated(given, "direct", path),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS),
+    )
+
+
+def _host_services(policy: Dict[str, Any], path: str) -> Optional[HostServices]:
+    if "host_services" not in policy:
+        return None
+    given = check.mapping(policy["host_services"], path, ("default", "allow"))
+    return HostServices(
+        path,
+        default=_stated(given, "default", path),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP)),
+    )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The sets that follow the engine, not the policy: published ports, Docker's bridges, containers' networks.
+
+That these are sets is what lets a new container or network be one entry, with no rule touched.
+"""
+
+from __future__ import annotations
+
+from socket import AF_INET, AF_INET6, inet_ntop
+from typing import Dict, FrozenSet, Iterable, List, Optional
+
+from ..errors import DrawbridgeError
+from ..netfilter.address import halves, parse_network
+from ..netfilter.model import FAMILIES, IPV4, IPV6, AddressSet, SetType
+from . import names
+from .host import HostFacts
+
+# The kernel keeps at most this many interfaces for one prefix of a hash:net,iface.
+_INTERFACES_PER_PREFIX = 64
+# With ten prefix lengths a set has 64 * (2**10 - 1) entries, the most that fit ipset's default maxelem.
+MAX_BRIDGES = _INTERFACES_PER_PREFIX * 10
+
+_PORT = SetType("bitmap:port", "range 0-65535")
+_BITS = {IPV4: 32, IPV6: 128}
+
+
+def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
+    """The sets by name; without content where the engine could not be asked, which leaves the live content."""
+    found = [
+        _set(host, name, _PORT, {family: _ports(host, family, protocol) for family in FAMILIES})
+        for protocol, name in names.PORTS.items()
+    ]
+    found += [
+        _set(host, names.ADDRESS_PORTS, SetType("hash:ip,port"), {family: _bound(host, family) for family in FAMILIES}),
+        _set(host, names.CONTAINER_NETWORKS, SetType("hash:net"), _networks(host.subnets)),
+        _set(host, names.BRIDGES, SetType("hash:net,iface"), {f: bridge_entries(f, host.bridges) for f in FAMILIES}),
+        _set(
+            host,
+            names.CLOSED_BRIDGES,
+            SetType("hash:net,iface"),
+            {family: bridge_entries(family, host.closed_bridges.get(family, [])) for family in FAMILIES},
+        ),
+    ]
+    return {item.name: item for item in found}
+
+
+def _set(host: HostFacts, name: str, set_type: SetType, entries: Dict[int, FrozenSet[str]]) -> AddressSet:
+    content: Dict[int, Optional[FrozenSet[str]]] = {
+        family: entries[family] if host.known else None for family in FAMILIES
+    }
+    return AddressSet(name, set_type, content)
+
+
+def _ports(host: HostFacts, family: int, protocol: str) -> FrozenSet[str]:
+    return frozenset(
+        str(item.port)
+        for item in host.published
+        if item.family == family and item.protocol == protocol and item.address is None
+    )
+
+
+def _bound(host: HostFacts, family: int) -> FrozenSet[str]:
+    """Ports published on one address only: the same port number on another address is somebody else's."""
+    return frozenset(
+        "%s,%s:%d" % (item.address, item.protocol, item.port)
+        for item in host.published
+        if item.family == family and item.address is not None
+    )
+
+
+def _networks(subnets: Iterable[str]) -> Dict[int, FrozenSet[str]]:
+    networks = [parse_network(subnet) for subnet in subnets]
+    return {
+        family: frozenset(text for network in networks if network.family == family for text in halves(network))
+        for family in FAMILIES
+    }
+
+
+def bridge_entries(family: int, bridges: List[str]) -> FrozenSet[str]:
+    """Entries of a ``hash:net,iface`` that match every address on each of the interfaces.
+
+    One prefix holds 64 interfaces: the first 64 go to /0, the next 64 to both /1, the next to all four /2, …
+    Raises DrawbridgeError for more than MAX_BRIDGES.
+    """
+    if len(bridges) > MAX_BRIDGES:
+        raise DrawbridgeError("more than %d Docker bridge networks on one host" % MAX_BRIDGES)
+    return frozenset(
+        "%s,%s" % (prefix, bridge)
+        for index, bridge in enumerate(sorted(bridges))
+        for prefix in _prefixes(family, index // _INTERFACES_PER_PREFIX)
+    )
+
+
+def _prefixes(family: int, length: int) -> List[str]:
+    """All prefixes of one length; together they are the whole address space."""
+    bits = _BITS[family]
+    address_family = AF_INET if family == IPV4 else AF_INET6
+    return [
+        "%s/%d" % (inet_ntop(address_family, (number << (bits - length)).to_bytes(bits // 8, "big")), length)
+        for number in range(2**length)
+    ]

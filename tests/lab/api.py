@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from subprocess import CompletedProcess
 
-from . import engine, hosts, layout, probing
+from . import engine, hosts, layout, probing, workload
 from .layout import CLIENTS, HOSTS, ClientSpec, HostSpec
 from .probing import Probe, Result
 from .sh import LabError, in_netns, run
@@ -119,6 +119,7 @@ class Host:
     def wait_ready(self, timeout: float = 90) -> None:
         """Wait until units, sshd, engine and workload run."""
         hosts.wait_ready(self.name, timeout)
+        workload.wait_running(self.spec, timeout)
 
     def pristine(self) -> None:
         """Put the host's firewall back to what it was right after the lab came up; see guest/pristine.py."""

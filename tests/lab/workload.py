@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from . import hosts
 from .layout import HostSpec
+from .sh import LabError
 
 IMAGE = "lab/server:2"
 BACKEND = "backend"
@@ -66,6 +68,16 @@ def ensure(spec: HostSpec) -> None:
             hosts.execute(spec.name, container.argv())
         elif states[container.name] != "running":
             hosts.execute(spec.name, ["docker", "start", container.name])
+
+
+def wait_running(spec: HostSpec, timeout: float = 60) -> None:
+    """Wait until every container of the workload that exists runs, as after a reboot."""
+    deadline = time.monotonic() + timeout
+    names = {container.name for container in containers(spec)}
+    while still := [name for name, state in _states(spec.name).items() if name in names and state != "running"]:
+        if time.monotonic() > deadline:
+            raise LabError(f"{spec.name}: not running after {timeout:.0f} s: {', '.join(still)}")
+        time.sleep(0.2)
 
 
 def _states(host: str) -> dict[str, str]:

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What an administrator should know about a Docker host's firewall, found by looking at it. Pure."""
+
+from __future__ import annotations
+
+from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional
+
+from ..netfilter.model import FAMILIES, IPV4, IPV6
+from ..netfilter.names import is_ours, is_staged
+from ..policy import forward
+from .guarded import Rulesets, Sets, closes_containers, guarded_ports
+from .jumps import entered_chains, jumps_to, our_hooks
+from .proxy import OFF
+from .state import IPTABLES, NFTABLES, Backend, Network, PublishedPort
+
+FAMILY_NAME = {IPV4: "ipv4", IPV6: "ipv6"}
+
+_DOCKER_USER = forward.HOOK.parent
+
+
+class Situation(NamedTuple):
+    """A host as it was found.
+
+    reachable: whether the engine answered; without it networks and published are empty.
+    rulesets: per family what the variant of iptables in use holds.
+    sets: Drawbridge's sets, with entries. Others may be there without.
+    other_variant: the name of the other variant of iptables. other_rules: how many rules it holds.
+    """
+
+    reachable: bool
+    backend: Backend
+    proxy: str
+    networks: List[Network]
+    published: List[PublishedPort]
+    rulesets: Rulesets
+    sets: Sets
+    other_variant: Optional[str] = None
+    other_rules: int = 0
+
+
+class Finding(NamedTuple):
+    """code: a key for programs. items: what it is about. hint: what to do."""
+
+    code: str
+    message: str
+    items: List[str]
+    hint: str
+
+
+def findings(host: Situation) -> List[Finding]:
+    """Everything found, what lets traffic in first. A finding without items is about the host as a whole."""
+    return [found for check in _CHECKS for found in check(host)]
+
+
+def _unguarded(host: Situation) -> Iterator[Finding]:
+    exposed = [port for port in host.published if not port.loopback]
+    guarded: FrozenSet[PublishedPort] = guarded_ports(host.rulesets, host.sets, exposed)
+    open_ports = [describe(port) for port in exposed if port not in guarded]
+    if open_ports:
+        yield Finding(
+            "unguarded_ports",
+            "published ports that no policy guards: whoever reaches the host reaches them, on some path at least",
+            open_ports,
+            "run host_policy; ports that were published after its last run come under the guard by the next",
+        )
+
+
+def _not_hooked(host: Situation) -> Iterator[Finding]:
+    lost: List[str] = []
+    for family, ruleset in sorted(host.rulesets.items()):
+        for table, chains in sorted(ruleset.tables.items()):
+            entered = entered_chains(ruleset, table)
+            lost += [
+                "%s %s %s" % (FAMILY_NAME[family], table, name)
+                for name in sorted(chains)
+                if is_ours(name) and not is_staged(name) and name not in entered
+            ]
+    if lost:
+        yield Finding(
+            "chain_not_hooked",
+            "chains of Drawbridge that nothing jumps to: their rules do nothing",
+            lost,
+            "something removed the jump (an iptables-restore, a firewall's reload): run the play again",
+        )
+
+
+def _passed_by(host: Situation) -> Iterator[Finding]:
+    passed = [
+        "%s %s %s: %s is at %d of %d, behind: %s"
+        % (FAMILY_NAME[family], hook.table, hook.parent, hook.target, hook.position, hook.of, hook.passed_by)
+        for family, ruleset in sorted(host.rulesets.items())
+        for hook in our_hooks(ruleset)
+        if hook.passed_by is not None
+    ]
+    if passed:
+        yield Finding(
+            "hook_passed_by",
+            "lines before a jump to Drawbridge's chain let packets pass it by",
+            passed,
+            "run the play again, which puts the jump first; if the line comes back, find out who puts it there",
+        )
+
+
+def _docker_user(host: Situation) -> Iterator[Finding]:
+    """DOCKER-USER's rules count for nothing where FORWARD does not jump there, or too late."""
+    items: List[str] = []
+    for family, ruleset in sorted(host.rulesets.items()):
+        if all(rule == "-j RETURN" for rule in ruleset.rules(forward.TABLE, _DOCKER_USER)):
+            continue
+        jumps = jumps_to(ruleset, forward.TABLE, "FORWARD", _DOCKER_USER)
+        if not jumps:
+            items.append("%s: FORWARD has no jump to %s" % (FAMILY_NAME[family], _DOCKER_USER))
+        elif jumps[0].passed_by is not None:
+            items.append("%s: FORWARD jumps to %s behind: %s" % (FAMILY_NAME[family], _DOCKER_USER, jumps[0].passed_by))
+    if items:
+        yield Finding(
+            "docker_user_passed_by",
+            "forwarded packets pass the rules in DOCKER-USER by",
+            items,
+            "run the play again, or restart the engine, which puts its jump first",
+        )
+
+
+def _interrupted(host: Situation) -> Iterator[Finding]:
+    staged = [
+        "%s %s %s" % (FAMILY_NAME[family], table, name)
+        for family, ruleset in sorted(host.rulesets.items())
+        for table, chains in sorted(ruleset.tables.items())
+        for name in sorted(chains)
+        if is_staged(name)
+    ]
+    if staged:
+        yield Finding(
+            "interrupted_change",
+            "a change of Drawbridge's was interrupted: old and new rules stand side by side, and both have to let pass",
+            staged,
+            "run the play again: it completes the change",
+        )
+
+
+def _other_variant(host: Situation) -> Iterator[Finding]:
+    if host.other_variant and host.other_rules:
+        yield Finding(
+            "other_variant_has_rules",
+            "iptables-%s holds %d rules too; packets have to pass both" % (host.other_variant, host.other_rules),
+            [],
+            "see them by iptables-%s-save; rules of a former setup are best removed" % host.other_variant,
+        )
+
+
+def _loopback(host: Situation) -> Iterator[Finding]:
+    """Engines before 28 DNAT what a neighbour sends to 127.0.0.1 at the host's own hardware address."""
+    ruleset = host.rulesets.get(IPV4)
+    if ruleset is None or host.backend.driver == NFTABLES or ruleset.chain(forward.TABLE, forward.DIALLED):
+        return
+    dropped = [rule for rule in ruleset.rules("raw", "PREROUTING") if rule.endswith("-j DROP") and " ! -i lo " in rule]
+    items = [
+        describe(port)
+        for port in host.published
+        if port.loopback and port.family == IPV4
+        and not any(rule.startswith("-d %s/32 " % port.address) and "--dport %d " % port.port in rule for rule in dropped)
+    ]
+    if items:
+        yield Finding(
+            "loopback_reachable",
+            "ports published on loopback that hosts on the same link can reach: this engine does not drop it",
+            items,
+            "host_policy with published_ports default deny closes it, so does an engine from 28 on",
+        )
+
+
+def _direct(host: Situation) -> Iterator[Finding]:
+    """Up to 27, published container ports are open at the container's address, others rest on FORWARD's policy."""
+    if host.backend.driver == NFTABLES:
+        return
+    items: List[str] = []
+    for family in FAMILIES:
+        ruleset = host.rulesets.get(family)
+        if ruleset is None or closes_containers(ruleset, host.sets):
+            continue
+        drops = ruleset.rules("filter", "DOCKER")
+        items += [
+            "%s %s" % (FAMILY_NAME[family], network.name)
+            for network in host.networks
+            if network.bridge is not None
+            and any((":" in subnet) == (family == IPV6) for subnet in network.subnets)
+            and not network.internal
+            and network.gateway_modes.get(family) == "nat"
+            and "! -i %s -o %s -j DROP" % (network.bridge, network.bridge) not in drops
+        ]
+    if items:
+        yield Finding(
+            "containers_reachable_directly",
+            "networks whose containers answer at their own addresses to whoever has a route through this host",
+            items,
+            "host_policy with published_ports direct deny closes it, so does an engine from 28 on",
+        )
+
+
+def _no_rules_of_docker(host: Situation) -> Iterator[Finding]:
+    ruleset = host.rulesets.get(IPV4)
+    if ruleset is None or not host.reachable or host.backend.driver != IPTABLES:
+        return
+    if ruleset.chain("nat", "DOCKER") is None:
+        yield Finding(
+            "no_rules_of_docker",
+            "the engine's chains are missing: published ports are served by docker-proxy alone, or not at all",
+            [],
+            "either the engine runs with iptables off, or something flushed its rules: then restart the engine",
+        )
+
+
+def _no_ip6tables(host: Situation) -> Iterator[Finding]:
+    ruleset = host.rulesets.get(IPV6)
+    if ruleset is None or host.backend.driver != IPTABLES or ruleset.chain("nat", "DOCKER") is not None:
+        return
+    proxied = [describe(port) for port in host.published if port.family == IPV6 and not port.loopback]
+    if proxied and host.proxy != OFF:
+        yield Finding(
+            "ipv6_by_proxy",
+            "the engine makes no IPv6 rules: these ports are served by docker-proxy, past every rule for forwarded"
+            " traffic, and containers see the bridge's gateway as the client",
+            proxied,
+            "host_policy guards this way, too; the engine's option ip6tables (on from 27) makes IPv6 rules",
+        )
+
+
+def _leftovers(host: Situation) -> Iterator[Finding]:
+    """An engine that moves to nftables leaves its iptables rules behind, policy DROP included."""
+    if host.backend.driver != NFTABLES:
+        return
+    items: List[str] = []
+    for family, ruleset in sorted(host.rulesets.items()):
+        chain = ruleset.chain("filter", "FORWARD")
+        if ruleset.chain("nat", "DOCKER") is not None or ruleset.chain("filter", "DOCKER") is not None:
+            items.append("%s: chains of Docker's in iptables" % FAMILY_NAME[family])
+        if chain is not None and chain.policy == "DROP":
+            items.append("%s: FORWARD's policy is DROP" % FAMILY_NAME[family])
+    if items:
+        yield Finding(
+            "leftovers_of_iptables",
+            "the engine uses nftables, but rules that it once made by iptables still judge packets",
+            items,
+            "remove them, or reboot, once nothing else needs them",
+        )
+
+
+_CHECKS: List[Callable[[Situation], Iterator[Finding]]] = [
+    _unguarded,
+    _not_hooked,
+    _passed_by,
+    _docker_user,
+    _interrupted,
+    _other_variant,
+    _loopback,
+    _direct,
+    _no_ip6tables,
+    _no_rules_of_docker,
+    _leftovers,
+]
+
+
+def describe(port: PublishedPort) -> str:
+    """``ipv4 192.0.2.7:8080/tcp -> web:80``."""
+    address = port.address or ("0.0.0.0" if port.family == IPV4 else "::")
+    shown = "[%s]" % address if port.family == IPV6 else address
+    return "%s %s:%d/%s -> %s:%d" % (
+        FAMILY_NAME[port.family], shown, port.port, port.protocol, port.container_name, port.container_port
+    )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which published ports the guard in mangle PREROUTING holds: told by its rules and its sets, not by a policy's text."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, FrozenSet, List
+
+from ..netfilter.ipset import LiveSet
+from ..netfilter.save import Ruleset
+from ..policy import guard
+from .jumps import jumps_to
+from .state import PublishedPort
+
+Rulesets = Dict[int, Ruleset]
+Sets = Dict[str, LiveSet]
+
+_OF_A_PROTOCOL = re.compile(r"-p ([a-z]+) ")
+_IN_A_SET = re.compile(r"(?<!! )--match-set (\S+) dst(?:,dst)? ")
+
+
+def guarded_ports(rulesets: Rulesets, sets: Sets, published: List[PublishedPort]) -> FrozenSet[PublishedPort]:
+    """Those of the published ports that the guard judges. A guard that nothing leads to judges none."""
+    hooked = {family: ruleset for family, ruleset in rulesets.items() if is_hooked(ruleset)}
+    return frozenset(
+        port for port in published if port.family in hooked and _is_judged(hooked[port.family], sets, port)
+    )
+
+
+def is_hooked(ruleset: Ruleset) -> bool:
+    """Whether every packet comes to the guard."""
+    jumps = jumps_to(ruleset, guard.TABLE, guard.HOOK.parent, guard.CHAIN)
+    return any(jump.passed_by is None for jump in jumps)
+
+
+def closes_containers(ruleset: Ruleset, sets: Sets) -> bool:
+    """Whether the guard drops what comes from outside to the containers' own addresses."""
+    return is_hooked(ruleset) and any(
+        rule.endswith("-j DROP") and found in sets and sets[found].type.name == "hash:net"
+        for rule in _rules(ruleset)
+        for found in _IN_A_SET.findall(rule)
+    )
+
+
+def _is_judged(ruleset: Ruleset, sets: Sets, port: PublishedPort) -> bool:
+    for rule in _rules(ruleset):
+        protocol = _OF_A_PROTOCOL.search(rule)
+        if protocol and protocol.group(1) != port.protocol:
+            continue
+        if any(_holds(sets[name], port) for name in _IN_A_SET.findall(rule) if name in sets):
+            return True
+    return False
+
+
+def _rules(ruleset: Ruleset) -> List[str]:
+    chains = ruleset.tables.get(guard.TABLE, {})
+    return [rule for name, chain in chains.items() if name.startswith(guard.CHAIN) for rule in chain.rules]
+
+
+def _holds(live: LiveSet, port: PublishedPort) -> bool:
+    entries = live.entries or frozenset()
+    if live.type.name == "bitmap:port":
+        return port.address is None and str(port.port) in entries
+    return "%s,%s:%d" % (port.address, port.protocol, port.port) in entries

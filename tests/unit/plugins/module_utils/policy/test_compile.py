@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""A policy as chains and sets: what stands where, in which order, for which family."""
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import Network, PublishedPort
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import BOTH
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import OWNED, compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import (
+    HostFacts,
+    Published,
+    host_facts,
+    unknown_host,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+HOST = HostFacts(
+    published=[
+        Published(4, None, 80, "tcp"), Published(6, None, 80, "tcp"), Published(4, "192.0.2.7", 53, "udp"),
+        Published(6, "2001:db8::7", 53, "udp"), Published(4, None, 9899, "sctp"),
+    ],
+    bridges=["docker0", "br-1"],
+    closed_bridges={4: ["docker0"], 6: ["docker0", "br-1"]},
+    subnets=["172.17.0.0/16", "fd00:1::/64"],
+    swarm=False,
+)
+TO_PORTS = [
+    "-p tcp -m set --match-set @pub-tcp dst", "-p udp -m set --match-set @pub-udp dst",
+    "-p sctp -m set --match-set @pub-sctp dst", "-m set --match-set @pub-addr dst,dst",
+]
+
+
+def wanted(host=HOST, **policy):
+    return compile_policy(parse_policy(policy), host)
+
+
+def texts(result, name, family=4):
+    (chain,) = [chain for chain in result.chains if chain.name == name]
+    return [line.text for line in chain.lines if family in line.families]
+
+
+def names(result):
+    return [chain.name for chain in result.chains]
+
+
+def entry(port=80, sources=("any",), **more):
+    return dict({"port": port, "sources": list(sources)}, **more)
+
+
+def test_nothing_said_nothing_wanted():
+    for result in (wanted(), no_policy()):
+        assert (result.chains, result.hooks, result.shared, result.sets) == ([], [], [], {})
+        assert result.owned == OWNED
+
+
+def test_allowing_everything_needs_no_chain():
+    open_policy = {"default": "allow", "direct": "allow"}
+    assert wanted(published_ports=open_policy, host_services={"default": "allow"}).chains == []
+
+
+def test_every_chain_is_owned_and_every_name_fits():
+    for external in ({}, {"external_interfaces": ["eth0"]}):
+        result = wanted(published_ports={}, host_services={"default": "deny"}, **external)
+        for chain in result.chains:
+            assert (chain.table, chain.name) in OWNED
+            assert chain.name.startswith("DB-") and len(chain.name) <= 27
+        assert {hook.target for hook in result.hooks} <= set(names(result))
+
+
+def test_the_guard_of_a_host_without_named_interfaces():
+    result = wanted(published_ports={})
+    first = ["-i lo -j RETURN", "-m set --match-set @bridges src,src -j RETURN", "-m conntrack --ctdir REPLY -j RETURN"]
+    last = ["-m set --match-set @container-nets dst -j DROP"]
+    assert texts(result, "DB-GUARD", 4) == [
+        *first, "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g DB-GUARD-LOCAL", *last,
+    ]
+    # In IPv6 the match wants MULTICAST and the other types together, which no address is.
+    assert texts(result, "DB-GUARD", 6) == [
+        *first, "-m addrtype --dst-type LOCAL,ANYCAST -g DB-GUARD-LOCAL", "-d ff00::/8 -g DB-GUARD-LOCAL", *last,
+    ]
+    assert texts(result, "DB-GUARD-LOCAL") == [text + " -g DB-GUARD-PORTS" for text in TO_PORTS]
+    assert texts(result, "DB-GUARD-PORTS") == ["-j DROP"]
+
+
+def test_the_guard_of_a_host_with_named_interfaces():
+    result = wanted(published_ports={}, external_interfaces=["eth0", "wan+"])
+    assert texts(result, "DB-GUARD") == ["-i eth0 -g DB-GUARD-OUT", "-i wan+ -g DB-GUARD-OUT"]
+    assert texts(result, "DB-GUARD-OUT")[0] == "-m conntrack --ctdir REPLY -j RETURN"
+    assert "bridges" in result.sets  # forwarded packets still have to tell containers from the rest
+
+
+def test_forwarded_traffic():
+    result = wanted(published_ports={"allow": [entry(443)]}, leave_alone=["virbr0"])
+    assert texts(result, "DB-USER-policy") == [
+        "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        "-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack --ctstate NEW -m set --match-set @bridges src,src"
+        " -m set ! --match-set @bridges dst,dst -j DROP",
+        "-m set --match-set @bridges src,src -j RETURN",
+        "-o virbr0 -j RETURN",
+        "-m conntrack --ctstate DNAT -g DB-USER-policy-DNAT",
+        "-m set --match-set @closed-bridges dst,dst -j DROP",
+    ]
+    assert texts(result, "DB-USER-policy-DNAT") == ["-p tcp -m conntrack --ctorigdstport 443 -j RETURN", "-j DROP"]
+    assert result.shared == [("filter", "DOCKER-USER")]
+
+
+def test_direct_access_can_be_left_open():
+    result = wanted(published_ports={"direct": "allow"})
+    assert not any("container-nets" in text for text in texts(result, "DB-GUARD"))
+    assert not any("closed-bridges" in text for text in texts(result, "DB-USER-policy"))
+    assert "container-nets" not in result.sets and "closed-bridges" not in result.sets
+
+
+def test_closing_only_direct_access_spares_the_bridges_own_addresses_and_what_was_dnated():
+    result = wanted(published_ports={"default": "allow"})
+    assert names(result) == ["DB-GUARD", "DB-USER-policy"]
+    assert texts(result, "DB-GUARD")[-2:] == [
+        "-m addrtype --dst-type LOCAL -j RETURN", "-m set --match-set @container-nets dst -j DROP",
+    ]
+    assert texts(result, "DB-USER-policy")[-2] == "-m conntrack --ctstate DNAT -j RETURN"
+
+
+def test_an_entry_becomes_a_line_for_each_source_in_the_families_that_fit():
+    sources = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "@office"]
+    result = wanted(published_ports={"allow": [entry("8000-8010", sources, protocol="udp")]})
+    port = "-p udp -m udp --dport 8000:8010"
+    in_office = port + " -m set --match-set @office src -j RETURN"
+    assert texts(result, "DB-GUARD-PORTS", 4) == [
+        "-s 10.0.0.0/8 %s -j RETURN" % port, "-s 192.0.2.1/32 %s -j RETURN" % port, in_office, "-j DROP",
+    ]
+    assert texts(result, "DB-GUARD-PORTS", 6) == ["-s 2001:db8::/32 %s -j RETURN" % port, in_office, "-j DROP"]
+
+
+def test_an_entry_for_one_address_is_for_its_family_only():
+    result = wanted(published_ports={"allow": [entry(53, ["@o", "2001:db8::/32"], address="2001:db8::7")]})
+    assert texts(result, "DB-GUARD-PORTS", 4) == texts(result, "DB-USER-policy-DNAT", 4) == ["-j DROP"]
+    assert texts(result, "DB-GUARD-PORTS", 6) == [
+        "-s 2001:db8::/32 -d 2001:db8::7/128 -p tcp -m tcp --dport 53 -j RETURN",
+        "-d 2001:db8::7/128 -p tcp -m tcp --dport 53 -m set --match-set @o src -j RETURN",
+        "-j DROP",
+    ]
+    assert texts(result, "DB-USER-policy-DNAT", 6)[0] == (
+        "-s 2001:db8::/32 -p tcp -m conntrack --ctorigdst 2001:db8::7 --ctorigdstport 53 -j RETURN"
+    )
+
+
+def test_every_address_of_one_family():
+    result = wanted(published_ports={"allow": [entry(address="0.0.0.0")]})
+    assert texts(result, "DB-GUARD-PORTS", 4) == ["-p tcp -m tcp --dport 80 -j RETURN", "-j DROP"]
+    assert texts(result, "DB-GUARD-PORTS", 6) == ["-j DROP"]
+
+
+def test_many_sources_become_one_set_that_equal_lists_share():
+    many = ["10.0.0.%d" % number for number in range(5)]
+    result = wanted(published_ports={"allow": [entry(80, many), entry(81, list(reversed(many)))]})
+    (name,) = [name for name in result.sets if name.startswith("src-")]
+    assert texts(result, "DB-GUARD-PORTS", 4) == [
+        "-p tcp -m tcp --dport %d -m set --match-set @%s src -j RETURN" % (port, name) for port in (80, 81)
+    ] + ["-j DROP"]
+    assert texts(result, "DB-GUARD-PORTS", 6) == ["-j DROP"]
+    assert result.sets[name].entries == {4: frozenset(many), 6: frozenset()}
+
+
+def test_other_sources_get_another_set():
+    lists = [["10.%d.0.%d" % (net, host) for host in range(5)] for net in range(2)]
+    result = wanted(published_ports={"allow": [entry(80, lists[0]), entry(81, lists[1])]})
+    assert len([name for name in result.sets if name.startswith("src-")]) == 2
+
+
+def test_nobody_is_let_in_by_an_empty_list():
+    assert texts(wanted(published_ports={"allow": [entry(sources=[])]}), "DB-GUARD-PORTS") == ["-j DROP"]
+
+
+def test_default_allow_limits_the_ports_that_have_an_entry():
+    result = wanted(published_ports={"default": "allow", "allow": [entry(80, ["10.0.0.0/8"]), entry(81, [])]})
+    assert texts(result, "DB-GUARD-PORTS") == [
+        "-s 10.0.0.0/8 -p tcp -m tcp --dport 80 -j RETURN",
+        "-p tcp -m tcp --dport 80 -j DROP",
+        "-p tcp -m tcp --dport 81 -j DROP",
+    ]
+    assert texts(result, "DB-USER-policy-DNAT")[1:] == [
+        "-p tcp -m conntrack --ctorigdstport 80 -j DROP", "-p tcp -m conntrack --ctorigdstport 81 -j DROP",
+    ]
+    closed = [line for chain in result.chains for line in chain.lines if line.text.endswith("--dport 81 -j DROP")]
+    assert closed[0].families == BOTH
+
+
+def test_host_services_denied():
+    result = wanted(
+        published_ports={"allow": [entry(443)]},
+        host_services={"default": "deny", "allow": [entry(22, ["@office"]), {"protocol": "icmp", "sources": ["any"]}]},
+    )
+    lines = texts(result, "DB-INPUT", 4)
+    assert lines[:3] == [
+        "-i lo -j RETURN", "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        "-m set --match-set @bridges src,src -j RETURN",
+    ]
+    assert lines[3:7] == [text + " -j RETURN" for text in TO_PORTS]
+    assert lines[-4:] == [
+        "-p tcp -m tcp --dport 443 -j RETURN",
+        "-p tcp -m tcp --dport 22 -m set --match-set @office src -j RETURN",
+        "-p icmp -m icmp --icmp-type 8 -j RETURN",
+        "-j DROP",
+    ]
+    assert "-p udp -m udp --sport 67 --dport 68 -j RETURN" in lines
+    lines = texts(result, "DB-INPUT", 6)
+    for number in (1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 143, 128):
+        assert "-p ipv6-icmp -m icmp6 --icmpv6-type %d -j RETURN" % number in lines
+    assert not any("type 137" in line for line in lines)
+
+
+def test_swarm_ports_only_in_a_swarm():
+    for swarm in (True, False):
+        lines = texts(wanted(HOST._replace(swarm=swarm), host_services={"default": "deny"}), "DB-INPUT")
+        assert ("-p tcp -m tcp --dport 2377 -j RETURN" in lines) is swarm
+        assert ("-p esp -j RETURN" in lines) is swarm
+
+
+def test_host_services_allowed_with_entries():
+    result = wanted(host_services={"allow": [entry(22, ["10.0.0.1"]), {"protocol": "icmp", "sources": []}]})
+    assert texts(result, "DB-INPUT", 6)[-2:] == [
+        "-p tcp -m tcp --dport 22 -j DROP", "-p ipv6-icmp -m icmp6 --icmpv6-type 128 -j DROP",
+    ]
+    assert names(result) == ["DB-INPUT"] and result.shared == []
+
+
+def test_lines_know_where_the_user_wrote_them():
+    result = wanted(published_ports={"allow": [entry(80, ["10.0.0.1", "@ghost"])]})
+    (chain,) = [chain for chain in result.chains if chain.name == "DB-GUARD-PORTS"]
+    assert [line.path for line in chain.lines] == [
+        "policy.published_ports.allow[0].sources", "policy.published_ports.allow[0].sources[1]",
+        "policy.published_ports.default",
+    ]
+    assert "ghost" not in result.sets
+
+
+def test_sets_that_no_line_names_are_left_out():
+    sets = {"used": ["10.0.0.1", "2001:db8::1"], "unused": ["10.0.0.2"]}
+    result = wanted(address_sets=sets, published_ports={"allow": [entry(80, ["@used"])]})
+    assert "unused" not in result.sets
+    assert result.sets["used"].entries == {4: frozenset(["10.0.0.1"]), 6: frozenset(["2001:db8::1"])}
+
+
+def test_sets_of_the_host():
+    sets = wanted(published_ports={}).sets
+    assert sets["pub-tcp"].entries == {4: frozenset(["80"]), 6: frozenset(["80"])}
+    assert sets["pub-udp"].entries == {4: frozenset(), 6: frozenset()}
+    assert sets["pub-sctp"].entries[4] == {"9899"}
+    assert sets["pub-addr"].entries == {
+        4: frozenset(["192.0.2.7,udp:53"]), 6: frozenset(["2001:db8::7,udp:53"]),
+    }
+    assert sets["container-nets"].entries == {4: frozenset(["172.17.0.0/16"]), 6: frozenset(["fd00:1::/64"])}
+    assert sets["bridges"].entries[4] == {"0.0.0.0/0,docker0", "0.0.0.0/0,br-1"}
+    assert sets["closed-bridges"].entries == {
+        4: frozenset(["0.0.0.0/0,docker0"]), 6: frozenset(["::/0,docker0", "::/0,br-1"]),
+    }
+    assert (sets["pub-tcp"].type.name, sets["pub-tcp"].type.options) == ("bitmap:port", "range 0-65535")
+
+
+def test_an_engine_that_could_not_be_asked_leaves_the_live_content():
+    sets = wanted(unknown_host(swarm=False), published_ports={}).sets
+    assert {name for name in sets if sets[name].entries == {4: None, 6: None}} == set(sets)
+
+
+def test_rules_do_not_depend_on_what_runs_on_the_host():
+    policy = {"published_ports": {}, "host_services": {"default": "deny"}}
+    assert wanted(**policy).chains == wanted(unknown_host(swarm=False), **policy).chains
+
+
+def _network(name, bridge, subnets, modes):
+    return Network(name, name, "bridge" if bridge else "macvlan", bridge, subnets, False, modes, {})
+
+
+def test_facts_from_the_engine():
+    facts = host_facts(
+        [
+            _network("a", "br-a", ["172.18.0.0/16", "fd00:a::/64"], {4: "nat", 6: "routed"}),
+            _network("b", "br-b", ["172.19.0.0/16"], {4: "routed", 6: "nat"}),
+            _network("c", None, ["10.9.0.0/16"], {}),
+        ],
+        [
+            PublishedPort(4, None, 80, "tcp", "web", "1", 8080, False),
+            PublishedPort(4, "127.0.0.1", 81, "tcp", "web", "1", 8080, True),
+        ],
+        swarm=True,
+    )
+    assert facts.bridges == ["br-a", "br-b"]
+    assert facts.closed_bridges == {4: ["br-a"], 6: ["br-b"]}
+    assert facts.subnets == ["172.18.0.0/16"]
+    assert facts.published == [Published(4, None, 80, "tcp")]
+    assert facts.swarm and facts.known

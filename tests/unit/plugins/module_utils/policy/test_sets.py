@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Entries that stand for an interface: no prefix may hold more of them than the kernel takes."""
+from collections import Counter
+from ipaddress import ip_network
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.sets import MAX_BRIDGES, bridge_entries
+
+
+@pytest.mark.parametrize("family, whole", [(4, "0.0.0.0/0"), (6, "::/0")])
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 128, 129, 200, MAX_BRIDGES])
+def test_each_bridge_has_every_address_and_no_prefix_more_than_64(family, whole, count):
+    entries = [entry.split(",") for entry in bridge_entries(family, ["br-%d" % number for number in range(count)])]
+    assert max(Counter(prefix for prefix, _bridge in entries).values(), default=0) <= 64
+    covered = Counter()
+    for prefix, bridge in entries:
+        covered[bridge] += ip_network(prefix).num_addresses
+    assert len(covered) == count
+    assert set(covered.values()) <= {ip_network(whole).num_addresses}
+    assert len(entries) <= 65536
+
+
+def test_the_first_64_are_the_whole_address_space_in_one_entry():
+    assert bridge_entries(4, ["docker0"]) == {"0.0.0.0/0,docker0"}
+    assert bridge_entries(6, ["docker0"]) == {"::/0,docker0"}
+
+
+def test_more_bridges_than_a_set_can_hold_are_an_error():
+    with pytest.raises(DrawbridgeError):
+        bridge_entries(4, ["br-%d" % number for number in range(MAX_BRIDGES + 1)])

@@ -153,6 +153,9 @@ def sanity_with(name):
         step(venv(name, "ansible-test"), "sanity", "--color", "no", cwd=collection,
              HOME=str(home), PATH=path_with(venv(name).parent, *pythons), LC_ALL="C.UTF-8",
              PYENV_VERSION=None, PYTHONPATH=None, PYTHONDONTWRITEBYTECODE=None)
+    core = output(venv(name), "-c", "from ansible.release import __version__ as v; print(v, end='')")
+    here = ", ".join("%d.%d" % version for version in sorted(environments.pythons()) if version >= (3, 8))
+    print("ansible-core %s: no complaint, no ignore entry; Pythons on this machine: %s" % (core, here))
 
 
 def sanity():

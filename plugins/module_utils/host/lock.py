@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""One Drawbridge at a time on a host: an advisory lock that the kernel gives back when its holder ends."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from typing import Optional
+
+from ..errors import DrawbridgeError
+
+LOCK_FILE = "/run/drawbridge.lock"
+_POLL_SECONDS = 0.1
+
+
+class HostLock:
+    """``with HostLock(30):`` waits up to that many seconds for other plays on the same host."""
+
+    def __init__(self, timeout: float, path: str = LOCK_FILE) -> None:
+        self.timeout = timeout
+        self.path = path
+        self._fd: Optional[int] = None
+
+    def __enter__(self) -> HostLock:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._fd = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise DrawbridgeError("cannot open the lock %s: %s" % (self.path, error.strerror)) from None
+        deadline = time.monotonic() + self.timeout
+        while not self._try():
+            if time.monotonic() >= deadline:
+                holder = self._holder()
+                os.close(self._fd)
+                self._fd = None
+                raise DrawbridgeError(
+                    "another run holds %s (process %s) since more than %g s" % (self.path, holder, self.timeout),
+                    None,
+                    "wait for it, or raise lock_timeout",
+                )
+            time.sleep(_POLL_SECONDS)
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _try(self) -> bool:
+        assert self._fd is not None
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EINTR):
+                return False
+            raise
+        return True
+
+    def _holder(self) -> str:
+        assert self._fd is not None
+        written = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+        return written if written.isdigit() else "unknown"

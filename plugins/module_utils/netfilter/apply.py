@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A plan put into force: sets, rules of each family, sets that are left over; then the kernel is read again.
+
+What fails half-way is taken back, so that a host holds the old rules or the new ones, and an error says which.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+from ..errors import DrawbridgeError
+from . import ipset
+from .host import Netfilter
+from .ipset import SetTarget
+from .plan import FamilyPlan, Plan, Planner, SetChange
+from .save import Ruleset
+from .state import State, changes, commit, live_state
+
+
+def apply(planner: Planner, plan: Plan) -> None:
+    """Make the plan's change. Raises DrawbridgeError; the old rules are then in force unless it says otherwise."""
+    if not plan.is_change:
+        return
+    netfilter = planner.netfilter
+    touched: List[int] = []
+    try:
+        netfilter.ipset.restore(plan.before)
+        for family, part in plan.families.items():
+            if part.commits:
+                touched.append(family)
+                netfilter.transport.restore(family, part.apply_text)
+    except DrawbridgeError as error:
+        _take_back(netfilter, plan, touched, error)
+        raise DrawbridgeError("%s; nothing was changed" % error.message, error.path, error.hint) from None
+    netfilter.ipset.restore(plan.after)
+    verify(planner, plan)
+
+
+def verify(planner: Planner, plan: Plan) -> None:
+    """Read the kernel again. Raises DrawbridgeError where it does not hold what the plan wanted."""
+    live = planner.read()
+    differing = [
+        "IPv%d %s" % (family, table)
+        for family, part in plan.families.items()
+        for table in _differing_tables(part, live.rulesets[family])
+    ]
+    differing += [
+        change.name
+        for change in plan.sets
+        if change.target is not None
+        and change.target.entries is not None
+        and (change.name not in live.sets or live.sets[change.name].entries != change.target.entries)
+    ]
+    if differing and planner.plan(live).is_change:
+        raise DrawbridgeError(
+            "the kernel does not hold what was written: %s" % ", ".join(differing),
+            None,
+            "somebody else changes these rules at the same time; run again",
+        )
+
+
+def _differing_tables(part: FamilyPlan, ruleset: Ruleset) -> List[str]:
+    owned = [(table, chain) for state in (part.old, part.new) for table in state for chain in state[table].chains]
+    parents = [(table, parent) for table, state in part.new.items() for parent in state.jumps]
+    held = live_state(ruleset, owned, parents)
+    return [
+        change.table
+        for change in changes(held, part.new)
+        if change.old.chains != change.new.chains or change.old.jumps != change.new.jumps
+    ]
+
+
+def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: DrawbridgeError) -> None:
+    """Bring rules and sets back to the plan's old state from wherever they are now."""
+    try:
+        for family in touched:
+            part = plan.families[family]
+            now = netfilter.transport.read(family)
+            owned = [(table, chain) for change in part.commits for table in (change.table,) for chain in change.new.chains]
+            owned += [(table, chain) for table, state in part.old.items() for chain in state.chains]
+            parents = [(table, parent) for table, state in part.old.items() for parent in state.jumps]
+            back = [change for change in changes(live_state(now, owned, parents), _without_foreign(part)) if change.is_needed]
+            netfilter.transport.restore(family, "".join(commit(change, {}) for change in back))
+        netfilter.ipset.restore(_set_undo(netfilter, plan.sets))
+    except DrawbridgeError as error:
+        raise DrawbridgeError(
+            "%s; taking the change back failed too: %s" % (cause.message, error.message),
+            cause.path,
+            "the host may hold a part of the new rules: run again",
+        ) from None
+
+
+def _without_foreign(part: FamilyPlan) -> State:
+    return {table: state._replace(foreign={}) for table, state in part.old.items()}
+
+
+def _set_undo(netfilter: Netfilter, changed: List[SetChange]) -> List[str]:
+    now = netfilter.ipset.headers()
+    now = netfilter.with_entries(now, [change.name for change in changed])
+    lines: List[str] = []
+    for change in changed:
+        if change.name not in now:
+            continue
+        if change.live is None:
+            lines.append("destroy %s" % change.name)
+        elif change.live.entries is not None:
+            family = change.live.family or 4
+            lines.extend(
+                ipset.update_lines(SetTarget(change.name, change.live.type, family, change.live.entries), now[change.name])
+            )
+    return lines

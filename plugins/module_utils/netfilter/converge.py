@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Bring a host to what is wanted: lock, read, plan and, outside of check mode, apply."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Callable, ContextManager, Dict, List, NamedTuple, Optional
+
+from ..host.lock import HostLock
+from ..host.system import System
+from .apply import apply
+from .diff import before_and_after
+from .host import Netfilter
+from .model import Wanted
+from .plan import Plan, Planner
+
+
+class Settings(NamedTuple):
+    """How a task runs. transport: nft, legacy or auto. lock_timeout: seconds to wait for other runs on the host."""
+
+    transport: str
+    lock_timeout: float
+    check_mode: bool
+
+
+class Outcome(NamedTuple):
+    """What a task did, or would do."""
+
+    plan: Plan
+    transport: str
+    warnings: List[str]
+
+    def result(self) -> Dict[str, object]:
+        """The part of a module's result that all modules share."""
+        return {"changed": self.plan.is_change, "transport": self.transport, "diff": before_and_after(self.plan)}
+
+
+def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
+    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
+    lock: ContextManager[Optional[HostLock]] = nullcontext() if settings.check_mode else HostLock(settings.lock_timeout)
+    with lock:
+        netfilter = Netfilter(system, settings.transport)
+        planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
+        plan = planner.plan(planner.read())
+        if not settings.check_mode:
+            apply(planner, plan)
+    return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings)

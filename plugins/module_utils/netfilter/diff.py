@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A plan as people read it: before and after, in iptables-save's and ipset's own words."""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, List, Tuple
+
+from .model import IPV4
+from .plan import FamilyPlan, Plan, SetChange
+from .state import Change, TableState
+
+# Entries of a set that are shown one by one; a set of 100,000 addresses would drown the rest.
+_SHOWN_ENTRIES = 50
+
+
+def before_and_after(plan: Plan) -> Dict[str, str]:
+    """Ansible's diff of a plan; both texts are empty where nothing changes."""
+    before: List[str] = []
+    after: List[str] = []
+    for family, part in plan.families.items():
+        for side, text in zip((before, after), _family_texts(family, part)):
+            side.extend(text)
+    for change in plan.sets:
+        held, wanted = _set_texts(change)
+        before.extend(held)
+        after.extend(wanted)
+    return {
+        "before_header": "netfilter",
+        "after_header": "netfilter",
+        "before": "".join(line + "\n" for line in before),
+        "after": "".join(line + "\n" for line in after),
+    }
+
+
+def _family_texts(family: int, part: FamilyPlan) -> Tuple[List[str], List[str]]:
+    program = "iptables" if family == IPV4 else "ip6tables"
+    before: List[str] = []
+    after: List[str] = []
+    made = {change.table: change for change in part.commits if change.make or change.enter}
+    for table in dict.fromkeys(change.table for change in part.commits):
+        old, new = part.old.get(table, TableState()), part.new.get(table, TableState())
+        head = "# %s, table %s" % (program, table)
+        before += [head] + _state_lines(old)
+        after += [head] + (_made_lines(made[table]) if table in made else []) + _state_lines(new)
+    return before, after
+
+
+def _made_lines(change: Change) -> List[str]:
+    return [":%s -" % name for name in change.make] + list(change.enter)
+
+
+def _state_lines(state: TableState) -> List[str]:
+    lines = [":%s -" % name for name in state.chains]
+    for rules_of in (state.jumps, state.foreign, state.chains):
+        lines.extend("-A %s %s" % (chain, rule) for chain, rules in rules_of.items() for rule in rules)
+    return lines
+
+
+def _set_texts(change: SetChange) -> Tuple[List[str], List[str]]:
+    held: FrozenSet[str] = frozenset()
+    wanted: FrozenSet[str] = frozenset()
+    before: List[str] = []
+    after: List[str] = []
+    if change.live is not None:
+        held = change.live.entries or frozenset()
+        before.append("create %s %s" % (change.name, change.live.type.name))
+    if change.target is not None:
+        wanted = change.target.entries or frozenset()
+        after.append("create %s %s" % (change.name, change.target.type.name))
+    before += _entry_lines(change.name, held - wanted, len(held & wanted))
+    after += _entry_lines(change.name, wanted - held, len(held & wanted))
+    return before, after
+
+
+def _entry_lines(name: str, entries: FrozenSet[str], same: int) -> List[str]:
+    ordered = sorted(entries)
+    lines = ["add %s %s" % (name, entry) for entry in ordered[:_SHOWN_ENTRIES]]
+    if len(ordered) > _SHOWN_ENTRIES:
+        lines.append("# and %d more entries of %s" % (len(ordered) - _SHOWN_ENTRIES, name))
+    if same:
+        lines.append("# %d entries of %s stay" % (same, name))
+    return lines

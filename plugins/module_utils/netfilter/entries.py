@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Set entries as users spell them, in the spelling that ``ipset save`` prints.
+
+What is already spelt like an entry of the live set needs no look; plain addresses and networks are spelt here; the rest
+(ranges, services, options) is loaded into an ipset in a throwaway namespace and read back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set
+
+from ..errors import DrawbridgeError
+from .address import halves, parse_network, quoted
+from .model import IPV4, IPV6, SetType
+
+# What an entry may consist of; a leading letter that is no hexadecimal digit would be a host name.
+_ENTRY = re.compile(r"[0-9A-Fa-f:\[][0-9A-Za-z:./,\[\]%+@_-]*( nomatch| timeout [0-9]+| comment \"[^\"\\\x00-\x1f]*\")*")
+_PLAIN = re.compile(r"[0-9A-Fa-f:.]+(/[0-9.]+)?")
+_PORT = re.compile(r"[0-9]{1,5}")
+
+# Loads entries into a throwaway set of this type and family and gives back what ipset prints.
+KernelSpelling = Callable[[SetType, int, List[str]], List[str]]
+
+
+def canonical_entries(
+    written: Iterable[str],
+    kind: SetType,
+    family: int,
+    live: Optional[FrozenSet[str]],
+    kernel: KernelSpelling,
+    path: Optional[str] = None,
+) -> FrozenSet[str]:
+    """The entries of one family's twin, those of the other family left out."""
+    wanted = written if isinstance(written, (set, frozenset)) else frozenset(written)
+    known = wanted & live if live else frozenset()
+    result: Set[str] = set(known)
+    judged: List[str] = []
+    for entry in wanted - known:
+        if kind.has_family and family_of(entry) != family:
+            continue
+        spelt = _spelt(entry, kind, path)
+        if spelt is None:
+            judged.append(_checked(entry, path))
+        else:
+            result.update(spelt)
+    if judged:
+        result.update(kernel(kind, family, sorted(judged)))
+    return frozenset(result)
+
+
+def family_of(entry: str) -> int:
+    """An entry's family, by its first address."""
+    return IPV6 if ":" in entry.partition(",")[0].partition(" ")[0] else IPV4
+
+
+def _spelt(entry: str, kind: SetType, path: Optional[str]) -> Optional[Iterable[str]]:
+    """The kernel's spelling where it is known without asking, else None."""
+    if kind.name == "hash:net" and _PLAIN.fullmatch(entry):
+        return halves(parse_network(entry, path))
+    if kind.name == "hash:ip" and _PLAIN.fullmatch(entry):
+        network = parse_network(entry, path)
+        return (network.address,) if network.is_host else None
+    if kind.name == "bitmap:port" and _PORT.fullmatch(entry) and int(entry) <= 65535:
+        return (str(int(entry)),)
+    return None
+
+
+def _checked(entry: str, path: Optional[str]) -> str:
+    if len(entry) > 300 or not _ENTRY.fullmatch(entry):
+        raise DrawbridgeError("%s is not an entry of a set" % quoted(entry), path, "host names are not accepted")
+    first = re.split("[,/ -]", entry, maxsplit=1)[0]
+    if _PLAIN.fullmatch(first) and not first.isdigit():
+        parse_network(first, path)
+    return entry
+
+
+def split_entries(text: str) -> FrozenSet[str]:
+    """A file's entries: one a line, blank lines and what follows a # left out."""
+    if "#" in text:
+        text = re.sub(r"[ \t]*#.*", "", text)
+    lines = frozenset(text.replace("\r", "").split("\n"))
+    stripped: Dict[str, None] = {}
+    if any(line[:1].isspace() or line[-1:].isspace() for line in lines if line):
+        stripped = dict.fromkeys(line.strip() for line in lines)
+        lines = frozenset(stripped)
+    return lines - {""}

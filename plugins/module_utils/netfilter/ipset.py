@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Address sets in the kernel: reading them, and the lines that bring one to a wanted content."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional
+
+from ..errors import DrawbridgeError
+from ..host.system import System
+from .model import IPV4, IPV6, SetType
+from .names import scratch_set
+
+_FAMILY_WORD = {IPV4: "inet", IPV6: "inet6"}
+_FAMILY = {word: family for family, word in _FAMILY_WORD.items()}
+# Create options that tune a set without being part of what it is.
+_TUNING = ("hashsize", "maxelem", "bucketsize", "initval")
+_MIN_HASHSIZE = 1024
+_MIN_MAXELEM = 65536
+# Differences up to this share of a set are patched in; beyond it the set is filled anew and swapped.
+_PATCH_SHARE = 0.2
+_PATCH_ALWAYS = 64
+
+
+class LiveSet(NamedTuple):
+    """A set as the kernel holds it. family is None for types without one; entries is None where they were not read."""
+
+    name: str
+    type: SetType
+    family: Optional[int]
+    maxelem: int = _MIN_MAXELEM
+    entries: Optional[FrozenSet[str]] = None
+
+
+class SetTarget(NamedTuple):
+    """A set as it shall be, under its kernel name, its entries in the kernel's spelling; None leaves them alone."""
+
+    name: str
+    type: SetType
+    family: int
+    entries: Optional[FrozenSet[str]]
+
+
+class Ipset:
+    """The ipset command."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+
+    def headers(self) -> Dict[str, LiveSet]:
+        """Every set of the namespace by name, without entries. Empty where ipset is not installed."""
+        command = self.system.which("ipset")
+        if command is None:
+            return {}
+        output = self.system.run([command, "list", "-t"])
+        if output.rc != 0:
+            raise DrawbridgeError("ipset list failed: %s" % output.stderr.strip())
+        return parse_headers(output.stdout)
+
+    def entries(self, names: Iterable[str]) -> Dict[str, FrozenSet[str]]:
+        """The entries of these sets, which have to exist. One command for all of them."""
+        wanted = list(names)
+        if not wanted:
+            return {}
+        output = self.system.run([self._command(), "-"], "".join("save %s\n" % name for name in wanted))
+        if output.rc != 0:
+            raise DrawbridgeError("ipset save failed: %s" % output.stderr.strip())
+        return parse_entries(output.stdout.replace("ipset> ", ""))
+
+    def restore(self, lines: List[str]) -> None:
+        """Run ipset commands in order. What exists already, or is gone already, is no error. Raises IpsetFailed."""
+        if not lines:
+            return
+        output = self.system.run([self._command(), "-exist", "restore"], "\n".join(lines) + "\n")
+        if output.rc != 0:
+            raise IpsetFailed(lines, output.stderr.strip())
+
+    def _command(self) -> str:
+        return self.system.require("ipset", "ipset")
+
+
+class IpsetFailed(DrawbridgeError):
+    """ipset restore stopped at a line. line: that line, where ipset names it."""
+
+    def __init__(self, lines: List[str], words: str) -> None:
+        found = re.search(r"Error in line (\d+): (.*)", words, re.DOTALL)
+        self.line: Optional[str] = None
+        if found and 0 < int(found.group(1)) <= len(lines):
+            self.line = lines[int(found.group(1)) - 1]
+            words = found.group(2)
+        super().__init__("ipset refuses %s: %s" % (ascii(self.line or "its input"), " ".join(words.split())))
+
+
+def parse_headers(text: str) -> Dict[str, LiveSet]:
+    """``ipset list -t``."""
+    sets: Dict[str, LiveSet] = {}
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+        if "Name" in fields and "Type" in fields:
+            name = fields["Name"]
+            sets[name] = _live_set(name, fields["Type"], fields.get("Header", ""))
+    return sets
+
+
+def _live_set(name: str, type_name: str, header: str) -> LiveSet:
+    words = header.split()
+    family: Optional[int] = None
+    maxelem = _MIN_MAXELEM
+    options: List[str] = []
+    index = 0
+    while index < len(words):
+        word = words[index]
+        if word == "family":
+            family = _FAMILY.get(words[index + 1])
+        elif word == "maxelem":
+            maxelem = int(words[index + 1])
+        elif word not in _TUNING:
+            options.append(word)
+            index += 1
+            continue
+        index += 2
+    return LiveSet(name, SetType(type_name, " ".join(options)), family, maxelem)
+
+
+def parse_entries(text: str) -> Dict[str, FrozenSet[str]]:
+    """``ipset save`` of several sets → entries by set. Works on whole texts: a set may hold a million lines."""
+    sets: Dict[str, FrozenSet[str]] = {}
+    for block in ("\n" + text).split("\ncreate ")[1:]:
+        name = block.split(" ", 1)[0]
+        _header, _newline, body = block.partition("\n")
+        prefix = "add %s " % name
+        if body.startswith(prefix):
+            body = body[len(prefix):].rstrip("\n")
+        sets[name] = frozenset(body.split("\n" + prefix)) if body else frozenset()
+    return sets
+
+
+def create_line(name: str, kind: SetType, family: int, size: int = 0) -> str:
+    """``create`` with a hash table fit for ``size`` entries, which halves the time to fill it."""
+    words = ["create", name, kind.name]
+    if kind.has_family:
+        words += ["family", _FAMILY_WORD[family]]
+        words += ["hashsize", str(max(_MIN_HASHSIZE, _power_of_two(size)))]
+        words += ["maxelem", str(max(_MIN_MAXELEM, _power_of_two(size)))]
+    if kind.options:
+        words.append(kind.options)
+    return " ".join(words)
+
+
+def same_kind(live: LiveSet, target: SetTarget) -> bool:
+    """Whether a live set can take the target's entries, or be swapped with one that does."""
+    return live.type == target.type and (not target.type.has_family or live.family == target.family)
+
+
+def fill_lines(target: SetTarget) -> List[str]:
+    """Create the set and fill it."""
+    entries = target.entries or frozenset()
+    lines = [create_line(target.name, target.type, target.family, len(entries))]
+    lines.extend("add %s %s" % (target.name, entry) for entry in sorted(entries))
+    return lines
+
+
+def update_lines(target: SetTarget, live: LiveSet) -> List[str]:
+    """Bring a live set of the same kind to the target's entries: patched where little differs, else swapped."""
+    if target.entries is None or live.entries is None or target.entries == live.entries:
+        return []
+    added = target.entries - live.entries
+    gone = live.entries - target.entries
+    fits = len(live.entries) + len(added) <= live.maxelem
+    if fits and len(added) + len(gone) <= max(_PATCH_ALWAYS, _PATCH_SHARE * len(live.entries)):
+        lines = ["del %s %s" % (target.name, entry) for entry in sorted(gone)]
+        return lines + ["add %s %s" % (target.name, entry) for entry in sorted(added)]
+    scratch = scratch_set(target.name)
+    lines = fill_lines(target._replace(name=scratch))
+    return lines + ["swap %s %s" % (scratch, target.name), "destroy %s" % scratch]
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << max(0, number - 1).bit_length()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What belongs to Drawbridge, told by its name alone: chains and sets."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Iterable, Tuple
+
+from .model import MAX_SET_NAME
+
+# (table, chain) pairs; a trailing * stands for any ending.
+Owned = Tuple[str, str]
+
+_STAGED = "DBX-"
+_OURS = ("DB-", _STAGED)
+_OUR_CHAINS = ("DOCKER-FILTER",)
+
+
+def is_ours(chain: str) -> bool:
+    """Whether a chain of this name is Drawbridge's, whoever of its modules wrote it."""
+    return chain.startswith(_OURS) or chain in _OUR_CHAINS
+
+
+def staged(chain: str) -> str:
+    """The name under which a chain's new content stands beside the old one while a change goes in."""
+    return _STAGED + chain
+
+
+def is_staged(chain: str) -> bool:
+    return chain.startswith(_STAGED)
+
+
+def owns(owned: Iterable[Owned], table: str, chain: str) -> bool:
+    """Whether this owner may write and remove the chain, its staged twin included."""
+    if is_staged(chain):
+        chain = chain[len(_STAGED):]
+    for owned_table, name in owned:
+        if table == owned_table and (chain == name or (name.endswith("*") and chain.startswith(name[:-1]))):
+            return True
+    return False
+
+
+def user_set(name: str, family: int) -> str:
+    """The kernel's name of a set that the module address_set keeps."""
+    return "DB-%s-%d" % (name, family)
+
+
+def owned_set(owner: str, name: str, family: int, generation: str) -> str:
+    """The kernel's name of a set that belongs to an owner's rules; its two generations are ``a`` and ``b``."""
+    return "%s%s-%d%s" % (owned_set_prefix(owner), name, family, generation)
+
+
+def owned_set_prefix(owner: str) -> str:
+    return "DB%s-" % owner
+
+
+def scratch_set(name: str) -> str:
+    """A name for the moment of a swap, within ipset's limit whatever the set's own name is."""
+    scratch = "DBT-%08x" % (zlib.crc32(name.encode("utf-8")) & 0xFFFFFFFF)
+    assert len(scratch) <= MAX_SET_NAME
+    return scratch

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The plan: the one value that check mode reports, ``--diff`` shows, an apply writes, and its inverse takes back."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from . import ipset
+from .host import Live, Netfilter
+from .ipset import LiveSet, SetTarget
+from .model import Hook, Wanted
+from .names import is_ours, owned_set_prefix
+from .resolve import Resolver
+from .save import Ruleset, target_of
+from .state import Change, Rules, State, TableState, changes, commit, in_order, in_place, inverse, kept_counters
+from .state import live_state, wanted_state
+
+
+class FamilyPlan(NamedTuple):
+    """One family's rules, before and after. commits: in the order in which they go in. shared: by table, chains of others
+    that the rules need."""
+
+    old: State
+    new: State
+    commits: List[Change]
+    ruleset: Ruleset
+    shared: Dict[str, Rules]
+
+    @property
+    def apply_text(self) -> str:
+        """iptables-restore input that makes the change."""
+        return "".join(commit(change, kept_counters(self.ruleset, change.table)) for change in self.commits)
+
+    @property
+    def inverse_text(self) -> str:
+        """iptables-restore input that takes a whole change back."""
+        return "".join(commit(inverse(change), {}) for change in reversed(self.commits))
+
+    @property
+    def boot_text(self) -> str:
+        """iptables-restore input that makes the wanted state out of nothing."""
+        return "".join(
+            commit(change._replace(make=self.shared.get(change.table, ())), {}) for change in changes({}, self.new)
+        )
+
+
+class SetChange(NamedTuple):
+    """A set that is made, changed or removed (target None)."""
+
+    name: str
+    live: Optional[LiveSet]
+    target: Optional[SetTarget]
+
+
+class Plan(NamedTuple):
+    """families: what changes of the rules. sets: what changes of the sets; ``before`` and ``after`` are the ipset lines
+    to run before and after the rules."""
+
+    families: Dict[int, FamilyPlan]
+    sets: List[SetChange]
+    before: List[str]
+    after: List[str]
+    warnings: List[str]
+
+    @property
+    def is_change(self) -> bool:
+        return bool(self.before or self.after or any(family.commits for family in self.families.values()))
+
+
+class Planner:
+    """Compares what is wanted with what is there. Reads only."""
+
+    def __init__(self, netfilter: Netfilter, wanted: Wanted, assume_missing: bool = False) -> None:
+        self.netfilter = netfilter
+        self.wanted = wanted
+        self.assume_missing = assume_missing
+
+    def read(self) -> Live:
+        """What the kernel holds of everything this plan needs to know."""
+        sets: Dict[str, LiveSet] = {}
+        if self._sets_matter():
+            headers = self.netfilter.ipset.headers()
+            sets = self.netfilter.with_entries(headers, [name for name in headers if self._owns_set(name)])
+        return Live(self.netfilter.rulesets(), sets)
+
+    def _sets_matter(self) -> bool:
+        if self.wanted.owner or self.wanted.sets:
+            return True
+        return any("--match-set " in line.text for chain in self.wanted.chains for line in chain.lines)
+
+    def _owns_set(self, name: str) -> bool:
+        return bool(self.wanted.owner) and name.startswith(owned_set_prefix(self.wanted.owner))
+
+    def plan(self, live: Live) -> Plan:
+        """Raises DrawbridgeError with the place in the user's data for what the kernel would not take."""
+        resolver = Resolver(self.netfilter, self.wanted, live, self.assume_missing)
+        targets = resolver.targets()
+        families: Dict[int, FamilyPlan] = {}
+        final: List[SetTarget] = []
+        for family in self.netfilter.families:
+            rules = resolver.rules(family)
+            mine = {key: target for key, target in targets.items() if key[1] == family}
+            plan = self._family_plan(family, live, rules)
+            if plan.commits:
+                renamed = _next_generations(mine.values(), live, resolver, family)
+                if renamed:
+                    rules = {key: tuple(_renamed(rule, renamed) for rule in chain) for key, chain in rules.items()}
+                    mine = {key: target._replace(name=renamed.get(target.name, target.name)) for key, target in mine.items()}
+                    plan = self._family_plan(family, live, rules)
+            families[family] = plan
+            final.extend(mine.values())
+        return self._with_sets(families, final, live, resolver.warnings)
+
+    def _family_plan(self, family: int, live: Live, rules: Dict[Tuple[str, str], Rules]) -> FamilyPlan:
+        ruleset = live.rulesets[family]
+        hooks = [hook for hook in self.wanted.hooks if family in hook.families]
+        old = live_state(ruleset, self.wanted.owned, [(hook.table, hook.parent) for hook in hooks])
+        new = wanted_state(old, self.wanted.owned, rules, hooks)
+        for table, name in self.wanted.purge:
+            foreign = tuple(rule for rule in ruleset.rules(table, name) if _is_purged(rule))
+            if foreign:
+                old[table] = old.get(table, TableState())._replace(foreign={name: foreign})
+        needed = [self._placed(change, hooks, ruleset) for change in changes(old, new)]
+        commits = in_order([change for change in needed if change.is_needed])
+        return FamilyPlan(old, new, commits, ruleset, {table: (name,) for table, name in self.wanted.shared})
+
+    def _placed(self, change: Change, hooks: List[Hook], ruleset: Ruleset) -> Change:
+        """The change with what the hooks' parents need: to exist, to be entered, to have our jumps in their place."""
+        here = [hook for hook in hooks if hook.table == change.table]
+        moved = [hook.parent for hook in here if ruleset.chain(*hook[:2]) is not None and not in_place(ruleset, hook)]
+        make: List[str] = []
+        enter: List[str] = []
+        for table, name in self.wanted.shared if here else []:
+            if table == change.table and ruleset.chain(table, name) is None:
+                make.append(name)
+            if table == change.table and not _is_jumped_to(ruleset, table, "FORWARD", name):
+                enter.append("-I FORWARD 1 -j %s" % name)
+        return change._replace(make=tuple(make), enter=tuple(enter), moved=tuple(dict.fromkeys(moved)))
+
+    def _with_sets(
+        self, families: Dict[int, FamilyPlan], targets: List[SetTarget], live: Live, warnings: List[str]
+    ) -> Plan:
+        changed: List[SetChange] = []
+        before: List[str] = []
+        after: List[str] = []
+        for target in targets:
+            held = live.sets.get(target.name)
+            if held is None:
+                lines = ipset.fill_lines(target)
+            elif ipset.same_kind(held, target):
+                lines = ipset.update_lines(target, held)
+            else:
+                lines = ["destroy %s" % target.name] + ipset.fill_lines(target)
+            if lines:
+                before.extend(lines)
+                changed.append(SetChange(target.name, held, target))
+        kept = {target.name for target in targets}
+        for name in live.sets:
+            if self._owns_set(name) and name not in kept:
+                after.append("destroy %s" % name)
+                changed.append(SetChange(name, live.sets[name], None))
+        return Plan(families, changed, before, after, warnings)
+
+
+def _next_generations(
+    targets: Iterable[SetTarget], live: Live, resolver: Resolver, family: int
+) -> Dict[str, str]:
+    """Sets whose content changes together with rules get their other generation's name, so that rules and sets switch in
+    one commit."""
+    renamed: Dict[str, str] = {}
+    for target in targets:
+        held = live.sets.get(target.name)
+        if held is None or not resolver.is_referenced(target.name, family):
+            continue
+        if not ipset.same_kind(held, target) or ipset.update_lines(target, held):
+            renamed[target.name] = target.name[:-1] + ("b" if target.name.endswith("a") else "a")
+    return renamed
+
+
+def _renamed(rule: str, names: Dict[str, str]) -> str:
+    if "--match-set " not in rule:
+        return rule
+    words = rule.split(" ")
+    for index, word in enumerate(words[:-1]):
+        if word == "--match-set":
+            words[index + 1] = names.get(words[index + 1], words[index + 1])
+    return " ".join(words)
+
+
+def _is_jumped_to(ruleset: Ruleset, table: str, parent: str, name: str) -> bool:
+    return any(target_of(rule) == name for rule in ruleset.rules(table, parent))
+
+
+def _is_purged(rule: str) -> bool:
+    return rule != "-j RETURN" and not is_ours(target_of(rule) or "")

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""From wanted lines to each family's rules: set names become the kernel's, rules go to the families they fit, and every
+rule is spelt as iptables-save prints it."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, FrozenSet, List, Optional, Tuple
+
+from ..errors import DrawbridgeError
+from ..host.netns import NamespaceUnavailable
+from .entries import canonical_entries
+from .host import EntryRefused, Live, Netfilter
+from .ipset import SetTarget, create_line
+from .judge import Bench, ChainKey, RuleRefused, restore_text
+from .model import AddressSet, Chain, Line, SetType, Wanted
+from .names import owned_set, user_set
+from .spelling import is_plain
+
+GENERATIONS = ("a", "b")
+_MATCH_SET = re.compile(r"(?<=--match-set )(\S+)")
+_ASSUMED = SetType("hash:net")
+
+
+class Resolver:
+    """One plan's names and spellings. ``assume_missing``: in check mode a set that an earlier task would have made is
+    taken for an empty hash:net, with a warning."""
+
+    def __init__(self, netfilter: Netfilter, wanted: Wanted, live: Live, assume_missing: bool) -> None:
+        self.netfilter = netfilter
+        self.wanted = wanted
+        self.live = live
+        self.assume_missing = assume_missing
+        self.warnings: List[str] = []
+        self.names = {
+            (name, family): owned_set(wanted.owner, name, family, self._generation(name, family))
+            for name in wanted.sets
+            for family in netfilter.families
+        }
+        self._assumed: Dict[str, Tuple[SetType, int]] = {}
+
+    def _generation(self, name: str, family: int) -> str:
+        """The generation in use: the one that live rules name, else the one that exists, else the first."""
+        candidates = [owned_set(self.wanted.owner, name, family, generation) for generation in GENERATIONS]
+        existing = [candidate for candidate in candidates if candidate in self.live.sets]
+        if len(existing) > 1:
+            existing = [candidate for candidate in existing if self.is_referenced(candidate, family)] or existing
+        return existing[0][-1] if existing else GENERATIONS[0]
+
+    def is_referenced(self, set_name: str, family: int) -> bool:
+        """Whether any live rule of the family names the set."""
+        needle = "--match-set %s " % set_name
+        ruleset = self.live.rulesets[family]
+        return any(
+            needle in rule for table in ruleset.tables.values() for chain in table.values() for rule in chain.rules
+        )
+
+    def targets(self) -> Dict[Tuple[str, int], SetTarget]:
+        """The owner's sets under their current generation's names, entries in the kernel's spelling."""
+        result: Dict[Tuple[str, int], SetTarget] = {}
+        for (name, family), kernel_name in self.names.items():
+            result[(name, family)] = set_target(self.netfilter, self.wanted.sets[name], family, kernel_name, self.live)
+        return result
+
+    def rules(self, family: int) -> Dict[ChainKey, Tuple[str, ...]]:
+        """The wanted chains of one family in canonical spelling."""
+        result: Dict[ChainKey, Tuple[str, ...]] = {}
+        unsettled: Dict[ChainKey, List[Line]] = {}
+        ruleset = self.live.rulesets[family]
+        for chain in self.wanted.chains:
+            if family not in chain.families:
+                continue
+            key = (chain.table, chain.name)
+            lines = self._family_lines(chain, family)
+            texts = [line.text for line in lines]
+            if _is_settled(texts, ruleset.rules(*key)):
+                result[key] = tuple(texts)
+            else:
+                unsettled[key] = lines
+        if unsettled:
+            result.update(self._judged(family, unsettled))
+        return result
+
+    def _family_lines(self, chain: Chain, family: int) -> List[Line]:
+        lines = []
+        for line in chain.lines:
+            if family not in line.families:
+                continue
+            text: Optional[str] = line.text
+            if "--match-set " in line.text:
+                text = self._with_set_names(line, family)
+            if text is not None:
+                lines.append(line._replace(text=text))
+        return lines
+
+    def _with_set_names(self, line: Line, family: int) -> Optional[str]:
+        """The line with kernel names for ``@name``; None where a set of the user's own is of the other family."""
+        for word in _MATCH_SET.findall(line.text):
+            if not word.startswith("@") and self._user_family(word, line) not in (None, family):
+                return None
+        return _MATCH_SET.sub(lambda found: self._kernel_name(found.group(1), family, line), line.text)
+
+    def _user_family(self, name: str, line: Line) -> Optional[int]:
+        if name in self.live.sets:
+            return self.live.sets[name].family
+        raise DrawbridgeError("there is no ipset %s on this host" % ascii(name), line.path, "create it first, or use @name")
+
+    def _kernel_name(self, word: str, family: int, line: Line) -> str:
+        if not word.startswith("@"):
+            return word
+        name = word[1:]
+        if name in self.wanted.sets:
+            return self.names[(name, family)]
+        kernel_name = user_set(name, family)
+        if kernel_name not in self.live.sets:
+            if not self.assume_missing:
+                raise DrawbridgeError(
+                    "unknown address set %s" % ascii(word), line.path, "define it, or keep it with the module address_set"
+                )
+            self._assumed[kernel_name] = (_ASSUMED, family)
+            self.warnings.append("address set %s does not exist yet; check mode takes it for an empty one" % ascii(word))
+        return kernel_name
+
+    def _judged(self, family: int, chains: Dict[ChainKey, List[Line]]) -> Dict[ChainKey, Tuple[str, ...]]:
+        texts = {key: [line.text for line in lines] for key, lines in chains.items()}
+        bench = self._bench(family, texts)
+        try:
+            canonical = self.netfilter.judge.canonical(family, texts, bench)
+        except RuleRefused as error:
+            raise DrawbridgeError(error.message, chains[error.chain][error.index].path) from None
+        except NamespaceUnavailable as error:
+            self.warnings.append("%s: rules are compared as written, not as iptables spells them" % error.message)
+            self.netfilter.transport.test(family, restore_text(texts, bench.chains))
+            return {key: tuple(lines) for key, lines in texts.items()}
+        return {key: tuple(lines) for key, lines in canonical.items()}
+
+    def _bench(self, family: int, texts: Dict[ChainKey, List[str]]) -> Bench:
+        """The chains that rules may jump to and the sets that they name."""
+        tables = {table for table, _name in texts}
+        declared = [(table, name) for table in tables for name in self.live.rulesets[family].tables.get(table, {})]
+        declared += [(chain.table, chain.name) for chain in self.wanted.chains if chain.table in tables]
+        named = dict.fromkeys(
+            name for lines in texts.values() for text in lines for name in _MATCH_SET.findall(text)
+        )
+        kinds = {kernel: (self.wanted.sets[name].type, of) for (name, of), kernel in self.names.items()}
+        kinds.update(self._assumed)
+        for name, live in self.live.sets.items():
+            kinds.setdefault(name, (live.type, live.family or family))
+        return Bench(declared, [create_line(name, *kinds[name]) for name in named if name in kinds])
+
+
+def _is_settled(texts: List[str], live: List[str]) -> bool:
+    """Whether these rules are known to be spelt as iptables prints them: they are what it prints, or plain."""
+    if texts == live:
+        return True
+    known = frozenset(live)
+    return all(text in known or is_plain(text) for text in texts)
+
+
+def set_target(netfilter: Netfilter, wanted: AddressSet, family: int, kernel_name: str, live: Live) -> SetTarget:
+    """One family's twin of a set, under its kernel name, entries spelt as the kernel does."""
+    written = wanted.entries.get(family)
+    entries: Optional[FrozenSet[str]] = None
+    if written is not None:
+        held = live.sets.get(kernel_name)
+        try:
+            entries = canonical_entries(
+                written, wanted.type, family, held.entries if held else None, netfilter.spell_entries, wanted.path
+            )
+        except EntryRefused as error:
+            raise DrawbridgeError(error.message, wanted.path) from None
+    return SetTarget(kernel_name, wanted.type, family, entries)
+

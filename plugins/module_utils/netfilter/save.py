@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""iptables-save's text as a value, and back."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
+
+from ..errors import DrawbridgeError
+
+
+class SavedChain(NamedTuple):
+    """policy: a built-in chain's policy, ``-`` for others. rules: the lines behind ``-A CHAIN``. counters: for each
+    rule its ``[packets:bytes]``, empty where they were not saved."""
+
+    policy: str
+    rules: List[str]
+    counters: List[str]
+
+    @property
+    def is_builtin(self) -> bool:
+        return self.policy != "-"
+
+
+Table = Dict[str, SavedChain]
+
+
+class Ruleset:
+    """One family's tables, as iptables-save prints them."""
+
+    def __init__(self, tables: Optional[Dict[str, Table]] = None) -> None:
+        self.tables: Dict[str, Table] = {} if tables is None else tables
+
+    def chain(self, table: str, name: str) -> Optional[SavedChain]:
+        return self.tables.get(table, {}).get(name)
+
+    def rules(self, table: str, name: str) -> List[str]:
+        """A chain's rules; none where the chain does not exist."""
+        found = self.chain(table, name)
+        return [] if found is None else found.rules
+
+
+def parse(text: str) -> Ruleset:
+    """Read iptables-save's output, with or without ``-c``."""
+    ruleset = Ruleset()
+    table: Table = {}
+    for line in _logical_lines(text):
+        if line.startswith("-A ") or line.startswith("["):
+            _add_rule(table, line)
+        elif line.startswith(":"):
+            name, policy = line[1:].split(" ")[:2]
+            table[name] = SavedChain(policy, [], [])
+        elif line.startswith("*"):
+            table = ruleset.tables.setdefault(line[1:].strip(), {})
+        elif line and not line.startswith("#") and line != "COMMIT":
+            raise DrawbridgeError("iptables-save printed a line that is not understood: %s" % ascii(line[:120]))
+    return ruleset
+
+
+def _add_rule(table: Table, line: str) -> None:
+    counters = ""
+    if line.startswith("["):
+        counters, line = line.split(" ", 1)
+    _append, name, *rest = line.split(" ", 2)
+    chain = table[name]
+    chain.rules.append(rest[0] if rest else "")
+    chain.counters.append(counters)
+
+
+def _logical_lines(text: str) -> Iterator[str]:
+    """Lines, with the rare rule put together again whose quoted comment holds a newline of somebody else's making."""
+    held = ""
+    for line in text.split("\n"):
+        if held:
+            line = held + "\n" + line
+        if '"' in line and _quote_is_open(line):
+            held = line
+            continue
+        held = ""
+        yield line
+
+
+def _quote_is_open(line: str) -> bool:
+    quotes = line.count('"')
+    if "\\" in line:
+        quotes -= line.replace("\\\\", "").count('\\"')
+    return quotes % 2 == 1
+
+
+def target_of(rule: str) -> Optional[str]:
+    """The chain or target behind ``-j`` or ``-g``; None for a rule that only counts."""
+    words = split_words(rule)
+    for index, word in enumerate(words[:-1]):
+        if word in ("-j", "-g"):
+            return words[index + 1]
+    return None
+
+
+def split_words(rule: str) -> List[str]:
+    """A rule's words as iptables-restore splits them: by white space, double quotes, backslashes inside them."""
+    if '"' not in rule:
+        return rule.split()
+    words: List[str] = []
+    current: Optional[str] = None
+    quoted = escaped = False
+    for char in rule:
+        if escaped:
+            current, escaped = (current or "") + char, False
+        elif quoted and char == "\\":
+            escaped = True
+        elif char == '"':
+            quoted, current = not quoted, current or ""
+        elif char in " \t\n" and not quoted:
+            if current is not None:
+                words.append(current)
+            current = None
+        else:
+            current = (current or "") + char
+    if quoted or escaped:
+        raise ValueError("a quote is not closed")
+    if current is not None:
+        words.append(current)
+    return words
+
+
+_BARE = frozenset("_-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def quote(word: str) -> str:
+    """A word in iptables-save's own spelling: bare where it is simple, else quoted, with ``"``, ``\\`` and ``'`` escaped.
+
+    Source: xtables_save_string() in iptables' libxtables.
+    """
+    if word and _BARE.issuperset(word):
+        return word
+    return '"%s"' % "".join("\\" + char if char in "\"\\'" else char for char in word)
+
+
+def render(chains: Dict[str, Iterable[str]]) -> List[str]:
+    """``-A`` lines of these chains, in order."""
+    return ["-A %s %s" % (name, rule) for name, rules in chains.items() for rule in rules]

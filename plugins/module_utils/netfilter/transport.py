@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""iptables on this host: which of its two variants, and its save and restore commands."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Dict, List, Optional
+
+from ..errors import DrawbridgeError
+from ..host.system import Output, System
+from . import save
+from .model import FAMILIES, IPV4, IPV6
+from .save import Ruleset
+
+NFT = "nft"
+LEGACY = "legacy"
+VARIANTS = (NFT, LEGACY)
+
+_PROGRAM = {IPV4: "iptables", IPV6: "ip6tables"}
+# How long iptables-restore waits for the xtables lock (legacy; nft has none), in seconds.
+_XTABLES_WAIT = 30
+_PACKAGE = "iptables"
+_BUSY = re.compile(r"xtables lock|Resource temporarily unavailable|RULESET_GENID|Device or resource busy")
+
+
+class RestoreFailed(DrawbridgeError):
+    """iptables-restore refused its input; nothing of the failing table was applied."""
+
+
+class Transport:
+    """Reads and writes one variant's rules. Both families."""
+
+    def __init__(self, system: System, variant: str, env: Optional[Dict[str, str]] = None) -> None:
+        self.system = system
+        self.variant = variant
+        self.env = env or {}
+        self._commands: Dict[str, str] = {}
+
+    def read(self, family: int) -> Ruleset:
+        """All tables of a family, with counters."""
+        output = self.system.run([self._command(family, "save"), "-c"], env=self.env)
+        if output.rc != 0:
+            raise DrawbridgeError("%s failed: %s" % (self._command(family, "save"), words_of(output)))
+        return save.parse(output.stdout)
+
+    def restore(self, family: int, text: str) -> None:
+        """Load ``text`` beside what is there. Each table in it is committed as a whole.
+
+        Raises RestoreFailed with iptables' own words.
+        """
+        argv = [self._command(family, "restore"), "--noflush", "--counters", "--wait", str(_XTABLES_WAIT)]
+        output = self.system.run(argv, text, self.env)
+        if output.rc == 0:
+            return
+        hint = None
+        if _BUSY.search(output.stderr):
+            hint = "somebody else is changing the rules; holders of /run/xtables.lock: %s" % _lock_holders(self.system)
+        raise RestoreFailed(words_of(output), None, hint)
+
+    def test(self, family: int, text: str) -> None:
+        """Have iptables parse ``text`` without applying it: less than a throwaway namespace tells."""
+        output = self.system.run([self._command(family, "restore"), "--noflush", "--test"], text, self.env)
+        if output.rc != 0:
+            raise RestoreFailed(words_of(output))
+
+    def _command(self, family: int, verb: str) -> str:
+        program = _PROGRAM[family]
+        name = "%s-%s" % (program, verb)
+        if name not in self._commands:
+            self._commands[name] = find_command(self.system, program, self.variant, verb)
+        return self._commands[name]
+
+
+def find_command(system: System, program: str, variant: str, verb: str) -> str:
+    """``iptables-nft-save``, or plain ``iptables-save`` on distributions that ship one variant only."""
+    found = system.which("%s-%s-%s" % (program, variant, verb))
+    if found is None and path_variant(system) == variant:
+        found = system.which("%s-%s" % (program, verb))
+    if found is None:
+        raise DrawbridgeError(
+            "%s-%s-%s is not installed" % (program, variant, verb), None, "install the package %s" % _PACKAGE
+        )
+    return found
+
+
+def path_variant(system: System) -> Optional[str]:
+    """The variant behind plain ``iptables``: what dockerd runs. None where there is no iptables."""
+    found = system.which("iptables")
+    if found is None:
+        return None
+    program = os.path.basename(os.path.realpath(found))
+    for variant in VARIANTS:
+        if variant in program:
+            return variant
+    return NFT if "nf_tables" in system.run([found, "--version"]).stdout else LEGACY
+
+
+class Detected:
+    """The variant to use, and a warning where the other one holds rules as well."""
+
+    def __init__(self, variant: str, warning: Optional[str] = None) -> None:
+        self.variant = variant
+        self.warning = warning
+
+
+def detect(system: System, choice: str) -> Detected:
+    """``choice``: nft, legacy, or auto: the variant that holds Docker's chains, else the one that plain iptables is.
+
+    Raises DrawbridgeError where both hold rules and neither, or both, hold Docker's.
+    """
+    if choice != "auto":
+        return Detected(choice)
+    default = path_variant(system)
+    if default is None:
+        raise DrawbridgeError("iptables is not installed", None, "install the package %s" % _PACKAGE)
+    other = LEGACY if default == NFT else NFT
+    theirs = _summary(system, other)
+    if theirs is None:
+        return Detected(default)
+    ours = _summary(system, default)
+    if ours is not None and ours.docker == theirs.docker:
+        raise DrawbridgeError(
+            "rules in both iptables-nft and iptables-legacy, and Docker's chains in %s"
+            % ("both" if theirs.docker else "neither"),
+            None,
+            "set transport to nft or legacy, whichever dockerd uses",
+        )
+    chosen = other if theirs.docker else default
+    left = default if chosen == other else other
+    warning = None
+    if ours is not None or chosen == default:
+        warning = "iptables-%s holds rules too; only iptables-%s, where Docker's chains are, is managed" % (left, chosen)
+    return Detected(chosen, warning)
+
+
+class _Summary:
+    def __init__(self, docker: bool) -> None:
+        self.docker = docker
+
+
+def _summary(system: System, variant: str) -> Optional[_Summary]:
+    """Whether a variant holds rules, and Docker's among them. None: no rules, or not installed.
+
+    Reading legacy tables would create them, so only those that exist already are looked at.
+    """
+    if variant == LEGACY and not _legacy_tables(system):
+        return None
+    texts: List[str] = []
+    for family in FAMILIES:
+        try:
+            command = find_command(system, _PROGRAM[family], variant, "save")
+        except DrawbridgeError:
+            continue
+        texts.append(system.run([command]).stdout)
+    text = "".join(texts)
+    if not re.search(r"^(-A |:\S+ (-|DROP) )", text, re.MULTILINE):
+        return None
+    return _Summary(re.search(r"^:DOCKER ", text, re.MULTILINE) is not None)
+
+
+def _legacy_tables(system: System) -> bool:
+    return any((system.read("/proc/net/%s_tables_names" % name) or "").strip() for name in ("ip", "ip6"))
+
+
+def words_of(output: Output) -> str:
+    """A command's complaint on one line."""
+    lines = [line.strip() for line in (output.stderr or output.stdout).splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("Try `", "Error occurred at line"))]
+    return " ".join(kept)[:500] or "exit status %d" % output.rc
+
+
+def _lock_holders(system: System) -> str:
+    """Who holds the xtables lock, from the kernel's list of locks."""
+    try:
+        inode = os.stat("/run/xtables.lock").st_ino
+    except OSError:
+        return "unknown"
+    pids = []
+    for line in (system.read("/proc/locks") or "").splitlines():
+        fields = line.split()
+        if len(fields) > 5 and fields[5].rsplit(":", 1)[-1] == str(inode):
+            pids.append("%s (%s)" % (fields[4], (system.read("/proc/%s/comm" % fields[4]) or "?").strip()))
+    return ", ".join(pids) or "unknown"

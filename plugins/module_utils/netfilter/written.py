@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Rules that users write as strings, in iptables' own syntax: what is let through to iptables-restore, and what is not.
+
+A string may use every match and target that iptables knows. It may not be a command: nothing that names a chain, a table,
+another rule, or a program to run gets past this file, in whatever abbreviation getopt_long would take it.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import List, Optional, Tuple
+
+from ..errors import DrawbridgeError
+from .address import parse_network, quoted
+from .model import BOTH, IPV4, IPV6, Line
+from .save import quote, split_words
+
+# iptables' short options that belong into a rule and take a word; all others are commands or change how it runs.
+_SHORT_WITH_WORD = "sdpiojgm"
+_SHORT_ALONE = ("-f", "-4", "-6")
+
+_COMMANDS = (
+    "append", "check", "delete", "insert", "replace", "list", "list-rules", "flush", "zero", "new-chain",
+    "delete-chain", "policy", "rename-chain", "table", "modprobe", "wait", "wait-interval", "verbose", "numeric",
+    "exact", "line-numbers", "version", "help", "set-counters", "noflush", "counters", "test",
+)  # fmt: skip
+# Options of matches that read like an abbreviated command.
+_NOT_COMMANDS = frozenset(("--pol", "--set"))
+_ADDRESS_OPTIONS = re.compile(r"-[sd]|--s(o(u(r(ce?)?)?)?|rc)?|--d(e(s(t(i(n(a(t(i(on?)?)?)?)?)?)?)?)?|st)?")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_MAX_RULE = 1000
+
+
+def written_rule(text: str, path: Optional[str] = None) -> Line:
+    """Check a rule and give it back with its quoting made uniform, for the families that its addresses and protocols fit.
+
+    Raises DrawbridgeError with the reason.
+    """
+    plain_text(text, path, _MAX_RULE)
+    try:
+        words = split_words(text)
+    except ValueError as error:
+        raise DrawbridgeError("%s in %s" % (error, quoted(text)), path) from None
+    if not words:
+        raise DrawbridgeError("the rule is empty", path)
+    _check_words(words, path)
+    return Line(" ".join(_spelt(word) for word in words), _families(words, path), path)
+
+
+def plain_text(text: str, path: Optional[str], limit: int) -> None:
+    """Refuse what could end a line, or overflow one, of iptables-restore's input."""
+    if _CONTROL.search(text):
+        raise DrawbridgeError("control characters and line breaks are not allowed: %s" % quoted(text), path)
+    if len(text) > limit:
+        raise DrawbridgeError("longer than %d characters: %s" % (limit, quoted(text)), path)
+    try:
+        text.encode("utf-8")
+    except UnicodeError:
+        raise DrawbridgeError("not valid UTF-8: %s" % quoted(text), path) from None
+
+
+def _check_words(words: List[str], path: Optional[str]) -> None:
+    if words[0] in ("-A", "-I", "--append", "--insert"):
+        raise DrawbridgeError(
+            "the rule starts with %s" % words[0], path, "write only what follows the chain's name"
+        )
+    for index, word in enumerate(words):
+        if word.startswith("--"):
+            _check_long(word, path)
+        elif word.startswith("-") and word != "-":
+            _check_short(word, path)
+        if _ADDRESS_OPTIONS.fullmatch(word) and index + 1 < len(words):
+            following = words[index + 1:index + 3]
+            addresses = following[1] if following[0] == "!" and len(following) > 1 else following[0]
+            for address in addresses.split(","):
+                parse_network(address, path)
+
+
+def _check_long(word: str, path: Optional[str]) -> None:
+    name = word[2:].split("=", 1)[0]
+    if word in _NOT_COMMANDS:
+        return
+    if not name or any(command.startswith(name) for command in _COMMANDS):
+        raise DrawbridgeError("%s is not part of a rule" % quoted(word), path)
+
+
+def _check_short(word: str, path: Optional[str]) -> None:
+    if word in _SHORT_ALONE or word[1] in _SHORT_WITH_WORD:
+        for attached in word[2:].split(",") if word[1] in "sd" and len(word) > 2 else []:
+            parse_network(attached, path)
+        return
+    if re.fullmatch(r"-\d+", word):
+        return
+    raise DrawbridgeError(
+        "%s is not an option of a rule" % quoted(word), path, "a value that starts with a dash has no place here"
+    )
+
+
+_IPV4_ONLY = re.compile(r"-4|icmp|icmp-[a-z-]+|[0-9]{1,3}(\.[0-9]{1,3}){3}([^0-9.].*)?")
+_IPV6_ONLY = re.compile(r"-6|ipv6-icmp|icmpv6|icmp6-[a-z-]+")
+_IPV6_ADDRESS = re.compile(r"\[?([0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)")
+_FREE_TEXT = ("--comment", "--log-prefix", "--nflog-prefix", "--string", "--hex-string")
+
+
+def _families(words: List[str], path: Optional[str]) -> Tuple[int, ...]:
+    families = set()
+    for index, word in enumerate(words):
+        if index and words[index - 1] in _FREE_TEXT:
+            continue
+        if _IPV4_ONLY.fullmatch(word):
+            families.add(IPV4)
+        elif _IPV6_ONLY.fullmatch(word) or _is_ipv6(word):
+            families.add(IPV6)
+    if len(families) > 1:
+        raise DrawbridgeError("IPv4 and IPv6 in one rule", path)
+    return tuple(families) or BOTH
+
+
+def _is_ipv6(word: str) -> bool:
+    found = _IPV6_ADDRESS.match(word)
+    if found is None:
+        return False
+    try:
+        socket.inet_pton(socket.AF_INET6, found.group(1))
+    except OSError:
+        return False
+    return True
+
+
+_UNQUOTED = re.compile(r'[^\s"\\\']+')
+
+
+def _spelt(word: str) -> str:
+    return word if _UNQUOTED.fullmatch(word) else quote(word)

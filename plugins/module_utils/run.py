@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The one place that knows AnsibleModule: arguments in, result out, and every failure as a message."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .errors import DrawbridgeError
+from .host.system import System
+from .netfilter.converge import Settings
+
+# Options that every module which writes rules has; documented in the fragments of the same names.
+COMMON_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "transport": {"type": "str", "choices": ["auto", "nft", "legacy"], "default": "auto"},
+    "lock_timeout": {"type": "int", "default": 30},
+}
+
+
+class Task(NamedTuple):
+    """What a module is asked to do, and where."""
+
+    params: Dict[str, Any]
+    check_mode: bool
+    system: System
+
+    def settings(self) -> Settings:
+        return Settings(self.params["transport"], self.params["lock_timeout"], self.check_mode)
+
+
+class Result(NamedTuple):
+    """values: what the module returns, ``changed`` among them. warnings: shown to the user beside it."""
+
+    values: Dict[str, Any]
+    warnings: List[str] = []
+
+
+def run_module(
+    arguments: Dict[str, Dict[str, Any]],
+    job: Callable[[Task], Result],
+    required_if: Optional[List[Any]] = None,
+    mutually_exclusive: Optional[List[List[str]]] = None,
+) -> None:
+    """Run a module's job. A DrawbridgeError becomes the task's message; so does anything unforeseen, without a traceback."""
+    module = AnsibleModule(
+        argument_spec=arguments,
+        supports_check_mode=True,
+        required_if=required_if,
+        mutually_exclusive=mutually_exclusive,
+    )
+    try:
+        result = job(Task(module.params, module.check_mode, System()))
+    except DrawbridgeError as error:
+        module.fail_json(msg=str(error))
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        import traceback  # pylint: disable=import-outside-toplevel
+
+        module.fail_json(
+            msg="internal error, please report it: %s: %s" % (type(error).__name__, error),
+            exception=traceback.format_exc(),
+        )
+    for warning in result.warnings:
+        module.warn(warning)
+    # The arguments may be a policy of 10,000 addresses: they do not travel back.
+    module.exit_json(invocation={"module_args": {}}, **result.values)

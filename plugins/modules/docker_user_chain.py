@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ansible module: a section of DOCKER-USER."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_user_chain
+short_description: Manage ordered rules for forwarded container traffic in DOCKER-USER
+version_added: 0.1.0
+description:
+  - Keeps a section of rules in Docker's C(DOCKER-USER) chain, in a chain of its own (C(DB-USER-section)), entered by one jump.
+  - Lines that others keep in C(DOCKER-USER), such as fail2ban's or CrowdSec's, stay where they are.
+  - All rules of a section go in by one commit for each family. A run that finds them as they should be changes nothing, however they are
+    spelt.
+  - Works before Docker's first start, and where the engine makes no C(DOCKER-USER) (IPv6 up to 26, the nftables backend). The chain and
+    C(FORWARD)'s jump to it are then made as Docker would make them.
+author:
+  - The Drawbridge authors (@drawbridge)
+extends_documentation_fragment:
+  - drawbridge.docker.netfilter
+  - drawbridge.docker.netfilter.rules
+options:
+  section:
+    description:
+      - Name of the section. Letters, digits, C(_) and C(-), at most 20 characters.
+      - C(policy) and names that begin with C(policy-) belong to M(drawbridge.docker.host_policy).
+    type: str
+    required: true
+  state:
+    description: V(absent) removes the section, its chain and its jump. C(DOCKER-USER) itself stays.
+    type: str
+    choices: [present, absent]
+    default: present
+  priority:
+    description:
+      - Place among the sections, lowest first, from 0 to 9999. The one of M(drawbridge.docker.host_policy) has 100.
+    type: int
+    default: 500
+  established:
+    description: Whether packets of flows that are established, and related ones, pass the section before its rules are looked at.
+    type: bool
+    default: true
+  ip_version:
+    description: The families that the section is for.
+    type: str
+    choices: [ipv4, ipv6, both]
+    default: both
+  foreign:
+    description:
+      - What happens to lines in C(DOCKER-USER) that are not Drawbridge's.
+      - V(purge) deletes exactly those that the diff shows, never Docker's own C(RETURN).
+    type: str
+    choices: [keep, purge]
+    default: keep
+seealso:
+  - module: drawbridge.docker.host_policy
+  - module: drawbridge.docker.address_set
+"""
+
+EXAMPLES = r"""
+- name: Only the office reaches what is published on 8080, whatever the container's own port
+  drawbridge.docker.docker_user_chain:
+    section: web
+    rules:
+      - {protocol: tcp, published_port: 8080, source: ["192.0.2.0/24", "2001:db8:1::/48"], jump: RETURN}
+      - {protocol: tcp, published_port: 8080, jump: DROP, comment: all others}
+
+- name: A rule in iptables' own words, and one by an address set, ahead of other sections
+  drawbridge.docker.docker_user_chain:
+    section: abuse
+    priority: 50
+    rules:
+      - {source: "@abusers", jump: DROP}
+      - -p tcp -m connlimit --connlimit-above 100 -j DROP
+
+- name: Hundreds of rules from a variable
+  drawbridge.docker.docker_user_chain:
+    section: partners
+    rules_from: partner_rules
+
+- name: Remove a section
+  drawbridge.docker.docker_user_chain:
+    section: abuse
+    state: absent
+"""
+
+RETURN = r"""
+chain:
+  description: The section's chain.
+  returned: success
+  type: str
+  sample: DB-USER-web
+transport:
+  description: The iptables variant that was used.
+  returned: success
+  type: str
+  sample: nft
+"""
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import PREFIX, Section, section_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import COMMON_ARGUMENTS, Result, Task, run_module
+
+
+def keep_section(task: Task) -> Result:
+    """Bring the section to what the task says."""
+    params = task.params
+    section = Section(
+        name=params["section"],
+        priority=params["priority"],
+        established=params["established"],
+        families=families_of(params["ip_version"], "ip_version"),
+        purge=params["foreign"] == "purge",
+        present=params["state"] == "present",
+    )
+    wanted = section_wanted(section, params["rules"] if params["rules"] is not None else [])
+    outcome = converge(task.system, task.settings(), lambda _netfilter: wanted)
+    return Result(dict(outcome.result(), chain=PREFIX + section.name), outcome.warnings)
+
+
+def main() -> None:
+    run_module(
+        dict(
+            COMMON_ARGUMENTS,
+            section={"type": "str", "required": True},
+            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+            priority={"type": "int", "default": 500},
+            established={"type": "bool", "default": True},
+            ip_version={"type": "str", "choices": ["ipv4", "ipv6", "both"], "default": "both"},
+            foreign={"type": "str", "choices": ["keep", "purge"], "default": "keep"},
+            rules={"type": "raw"},
+            rules_from={"type": "str"},
+        ),
+        keep_section,
+        mutually_exclusive=[["rules", "rules_from"]],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -110,3 +110,16 @@ def test_gate_that_never_ended_is_a_failure(monkeypatch, capsys):
     chosen = [gate(monkeypatch, "stopped", "")]
     assert gates.summary(chosen, [], 0) == 1
     assert "FAILED: stopped;" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("up, ran", [(True, ["lab-up", "lab"]), (False, ["lab-up", "lab", "lab-down"])])
+def test_lab_is_taken_down_by_the_run_that_started_it_even_after_a_failure(monkeypatch, capsys, up, ran):
+    for name, code in (("lab-up", ""), ("lab", "raise SystemExit(1)"), ("lab-down", "")):
+        monkeypatch.setitem(BY_NAME, name, gate(monkeypatch, name, code, needs=BY_NAME[name].needs))
+    monkeypatch.setattr(gates, "GATES", tuple(BY_NAME.values()))
+    monkeypatch.setattr(gates, "lab_is_up", lambda: up)
+    monkeypatch.setattr(gates.signal, "signal", lambda *_arguments: None)
+    assert gates.main(["lab"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if " starts, budget " in line] == ran
+    assert "%d gates in" % len(ran) in lines[-1]

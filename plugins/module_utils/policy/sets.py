@@ -18,10 +18,11 @@ from ..netfilter.model import FAMILIES, IPV4, IPV6, AddressSet, SetType
 from . import names
 from .host import HostFacts
 
-# The kernel keeps at most this many interfaces for one prefix of a hash:net,iface.
-_INTERFACES_PER_PREFIX = 64
-# With ten prefix lengths a set has 64 * (2**10 - 1) entries, the most that fit ipset's default maxelem.
-MAX_BRIDGES = _INTERFACES_PER_PREFIX * 10
+# All interfaces of one prefix share a bucket, and a bucket of 64 makes the kernel refuse whatever else comes into the set.
+# Half of that leaves room for new interfaces that are added before old ones are deleted.
+INTERFACES_PER_PREFIX = 32
+# With eleven prefix lengths a set has 32 * (2**11 - 1) entries, the most that fit ipset's default maxelem.
+MAX_BRIDGES = INTERFACES_PER_PREFIX * 11
 
 _PORT = SetType("bitmap:port", "range 0-65535")
 _BITS = {IPV4: 32, IPV6: 128}
@@ -82,7 +83,7 @@ def _networks(subnets: Iterable[str]) -> Dict[int, FrozenSet[str]]:
 def bridge_entries(family: int, bridges: List[str]) -> FrozenSet[str]:
     """Entries of a ``hash:net,iface`` that match every address on each of the interfaces.
 
-    One prefix holds 64 interfaces: the first 64 go to /0, the next 64 to both /1, the next to all four /2, …
+    One prefix holds 32 interfaces: the first 32 go to /0, the next 32 to both /1, the next to all four /2, …
     Raises DrawbridgeError for more than MAX_BRIDGES.
     """
     if len(bridges) > MAX_BRIDGES:
@@ -90,7 +91,7 @@ def bridge_entries(family: int, bridges: List[str]) -> FrozenSet[str]:
     return frozenset(
         "%s,%s" % (prefix, bridge)
         for index, bridge in enumerate(sorted(bridges))
-        for prefix in _prefixes(family, index // _INTERFACES_PER_PREFIX)
+        for prefix in _prefixes(family, index // INTERFACES_PER_PREFIX)
     )
 
 

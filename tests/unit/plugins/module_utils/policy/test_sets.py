@@ -6,14 +6,18 @@ from ipaddress import ip_network
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.sets import MAX_BRIDGES, bridge_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.sets import (
+    INTERFACES_PER_PREFIX,
+    MAX_BRIDGES,
+    bridge_entries,
+)
 
 
 @pytest.mark.parametrize("family, whole", [(4, "0.0.0.0/0"), (6, "::/0")])
-@pytest.mark.parametrize("count", [0, 1, 64, 65, 128, 129, 200, MAX_BRIDGES])
-def test_each_bridge_has_every_address_and_no_prefix_more_than_64(family, whole, count):
+@pytest.mark.parametrize("count", [0, 1, 32, 33, 64, 65, 200, MAX_BRIDGES])
+def test_each_bridge_has_every_address_and_no_prefix_more_than_32(family, whole, count):
     entries = [entry.split(",") for entry in bridge_entries(family, ["br-%d" % number for number in range(count)])]
-    assert max(Counter(prefix for prefix, _bridge in entries).values(), default=0) <= 64
+    assert max(Counter(prefix for prefix, _bridge in entries).values(), default=0) <= INTERFACES_PER_PREFIX
     covered = Counter()
     for prefix, bridge in entries:
         covered[bridge] += ip_network(prefix).num_addresses
@@ -22,7 +26,7 @@ def test_each_bridge_has_every_address_and_no_prefix_more_than_64(family, whole,
     assert len(entries) <= 65536
 
 
-def test_the_first_64_are_the_whole_address_space_in_one_entry():
+def test_the_first_ones_are_the_whole_address_space_in_one_entry():
     assert bridge_entries(4, ["docker0"]) == {"0.0.0.0/0,docker0"}
     assert bridge_entries(6, ["docker0"]) == {"::/0,docker0"}
 

@@ -42,16 +42,16 @@ class Situation(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """code: a key for programs. items: what it is about. hint: what to do."""
+    """code: a key for programs. about: what it is about. hint: what to do."""
 
     code: str
     message: str
-    items: List[str]
+    about: List[str]
     hint: str
 
 
 def findings(host: Situation) -> List[Finding]:
-    """Everything found, what lets traffic in first. A finding without items is about the host as a whole."""
+    """Everything found, what lets traffic in first. A finding about nothing is about the host as a whole."""
     return [found for check in _CHECKS for found in check(host)]
 
 

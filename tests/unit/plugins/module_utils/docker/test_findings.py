@@ -35,7 +35,7 @@ def codes(host):
 
 
 def items(host, code):
-    return [item for found in findings(host) if found.code == code for item in found.items]
+    return [item for found in findings(host) if found.code == code for item in found.about]
 
 
 def members(kind, *entries):
@@ -126,7 +126,7 @@ def test_docker_user_without_rules_need_not_be_jumped_to():
 def test_rules_in_the_other_variant():
     assert codes(situation(other_variant="legacy", other_rules=0)) == []
     (found,) = findings(situation(other_variant="legacy", other_rules=7))
-    assert (found.code, found.items) == ("other_variant_has_rules", [])
+    assert (found.code, found.about) == ("other_variant_has_rules", [])
     assert "iptables-legacy holds 7 rules" in found.message
 
 

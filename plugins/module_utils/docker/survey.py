@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A look at a whole host, changing nothing: its engine, its netfilter, dockerd's own settings."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, List, NamedTuple, Optional, Tuple
+
+from ..errors import DrawbridgeError
+from ..host.system import System
+from ..netfilter.host import Netfilter
+from ..netfilter.model import IPV4
+from ..netfilter.transport import LEGACY, NFT, Transport, path_variant
+from .daemon import find_daemon
+from .engine import Engine, EngineUnreachable
+from .guarded import Rulesets, Sets
+from .proxy import userland_proxy
+from .state import JsonObject
+
+_OUR_SET = re.compile(r"DB[A-Za-z]{0,4}-")
+
+
+class Answers(NamedTuple):
+    """What the engine answered; empty, and ``error`` says why, where it could not be reached."""
+
+    version: JsonObject
+    info: JsonObject
+    networks: List[JsonObject]
+    containers: List[JsonObject]
+    error: Optional[str] = None
+
+
+class Survey(NamedTuple):
+    """variant: of iptables, the one in use. sets: Drawbridge's own. other_rules: how many the other variant holds."""
+
+    answers: Answers
+    proxy: str
+    variant: str
+    rulesets: Rulesets
+    sets: Sets
+    other_variant: str
+    other_rules: int
+    warnings: List[str]
+
+
+def survey(system: System, transport: str, connect: Callable[[], Engine]) -> Survey:
+    """Look at the host.
+
+    transport: auto, nft or legacy. connect: makes the engine.
+    Raises DrawbridgeError where iptables is missing or unreadable, EngineError where the engine makes no sense; an
+    engine that cannot be reached is part of what is found.
+    """
+    netfilter, warnings = _netfilter(system, transport)
+    rulesets = netfilter.rulesets()
+    answers = _ask(connect)
+    daemon = find_daemon(system)
+    if answers.error is not None:
+        warnings.append(answers.error)
+    other = LEGACY if netfilter.variant == NFT else NFT
+    return Survey(
+        answers=answers,
+        proxy=userland_proxy(
+            answers.info,
+            daemon.cmdline if daemon else None,
+            daemon.config if daemon else None,
+            rulesets[IPV4].rules("nat", "OUTPUT"),
+        ),
+        variant=netfilter.variant,
+        rulesets=rulesets,
+        sets=_our_sets(netfilter),
+        other_variant=other,
+        other_rules=_count_rules(system, other, netfilter.families),
+        warnings=warnings,
+    )
+
+
+def _netfilter(system: System, transport: str) -> Tuple[Netfilter, List[str]]:
+    """Where auto would be a guess, a look at the variant that plain iptables is does no harm."""
+    try:
+        netfilter = Netfilter(system, transport)
+        return netfilter, list(netfilter.warnings)
+    except DrawbridgeError as error:
+        default = path_variant(system)
+        if transport != "auto" or default is None:
+            raise
+        netfilter = Netfilter(system, default)
+        return netfilter, [str(error)] + netfilter.warnings
+
+
+def _ask(connect: Callable[[], Engine]) -> Answers:
+    try:
+        engine = connect()
+        return Answers(engine.version(), engine.info(), engine.networks(), engine.containers())
+    except EngineUnreachable as error:
+        return Answers({}, {}, [], [], str(error))
+
+
+def _our_sets(netfilter: Netfilter) -> Sets:
+    ours = {name: live for name, live in netfilter.ipset.headers().items() if _OUR_SET.match(name)}
+    return netfilter.with_entries(ours, ours)
+
+
+def _count_rules(system: System, variant: str, families: List[int]) -> int:
+    """How many rules a variant holds, 0 where it is not installed. Reading whole dumps makes no table, not even legacy."""
+    transport = Transport(system, variant)
+    try:
+        found = [transport.read(family) for family in families]
+    except DrawbridgeError:
+        return 0
+    return sum(len(chain.rules) for ruleset in found for table in ruleset.tables.values() for chain in table.values())

@@ -23,7 +23,12 @@ MASKED = (
     "dev-hugepages.mount", "dev-mqueue.mount", "sys-fs-fuse-connections.mount", "sys-kernel-debug.mount",
     "sys-kernel-tracing.mount", "sys-kernel-config.mount",
 )
-CGROUP_V1_SWITCHES = ("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1")
+INIT = "/usr/sbin/lab-init"
+# Suites whose systemd still boots on cgroup v1, with what it wants to be told.
+LEGACY_SWITCHES: dict[str, tuple[str, ...]] = {
+    "bookworm": (),
+    "trixie": ("systemd.unified_cgroup_hierarchy=0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"),
+}
 _building = threading.Lock()
 
 
@@ -100,7 +105,7 @@ def _create(spec: HostSpec) -> None:
         "--security-opt=apparmor=unconfined", "--security-opt=systempaths=unconfined",
         "--tmpfs=/run:exec", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec",
         "--volume=/var/lib/docker", "--volume=/var/lib/containerd", "--stop-signal=SIGRTMIN+3",
-        *_cgroup_options(spec), image(spec), "/sbin/init", *_init_arguments(spec),
+        "--cgroupns=private", image(spec), *_init(spec),
     ])
     engine.docker(["cp", "-", f"{spec.name}:/"], input=_files(spec))
 
@@ -110,23 +115,15 @@ def _cgroup_v2() -> bool:
     return Path("/sys/fs/cgroup/cgroup.controllers").exists()
 
 
-def _legacy_systemd(spec: HostSpec) -> bool:
-    """Whether the suite's systemd still boots on cgroup v1."""
-    return spec.suite in ("bookworm", "trixie")
-
-
-def _cgroup_options(spec: HostSpec) -> list[str]:
-    """What systemd in the container needs to see of the machine's cgroups."""
-    tree = "/sys/fs/cgroup"
-    if not _cgroup_v2() and not _legacy_systemd(spec):
-        tree = "/sys/fs/cgroup/unified"
-        if not Path(tree).is_dir():
-            raise LabError(f"{spec.name} wants cgroup v2, and this machine mounts it nowhere")
-    return ["--cgroupns=host", f"--volume={tree}:/sys/fs/cgroup:rw"]
-
-
-def _init_arguments(spec: HostSpec) -> tuple[str, ...]:
-    return CGROUP_V1_SWITCHES if not _cgroup_v2() and spec.suite == "trixie" else ()
+def _init(spec: HostSpec) -> tuple[str, ...]:
+    """The first process and its arguments: systemd, started so that it finds the cgroups that it can work with."""
+    if _cgroup_v2():
+        return (INIT, "namespaced")
+    if spec.suite in LEGACY_SWITCHES:
+        return (INIT, "namespaced", *LEGACY_SWITCHES[spec.suite])
+    if not Path("/sys/fs/cgroup/unified").is_dir():
+        raise LabError(f"{spec.name}: its systemd wants cgroup v2, and this machine mounts it nowhere")
+    return (INIT, "unified")
 
 
 def _files(spec: HostSpec) -> bytes:
@@ -140,6 +137,7 @@ def _files(spec: HostSpec) -> bytes:
             _link(tar, f"etc/systemd/system/{name}", "/dev/null")
         _add(tar, "usr/local/lib/lab/answer.py", (layout.GUEST / "answer.py").read_bytes(), 0o755)
         _add(tar, "usr/local/lib/lab/pristine.py", (layout.GUEST / "pristine.py").read_bytes(), 0o755)
+        _add(tar, INIT.lstrip("/"), (layout.GUEST / "lab-init").read_bytes(), 0o755)
         _add(tar, "usr/local/bin/make-image", (layout.GUEST / "make_image.py").read_bytes(), 0o755)
         _add(tar, "etc/ssh/sshd_config.d/lab.conf", (layout.GUEST / "lab-sshd.conf").read_bytes())
         _add(tar, "etc/ssh/lab_host_key", access.host_key(spec.name).read_bytes(), 0o600)

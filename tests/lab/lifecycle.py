@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,9 @@ from .layout import HOSTS, HostSpec
 from .sh import LabError, run
 
 CGROUPS = Path("/sys/fs/cgroup")
+LOCK = Path("/run/drawbridge-lab.lock")
+# Folders that containerd's shims and dockerd make at fixed places, deepest first; left alone where they hold something.
+FIXED_PLACES = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
 
 
 def up(names: Sequence[str]) -> None:
@@ -65,8 +69,10 @@ def down(with_cache: bool = False) -> None:
             network.delete_netns(name)
         _unmount()
         for folder in (layout.STATE, layout.RUN):
-            shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
+            if folder.exists():
+                shutil.rmtree(folder)
         _remove_cgroups()
+        _remove_fixed_places()
         if with_cache:
             rootfs.remove_cache()
         _verify_gone()
@@ -75,10 +81,23 @@ def down(with_cache: bool = False) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One up or down at a time; the lock file lies beside the lab's folders, not in them."""
-    with open("/run/drawbridge-lab.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    """One up or down at a time; the lock file lies beside the lab's folders and goes when the lab is gone."""
+    while True:
+        with LOCK.open("w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _same_file(lock.fileno()):
+                continue
+            try:
+                yield
+            finally:
+                if not layout.STATE.exists():
+                    LOCK.unlink()
+            return
+
+
+def _same_file(descriptor: int) -> bool:
+    """Whether the locked file still is the one that others find by its name."""
+    return LOCK.exists() and os.path.samestat(os.fstat(descriptor), LOCK.stat())
 
 
 def _mounts() -> list[str]:
@@ -106,7 +125,18 @@ def _remove_cgroups() -> None:
             try:
                 folder.rmdir()
             except OSError:
-                break
+                continue
+
+
+def _remove_fixed_places() -> None:
+    """Remove the folders at fixed places when they are empty and no engine of the machine's own works there."""
+    if Path("/run/containerd/containerd.sock").exists() or Path("/run/docker.sock").exists():
+        return
+    for place in FIXED_PLACES:
+        try:
+            os.rmdir(place)
+        except OSError:
+            continue
 
 
 def _verify_gone() -> None:
@@ -115,5 +145,6 @@ def _verify_gone() -> None:
     left += [f"namespace {name}" for name in layout.NAMESPACES if (layout.NETNS_DIR / name).exists()]
     left += [f"mount {point}" for point in _mounts()]
     left += [f"folder {folder}" for folder in (layout.STATE, layout.RUN) if folder.exists()]
+    left += [f"cgroup {folder}" for folder in CGROUPS.glob(f"**/{layout.CGROUP_PARENT.strip('/')}")]
     if left:
         raise LabError("left behind: " + ", ".join(left))

@@ -4,6 +4,7 @@
 
 kind says what a default-deny policy for published ports does to a path:
   published  closed to the denied client, open to the allowed one
+  direct     to a container's own address: closed to the denied client; engines from 28 on close it to everybody
   foreign    from outside, but nothing of Docker's: stays as it is
   inside     starts on the host or in a container: stays as it is
 witness is a container that tells what arrived, for datagrams whose answer the engine may lose.
@@ -21,7 +22,7 @@ from .api import Client, Container, Host
 from .layout import OUTSIDE
 from .probing import Probe
 
-PUBLISHED, FOREIGN, INSIDE = "published", "foreign", "inside"
+PUBLISHED, DIRECT, FOREIGN, INSIDE = "published", "direct", "foreign", "inside"
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,10 @@ FROM_CLIENTS = (
     Path("v6 UDP by docker-proxy 5300", PUBLISHED, lambda t, c: t.datagram(t.spec.v6, c), witness="udp"),
     Path("v6 UDP multicast 5300", PUBLISHED, lambda t, c: t.datagram(f"{layout.ALL_HOSTS_V6}%eth0", c), lan_only=True,
          witness="udp"),
-    Path("v4 container's own address :80", PUBLISHED, lambda t, _c: t.through(t.address("web"), 80), lan_only=True),
-    Path("v4 own address, published on loopback", PUBLISHED, lambda t, _c: t.through(t.address("local"), 80),
+    Path("v4 container's own address :80", DIRECT, lambda t, _c: t.through(t.address("web"), 80), lan_only=True),
+    Path("v4 own address, published on loopback", DIRECT, lambda t, _c: t.through(t.address("local"), 80),
          lan_only=True),
-    Path("v6 container's own address :80", PUBLISHED, lambda t, _c: t.through(t.containers["six"].v6, 80),
+    Path("v6 container's own address :80", DIRECT, lambda t, _c: t.through(t.containers["six"].v6, 80),
          lan_only=True),
     Path("v4 host service 9000", FOREIGN, _tcp(lambda h: h.v4, 9000)),
     Path("v6 host service 9000", FOREIGN, _tcp(lambda h: h.v6, 9000)),

@@ -32,8 +32,8 @@ TOOLS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "nc": "netcat-openbsd",
-    "busybox": "busybox-static",
     "nsenter": "util-linux",
+    "sysctl": "procps",
 }
 FILES = {"/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
 # Kernel features: a path that exists when they are there, and the module to ask for when it does not.

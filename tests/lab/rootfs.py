@@ -16,7 +16,7 @@ from .sh import LabError, run
 PACKAGES = (
     "systemd-sysv", "dbus", "docker.io", "iptables", "ipset", "nftables", "conntrack", "iproute2", "openssh-server",
     "python3", "python3-apt", "python3-docker", "python3-jmespath", "sudo", "ca-certificates", "procps",
-    "iputils-ping", "busybox-static",
+    "iputils-ping", "busybox-static", "mount",
 )
 EXTRA_PACKAGES = {"trixie": ("docker-cli",), "forky": ("docker-cli",)}
 OPTIONS = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional
 
-from ..netfilter.model import FAMILIES, IPV4, IPV6
+from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import is_ours, is_staged
 from ..policy import forward
 from .guarded import Rulesets, Sets, closes_containers, guarded_ports
@@ -156,12 +156,14 @@ def _loopback(host: Situation) -> Iterator[Finding]:
     ruleset = host.rulesets.get(IPV4)
     if ruleset is None or host.backend.driver == NFTABLES or ruleset.chain(forward.TABLE, forward.DIALLED):
         return
-    dropped = [rule for rule in ruleset.rules("raw", "PREROUTING") if rule.endswith("-j DROP") and " ! -i lo " in rule]
+    # As 28 and later write it.
+    drop = "-d %s/32 ! -i lo -p %s -m %s --dport %d -j DROP"
+    dropped = ruleset.rules("raw", "PREROUTING")
     items = [
         describe(port)
         for port in host.published
         if port.loopback and port.family == IPV4
-        and not any(rule.startswith("-d %s/32 " % port.address) and "--dport %d " % port.port in rule for rule in dropped)
+        and drop % (port.address, port.protocol, port.protocol, port.port) not in dropped
     ]
     if items:
         yield Finding(
@@ -177,19 +179,22 @@ def _direct(host: Situation) -> Iterator[Finding]:
     if host.backend.driver == NFTABLES:
         return
     items: List[str] = []
-    for family in FAMILIES:
-        ruleset = host.rulesets.get(family)
-        if ruleset is None or closes_containers(ruleset, host.sets):
+    for family, ruleset in sorted(host.rulesets.items()):
+        if closes_containers(ruleset, host.sets):
             continue
-        drops = ruleset.rules("filter", "DOCKER")
+        forwarding = ruleset.chain("filter", "FORWARD")
+        docker = ruleset.chain("filter", "DOCKER")
+        if forwarding is None or forwarding.policy == "ACCEPT":
+            what = "every port"
+        elif docker is not None:
+            what = "published ports"
+        else:
+            continue
         items += [
-            "%s %s" % (FAMILY_NAME[family], network.name)
+            "%s %s: %s" % (FAMILY_NAME[family], network.name, what)
             for network in host.networks
-            if network.bridge is not None
-            and any((":" in subnet) == (family == IPV6) for subnet in network.subnets)
-            and not network.internal
-            and network.gateway_modes.get(family) == "nat"
-            and "! -i %s -o %s -j DROP" % (network.bridge, network.bridge) not in drops
+            if _is_forwarded_to(network, family)
+            and (docker is None or "! -i %s -o %s -j DROP" % (network.bridge, network.bridge) not in docker.rules)
         ]
     if items:
         yield Finding(
@@ -198,6 +203,12 @@ def _direct(host: Situation) -> Iterator[Finding]:
             items,
             "host_policy with published_ports direct deny closes it, so does an engine from 28 on",
         )
+
+
+def _is_forwarded_to(network: Network, family: int) -> bool:
+    """Whether packets come to a network's own addresses unless rules stop them, and none are meant to."""
+    has_family = any((":" in subnet) == (family == IPV6) for subnet in network.subnets)
+    return has_family and not network.internal and network.gateway_modes.get(family) == "nat"
 
 
 def _no_rules_of_docker(host: Situation) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which published ports the guard in mangle PREROUTING holds: told by its rules and its sets, not by a policy's text."""
+"""Which published ports the guard in mangle PREROUTING holds: told by its rules and sets, not by a policy's text."""
 
 from __future__ import annotations
 

@@ -100,11 +100,14 @@ def _ask(connect: Callable[[], Engine]) -> Answers:
 
 def _our_sets(netfilter: Netfilter) -> Sets:
     ours = {name: live for name, live in netfilter.ipset.headers().items() if _OUR_SET.match(name)}
-    return netfilter.with_entries(ours, ours)
+    return netfilter.ipset.with_entries(ours, ours)
 
 
 def _count_rules(system: System, variant: str, families: List[int]) -> int:
-    """How many rules a variant holds, 0 where it is not installed. Reading whole dumps makes no table, not even legacy."""
+    """How many rules a variant holds, 0 where it is not installed.
+
+    Reading a whole dump makes no table, not even a legacy one.
+    """
     transport = Transport(system, variant)
     try:
         found = [transport.read(family) for family in families]

@@ -27,7 +27,8 @@ def chains(**content):
 def put(ruleset, table, chain, rules):
     """Make a chain, or give one other rules."""
     builtin = chain in ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
-    ruleset.tables.setdefault(table, {})[chain] = SavedChain("ACCEPT" if builtin else "-", list(rules), [""] * len(rules))
+    saved = SavedChain("ACCEPT" if builtin else "-", list(rules), [""] * len(rules))
+    ruleset.tables.setdefault(table, {})[chain] = saved
 
 
 GUARD = [

@@ -7,6 +7,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.findings 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import Backend, Network, PublishedPort
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import LiveSet
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import SetType
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import SavedChain
 
 from .rulesets import add_guard, captured, chains, put
 
@@ -146,14 +147,20 @@ def test_loopback(version, number, found):
 
 def test_containers_reachable_directly():
     networks = [network("bridge", "docker0", "172.17.0.0/16"), network("six", "br-6", "172.18.0.0/16", "fd00::/64"),
-                network("in", "br-in", "172.19.0.0/16", internal=True), network("r", "br-r", "fd01::/64", mode="routed"),
+                network("in", "br-in", "172.19.0.0/16", internal=True),
+                network("r", "br-r", "fd01::/64", mode="routed"),
                 Network("lan", "lan", "macvlan", None, ["192.0.2.0/24"], False, {}, {})]
     host = situation("20.10.24", networks=networks, sets=SETS)
-    assert items(host, "containers_reachable_directly") == ["ipv4 bridge", "ipv4 six", "ipv6 six"]
+    assert items(host, "containers_reachable_directly") == [
+        "ipv4 bridge: published ports", "ipv4 six: published ports", "ipv6 six: every port"]
     add_guard(host.rulesets[4])
-    assert items(host, "containers_reachable_directly") == ["ipv6 six"]
+    assert items(host, "containers_reachable_directly") == ["ipv6 six: every port"]
+    put(host.rulesets[6], "filter", "INPUT", [])
+    host.rulesets[6].tables["filter"]["FORWARD"] = SavedChain("DROP", [], [])
+    assert items(host, "containers_reachable_directly") == []
     host = situation("28.5.2", networks=networks)
-    assert items(host, "containers_reachable_directly") == ["ipv4 six", "ipv6 six"]
+    assert items(host, "containers_reachable_directly") == [
+        "ipv4 six: published ports", "ipv6 six: every port"]
 
 
 @pytest.mark.parametrize("version, proxy, found", [
@@ -177,7 +184,8 @@ def test_leftovers_of_a_former_life():
     host = situation("28.5.2", backend=Backend("nftables", False))
     assert codes(host) == ["leftovers_of_iptables"]
     assert items(host, "leftovers_of_iptables") == [
-        "ipv4: chains of Docker's in iptables", "ipv4: FORWARD's policy is DROP", "ipv6: chains of Docker's in iptables"]
+        "ipv4: chains of Docker's in iptables", "ipv4: FORWARD's policy is DROP",
+        "ipv6: chains of Docker's in iptables"]
 
 
 def test_each_finding_says_what_to_do():

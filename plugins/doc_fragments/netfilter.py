@@ -10,13 +10,6 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
-  transport:
-    description:
-      - Which iptables to use. V(auto) takes the variant that holds Docker's chains, or else the one that plain C(iptables) is.
-      - Where both variants hold rules and Docker's chains tell nothing, V(auto) fails instead of guessing, and this option decides.
-    type: str
-    choices: [auto, nft, legacy]
-    default: auto
   lock_timeout:
     description: How many seconds to wait for another run of Drawbridge on the same host.
     type: int
@@ -35,6 +28,18 @@ attributes:
 requirements:
   - iptables 1.8 or newer, and ipset where address sets are used, on the host
   - root on the host
+"""
+
+    # For modules that write rules.
+    TRANSPORT = r"""
+options:
+  transport:
+    description:
+      - Which iptables to use. V(auto) takes the variant that holds Docker's chains, or else the one that plain C(iptables) is.
+      - Where both variants hold rules and Docker's chains tell nothing, V(auto) fails instead of guessing, and this option decides.
+    type: str
+    choices: [auto, nft, legacy]
+    default: auto
 notes:
   - Rules are loaded with C(iptables-restore --noflush), one commit for each table; the kernel is read again afterwards.
 """

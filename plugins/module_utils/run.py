@@ -14,10 +14,13 @@ from .errors import DrawbridgeError
 from .host.system import System
 from .netfilter.converge import Settings
 
-# Options that every module which writes rules has; documented in the fragments of the same names.
-COMMON_ARGUMENTS: Dict[str, Dict[str, Any]] = {
-    "transport": {"type": "str", "choices": ["auto", "nft", "legacy"], "default": "auto"},
-    "lock_timeout": {"type": "int", "default": 30},
+# Options of several modules, documented in the fragments netfilter and engine.
+LOCK_ARGUMENTS: Dict[str, Dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 30}}
+TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "transport": {"type": "str", "choices": ["auto", "nft", "legacy"], "default": "auto"}
+}
+ENGINE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"}
 }
 
 
@@ -29,7 +32,7 @@ class Task(NamedTuple):
     system: System
 
     def settings(self) -> Settings:
-        return Settings(self.params["transport"], self.params["lock_timeout"], self.check_mode)
+        return Settings(self.params.get("transport", "auto"), self.params["lock_timeout"], self.check_mode)
 
 
 class Result(NamedTuple):

@@ -21,6 +21,7 @@ author:
   - The Drawbridge authors (@drawbridge)
 extends_documentation_fragment:
   - drawbridge.docker.netfilter
+  - drawbridge.docker.netfilter.transport
   - drawbridge.docker.netfilter.rules
 options:
   section:
@@ -103,7 +104,13 @@ transport:
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import PREFIX, Section, section_wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import COMMON_ARGUMENTS, Result, Task, run_module
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
+)
 
 
 def keep_section(task: Task) -> Result:
@@ -117,26 +124,26 @@ def keep_section(task: Task) -> Result:
         purge=params["foreign"] == "purge",
         present=params["state"] == "present",
     )
-    wanted = section_wanted(section, params["rules"] if params["rules"] is not None else [])
+    wanted = section_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
     outcome = converge(task.system, task.settings(), lambda _netfilter: wanted)
     return Result(dict(outcome.result(), chain=PREFIX + section.name), outcome.warnings)
 
 
 def main() -> None:
     run_module(
-        dict(
-            COMMON_ARGUMENTS,
-            section={"type": "str", "required": True},
-            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-            priority={"type": "int", "default": 500},
-            established={"type": "bool", "default": True},
-            ip_version={"type": "str", "choices": ["ipv4", "ipv6", "both"], "default": "both"},
-            foreign={"type": "str", "choices": ["keep", "purge"], "default": "keep"},
-            rules={"type": "raw"},
-            rules_from={"type": "str"},
-        ),
+        {
+            **LOCK_ARGUMENTS,
+            **TRANSPORT_ARGUMENTS,
+            "section": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "priority": {"type": "int", "default": 500},
+            "established": {"type": "bool", "default": True},
+            "ip_version": {"type": "str", "choices": ["ipv4", "ipv6", "both"], "default": "both"},
+            "foreign": {"type": "str", "choices": ["keep", "purge"], "default": "keep"},
+            "rules": {"type": "raw"},
+            "rules_from": {"type": "str"},
+        },
         keep_section,
-        mutually_exclusive=[["rules", "rules_from"]],
     )
 
 

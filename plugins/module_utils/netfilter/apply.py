@@ -79,7 +79,7 @@ def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: Draw
         for family in touched:
             part = plan.families[family]
             now = netfilter.transport.read(family)
-            owned = [(table, chain) for change in part.commits for table in (change.table,) for chain in change.new.chains]
+            owned = [(change.table, chain) for change in part.commits for chain in change.new.chains]
             owned += [(table, chain) for table, state in part.old.items() for chain in state.chains]
             parents = [(table, parent) for table, state in part.old.items() for parent in state.jumps]
             back = [change for change in changes(live_state(now, owned, parents), _without_foreign(part)) if change.is_needed]
@@ -99,7 +99,7 @@ def _without_foreign(part: FamilyPlan) -> State:
 
 def _set_undo(netfilter: Netfilter, changed: List[SetChange]) -> List[str]:
     now = netfilter.ipset.headers()
-    now = netfilter.with_entries(now, [change.name for change in changed])
+    now = netfilter.ipset.with_entries(now, [change.name for change in changed])
     lines: List[str] = []
     for change in changed:
         if change.name not in now:

@@ -16,6 +16,7 @@ from .diff import before_and_after
 from .host import Netfilter
 from .model import Wanted
 from .plan import Plan, Planner
+from .user_set import SetPlanner, UserSet
 
 
 class Settings(NamedTuple):
@@ -40,11 +41,25 @@ class Outcome(NamedTuple):
 
 def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
     """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
-    lock: ContextManager[Optional[HostLock]] = nullcontext() if settings.check_mode else HostLock(settings.lock_timeout)
-    with lock:
+    with _locked(settings):
         netfilter = Netfilter(system, settings.transport)
         planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
         plan = planner.plan(planner.read())
         if not settings.check_mode:
             apply(planner, plan)
     return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings)
+
+
+def converge_set(system: System, settings: Settings, wanted: UserSet) -> Plan:
+    """Bring a named set's twins to what is wanted."""
+    planner = SetPlanner(system, wanted)
+    with _locked(settings):
+        plan = planner.plan(planner.read())
+        if not settings.check_mode:
+            planner.apply(plan)
+    return plan
+
+
+def _locked(settings: Settings) -> ContextManager[Optional[HostLock]]:
+    """Check mode writes nothing, not even a lock."""
+    return nullcontext() if settings.check_mode else HostLock(settings.lock_timeout)

@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"[0-9A-Fa-f:.]+(/[0-9.]+)?")
 _PORT = re.compile(r"[0-9]{1,5}")
 
 # Loads entries into a throwaway set of this type and family and gives back what ipset prints.
-KernelSpelling = Callable[[SetType, int, List[str]], List[str]]
+KernelSpelling = Callable[[SetType, int, List[str]], Iterable[str]]
 
 
 def canonical_entries(

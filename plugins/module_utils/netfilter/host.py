@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple
+from typing import Dict, List, NamedTuple
 
-from ..host.netns import in_new_netns
 from ..host.system import System
-from .ipset import Ipset, IpsetFailed, LiveSet, create_line, parse_entries
+from .ipset import Ipset, LiveSet
 from .judge import Judge
-from .model import FAMILIES, IPV6, SetType
+from .model import FAMILIES, IPV6
 from .save import Ruleset
 from .transport import Transport, detect
 
@@ -43,33 +42,3 @@ class Netfilter:
     def rulesets(self) -> Dict[int, Ruleset]:
         """All tables of each family."""
         return {family: self.transport.read(family) for family in self.families}
-
-    def with_entries(self, sets: Dict[str, LiveSet], names: Iterable[str]) -> Dict[str, LiveSet]:
-        """The sets, with the entries of those named read from the kernel."""
-        entries = self.ipset.entries(name for name in dict.fromkeys(names) if name in sets)
-        return {name: live._replace(entries=entries.get(name, live.entries)) for name, live in sets.items()}
-
-    def spell_entries(self, kind: SetType, family: int, entries: List[str]) -> List[str]:
-        """Entries as ipset prints them, from a throwaway namespace. Raises DrawbridgeError naming the bad one."""
-        lines = [create_line("judged", kind, family, len(entries))]
-        lines.extend("add judged %s" % entry for entry in entries)
-
-        def load() -> FrozenSet[str]:
-            self.ipset.restore(lines)
-            text = self.system.run([self.system.require("ipset", "ipset"), "save", "judged"]).stdout
-            return parse_entries(text)["judged"]
-
-        try:
-            return sorted(in_new_netns(load))
-        except IpsetFailed as error:
-            raise EntryRefused(error.line or "", error.message) from None
-
-
-class EntryRefused(IpsetFailed):
-    """An entry that ipset does not take."""
-
-    def __init__(self, line: str, words: str) -> None:
-        super().__init__([], words)
-        self.message = words.replace("add judged ", "")
-        self.args = (self.message,)
-        self.line = line

@@ -10,6 +10,7 @@ import re
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
+from ..host.netns import in_new_netns
 from ..host.system import System
 from .model import IPV4, IPV6, SetType
 from .names import scratch_set
@@ -69,6 +70,22 @@ class Ipset:
         if output.rc != 0:
             raise DrawbridgeError("ipset save failed: %s" % output.stderr.strip())
         return parse_entries(output.stdout.replace("ipset> ", ""))
+
+    def with_entries(self, sets: Dict[str, LiveSet], names: Iterable[str]) -> Dict[str, LiveSet]:
+        """The sets, with the entries of those named read from the kernel."""
+        entries = self.entries(name for name in dict.fromkeys(names) if name in sets)
+        return {name: live._replace(entries=entries.get(name, live.entries)) for name, live in sets.items()}
+
+    def spelt(self, kind: SetType, family: int, entries: List[str]) -> FrozenSet[str]:
+        """Entries as ipset prints them, from a throwaway namespace. Raises IpsetFailed naming the one that it does not take."""
+        lines = [create_line("judged", kind, family, len(entries))]
+        lines.extend("add judged %s" % entry for entry in entries)
+
+        def load() -> FrozenSet[str]:
+            self.restore(lines)
+            return self.entries(["judged"])["judged"]
+
+        return in_new_netns(load)
 
     def restore(self, lines: List[str]) -> None:
         """Run ipset commands in order. What exists already, or is gone already, is no error. Raises IpsetFailed."""

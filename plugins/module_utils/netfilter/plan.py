@@ -83,7 +83,7 @@ class Planner:
         sets: Dict[str, LiveSet] = {}
         if self._sets_matter():
             headers = self.netfilter.ipset.headers()
-            sets = self.netfilter.with_entries(headers, [name for name in headers if self._owns_set(name)])
+            sets = self.netfilter.ipset.with_entries(headers, [name for name in headers if self._owns_set(name)])
         return Live(self.netfilter.rulesets(), sets)
 
     def _sets_matter(self) -> bool:

@@ -13,8 +13,8 @@ from typing import Dict, FrozenSet, List, Optional, Tuple
 from ..errors import DrawbridgeError
 from ..host.netns import NamespaceUnavailable
 from .entries import canonical_entries
-from .host import EntryRefused, Live, Netfilter
-from .ipset import SetTarget, create_line
+from .host import Live, Netfilter
+from .ipset import Ipset, IpsetFailed, LiveSet, SetTarget, create_line
 from .judge import Bench, ChainKey, RuleRefused, restore_text
 from .model import AddressSet, Chain, Line, SetType, Wanted
 from .names import owned_set, user_set
@@ -62,7 +62,7 @@ class Resolver:
         """The owner's sets under their current generation's names, entries in the kernel's spelling."""
         result: Dict[Tuple[str, int], SetTarget] = {}
         for (name, family), kernel_name in self.names.items():
-            result[(name, family)] = set_target(self.netfilter, self.wanted.sets[name], family, kernel_name, self.live)
+            result[(name, family)] = set_target(self.netfilter.ipset, self.wanted.sets[name], family, kernel_name, self.live.sets)
         return result
 
     def rules(self, family: int) -> Dict[ChainKey, Tuple[str, ...]]:
@@ -160,17 +160,19 @@ def _is_settled(texts: List[str], live: List[str]) -> bool:
     return all(text in known or is_plain(text) for text in texts)
 
 
-def set_target(netfilter: Netfilter, wanted: AddressSet, family: int, kernel_name: str, live: Live) -> SetTarget:
+def set_target(
+    ipset: Ipset, wanted: AddressSet, family: int, kernel_name: str, live: Dict[str, LiveSet]
+) -> SetTarget:
     """One family's twin of a set, under its kernel name, entries spelt as the kernel does."""
     written = wanted.entries.get(family)
     entries: Optional[FrozenSet[str]] = None
     if written is not None:
-        held = live.sets.get(kernel_name)
+        held = live.get(kernel_name)
         try:
             entries = canonical_entries(
-                written, wanted.type, family, held.entries if held else None, netfilter.spell_entries, wanted.path
+                written, wanted.type, family, held.entries if held else None, ipset.spelt, wanted.path
             )
-        except EntryRefused as error:
-            raise DrawbridgeError(error.message, wanted.path) from None
+        except IpsetFailed as error:
+            raise DrawbridgeError(error.message.replace("add judged ", ""), wanted.path) from None
     return SetTarget(kernel_name, wanted.type, family, entries)
 

@@ -37,8 +37,8 @@ class Section(NamedTuple):
     present: bool
 
 
-def section_wanted(section: Section, rules: Any) -> Wanted:
-    """The section as wanted state. ``rules``: the user's list, or text that ``pack`` made of it."""
+def section_wanted(section: Section, rules: Any, path: str) -> Wanted:
+    """The section as wanted state. ``rules``: the user's list, or text that ``pack`` made of it; ``path``: its name."""
     if not _SECTION.fullmatch(section.name):
         raise DrawbridgeError(
             "%s is not a section's name" % quoted(section.name),
@@ -54,7 +54,7 @@ def section_wanted(section: Section, rules: Any) -> Wanted:
     if not section.present:
         return Wanted(chains=[], hooks=[], owned=owned)
     lines = [Line(ESTABLISHED)] if section.established else []
-    lines += unpack(rules) if isinstance(rules, str) else compile_rules(rules, "rules")
+    lines += unpack(rules, path) if isinstance(rules, str) else compile_rules(rules, path)
     return Wanted(
         chains=[Chain(TABLE, chain, lines, section.families)],
         hooks=[Hook(TABLE, PARENT, chain, section.priority, families=section.families)],
@@ -64,23 +64,27 @@ def section_wanted(section: Section, rules: Any) -> Wanted:
     )
 
 
-def pack(rules: Any) -> str:
-    """Rules compiled into one text, for the way to the host: 1,000 dicts as arguments cost more than all else there."""
+def pack(rules: Any, path: str) -> str:
+    """Rules compiled into one text, for the way to the host: 1,000 dicts as arguments cost more than all else there.
+
+    path: what the user calls the list, for errors.
+    """
     packed = []
-    for line in compile_rules(rules, "rules"):
+    for line in compile_rules(rules, path):
         families = "".join(map(str, line.families))
-        packed.append("%s %s %s" % (families, (line.path or "rules[0]")[len("rules["):-1], line.text))
+        packed.append("%s %s %s" % (families, (line.path or path)[len(path) + 1 : -1], line.text))
     return "\n".join(packed)
 
 
-def unpack(text: str) -> List[Line]:
+def unpack(text: str, path: str) -> List[Line]:
     """What ``pack`` made. Every line is checked again: this is the host's side of the way."""
     lines = []
     for packed in text.split("\n") if text else []:
-        families, index, rule = packed.split(" ", 2)
-        path = "rules[%s]" % index
+        families, index, rule = (packed + "  ").split(" ", 2)
+        place = "%s[%s]" % (path, index)
         if families not in ("4", "6", "46"):
-            raise DrawbridgeError("not packed rules", path)
-        text = rule if is_plain(rule) else written_rule(rule, path).text
-        lines.append(Line(text, tuple(map(int, families)), path))
+            raise DrawbridgeError("not packed rules", place)
+        rule = rule[:-2]
+        text = rule if is_plain(rule) else written_rule(rule, place).text
+        lines.append(Line(text, tuple(map(int, families)), place))
     return lines

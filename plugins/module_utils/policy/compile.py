@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Dict, List, Tuple
 
 from ..netfilter.model import AddressSet, Chain, Hook, SetType, Wanted
@@ -15,9 +14,8 @@ from .host import HostFacts
 from .lines import Rules
 from .model import Policy
 from .outside import OUTSIDE
-from .sets import host_sets
+from .sets import host_sets, named_sets
 
-_SET = re.compile(r"--match-set @(\S+)")
 NAMED_SET = SetType("hash:net")
 # What a host's policy may write and remove, and what its sets in the kernel are called after.
 OWNER = "P"
@@ -51,7 +49,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     if policy.host_services is not None:
         _add(rules, hooks, inbound.inbound(policy, policy.host_services, host, rules), inbound.HOOK)
     sets = {**_own(policy), **rules.sets, **host_sets(host)}
-    return Wanted(rules.chains, hooks, OWNED, OWNER, shared, _named_by(rules.chains, sets))
+    return Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets))
 
 
 def no_policy() -> Wanted:
@@ -70,8 +68,3 @@ def _own(policy: Policy) -> Dict[str, AddressSet]:
     return {
         name: AddressSet(name, NAMED_SET, dict(item.addresses), item.path) for name, item in policy.address_sets.items()
     }
-
-
-def _named_by(chains: List[Chain], sets: Dict[str, AddressSet]) -> Dict[str, AddressSet]:
-    named = {name for chain in chains for line in chain.lines for name in _SET.findall(line.text)}
-    return {name: item for name, item in sets.items() if name in named}

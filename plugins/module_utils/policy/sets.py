@@ -9,12 +9,13 @@ That these are sets is what lets a new container or network be one entry, with n
 
 from __future__ import annotations
 
+import re
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Dict, FrozenSet, Iterable, List, Optional
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import halves, parse_network
-from ..netfilter.model import FAMILIES, IPV4, IPV6, AddressSet, SetType
+from ..netfilter.model import FAMILIES, IPV4, IPV6, AddressSet, Chain, SetType
 from . import names
 from .host import HostFacts
 
@@ -46,6 +47,15 @@ def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
         ),
     ]
     return {item.name: item for item in found}
+
+
+_NAMED = re.compile(r"--match-set @(\S+)")
+
+
+def named_sets(chains: List[Chain], sets: Dict[str, AddressSet]) -> Dict[str, AddressSet]:
+    """Those of the sets that a line names: the others are not made."""
+    named = {name for chain in chains for line in chain.lines for name in _NAMED.findall(line.text)}
+    return {name: item for name, item in sets.items() if name in named}
 
 
 def _set(host: HostFacts, name: str, set_type: SetType, entries: Dict[int, FrozenSet[str]]) -> AddressSet:

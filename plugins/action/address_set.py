@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Controller side of address_set: a file of entries is carried to the host beside the task, not inside it."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    """Transfers ``src`` from the controller where ``remote_src`` does not say that the host has it."""
+
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        shown = arguments.get("src")
+        remote = boolean(arguments.get("remote_src", False), strict=False)
+        if shown is not None and not remote:
+            arguments["src"] = self._carried(shown)
+        try:
+            result = self._execute_module(module_args=arguments, task_vars=task_vars)
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        if result.get("failed") and arguments.get("src") != shown:
+            result["msg"] = str(result.get("msg")).replace(arguments["src"], shown)
+        return result
+
+    def _carried(self, src):
+        try:
+            local = self._loader.get_real_file(self._find_needle("files", src), decrypt=True)
+        except AnsibleError as error:
+            raise AnsibleActionFail("src: %s" % error) from error
+        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, os.path.basename(src))
+        self._transfer_file(local, remote)
+        self._fixup_perms2((self._connection._shell.tmpdir, remote))
+        return remote

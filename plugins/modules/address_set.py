@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ansible module: an ipset of addresses, as twins for both families."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: address_set
+short_description: Keep a set of addresses that rules refer to by name
+version_added: 0.1.0
+description:
+  - Keeps an ipset for IPv4 (C(DB-name-4)) and its twin for IPv6 (C(DB-name-6)), so that a list of addresses can change without touching a
+    rule.
+  - Rules of M(drawbridge.docker.docker_user_chain) and policies name it C(@name).
+  - A small difference is patched in; a large one is filled into a set beside it, which is then swapped in at once.
+author:
+  - The Drawbridge authors (@drawbridge)
+extends_documentation_fragment:
+  - drawbridge.docker.netfilter
+options:
+  name:
+    description: Name of the set, at most 24 characters - letters, digits, C(_), C(.) and C(-).
+    type: str
+    required: true
+  state:
+    description: V(absent) removes both twins. That fails while rules still name them.
+    type: str
+    choices: [present, absent]
+    default: present
+  type:
+    description:
+      - The ipset type.
+      - A change of type rebuilds the set, which fails while rules still name it.
+    type: str
+    choices: ['hash:net', 'hash:ip', 'hash:ip,port', 'hash:net,port', 'hash:net,net', 'hash:net,iface']
+    default: 'hash:net'
+  entries:
+    description:
+      - The entries, IPv4 and IPv6 mixed, in ipset's syntax for the type. Host names are refused.
+      - V(0.0.0.0/0) and V(::/0) become the two halves that C(hash:net) takes.
+    type: list
+    elements: str
+  src:
+    description:
+      - A file with the entries, one on each line, C(#) starts a comment.
+      - It is taken from the controller, or from the host with O(remote_src). Long lists do not travel as task arguments this way.
+    type: path
+  remote_src:
+    description: Whether O(src) is a file on the host.
+    type: bool
+    default: false
+  mode:
+    description: Whether the set holds exactly the entries, or has them added, or removed.
+    type: str
+    choices: [exact, add, remove]
+    default: exact
+attributes:
+  check_mode:
+    description: Reports what would change; entries are validated by the kernel in a throwaway network namespace.
+seealso:
+  - module: drawbridge.docker.docker_user_chain
+  - module: drawbridge.docker.host_policy
+"""
+
+EXAMPLES = r"""
+- name: The office, both families
+  drawbridge.docker.address_set:
+    name: office
+    entries: [192.0.2.0/24, "2001:db8:1::/48"]
+
+- name: A block list of 100,000 addresses from a file beside the playbook
+  drawbridge.docker.address_set:
+    name: abusers
+    src: abusers.txt
+
+- name: One address more
+  drawbridge.docker.address_set:
+    name: abusers
+    mode: add
+    entries: [198.51.100.7]
+"""
+
+RETURN = r"""
+sets:
+  description: The kernel's names of both twins.
+  returned: success
+  type: dict
+  contains:
+    ipv4:
+      description: The IPv4 set.
+      type: str
+      returned: success
+    ipv6:
+      description: The IPv6 set.
+      type: str
+      returned: success
+  sample: {"ipv4": "DB-office-4", "ipv6": "DB-office-6"}
+"""
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge_set
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.diff import before_and_after
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.entries import split_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.names import user_set
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_set import TYPES, UserSet
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import LOCK_ARGUMENTS, Result, Task, run_module
+
+
+def keep_set(task: Task) -> Result:
+    """Bring the set to what the task says."""
+    params = task.params
+    wanted = UserSet(
+        name=params["name"],
+        type=params["type"],
+        entries=_entries(task),
+        mode=params["mode"],
+        present=params["state"] == "present",
+        path="entries" if params["src"] is None else params["src"],
+    )
+    plan = converge_set(task.system, task.settings(), wanted)
+    return Result(
+        {
+            "changed": plan.is_change,
+            "diff": before_and_after(plan),
+            "sets": {"ipv4": user_set(wanted.name, 4), "ipv6": user_set(wanted.name, 6)},
+        }
+    )
+
+
+def _entries(task: Task):
+    if task.params["src"] is None:
+        return frozenset(task.params["entries"] or [])
+    text = task.system.read(task.params["src"])
+    if text is None:
+        raise DrawbridgeError("cannot read %s" % task.params["src"], "src")
+    return split_entries(text)
+
+
+def main() -> None:
+    run_module(
+        {
+            **LOCK_ARGUMENTS,
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "type": {"type": "str", "choices": list(TYPES), "default": "hash:net"},
+            "entries": {"type": "list", "elements": "str"},
+            "src": {"type": "path"},
+            "remote_src": {"type": "bool", "default": False},
+            "mode": {"type": "str", "choices": ["exact", "add", "remove"], "default": "exact"},
+        },
+        keep_set,
+        mutually_exclusive=[["entries", "src"]],
+    )
+
+
+if __name__ == "__main__":
+    main()

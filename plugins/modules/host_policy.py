@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ansible module: a Docker host's whole policy."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_policy
+short_description: Apply a Docker host's whole firewall policy in one task
+version_added: 0.1.0
+description:
+  - Says who may reach the ports that containers publish, on every way into a container, and who may reach services of the host itself.
+  - Published ports are judged by the port that the outside dials, before any DNAT, for IPv4 and IPv6, whether Docker forwards the packet or
+    docker-proxy serves it. A revoked client's open connections stop as well.
+  - The whole policy is one task and one transaction. At no moment passes a packet that neither the old nor the new policy would pass.
+  - Allowing a packet means that Docker's own rules and other people's still decide about it.
+  - What the policy does not mention is left untouched.
+author:
+  - The Drawbridge authors (@drawbridge)
+extends_documentation_fragment:
+  - drawbridge.docker.netfilter
+  - drawbridge.docker.netfilter.transport
+  - drawbridge.docker.engine
+options:
+  policy:
+    description:
+      - The policy, as a mapping or as JSON text.
+      - The keys are listed in the notes below. Anything else is an error that names the place.
+      - Exclusive with O(fragments), one of the two is needed unless O(state=absent).
+    type: json
+  fragments:
+    description:
+      - Take the policy from variables. Every variable of the host whose name begins with this text is a fragment, a mapping with the keys
+        of O(policy) and O(ignore:weight) (V(50) if left out).
+      - The fragment with the higher weight decides about a key, an address set of one name, and an entry about one port, protocol and
+        address. At equal weight lists and sources add up, and keys with a single value have to agree.
+      - A host that has no such variable is an error.
+      - Fragments are read, templated where there is a template in them, checked and merged on the controller, so errors name the variable.
+    type: str
+  profile:
+    description:
+      - What the fragments are laid over, lighter than any of them.
+      - V(edge) denies published ports and direct access to containers that no entry allows.
+      - V(internal) is V(edge), with every published port open to private networks.
+      - V(isolated) is V(edge), and denies services of the host too, except ping. Allow SSH in a fragment.
+      - V(lockdown) is V(isolated) without ping.
+      - Only with O(fragments).
+    type: str
+    choices: [edge, internal, isolated, lockdown]
+  state:
+    description: V(absent) removes the policy, that is all its chains, jumps and sets.
+    type: str
+    choices: [present, absent]
+    default: present
+notes:
+  - "C(address_sets): a mapping of names to lists of addresses and networks of both families. Entries name a set as C(@name). Names have
+    letters, digits, C(_), C(.) and C(-), at most 18. C(@name) may also be a set that M(drawbridge.docker.address_set) keeps."
+  - "C(external_interfaces): the interfaces that are outside, C(+) at the end stands for any ending. Without it every interface is outside but
+    the loopback and the bridges of Docker's networks."
+  - "C(leave_alone): interfaces to which other software forwards, such as a libvirt bridge or a VPN. What was DNATed and leaves by them is
+    not judged."
+  - "C(published_ports): C(default) (V(deny) or V(allow), V(deny) if left out) is for ports without an entry, C(allow) is the list of entries,
+    C(direct) (V(deny) or V(allow), V(deny) if left out) is for access from outside to the containers' own addresses."
+  - "C(host_services): C(default) (V(allow) if left out) and C(allow). With V(deny) the loopback, established and related traffic, ICMP errors,
+    IPv6 neighbour discovery, router advertisements and multicast listener discovery, the DHCP client, traffic from Docker's bridges, published
+    ports that C(published_ports) lets through, and Swarm's ports while the engine is in a swarm pass all the same."
+  - "An entry has C(port) (a number or a range as V(8000-8010)), C(protocol) (V(tcp) if left out, V(udp), V(sctp), for host services also
+    V(icmp), which means ping and has no port), C(address) (an address of the host, every one if left out) and C(sources), a list of
+    addresses, networks, C(@name) and V(any), which has to be there. An empty list means nobody."
+  - An entry says who may reach its port. Also where the default is V(allow), nobody else does.
+  - Host names are refused.
+seealso:
+  - module: drawbridge.docker.address_set
+  - module: drawbridge.docker.docker_user_chain
+  - module: drawbridge.docker.docker_firewall_info
+"""
+
+EXAMPLES = r"""
+- name: HTTPS for everybody, HTTP for the office, nothing else that a container publishes
+  drawbridge.docker.host_policy:
+    policy:
+      address_sets:
+        office: [203.0.113.0/24, "2001:db8:1::/48"]
+      published_ports:
+        default: deny
+        allow:
+          - {port: 443, sources: [any]}
+          - {port: 80, sources: ["@office", 10.0.0.0/8]}
+          - {port: 8000-8010, protocol: udp, address: 192.0.2.7, sources: ["@office"]}
+
+- name: SSH and ping to the host itself from the office only, no other service
+  drawbridge.docker.host_policy:
+    policy:
+      address_sets:
+        office: [203.0.113.0/24, "2001:db8:1::/48"]
+      published_ports: {}
+      host_services:
+        default: deny
+        allow:
+          - {port: 22, sources: ["@office"]}
+          - {protocol: icmp, sources: ["@office"]}
+
+- name: What group and host variables say, laid over a profile
+  drawbridge.docker.host_policy:
+    fragments: host_policy__
+    profile: edge
+
+- name: Remove the policy
+  drawbridge.docker.host_policy:
+    state: absent
+"""
+
+RETURN = r"""
+transport:
+  description: The iptables variant that was used.
+  returned: success
+  type: str
+  sample: nft
+engine_reachable:
+  description:
+    - Whether the engine told its networks and published ports.
+    - If not, those that the kernel knows from an earlier run stay as they are.
+  returned: success and O(state=present)
+  type: bool
+  sample: true
+"""
+
+import json
+from typing import Any, List
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import Engagement, ask
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
+)
+
+
+def keep_policy(task: Task) -> Result:
+    """Bring the host to what the policy says."""
+    if task.params["state"] == "absent":
+        outcome = converge(task.system, task.settings(), lambda _netfilter: no_policy())
+        return Result(outcome.result(), outcome.warnings)
+    if task.params["profile"] is not None:
+        raise DrawbridgeError("a profile is what fragments are laid over: there are none", "profile")
+    policy = parse_policy(_decoded(task.params["policy"]))
+    answers: List[Engagement] = []
+
+    def wanted(_netfilter: Netfilter) -> Wanted:
+        answers.append(ask(connect(task.params["docker_host"]), task.system))
+        return compile_policy(policy, answers[0].facts)
+
+    outcome = converge(task.system, task.settings(), wanted)
+    told = answers[0]
+    warnings = [told.warning] if told.warning else []
+    return Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings + outcome.warnings)
+
+
+def _decoded(text: Any) -> Any:
+    if text is None:
+        raise DrawbridgeError("there is no policy", "policy", "fragments are merged on the controller, by the action plugin")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DrawbridgeError("not a mapping and not JSON: %s" % error, "policy") from None
+
+
+def main() -> None:
+    run_module(
+        {
+            **LOCK_ARGUMENTS,
+            **TRANSPORT_ARGUMENTS,
+            **ENGINE_ARGUMENTS,
+            "policy": {"type": "json"},
+            "fragments": {"type": "str"},
+            "profile": {"type": "str", "choices": ["edge", "internal", "isolated", "lockdown"]},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        keep_policy,
+        required_if=[["state", "present", ["policy", "fragments"], True]],
+        mutually_exclusive=[["policy", "fragments"]],
+    )
+
+
+if __name__ == "__main__":
+    main()

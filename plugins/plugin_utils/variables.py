@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Reading a host's variables on the controller without paying for templates that are not there."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+
+
+def variable(name: str, task_vars: Mapping[str, Any], templar: Any) -> Any:
+    """The value of a variable, templated only if there is a template anywhere in it.
+
+    A thousand dicts through the templating engine cost more than all else that a task does; a look for braces costs next to nothing.
+    """
+    if name not in task_vars:
+        raise DrawbridgeError("there is no variable of this name", name)
+    value = task_vars[name]
+    return templar.template(value) if has_template(value) else value
+
+
+def has_template(value: Any) -> bool:
+    """Whether any text in a value could be a Jinja template."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value or "{#" in value
+    if isinstance(value, Mapping):
+        return any(has_template(key) or has_template(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(has_template(item) for item in value)
+    return False

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Fragments of a policy, laid over a profile by weight → one policy.
+
+The heavier fragment decides: a key, a set of one name, an entry about one target. At equal weight lists, sets and
+sources add up, and keys that can only have one value must agree.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Optional, Tuple
+
+from ..errors import DrawbridgeError
+from ..netfilter.address import quoted
+from ..netfilter.model import FAMILIES
+from . import check
+from .entries import together
+from .model import Entry, HostServices, NamedAddresses, Policy, PublishedPorts
+from .schema import POLICY_KEYS, parse_policy
+
+DEFAULT_WEIGHT = 50
+# Fragments have weights from 0 on: any of them is heavier than the profile.
+_PROFILE_WEIGHT = -1
+_MAX_WEIGHT = 1000000
+
+class Fragment(NamedTuple):
+    """A part of a policy, what it is called, and its weight."""
+
+    name: str
+    weight: int
+    policy: Policy
+
+
+class _Stated(NamedTuple):
+    """Something that a fragment says."""
+
+    fragment: Fragment
+    value: Any
+
+
+def parse_fragment(name: str, raw: Any) -> Fragment:
+    """A fragment as the user wrote it: a policy's keys and ``weight``. Errors are placed under its name."""
+    given = dict(check.mapping(raw, name, ("weight", *POLICY_KEYS)))
+    weight = given.pop("weight", DEFAULT_WEIGHT)
+    if isinstance(weight, str) and weight.isascii() and weight.isdigit():
+        weight = int(weight)  # a template's result
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= _MAX_WEIGHT:
+        raise DrawbridgeError("%s is not a whole number from 0 on" % quoted(weight), name + ".weight")
+    return Fragment(name, weight, parse_policy(given, name))
+
+
+def parse_profile(name: str, raw: Any) -> Fragment:
+    """A profile: lighter than every fragment."""
+    return Fragment(name, _PROFILE_WEIGHT, parse_policy(raw, name))
+
+
+def merge(fragments: Iterable[Fragment]) -> Policy:
+    """All fragments, a profile among them or not, as one policy. Places inside it still name the fragments.
+
+    Raises DrawbridgeError that names both fragments where two of equal weight contradict each other and no heavier one
+    decides.
+    """
+    ordered = sorted(fragments, key=lambda fragment: (fragment.weight, fragment.name))
+    return Policy(
+        address_sets=_address_sets(ordered),
+        external_interfaces=_names(ordered, "external_interfaces"),
+        leave_alone=_names(ordered, "leave_alone"),
+        published_ports=_published_ports(ordered),
+        host_services=_host_services(ordered),
+    )
+
+
+def _heaviest(stated: List[_Stated]) -> List[_Stated]:
+    top = max((item.fragment.weight for item in stated), default=0)
+    return [item for item in stated if item.fragment.weight == top]
+
+
+def _names(fragments: List[Fragment], key: str) -> Tuple[str, ...]:
+    stated = [_Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
+    names = [name for item in _heaviest([item for item in stated if item.value]) for name in item.value]
+    return tuple(dict.fromkeys(names))
+
+
+def _address_sets(fragments: List[Fragment]) -> Dict[str, NamedAddresses]:
+    stated = [(name, _Stated(item, value)) for item in fragments for name, value in item.policy.address_sets.items()]
+    merged = {}
+    for name, items in _by_key(stated):
+        values = [item.value for item in items]
+        addresses = {family: frozenset().union(*(value.addresses[family] for value in values)) for family in FAMILIES}
+        merged[name] = NamedAddresses(name, addresses, values[0].path)
+    return merged
+
+
+def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:
+    sections = _sections(fragments, "published_ports")
+    if not sections:
+        return None
+    return PublishedPorts(
+        sections[-1].value.path, _scalar(sections, "default"), _scalar(sections, "direct"), _entries(sections)
+    )
+
+
+def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
+    sections = _sections(fragments, "host_services")
+    if not sections:
+        return None
+    return HostServices(sections[-1].value.path, _scalar(sections, "default"), _entries(sections))
+
+
+def _sections(fragments: List[Fragment], key: str) -> List[_Stated]:
+    found = [_Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
+    return [section for section in found if section.value is not None]
+
+
+def _scalar(sections: List[_Stated], key: str) -> Optional[str]:
+    stated = [_Stated(section.fragment, getattr(section.value, key)) for section in sections]
+    heaviest = _heaviest([item for item in stated if item.value is not None])
+    for item in heaviest[1:]:
+        first = heaviest[0]
+        if item.value != first.value:
+            section = [section.value for section in sections if section.fragment is item.fragment][0]
+            raise DrawbridgeError(
+                "%s here, but %s in %s, which has the same weight %d"
+                % (item.value, first.value, first.fragment.name, first.fragment.weight),
+                "%s.%s" % (section.path, key),
+                "give the one that decides a higher weight",
+            )
+    value: Optional[str] = heaviest[0].value if heaviest else None
+    return value
+
+
+def _entries(sections: List[_Stated]) -> Tuple[Entry, ...]:
+    stated = [(entry.target, _Stated(item.fragment, entry)) for item in sections for entry in item.value.allow]
+    return tuple(together([item.value for item in items]) for _target, items in _by_key(stated))
+
+
+def _by_key(stated: Iterable[Tuple[Hashable, _Stated]]) -> List[Tuple[Any, List[_Stated]]]:
+    """For each key what its heaviest fragments say, in the order in which the keys were first met."""
+    grouped: Dict[Hashable, List[_Stated]] = {}
+    for key, item in stated:
+        grouped.setdefault(key, []).append(item)
+    return [(key, _heaviest(items)) for key, items in grouped.items()]

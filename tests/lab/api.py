@@ -20,7 +20,7 @@ from .probing import Probe, Result
 from .sh import LabError, in_netns, run
 
 __all__ = ["Client", "Container", "Host", "Lab", "Probe", "Result"]
-PRISTINE = ["python3", "/usr/local/lib/lab/pristine.py"]
+PRISTINE = ["python3", f"{layout.PROGRAMS}/pristine.py"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Host:
         return {item.name: item for item in map(self._container, found)}
 
     def _container(self, data: dict) -> Container:
-        network = next(iter(data["NetworkSettings"]["Networks"].values()), {})
+        network: dict = next(iter(data["NetworkSettings"]["Networks"].values()), {})
         return Container(self, data["Name"].lstrip("/"), data["State"]["Pid"], network.get("IPAddress", ""),
                          network.get("GlobalIPv6Address", ""), network.get("Gateway", ""))
 

@@ -22,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -83,4 +86,5 @@ def _ssh(options: argparse.Namespace) -> None:
 def _exec(options: argparse.Namespace) -> None:
     words = options.words or ["bash"]
     terminal = ["--tty"] if sys.stdin.isatty() else []
-    os.execvpe("docker", engine.client(["exec", "--interactive", *terminal, options.host, *words]), engine.environment())
+    command = engine.client(["exec", "--interactive", *terminal, options.host, *words])
+    os.execvpe("docker", command, engine.environment())

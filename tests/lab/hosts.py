@@ -17,6 +17,7 @@ from .sh import LabError
 
 LABEL = "drawbridge.lab.host"
 UNITS = ("lab-addresses", "lab-vm", "lab-vm-server", "lab-vm-accept", "lab-services")
+PROGRAMS = ("answer.py", "make_image.py", "pristine.py")
 MASKED = (
     "getty@tty1.service", "console-getty.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer",
     "fstrim.timer", "systemd-firstboot.service", "nftables.service", "systemd-modules-load.service",
@@ -79,7 +80,7 @@ def wait_ready(name: str, timeout: float = 90) -> None:
 def record_pristine(name: str) -> None:
     """Remember the firewall of a host that has just come up; a record that is there stays."""
     if execute(name, ["test", "-e", "/var/lib/lab-pristine.json"], check=False).returncode:
-        execute(name, ["python3", "/usr/local/lib/lab/pristine.py", "record"])
+        execute(name, ["python3", f"{layout.PROGRAMS}/pristine.py", "record"])
 
 
 def remove_all() -> None:
@@ -135,10 +136,9 @@ def _files(spec: HostSpec) -> bytes:
             _link(tar, f"etc/systemd/system/multi-user.target.wants/{name}.service", f"../{name}.service")
         for name in MASKED:
             _link(tar, f"etc/systemd/system/{name}", "/dev/null")
-        _add(tar, "usr/local/lib/lab/answer.py", (layout.GUEST / "answer.py").read_bytes(), 0o755)
-        _add(tar, "usr/local/lib/lab/pristine.py", (layout.GUEST / "pristine.py").read_bytes(), 0o755)
-        _add(tar, INIT.lstrip("/"), (layout.GUEST / "lab-init").read_bytes(), 0o755)
-        _add(tar, "usr/local/bin/make-image", (layout.GUEST / "make_image.py").read_bytes(), 0o755)
+        for name in PROGRAMS:
+            _add(tar, f"{layout.PROGRAMS}/{name}", (layout.GUEST / name).read_bytes())
+        _add(tar, INIT, (layout.GUEST / "lab-init").read_bytes(), 0o755)
         _add(tar, "etc/ssh/sshd_config.d/lab.conf", (layout.GUEST / "lab-sshd.conf").read_bytes())
         _add(tar, "etc/ssh/lab_host_key", access.host_key(spec.name).read_bytes(), 0o600)
         _add(tar, "root/.ssh/authorized_keys", access.public_key().encode(), 0o600)
@@ -157,7 +157,7 @@ def _environment(spec: HostSpec) -> str:
 
 def _add(tar: tarfile.TarFile, path: str, data: bytes, mode: int = 0o644) -> None:
     _folders(tar, path)
-    info = tarfile.TarInfo(path)
+    info = tarfile.TarInfo(path.lstrip("/"))
     info.size, info.mode, info.mtime = len(data), mode, int(time.time())
     tar.addfile(info, io.BytesIO(data))
 
@@ -170,8 +170,8 @@ def _link(tar: tarfile.TarFile, path: str, target: str) -> None:
 
 def _folders(tar: tarfile.TarFile, path: str) -> None:
     """The folders that no package made; /root/.ssh must be closed to others."""
-    for folder, mode in (("root/.ssh", 0o700), ("usr/local/lib/lab", 0o755)):
+    for folder, mode in (("root/.ssh", 0o700), (layout.PROGRAMS, 0o755)):
         if path.startswith(folder):
-            info = tarfile.TarInfo(folder)
+            info = tarfile.TarInfo(folder.lstrip("/"))
             info.type, info.mode, info.mtime = tarfile.DIRTYPE, mode, int(time.time())
             tar.addfile(info)

@@ -16,6 +16,8 @@ CACHE = Path(os.environ.get("DRAWBRIDGE_LAB_CACHE", "/var/cache/drawbridge-lab")
 PYTHON = "/usr/bin/python3"
 GUEST = Path(__file__).parent / "guest"
 SOCKET = RUN / "docker.sock"
+# Where the lab's own programs lie on a host.
+PROGRAMS = "/usr/local/lib/lab"
 CGROUP_PARENT = "/drawbridge-lab"
 SSH_KEY = STATE / "id_ed25519"
 SSH_CONFIG = STATE / "ssh_config"

@@ -17,7 +17,7 @@ GIGABYTE = 1 << 30
 SPACE_FIRST = 6 * GIGABYTE
 SPACE_CACHED = 4 * GIGABYTE
 POLICY = Path("/usr/sbin/policy-rc.d")
-POLICY_TEXT = "#!/bin/sh\n# Put here by Drawbridge's lab while it installs packages: nothing is to be started.\nexit 101\n"
+POLICY_TEXT = "#!/bin/sh\n# Drawbridge's lab is installing packages: no service is to be started.\nexit 101\n"
 UNITS = ("docker.service", "docker.socket", "containerd.service")
 TOOLS = {
     "dockerd": "docker.io",
@@ -108,17 +108,18 @@ def _candidate(package: str) -> bool:
 @contextmanager
 def _nothing_starts() -> Iterator[None]:
     """A policy-rc.d that forbids starting services, and the former one back afterwards."""
-    former = (POLICY.read_bytes(), POLICY.stat().st_mode) if POLICY.exists() else None
+    aside = POLICY.with_name(f"{POLICY.name}.lab-aside")
+    if POLICY.exists() and not aside.exists():
+        os.replace(POLICY, aside)
     POLICY.write_text(POLICY_TEXT)
     POLICY.chmod(0o755)
     try:
         yield
     finally:
-        if former is None:
-            POLICY.unlink(missing_ok=True)
+        if aside.exists():
+            os.replace(aside, POLICY)
         else:
-            POLICY.write_bytes(former[0])
-            POLICY.chmod(former[1] & 0o7777)
+            POLICY.unlink(missing_ok=True)
 
 
 def _feature(path: str, module: str) -> bool:

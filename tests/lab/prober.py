@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Make many real connections at once and tell what became of each.
 
-Self-contained: run with this text as the argument of python3 -c, in whatever namespace the probes start from; the probes
-come as a JSON list on standard input, the results go as a JSON list to standard output. Results: "open" (and the text
-that was answered), "refused" (a reset or an ICMP error), "silent" (nothing came in time).
+Self-contained: run with this text as the argument of python3 -c, in whatever namespace the probes start from; the
+probes come as a JSON list on standard input, the results go as a JSON list to standard output. Results: "open" (and
+the text that was answered), "refused" (a reset or an ICMP error), "silent" (nothing came in time).
 """
 
 import json

@@ -18,8 +18,9 @@ OPEN, REFUSED, SILENT = "open", "refused", "silent"
 class Probe:
     """One connection to try.
 
-    mark: through which host (its number) the packet is routed; answers_from: addresses whose answers count, for
-    broadcast, multicast and servers that answer from another address; payload: what a datagram carries; source: the address to start from, where the routing would choose another.
+    mark: through which host (its number) the packet is routed; source: the address to start from, where routing would
+    choose another; answers_from: addresses whose answers count, for broadcast, multicast and servers that answer from
+    another address; payload: what a datagram carries.
     """
 
     protocol: str

@@ -56,7 +56,8 @@ def end_own(grace: float = 10.0) -> None:
 
 def engine_pids(program: str) -> list[int]:
     """The pids of the lab's dockerd or containerd."""
-    return [pid for pid in own() if _program(Path("/proc") / str(pid)) == program and _is_engine(Path("/proc") / str(pid))]
+    entries = {pid: Path("/proc") / str(pid) for pid in own()}
+    return [pid for pid, entry in entries.items() if _program(entry) == program and _is_engine(entry)]
 
 
 def _open(pid: int) -> int | None:

@@ -14,11 +14,12 @@ from .layout import CLIENTS, HOSTS, ROUTER, ClientSpec, HostSpec
 def lines() -> Iterator[str]:
     """The lines of the status command."""
     running = engine.answers()
-    yield f"engine      {'up' if running else 'down'}  {_outer_version() if running else 'python3 -m tests.lab up'}"
+    yield f"engine      {'up  ' if running else 'down'}  {_outer_version() if running else 'python3 -m tests.lab up'}"
     with ThreadPoolExecutor() as pool:
         yield from pool.map(_host if running else _host_down, HOSTS.values())
     for client in (ROUTER, *CLIENTS.values()):
-        yield f"{client.name:<11} {'up  ' if network.exists(client.netns) else 'down'}  {client.netns} {client.v4} {client.v6}"
+        state = "up" if network.exists(client.netns) else "down"
+        yield f"{client.name:<11} {state:<4}  {client.netns} {client.v4} {client.v6}"
     for package in prerequisites.missing_packages():
         yield f"missing     package {package} (up installs it)"
     for problem in prerequisites.problems():
@@ -31,7 +32,8 @@ def healthy() -> bool:
 
 
 def _outer_version() -> str:
-    return engine.docker(["version", "--format", "docker {{.Server.Version}}"]).stdout.strip() + f" in {layout.OUTER_NETNS}"
+    version = engine.docker(["version", "--format", "docker {{.Server.Version}}"]).stdout.strip()
+    return f"{version} in {layout.OUTER_NETNS}"
 
 
 def _host_down(spec: HostSpec) -> str:

@@ -45,7 +45,8 @@ def _from_client(client: Client, targets: Sequence[Target], paths: Sequence[Path
     results = client.probe([path.build(target, client) for target, path in wanted])
     seen = {(target.host.name, witness): target.arrived(witness)
             for target in targets for witness in {path.witness for path in paths if path.witness}}
-    return [Cell(target.host.name, path, client.name, _witnessed(path, result, seen.get((target.host.name, path.witness))))
+    return [Cell(target.host.name, path, client.name,
+                 _witnessed(path, result, seen.get((target.host.name, path.witness))))
             for (target, path), result in zip(wanted, results, strict=True)]
 
 
@@ -80,7 +81,8 @@ def render(cells: Sequence[Cell], versions: dict[str, str] | None = None) -> str
     lines = [" " * width + "".join(f"{name} {(versions or {}).get(name, '')}"[:span].ljust(span + 2) for name in hosts)]
     outer = [path for path in paths if path.kind != INSIDE]
     if outer:
-        lines.append("from a client".ljust(width) + ("".join(name.ljust(column) for name in clients) + "  ") * len(hosts))
+        heads = "".join(name.ljust(column) for name in clients) + "  "
+        lines.append("from a client".ljust(width) + heads * len(hosts))
         lines += [_line(path, hosts, clients, found, width, column) for path in outer]
     inner = [path for path in paths if path.kind == INSIDE]
     if inner:

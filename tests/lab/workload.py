@@ -7,11 +7,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from . import hosts
+from . import hosts, layout
 from .layout import HostSpec
 from .sh import LabError
 
-IMAGE = "lab/server:2"
+IMAGE = "lab/server:3"
 BACKEND = "backend"
 NET6 = "net6"
 RANGE = range(8100, 8104)
@@ -35,12 +35,12 @@ class Container:
 
 def containers(spec: HostSpec) -> list[Container]:
     """The workload of a host."""
-    ports = tuple(str(port) for port in RANGE)
+    span = f"{RANGE[0]}-{RANGE[-1]}"
     return [
         Container("web", ("tcp,0.0.0.0,80",), ("8080:80",)),
         Container("same", ("tcp,0.0.0.0,8081",), ("8081:8081",)),
         Container("one", ("tcp,0.0.0.0,80",), (f"{spec.v4_second}:8082:80", f"[{spec.v6_second}]:8082:80")),
-        Container("range", tuple(f"tcp,0.0.0.0,{port}" for port in ports), (f"{ports[0]}-{ports[-1]}:{ports[0]}-{ports[-1]}",)),
+        Container("range", tuple(f"tcp,0.0.0.0,{port}" for port in RANGE), (f"{span}:{span}",)),
         Container("udp", ("udp,0.0.0.0,5300",), ("5300:5300/udp",)),
         Container("local", ("tcp,0.0.0.0,80",), ("127.0.0.1:8090:80",)),
         Container("six", ("tcp,0.0.0.0,80", "tcp,::,80"), ("8083:80",), NET6),
@@ -57,7 +57,7 @@ def networks(spec: HostSpec) -> dict[str, list[str]]:
 def ensure(spec: HostSpec) -> None:
     """Make what is missing of the workload, and start what stands still."""
     if hosts.execute(spec.name, ["docker", "image", "inspect", IMAGE], check=False).returncode:
-        hosts.execute(spec.name, ["make-image", IMAGE])
+        hosts.execute(spec.name, ["python3", f"{layout.PROGRAMS}/make_image.py", IMAGE])
     there = hosts.execute(spec.name, ["docker", "network", "ls", "--format", "{{.Name}}"]).stdout.split()
     for name, options in networks(spec).items():
         if name not in there:

@@ -1,4 +1,3 @@
-#!/usr/bin/python3 -IS
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Answer every TCP connection and every UDP datagram with one line: a name and the peer's address.

@@ -1,11 +1,11 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Import a small image into this host's engine: its static busybox, its Python, and answer.
 
-Usage: make-image NAME
+Usage: make_image.py NAME
 """
 
+import io
 import os
 import subprocess
 import sys
@@ -15,6 +15,7 @@ import tarfile
 LEFT_OUT = {"test", "idlelib", "tkinter", "lib2to3", "ensurepip", "dist-packages", "turtledemo", "pydoc_data", "venv"}
 APPLETS = ("sh", "cat", "ls", "sleep", "ip", "ping", "nc", "env", "kill", "ps", "hostname")
 ANSWER = "/usr/local/lib/lab/answer.py"
+WRAPPER = '#!/bin/sh\nexec python3 -IS /usr/lib/answer.py "$@"\n'
 MERGED = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin": "usr/bin"}
 
 
@@ -43,6 +44,13 @@ def link(tar, name, target):
     tar.addfile(info)
 
 
+def program(tar, name, text):
+    """Add a program from its text."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(text), 0o755
+    tar.addfile(info, io.BytesIO(text.encode()))
+
+
 def write(stream):
     """Write the image's tar."""
     python = os.path.realpath(sys.executable)
@@ -56,7 +64,8 @@ def write(stream):
         tar.add(os.path.realpath("/bin/busybox"), "usr/bin/busybox")
         for applet in APPLETS:
             link(tar, f"usr/bin/{applet}", "busybox")
-        tar.add(ANSWER, "usr/bin/answer")
+        tar.add(ANSWER, "usr/lib/answer.py")
+        program(tar, "usr/bin/answer", WRAPPER)
 
 
 def main(name):

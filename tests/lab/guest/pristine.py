@@ -1,10 +1,9 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Record this host's firewall, and put it back to what was recorded.
 
 pristine.py record    remember rules, tables, kernel settings, containers and networks as they are now
-pristine.py restore   take away whatever came since; where container addresses moved, let the engine write its rules anew
+pristine.py restore   take away what came since; where container addresses moved, let the engine write its rules anew
 
 Independent of what changed the firewall: it reads and writes with the host's own tools only.
 """
@@ -21,6 +20,7 @@ RECORD = "/var/lib/lab-pristine.json"
 DAEMON_CONFIG = "/etc/docker/daemon.json"
 LEFT_FILES = ("/run/drawbridge", "/run/drawbridge-*", "/run/drawbridge.*", "/etc/drawbridge", "/var/lib/drawbridge")
 LEFT_UNITS = "/etc/systemd/system/*drawbridge*"
+ALTERNATIVES = ("iptables", "ip6tables")
 SYSCTLS = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.default.forwarding",
            "net.ipv4.conf.all.route_localnet", "net.ipv4.conf.docker0.route_localnet")
 FAMILIES = ("iptables", "ip6tables")
@@ -55,7 +55,8 @@ def dump(family):
 
 def tables():
     """All nft tables."""
-    return [line.split(maxsplit=1)[1] for line in run("nft", "list", "tables").splitlines() if line.startswith("table ")]
+    listed = run("nft", "list", "tables").splitlines()
+    return [line.split(maxsplit=1)[1] for line in listed if line.startswith("table ")]
 
 
 def sysctls():
@@ -92,10 +93,16 @@ def daemon_config():
     return open(DAEMON_CONFIG).read() if os.path.exists(DAEMON_CONFIG) else None
 
 
+def alternatives():
+    """Which variant iptables is: nft or legacy."""
+    return {name: os.readlink(f"/etc/alternatives/{name}") for name in ALTERNATIVES}
+
+
 def record():
     """Remember everything."""
     state = {"dumps": {family: dump(family) for family in FAMILIES}, "tables": tables(), "sysctls": sysctls(),
-             "containers": containers(), "networks": networks(), "daemon": daemon_config()}
+             "containers": containers(), "networks": networks(), "daemon": daemon_config(),
+             "alternatives": alternatives()}
     with open(RECORD + ".new", "w") as file:
         json.dump(state, file)
     os.replace(RECORD + ".new", RECORD)
@@ -146,7 +153,7 @@ def put_back(state):
 
 
 def clear_extras(kept_tables):
-    """Delete tables that were not there, every set, legacy rules, tracked flows; kernel settings are put back elsewhere."""
+    """Delete tables that were not there, legacy rules, every set, tracked flows."""
     for table in tables():
         if table not in kept_tables:
             run("nft", "delete", "table", *table.split())
@@ -181,9 +188,9 @@ def start_over(state):
     elif state["daemon"] is not None:
         with open(DAEMON_CONFIG, "w") as file:
             file.write(state["daemon"])
-    for table in tables():
-        run("nft", "delete", "table", *table.split())
     clear_extras([])
+    for name, path in state["alternatives"].items():
+        run("update-alternatives", "--set", name, path)
     put_back_sysctls({"sysctls": {name: "0" for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")}})
     run("systemctl", "reset-failed", "docker.service", "docker.socket", check=False)
     run("systemctl", "start", "docker.socket", "docker.service")
@@ -204,7 +211,8 @@ def restore():
     alive = not subprocess.run(["docker", "version"], capture_output=True).returncode
     if alive:
         remove_strays(state)
-    if not alive or daemon_config() != state["daemon"] or addresses(containers()) != addresses(state["containers"]):
+    settings = alive and daemon_config() == state["daemon"] and alternatives() == state["alternatives"]
+    if not settings or addresses(containers()) != addresses(state["containers"]):
         start_over(state)
         return
     put_back(state)

@@ -319,7 +319,7 @@ owned:
         name:
           description: The set's name in the kernel.
           type: str
-          sample: DBhp-pub-tcp-4a
+          sample: DBP-pub-tcp-4a
         type:
           description: The set's type.
           type: str

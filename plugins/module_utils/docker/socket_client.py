@@ -4,7 +4,9 @@
 
 """A Docker engine over its unix socket, without an HTTP library.
 
-For the one task whose cost counts, ``host_policy``: see :class:`SocketEngine` for the ratio.
+For the one task whose cost counts, ``host_policy``. A process that asks for info, networks and containers takes 1.4 to
+1.5 times as long as one that does nothing but import what AnsibleModule imports; by the SDK it takes 4.9 to 5.7 times as
+long (whole processes, alternated, 20.10 to 28.5 with Debian's own SDK).
 """
 
 from __future__ import annotations

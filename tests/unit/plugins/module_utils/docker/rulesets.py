@@ -35,12 +35,12 @@ GUARD = [
     "-i lo -j RETURN",
     "-m conntrack --ctdir REPLY -j RETURN",
     "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g DB-GUARD-LOCAL",
-    "-m set --match-set DBhp-container-nets-4a dst -j DROP",
+    "-m set --match-set DBP-container-nets-4a dst -j DROP",
 ]
 GUARD_LOCAL = [
-    "-p tcp -m set --match-set DBhp-pub-tcp-4a dst -g DB-GUARD-PORTS",
-    "-p udp -m set --match-set DBhp-pub-udp-4a dst -g DB-GUARD-PORTS",
-    "-m set --match-set DBhp-pub-addr-4a dst,dst -g DB-GUARD-PORTS",
+    "-p tcp -m set --match-set DBP-pub-tcp-4a dst -g DB-GUARD-PORTS",
+    "-p udp -m set --match-set DBP-pub-udp-4a dst -g DB-GUARD-PORTS",
+    "-m set --match-set DBP-pub-addr-4a dst,dst -g DB-GUARD-PORTS",
 ]
 
 

@@ -44,10 +44,10 @@ def members(kind, *entries):
 
 
 SETS = {
-    "DBhp-pub-tcp-4a": members("bitmap:port", "8080", "8081"),
-    "DBhp-pub-udp-4a": members("bitmap:port", "53"),
-    "DBhp-pub-addr-4a": members("hash:ip,port", "192.0.2.7,tcp:8082", "192.0.2.7,udp:8083"),
-    "DBhp-container-nets-4a": members("hash:net", "172.17.0.0/16"),
+    "DBP-pub-tcp-4a": members("bitmap:port", "8080", "8081"),
+    "DBP-pub-udp-4a": members("bitmap:port", "53"),
+    "DBP-pub-addr-4a": members("hash:ip,port", "192.0.2.7,tcp:8082", "192.0.2.7,udp:8083"),
+    "DBP-container-nets-4a": members("hash:net", "172.17.0.0/16"),
 }
 
 

@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     _hosts(command("up", _up, "bring hosts up (all, if none is named)"))
-    command("down", _down, "take the whole lab down").add_argument("--cache", action="store_true",
-                                                                  help="delete the cached root file systems too")
+    taking_down = command("down", _down, "take the whole lab down")
+    taking_down.add_argument("--cache", action="store_true", help="delete the cached root file systems too")
     command("status", _status, "show what is up and what is missing")
     _hosts(command("probe", _probe, "try every path of hosts and print who reaches what"))
     for name, action, text in (("ssh", _ssh, "open SSH to a host, or run a command there"),

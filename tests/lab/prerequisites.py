@@ -145,7 +145,7 @@ def _space() -> list[str]:
         return []
     wanted = SPACE_CACHED if have_cache else SPACE_FIRST
     found = []
-    for place in {_existing(layout.STATE), _existing(layout.CACHE)}:
+    for place in sorted({_existing(layout.STATE), _existing(layout.CACHE)}):
         free = shutil.disk_usage(place).free
         if free < wanted:
             found.append(f"{free / GIGABYTE:.1f} GB free at {place}, the lab wants {wanted // GIGABYTE} GB")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from . import engine, hosts, layout, network, prerequisites, rootfs, workload
-from .layout import CLIENTS, HOSTS, ROUTER, ClientSpec, HostSpec
+from .layout import CLIENTS, HOSTS, ROUTER, HostSpec
 
 
 def lines() -> Iterator[str]:

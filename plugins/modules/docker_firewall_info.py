@@ -21,11 +21,12 @@ author:
 options:
   docker_host:
     description:
-      - Address of the engine, as C(unix:///var/run/docker.sock) or C(tcp://192.0.2.1:2376).
-      - Without it E(DOCKER_HOST) of the task's environment says where the engine is, or else the usual socket.
-      - E(DOCKER_TLS_VERIFY) and E(DOCKER_CERT_PATH) are used as the docker command uses them.
-      - The rules reported are always those of the host that the task runs on, so the engine should be on it.
+      - Address of the engine. The rules reported are always those of the host that the task runs on, so the engine should be on it.
+      - Other addresses than C(unix://) need the Docker SDK for Python on the host (C(python3-docker) on Debian, Ubuntu and Fedora,
+        C(docker) on PyPI). E(DOCKER_TLS_VERIFY) and E(DOCKER_CERT_PATH) of the task's environment are used as the docker command uses
+        them.
     type: str
+    default: unix:///var/run/docker.sock
   transport:
     description:
       - Which iptables to look at. V(auto) takes the variant that holds Docker's chains, or else the one that plain C(iptables) is.
@@ -45,7 +46,6 @@ attributes:
     platforms: linux
     description: Linux hosts with iptables.
 requirements:
-  - Docker SDK for Python on the host (C(python3-docker) on Debian, Ubuntu and Fedora, C(docker) on PyPI)
   - iptables 1.8 or newer on the host
   - root on the host
 seealso:
@@ -391,26 +391,26 @@ findings:
       sample: run host_policy; ports that were published after its last run come under the guard by the next
 """
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.report import report
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.sdk import SdkEngine
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.survey import survey
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import Result, Task, run_module
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    ENGINE_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
+)
 
 
 def look(task: Task) -> Result:
     """Survey the host and report."""
-    found = survey(task.system, task.params["transport"], lambda: SdkEngine(task.params["docker_host"]))
+    found = survey(task.system, task.params["transport"], connect(task.params["docker_host"]))
     return Result(dict(report(found), changed=False), found.warnings)
 
 
 def main() -> None:
-    run_module(
-        {
-            "docker_host": {"type": "str"},
-            "transport": {"type": "str", "choices": ["auto", "nft", "legacy"], "default": "auto"},
-        },
-        look,
-    )
+    run_module({**ENGINE_ARGUMENTS, **TRANSPORT_ARGUMENTS}, look)
 
 
 if __name__ == "__main__":

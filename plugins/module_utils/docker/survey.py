@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -46,16 +46,16 @@ class Survey(NamedTuple):
     warnings: List[str]
 
 
-def survey(system: System, transport: str, connect: Callable[[], Engine]) -> Survey:
+def survey(system: System, transport: str, engine: Engine) -> Survey:
     """Look at the host.
 
-    transport: auto, nft or legacy. connect: makes the engine.
+    transport: auto, nft or legacy.
     Raises DrawbridgeError where iptables is missing or unreadable, EngineError where the engine makes no sense; an
     engine that cannot be reached is part of what is found.
     """
     netfilter, warnings = _netfilter(system, transport)
     rulesets = netfilter.rulesets()
-    answers = _ask(connect)
+    answers = _ask(engine)
     daemon = find_daemon(system)
     if answers.error is not None:
         warnings.append(answers.error)
@@ -90,9 +90,8 @@ def _netfilter(system: System, transport: str) -> Tuple[Netfilter, List[str]]:
         return netfilter, [str(error)] + netfilter.warnings
 
 
-def _ask(connect: Callable[[], Engine]) -> Answers:
+def _ask(engine: Engine) -> Answers:
     try:
-        engine = connect()
         return Answers(engine.version(), engine.info(), engine.networks(), engine.containers())
     except EngineUnreachable as error:
         return Answers({}, {}, [], [], str(error))

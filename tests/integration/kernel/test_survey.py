@@ -40,12 +40,12 @@ class Recorded(Engine):
 def sh(command):
     return subprocess.run(command, shell=True, check=True, stdout=subprocess.PIPE).stdout.decode()
 
-def look(choice="auto", connect=Recorded):
-    found = survey.survey(System(), choice, connect)
-    return dict(report.report(found), warnings=found.warnings)
+class Unreachable(Recorded):
+    def version(self): raise EngineUnreachable("nobody there")
 
-def unreachable():
-    raise EngineUnreachable("nobody there")
+def look(choice, engine):
+    found = survey.survey(System(), choice, engine)
+    return dict(report.report(found), warnings=found.warnings)
 
 def apply(variant, policy):
     facts = host_facts.ask(Recorded(), System()).facts
@@ -75,7 +75,7 @@ def codes(told):
 def test_a_policy_is_recognised_by_what_it_put_there(isolated, variant):
     told = isolated("""
 apply(%r, {"published_ports": {"allow": [{"port": 443, "sources": ["any"]}]}})
-told = look(%r)
+told = look(%r, Recorded())
 """ % (variant, variant))
     exposed = [port for port in told["published_ports"] if not port["loopback"]]
     assert len(exposed) == 18 and all(port["guarded"] for port in exposed)
@@ -93,7 +93,7 @@ def test_a_policy_that_was_passed_by_or_unhooked(isolated):
     told = isolated("""
 apply("nft", {"published_ports": {"default": "deny"}})
 sh("iptables-nft -t mangle -I PREROUTING -s 192.0.2.9 -j ACCEPT; ip6tables-nft -t mangle -D PREROUTING 1")
-told = look("nft")
+told = look("nft", Recorded())
 """)
     assert {"unguarded_ports", "chain_not_hooked", "hook_passed_by"} <= codes(told)
 
@@ -101,7 +101,7 @@ told = look("nft")
 @pytest.mark.parametrize("choice", ["auto", "nft", "legacy"])
 def test_a_look_at_a_bare_host_leaves_it_bare(isolated, choice):
     told = isolated("""
-told = look(%r, unreachable)
+told = look(%r, Unreachable())
 told["left"] = sh("nft list tables; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; ipset list -n")
 """ % choice)
     assert told["left"] == ""
@@ -112,7 +112,7 @@ told["left"] = sh("nft list tables; cat /proc/net/ip_tables_names /proc/net/ip6_
 def test_where_auto_would_be_a_guess_it_says_so_and_looks_on(isolated):
     told = isolated("""
 sh("iptables-nft -A INPUT -s 192.0.2.1 -j DROP; iptables-legacy -A INPUT -s 192.0.2.2 -j DROP")
-told = look("auto", unreachable)
+told = look("auto", Unreachable())
 """)
     assert "other_variant_has_rules" in codes(told) and told["iptables"]["other_variant_rules"] == 1
     assert any("both iptables-nft and iptables-legacy" in warning for warning in told["warnings"])

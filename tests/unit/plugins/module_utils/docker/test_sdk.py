@@ -78,12 +78,13 @@ def test_four_questions(answers):
 
 
 def test_the_environment_says_where_unless_the_caller_does(answers, monkeypatch):
-    SdkEngine()
+    answers["info"] = {}
+    SdkEngine().info()
     assert "base_url" not in Client.settings
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/one.sock")
-    SdkEngine()
+    SdkEngine().info()
     assert Client.settings["base_url"] == "unix:///run/one.sock"
-    SdkEngine("unix:///run/two.sock")
+    SdkEngine("unix:///run/two.sock").info()
     assert Client.settings["base_url"] == "unix:///run/two.sock"
 
 
@@ -91,7 +92,7 @@ def test_the_environment_says_where_unless_the_caller_does(answers, monkeypatch)
 def test_a_missing_sdk_names_the_package(answers, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineError, match="cannot be imported") as raised:
-        SdkEngine()
+        SdkEngine().info()
     assert "python3-docker" in raised.value.hint
 
 

@@ -54,6 +54,13 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  allow_lockout:
+    description:
+      - Whether to apply a policy that refuses the very SSH connection that the task came in by, were it made anew.
+      - By default such a policy is an error, in check mode too, and nothing is changed. The connection is told by the socket of the sshd that
+        the task descends from, so C(become) makes no difference. Other connection types than SSH are not checked.
+    type: bool
+    default: false
 notes:
   - "C(address_sets): a mapping of names to lists of addresses and networks of both families. Entries name a set as C(@name). Names have
     letters, digits, C(_), C(.) and C(-), at most 18. C(@name) may also be a set that M(drawbridge.docker.address_set) keeps."
@@ -137,6 +144,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.conver
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.own_way_in import refuse_lockout
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
@@ -158,8 +166,10 @@ def keep_policy(task: Task) -> Result:
     policy = parse_policy(_decoded(task.params["policy"]))
     answers: List[Engagement] = []
 
-    def wanted(_netfilter: Netfilter) -> Wanted:
+    def wanted(netfilter: Netfilter) -> Wanted:
         answers.append(ask(connect(task.params["docker_host"]), task.system))
+        if not task.params["allow_lockout"]:
+            refuse_lockout(task.system, netfilter.ipset, policy, answers[0].facts)
         return compile_policy(policy, answers[0].facts)
 
     outcome = converge(task.system, task.settings(), wanted)
@@ -187,6 +197,7 @@ def main() -> None:
             "fragments": {"type": "str"},
             "profile": {"type": "str", "choices": ["edge", "internal", "isolated", "lockdown"]},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "allow_lockout": {"type": "bool", "default": False},
         },
         keep_policy,
         required_if=[["state", "present", ["policy", "fragments"], True]],

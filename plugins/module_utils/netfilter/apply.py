@@ -35,7 +35,7 @@ def apply(planner: Planner, plan: Plan) -> None:
     except DrawbridgeError as error:
         _take_back(netfilter, plan, touched, error)
         raise DrawbridgeError("%s; nothing was changed" % error.message, error.path, error.hint) from None
-    netfilter.ipset.restore(plan.after)
+    netfilter.ipset.destroy(plan.unused)
     verify(planner, plan)
 
 
@@ -84,7 +84,7 @@ def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: Draw
             parents = [(table, parent) for table, state in part.old.items() for parent in state.jumps]
             back = [change for change in changes(live_state(now, owned, parents), _without_foreign(part)) if change.is_needed]
             netfilter.transport.restore(family, "".join(commit(change, {}) for change in back))
-        netfilter.ipset.restore(_set_undo(netfilter, plan.sets))
+        _take_sets_back(netfilter, plan.sets)
     except DrawbridgeError as error:
         raise DrawbridgeError(
             "%s; taking the change back failed too: %s" % (cause.message, error.message),
@@ -97,18 +97,20 @@ def _without_foreign(part: FamilyPlan) -> State:
     return {table: state._replace(foreign={}) for table, state in part.old.items()}
 
 
-def _set_undo(netfilter: Netfilter, changed: List[SetChange]) -> List[str]:
+def _take_sets_back(netfilter: Netfilter, changed: List[SetChange]) -> None:
     now = netfilter.ipset.headers()
     now = netfilter.ipset.with_entries(now, [change.name for change in changed])
     lines: List[str] = []
+    unused: List[str] = []
     for change in changed:
         if change.name not in now:
             continue
         if change.live is None:
-            lines.append("destroy %s" % change.name)
+            unused.append(change.name)
         elif change.live.entries is not None:
             family = change.live.family or 4
             lines.extend(
                 ipset.update_lines(SetTarget(change.name, change.live.type, family, change.live.entries), now[change.name])
             )
-    return lines
+    netfilter.ipset.restore(lines)
+    netfilter.ipset.destroy(unused)

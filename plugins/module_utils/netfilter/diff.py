@@ -54,7 +54,7 @@ def _made_lines(change: Change) -> List[str]:
 
 def _state_lines(state: TableState) -> List[str]:
     lines = [":%s -" % name for name in state.chains]
-    for rules_of in (state.jumps, state.foreign, state.chains):
+    for rules_of in (state.jumps, state.chains, state.foreign):
         lines.extend("-A %s %s" % (chain, rule) for chain, rules in rules_of.items() for rule in rules)
     return lines
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
@@ -24,6 +25,8 @@ _MIN_MAXELEM = 65536
 # Differences up to this share of a set are patched in; beyond it the set is filled anew and swapped.
 _PATCH_SHARE = 0.2
 _PATCH_ALWAYS = 64
+_DESTROY_SECONDS = 5.0
+_DESTROY_POLL = 0.02
 
 
 class LiveSet(NamedTuple):
@@ -87,6 +90,10 @@ class Ipset:
 
         return in_new_netns(load)
 
+    def holds(self, name: str, entry: str) -> bool:
+        """Whether a set exists and matches the entry."""
+        return self.system.run([self._command(), "test", name, entry]).rc == 0
+
     def restore(self, lines: List[str]) -> None:
         """Run ipset commands in order. What exists already, or is gone already, is no error. Raises IpsetFailed."""
         if not lines:
@@ -94,6 +101,20 @@ class Ipset:
         output = self.system.run([self._command(), "-exist", "restore"], "\n".join(lines) + "\n")
         if output.rc != 0:
             raise IpsetFailed(lines, output.stderr.strip())
+
+    def destroy(self, names: List[str]) -> None:
+        """Remove sets that no rule names any more. nft lets go of a rule's sets a moment after the commit, so a set in use is
+        tried again for a while. Raises IpsetFailed where it stays in use."""
+        deadline = time.monotonic() + _DESTROY_SECONDS
+        for name in names:
+            while True:
+                try:
+                    self.restore(["destroy %s" % name])
+                    break
+                except IpsetFailed as error:
+                    if "in use" not in error.message or time.monotonic() > deadline:
+                        raise
+                    time.sleep(_DESTROY_POLL)
 
     def _command(self) -> str:
         return self.system.require("ipset", "ipset")

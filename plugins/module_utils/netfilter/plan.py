@@ -56,18 +56,18 @@ class SetChange(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """families: what changes of the rules. sets: what changes of the sets; ``before`` and ``after`` are the ipset lines
-    to run before and after the rules."""
+    """families: what changes of the rules. sets: what changes of the sets. before: the ipset lines to run before the rules.
+    unused: the sets to destroy after them."""
 
     families: Dict[int, FamilyPlan]
     sets: List[SetChange]
     before: List[str]
-    after: List[str]
+    unused: List[str]
     warnings: List[str]
 
     @property
     def is_change(self) -> bool:
-        return bool(self.before or self.after or any(family.commits for family in self.families.values()))
+        return bool(self.before or self.unused or any(family.commits for family in self.families.values()))
 
 
 class Planner:
@@ -145,7 +145,7 @@ class Planner:
     ) -> Plan:
         changed: List[SetChange] = []
         before: List[str] = []
-        after: List[str] = []
+        unused: List[str] = []
         for target in targets:
             held = live.sets.get(target.name)
             if held is None:
@@ -160,9 +160,9 @@ class Planner:
         kept = {target.name for target in targets}
         for name in live.sets:
             if self._owns_set(name) and name not in kept:
-                after.append("destroy %s" % name)
+                unused.append(name)
                 changed.append(SetChange(name, live.sets[name], None))
-        return Plan(families, changed, before, after, warnings)
+        return Plan(families, changed, before, unused, warnings)
 
 
 def _next_generations(

@@ -82,7 +82,8 @@ class Resolver:
                 unsettled[key] = lines
         if unsettled:
             result.update(self._judged(family, unsettled))
-        return result
+        written = [(chain.table, chain.name) for chain in self.wanted.chains]
+        return {key: result[key] for key in written if key in result}
 
     def _family_lines(self, chain: Chain, family: int) -> List[Line]:
         lines = []

@@ -25,6 +25,8 @@ _PROGRAM = {IPV4: "iptables", IPV6: "ip6tables"}
 _XTABLES_WAIT = 30
 _PACKAGE = "iptables"
 _BUSY = re.compile(r"xtables lock|Resource temporarily unavailable|RULESET_GENID|Device or resource busy")
+# iptables-nft-save's only word about a table that it leaves out.
+_HIDDEN_TABLE = re.compile(r"^# Table [`'](filter|nat|mangle|raw)' is incompatible", re.MULTILINE)
 
 
 class RestoreFailed(DrawbridgeError):
@@ -45,6 +47,13 @@ class Transport:
         output = self.system.run([self._command(family, "save"), "-c"], env=self.env)
         if output.rc != 0:
             raise DrawbridgeError("%s failed: %s" % (self._command(family, "save"), words_of(output)))
+        hidden = _HIDDEN_TABLE.search(output.stdout)
+        if hidden:
+            raise DrawbridgeError(
+                "somebody wrote rules with nft into iptables' own table %s, which iptables cannot read any more" % hidden.group(1),
+                None,
+                "keep such rules in a table of their own (nft list table ip%s %s)" % ("" if family == IPV4 else "6", hidden.group(1)),
+            )
         return save.parse(output.stdout)
 
     def restore(self, family: int, text: str) -> None:

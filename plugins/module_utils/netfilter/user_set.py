@@ -82,7 +82,7 @@ class SetPlanner:
     def _removal(self, live: Dict[str, LiveSet]) -> Plan:
         gone = [name for name in self.names.values() if name in live]
         return Plan(
-            {}, [SetChange(name, live[name], None) for name in gone], ["destroy %s" % name for name in gone], [], []
+            {}, [SetChange(name, live[name], None) for name in gone], [], gone, []
         )
 
     def apply(self, plan: Plan) -> None:
@@ -91,6 +91,7 @@ class SetPlanner:
             return
         try:
             self.ipset.restore(plan.before)
+            self.ipset.destroy(plan.unused)
         except IpsetFailed as error:
             hint = "rules still name it: remove them first" if "in use" in error.message else None
             raise DrawbridgeError(error.message, None, hint) from None

@@ -5,20 +5,28 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-OUTER_NETNS = "drawbridge-lab"
+# Several labs can stand side by side on one machine, each in its own namespaces with the same addresses: a short word
+# in the environment tells them apart.
+LAB = os.environ.get("DRAWBRIDGE_LAB", "")
+if not re.fullmatch(r"[a-z0-9]{0,8}", LAB):
+    raise SystemExit("DRAWBRIDGE_LAB: at most 8 lower-case letters and digits")
+_SUFFIX = f"-{LAB}" if LAB else ""
+OUTER_NETNS = f"drawbridge-lab{_SUFFIX}"
 NETNS_DIR = Path("/run/netns")
-STATE = Path("/var/lib/drawbridge-lab")
-RUN = Path("/run/drawbridge-lab")
+STATE = Path(f"/var/lib/drawbridge-lab{_SUFFIX}")
+RUN = Path(f"/run/drawbridge-lab{_SUFFIX}")
+LOCK = Path(f"/run/drawbridge-lab{_SUFFIX}.lock")
 CACHE = Path(os.environ.get("DRAWBRIDGE_LAB_CACHE", "/var/cache/drawbridge-lab"))
 PYTHON = "/usr/bin/python3"
 GUEST = Path(__file__).parent / "guest"
 SOCKET = RUN / "docker.sock"
 # Where the lab's own programs lie on a host.
 PROGRAMS = "/usr/local/lib/lab"
-CGROUP_PARENT = "/drawbridge-lab"
+CGROUP_PARENT = f"/drawbridge-lab{_SUFFIX}"
 SSH_KEY = STATE / "id_ed25519"
 SSH_CONFIG = STATE / "ssh_config"
 INVENTORY = STATE / "inventory.yml"
@@ -107,7 +115,7 @@ class ClientSpec:
     @property
     def netns(self) -> str:
         """The name of its namespace."""
-        return f"dbl-{self.name}"
+        return f"dbl{_SUFFIX}-{self.name}"
 
 
 HOSTS = {spec.name: spec for spec in (HostSpec("bookworm", 11), HostSpec("trixie", 12), HostSpec("forky", 13))}

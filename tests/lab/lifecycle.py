@@ -18,7 +18,6 @@ from .layout import HOSTS, HostSpec
 from .sh import LabError, run
 
 CGROUPS = Path("/sys/fs/cgroup")
-LOCK = Path("/run/drawbridge-lab.lock")
 # Folders that containerd's shims and dockerd make at fixed places, deepest first; left alone where they hold something.
 FIXED_PLACES = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
 
@@ -83,7 +82,7 @@ def down(with_cache: bool = False) -> None:
 def _alone() -> Iterator[None]:
     """One up or down at a time; the lock file lies beside the lab's folders and goes when the lab is gone."""
     while True:
-        with LOCK.open("w", encoding="ascii") as lock:
+        with layout.LOCK.open("w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _same_file(lock.fileno()):
                 continue
@@ -91,13 +90,13 @@ def _alone() -> Iterator[None]:
                 yield
             finally:
                 if not layout.STATE.exists():
-                    LOCK.unlink()
+                    layout.LOCK.unlink()
             return
 
 
 def _same_file(descriptor: int) -> bool:
     """Whether the locked file still is the one that others find by its name."""
-    return LOCK.exists() and os.path.samestat(os.fstat(descriptor), LOCK.stat())
+    return layout.LOCK.exists() and os.path.samestat(os.fstat(descriptor), layout.LOCK.stat())
 
 
 def _mounts() -> list[str]:

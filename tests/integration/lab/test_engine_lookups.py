@@ -44,12 +44,17 @@ def running_lab():
 
 
 def look(host, options="", *arguments):
-    """Run the module on a host by Ansible → what it returned, and all that Ansible printed."""
+    """Look at a host → what the module returned, and all that Ansible printed."""
+    return run_module(host, "docker_firewall_info", options, *arguments)
+
+
+def run_module(host, module, options, *arguments):
+    """Run a module on a host by Ansible → what it returned, and all that Ansible printed."""
     environment = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".build" / "collections"),
                        ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", ANSIBLE_LOAD_CALLBACK_PLUGINS="0")
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible")), "-i", str(layout.INVENTORY), host.name,
-         "-m", "drawbridge.docker.docker_firewall_info", "-a", options, *arguments],
+         "-m", "drawbridge.docker." + module, "-a", options, *arguments],
         env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
         check=False)
     text = done.stdout.decode()
@@ -179,3 +184,20 @@ def test_what_escapes(lab):
     finally:
         host.run(["docker", "rm", "--force", "lookups-host"])
     assert ("host_network", "lookups-host") in {(item["kind"], item["container"]) for item in told["escapes"]}
+
+
+def test_a_policy_guards_every_exposed_port(host):
+    host.pristine()
+    before, _printed = look(host)
+    assert "unguarded_ports" in {found["code"] for found in before["findings"]}
+    policy = {"policy": {"published_ports": {"allow": [{"port": 8080, "sources": ["192.0.2.101"]}]}}}
+    try:
+        run_module(host, "host_policy", json.dumps(policy))
+        told, _printed = look(host)
+    finally:
+        host.pristine()
+    assert all(port["guarded"] != port["loopback"] for port in told["published_ports"])
+    assert not {found["code"] for found in told["findings"]} - {"ipv6_by_proxy"}
+    assert {(hook["family"], hook["parent"], hook["position"]) for hook in told["owned"]["hooks"]} >= {
+        ("ipv4", "PREROUTING", 1), ("ipv6", "PREROUTING", 1), ("ipv4", "DOCKER-USER", 1)}
+    assert {"bitmap:port", "hash:ip,port"} <= {item["type"] for item in told["owned"]["sets"]}

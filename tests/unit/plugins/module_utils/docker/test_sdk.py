@@ -109,7 +109,7 @@ def test_errors(answers, raised, becomes, when):
     answers[when] = raised
     with pytest.raises(becomes, match=str(raised).split(" ", 1)[0].replace("[", r"\[")) as caught:
         SdkEngine().info()
-    assert type(caught.value) is becomes
+    assert caught.type is becomes
 
 
 def test_an_answer_of_another_kind(answers):

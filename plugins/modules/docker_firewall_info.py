@@ -85,7 +85,6 @@ engine:
     reachable:
       description: Whether the engine answered. If not, everything that only it knows is empty.
       type: bool
-      sample: true
     error:
       description: Why it did not answer.
       type: str
@@ -104,7 +103,6 @@ engine:
     firewalld:
       description: Whether it does so through firewalld. Engines before 28.1 do not say.
       type: bool
-      sample: false
     userland_proxy:
       description:
         - Whether it runs docker-proxy, which serves published ports from a process of the host, V(on), V(off) or V(unknown).
@@ -114,11 +112,9 @@ engine:
     swarm:
       description: Whether it is in a swarm.
       type: bool
-      sample: false
     rootless:
       description: Whether it runs without root, with rules and networks in a namespace of its own.
       type: bool
-      sample: false
 iptables:
   description: The variant of iptables that was looked at.
   returned: success
@@ -145,11 +141,9 @@ chains:
     family:
       description: V(ipv4) or V(ipv6).
       type: str
-      sample: ipv4
     table:
       description: The table.
       type: str
-      sample: filter
     chain:
       description: The chain.
       type: str
@@ -196,18 +190,15 @@ networks:
     internal:
       description: Whether it is cut off from the outside.
       type: bool
-      sample: false
     gateway_mode_ipv4:
       description:
         - How the outside reaches its containers by IPv4, V(nat), V(routed), V(nat-unprotected) or V(isolated); null for drivers other
           than bridge.
         - Engines before 27 know only V(nat), whatever options their networks have.
       type: str
-      sample: nat
     gateway_mode_ipv6:
       description: The same for IPv6.
       type: str
-      sample: nat
 published_ports:
   description: The ports of the host that lead into running containers. One published on every address of both families stands here twice.
   returned: success
@@ -217,7 +208,6 @@ published_ports:
     family:
       description: V(ipv4) or V(ipv6).
       type: str
-      sample: ipv4
     address:
       description: The address of the host, null for every address.
       type: str
@@ -245,13 +235,11 @@ published_ports:
     loopback:
       description: Whether it is published on the host's loopback only.
       type: bool
-      sample: false
     guarded:
       description:
         - Whether the guard of M(drawbridge.docker.host_policy) in mangle PREROUTING judges it. Who is let in is what the policy says.
         - Rules of other modules and other people are not considered.
       type: bool
-      sample: true
 owned:
   description: What of the host's netfilter is Drawbridge's.
   returned: success
@@ -265,11 +253,9 @@ owned:
         family:
           description: V(ipv4) or V(ipv6).
           type: str
-          sample: ipv4
         table:
           description: The table.
           type: str
-          sample: mangle
         chain:
           description: The chain.
           type: str
@@ -287,11 +273,9 @@ owned:
         family:
           description: V(ipv4) or V(ipv6).
           type: str
-          sample: ipv4
         table:
           description: The table.
           type: str
-          sample: mangle
         parent:
           description: The chain that holds the jump.
           type: str
@@ -327,7 +311,6 @@ owned:
         family:
           description: V(ipv4) or V(ipv6), null for types that have none.
           type: str
-          sample: ipv4
         entries:
           description: How many entries it has.
           type: int

@@ -127,7 +127,6 @@ iptables:
     other_variant:
       description: The other one.
       type: str
-      sample: legacy
     other_variant_rules:
       description: How many rules the other one holds. Packets have to pass both.
       type: int

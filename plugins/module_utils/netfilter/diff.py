@@ -10,6 +10,7 @@ from typing import Dict, FrozenSet, List, Tuple
 
 from .model import IPV4
 from .plan import FamilyPlan, Plan, SetChange
+from .save import Table
 from .state import Change, TableState
 
 # Entries of a set that are shown one by one; a set of 100,000 addresses would drown the rest.
@@ -42,10 +43,22 @@ def _family_texts(family: int, part: FamilyPlan) -> Tuple[List[str], List[str]]:
     made = {change.table: change for change in part.commits if change.make or change.enter}
     for table in dict.fromkeys(change.table for change in part.commits):
         old, new = part.old.get(table, TableState()), part.new.get(table, TableState())
+        moved = [parent for change in part.commits if change.table == table for parent in change.moved]
+        old, new = _with_neighbours(old, new, moved, part.ruleset.tables.get(table, {}))
         head = "# %s, table %s" % (program, table)
         before += [head] + _state_lines(old)
         after += [head] + (_made_lines(made[table]) if table in made else []) + _state_lines(new)
     return before, after
+
+
+def _with_neighbours(old: TableState, new: TableState, moved: List[str], table: Table) -> Tuple[TableState, TableState]:
+    """Where our jumps change their place, what stands around them is part of the picture."""
+    before, after = dict(old.jumps), dict(new.jumps)
+    for parent in moved:
+        ours = old.jumps.get(parent, ())
+        before[parent] = tuple(table[parent].rules)
+        after[parent] = new.jumps.get(parent, ()) + tuple(rule for rule in table[parent].rules if rule not in ours)
+    return old._replace(jumps=before), new._replace(jumps=after)
 
 
 def _made_lines(change: Change) -> List[str]:

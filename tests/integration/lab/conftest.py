@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The lab's hosts for tests: up, and as Docker leaves them."""
+import subprocess
+
+import pytest
+
+from tests.integration.lab.support.playbook import NEWEST, OLDEST, ROOT, core_version
+from tests.integration.lab.support.ways import on_all
+from tests.lab import layout
+from tests.lab.api import Lab
+from tests.lab.sh import LabError
+
+
+@pytest.fixture(scope="session", name="lab")
+def running_lab():
+    """The lab with all hosts, brought up if it is not."""
+    try:
+        lab = Lab.load()
+    except LabError:
+        lab = None
+    if lab is None or set(lab.hosts) != set(layout.HOSTS):
+        subprocess.run([layout.PYTHON, "-m", "tests.lab", "up"], cwd=str(ROOT), check=True)
+        lab = Lab.load()
+    return lab
+
+
+def all_pristine(hosts):
+    """Put all these hosts back at once."""
+    on_all(hosts, lambda host: host.pristine())
+
+
+@pytest.fixture(name="hosts")
+def pristine_hosts(lab):
+    """All hosts, as Docker leaves them; put back again afterwards."""
+    hosts = list(lab.hosts.values())
+    all_pristine(hosts)
+    yield hosts
+    all_pristine(hosts)
+
+
+def manages(core, host):
+    """Whether an environment's ansible-core supports the Python of a host: forky's is 3.14, from 2.20 on."""
+    return core_version(core) >= ((2, 20) if host.name == "forky" else (2, 18))
+
+
+@pytest.fixture(params=[NEWEST, OLDEST], name="managed")
+def managed_by_each_core(request, hosts):
+    """(core, the hosts that it supports), for the newest and the oldest ansible-core."""
+    core = request.param
+    if core_version(core) == (0, 0):
+        pytest.skip("there is no environment %s: run make env" % core)
+    supported = [host for host in hosts if manages(core, host)]
+    assert {host.name for host in supported} >= {"bookworm", "trixie"}
+    return core, supported
+
+
+@pytest.fixture(name="manageable")
+def managed_by_the_newest(hosts):
+    """The hosts that the newest ansible-core supports, as Docker leaves them."""
+    supported = [host for host in hosts if manages(NEWEST, host)]
+    assert {host.name for host in supported} >= {"bookworm", "trixie"}
+    return supported

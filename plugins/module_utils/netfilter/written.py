@@ -30,7 +30,10 @@ _COMMANDS = (
 )  # fmt: skip
 # Options of matches that read like an abbreviated command.
 _NOT_COMMANDS = frozenset(("--pol", "--set"))
-_ADDRESS_OPTIONS = re.compile(r"-[sd]|--s(o(u(r(ce?)?)?)?|rc)?|--d(e(s(t(i(n(a(t(i(on?)?)?)?)?)?)?)?)?|st)?")
+# Options that take addresses and would look host names up.
+_ADDRESS_OPTIONS = (
+    "source", "src", "destination", "dst", "ctorigsrc", "ctorigdst", "ctreplsrc", "ctrepldst", "tunnel-src", "tunnel-dst", "gateway",
+)  # fmt: skip
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _MAX_RULE = 1000
 
@@ -45,10 +48,26 @@ def written_rule(text: str, path: Optional[str] = None) -> Line:
         words = split_words(text)
     except ValueError as error:
         raise DrawbridgeError("%s in %s" % (error, quoted(text)), path) from None
+    words = _separated(words)
     if not words:
         raise DrawbridgeError("the rule is empty", path)
+    if "" in words:
+        # iptables-restore drops it, and would read the word behind it in its place.
+        raise DrawbridgeError("an empty word in %s" % quoted(text), path)
     _check_words(words, path)
     return Line(" ".join(_spelt(word) for word in words), _families(words, path), path)
+
+
+_ATTACHED = re.compile("(-[%s])([^-].*)|(--[A-Za-z][A-Za-z0-9-]*)=(.*)" % _SHORT_WITH_WORD)
+
+
+def _separated(words: List[str]) -> List[str]:
+    """``--dport=80`` and ``-s192.0.2.1`` as two words, so that what follows sees one form of each option."""
+    result: List[str] = []
+    for word in words:
+        found = _ATTACHED.fullmatch(word)
+        result.extend((part for part in found.groups() if part is not None) if found else (word,))
+    return result
 
 
 def plain_text(text: str, path: Optional[str], limit: int) -> None:
@@ -73,15 +92,19 @@ def _check_words(words: List[str], path: Optional[str]) -> None:
             _check_long(word, path)
         elif word.startswith("-") and word != "-":
             _check_short(word, path)
-        if _ADDRESS_OPTIONS.fullmatch(word) and index + 1 < len(words):
-            following = words[index + 1:index + 3]
-            addresses = following[1] if following[0] == "!" and len(following) > 1 else following[0]
-            for address in addresses.split(","):
+        if _takes_address(word) and index + 1 < len(words):
+            for address in words[index + 1].split(","):
                 parse_network(address, path)
 
 
+def _takes_address(word: str) -> bool:
+    if not word.startswith("--"):
+        return word in ("-s", "-d")
+    return any(option.startswith(word[2:]) for option in _ADDRESS_OPTIONS)
+
+
 def _check_long(word: str, path: Optional[str]) -> None:
-    name = word[2:].split("=", 1)[0]
+    name = word[2:]
     if word in _NOT_COMMANDS:
         return
     if not name or any(command.startswith(name) for command in _COMMANDS):
@@ -89,11 +112,7 @@ def _check_long(word: str, path: Optional[str]) -> None:
 
 
 def _check_short(word: str, path: Optional[str]) -> None:
-    if word in _SHORT_ALONE or word[1] in _SHORT_WITH_WORD:
-        for attached in word[2:].split(",") if word[1] in "sd" and len(word) > 2 else []:
-            parse_network(attached, path)
-        return
-    if re.fullmatch(r"-\d+", word):
+    if word in _SHORT_ALONE or (len(word) == 2 and word[1] in _SHORT_WITH_WORD) or re.fullmatch(r"-[0-9]+", word):
         return
     raise DrawbridgeError(
         "%s is not an option of a rule" % quoted(word), path, "a value that starts with a dash has no place here"
@@ -103,7 +122,10 @@ def _check_short(word: str, path: Optional[str]) -> None:
 _IPV4_ONLY = re.compile(r"-4|icmp|icmp-[a-z-]+|[0-9]{1,3}(\.[0-9]{1,3}){3}([^0-9.].*)?")
 _IPV6_ONLY = re.compile(r"-6|ipv6-icmp|icmpv6|icmp6-[a-z-]+")
 _IPV6_ADDRESS = re.compile(r"\[?([0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)")
-_FREE_TEXT = ("--comment", "--log-prefix", "--nflog-prefix", "--string", "--hex-string")
+# What follows these says nothing about a family.
+_FREE_TEXT = (
+    "--comment", "--log-prefix", "--nflog-prefix", "--string", "--hex-string", "--match-set", "-j", "--jump", "-g", "--goto",
+)  # fmt: skip
 
 
 def _families(words: List[str], path: Optional[str]) -> Tuple[int, ...]:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Every test that asks for ``host`` or ``namespace`` runs in a network namespace of its own, which ends with it."""
+import subprocess
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
+
+from tests.integration.kernel.support.host import Host
+from tests.integration.kernel.support.namespace import VARIANTS, entered, missing, tools_of
+
+
+@pytest.fixture
+def namespace(monkeypatch, tmp_path):
+    """This process in a new network namespace, with locks that are not the machine's."""
+    reason = missing("ip")
+    if reason:
+        pytest.skip(reason)
+    monkeypatch.setenv("XTABLES_LOCKFILE", str(tmp_path / "xtables.lock"))
+    monkeypatch.setattr(converge, "HostLock", lambda timeout: HostLock(timeout, str(tmp_path / "drawbridge.lock")))
+    with entered():
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        yield
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request):
+    """Each variant of iptables that is installed."""
+    reason = missing(*tools_of(request.param))
+    if reason:
+        pytest.skip(reason)
+    return request.param
+
+
+@pytest.fixture
+def host(variant, namespace):
+    """A host without any rules."""
+    return Host(variant)
+
+
+@pytest.fixture(params=["nft"])
+def nft_host(request, namespace):
+    """A host for what does not depend on the variant."""
+    reason = missing(*tools_of(request.param))
+    if reason:
+        pytest.skip(reason)
+    return Host(request.param)

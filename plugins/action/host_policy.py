@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         prefix = str(arguments.pop("fragments"))
         profile = arguments.pop("profile", None)
         if not prefix.isidentifier():
-            raise DrawbridgeError("%a is not the beginning of a variable's name" % prefix, "fragments")
+            raise DrawbridgeError("%s is not the beginning of a variable's name" % ascii(prefix), "fragments")
         return host_policy(prefix, profile or None, task_vars, self._templar)
 
 

@@ -25,6 +25,7 @@ DEFAULT_WEIGHT = 50
 _PROFILE_WEIGHT = -1
 _MAX_WEIGHT = 1000000
 
+
 class Fragment(NamedTuple):
     """A part of a policy, what it is called, and its weight."""
 

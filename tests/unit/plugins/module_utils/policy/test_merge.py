@@ -172,6 +172,6 @@ def test_the_order_in_which_fragments_come_does_not_matter():
         })) for number in range(20)
     ]
     expected = policy_data(merge(fragments))
-    for _ in range(20):
+    for _number in range(20):
         rng.shuffle(fragments)
         assert policy_data(merge(fragments)) == expected

@@ -157,15 +157,15 @@ def _junk(rng, depth=0):
             "protocol", "address", "external_interfaces", "leave_alone", "x", "", None, 3, True]
     roll = rng.random()
     if depth < 5 and roll < 0.45:
-        return {rng.choice(keys): _junk(rng, depth + 1) for _ in range(rng.randint(0, 4))}
+        return {rng.choice(keys): _junk(rng, depth + 1) for _number in range(rng.randint(0, 4))}
     if depth < 5 and roll < 0.65:
-        return [_junk(rng, depth + 1) for _ in range(rng.randint(0, 4))]
+        return [_junk(rng, depth + 1) for _number in range(rng.randint(0, 4))]
     return rng.choice(words + [None, True, 0, -1, 65536, 1.5, 10**30, b"x"])
 
 
 def test_malformed_policies_are_errors_and_never_tracebacks():
     rng = random.Random(7)
-    for _ in range(10000):
+    for _number in range(10000):
         try:
             parse_policy({rng.choice(["published_ports", "host_services", "address_sets", "leave_alone"]): _junk(rng, 1)})
         except DrawbridgeError as error:
@@ -174,9 +174,9 @@ def test_malformed_policies_are_errors_and_never_tracebacks():
 
 def test_ten_thousand_addresses_are_quick():
     rng = random.Random(7)
-    items = ["%d.%d.%d.%d" % tuple(rng.randint(1, 254) for _ in range(4)) for _ in range(10000)]
+    items = ["%d.%d.%d.%d" % tuple(rng.randint(1, 254) for _number in range(4)) for _ in range(10000)]
     best = 1.0
-    for _ in range(3):
+    for _number in range(3):
         start = time.perf_counter()
         parse_policy({"address_sets": {"big": items}})
         best = min(best, time.perf_counter() - start)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import layout
@@ -33,12 +34,11 @@ def public_key() -> str:
 
 
 def write() -> None:
-    """Write known_hosts, ssh_config and the inventory."""
+    """Write known_hosts and ssh_config."""
     lines = [f"{spec.name},{spec.v4} {host_key(spec.name).with_suffix('.pub').read_text()}" for spec in HOSTS.values()]
     KNOWN_HOSTS.write_text("".join(lines))
     SSH_CONFIG.write_text("\n".join(_ssh_block(spec) for spec in HOSTS.values()))
     SSH_CONFIG.chmod(0o644)
-    INVENTORY.write_text(_inventory())
 
 
 def _ssh_block(spec: HostSpec) -> str:
@@ -56,21 +56,24 @@ def _ssh_block(spec: HostSpec) -> str:
 """
 
 
-def _inventory() -> str:
-    hosts = "".join(f"    {name}:\n" for name in HOSTS)
+def _inventory(names: Iterable[str]) -> str:
+    # Connections that are kept open go by the host's name alone: those of another lab must not be taken.
+    hosts = "".join(f"    {name}:\n" for name in names)
     return f"""# Written by the lab; gone with it.
 docker_hosts:
   hosts:
 {hosts}  vars:
     ansible_user: root
     ansible_ssh_common_args: "-F {SSH_CONFIG}"
+    ansible_control_path_dir: {STATE}/connections
     ansible_python_interpreter: /usr/bin/python3
     ansible_pipelining: true
 """
 
 
 def describe(hosts: dict[str, dict[str, object]]) -> None:
-    """Write lab.json: addresses and places for those that do not import this package."""
+    """Write the inventory of the hosts that run, and lab.json: addresses and places for those that do not import this package."""
+    INVENTORY.write_text(_inventory(hosts))
     layout.DESCRIPTION.write_text(json.dumps({
         "hosts": hosts,
         "clients": {name: {"netns": spec.netns, "v4": spec.v4, "v6": spec.v6} for name, spec in CLIENTS.items()},

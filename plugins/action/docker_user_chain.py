@@ -2,38 +2,12 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Controller side of docker_user_chain: rules are compiled before they travel."""
+"""Controller side of docker_user_chain: its rules are compiled before they travel."""
 
 from __future__ import annotations
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import pack
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.rules_action import RulesAction
 
 
-class ActionModule(ActionBase):
-    """Turns ``rules`` or the variable named by ``rules_from`` into one text and runs the module with it."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = True
-
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
-        try:
-            arguments["rules"] = self._packed(arguments, task_vars or {})
-        except DrawbridgeError as error:
-            raise AnsibleActionFail(str(error)) from error
-        return self._execute_module(module_args=arguments, task_vars=task_vars)
-
-    def _packed(self, arguments, task_vars):
-        name = arguments.get("rules_from")
-        if name is None:
-            return pack(arguments.get("rules") or [], "rules")
-        if arguments.get("rules") is not None:
-            raise DrawbridgeError("rules and rules_from exclude each other")
-        return pack(variable(str(name), task_vars, self._templar), str(name))
+class ActionModule(RulesAction):
+    """Runs the module of the same name."""

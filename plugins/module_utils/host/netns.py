@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class NamespaceUnavailable(DrawbridgeError):
-    """No network namespace could be made: not root, or a container that forbids it."""
+    """A network namespace could not be made or entered: not root, or a container that forbids it."""
 
 
 def in_new_netns(work: Callable[[], T]) -> T:
@@ -31,12 +31,24 @@ def in_new_netns(work: Callable[[], T]) -> T:
 
     Raises NamespaceUnavailable where the kernel refuses one, and whatever ``work`` raises.
     """
+    return _on_a_thread(_unshare, work)
+
+
+def in_netns(fd: int, work: Callable[[], T]) -> T:
+    """Run ``work`` in the network namespace that is open as ``fd``. The namespace lives at least that long.
+
+    Raises NamespaceUnavailable where the kernel does not let us in, and whatever ``work`` raises.
+    """
+    return _on_a_thread(lambda: _enter(fd), work)
+
+
+def _on_a_thread(move: Callable[[], None], work: Callable[[], T]) -> T:
     results: List[T] = []
     errors: List[BaseException] = []
 
     def body() -> None:
         try:
-            _unshare()
+            move()
             results.append(work())
         except BaseException as error:  # pylint: disable=broad-exception-caught
             errors.append(error)
@@ -54,3 +66,10 @@ def _unshare() -> None:
     if libc.unshare(_CLONE_NEWNET) != 0:
         reason = os.strerror(ctypes.get_errno())
         raise NamespaceUnavailable("cannot make a network namespace: %s" % reason)
+
+
+def _enter(fd: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(fd, _CLONE_NEWNET) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise NamespaceUnavailable("cannot enter the network namespace: %s" % reason)

@@ -41,25 +41,31 @@ class Outcome(NamedTuple):
 
 def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
     """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
-    with _locked(settings):
+    with locked(settings):
         netfilter = Netfilter(system, settings.transport)
-        planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
-        plan = planner.plan(planner.read())
-        if not settings.check_mode:
-            apply(planner, plan)
+        plan = bring(netfilter, wanted(netfilter), settings)
     return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings)
+
+
+def bring(netfilter: Netfilter, wanted: Wanted, settings: Settings) -> Plan:
+    """Bring the network namespace that this thread is in to what is wanted; the caller holds the lock."""
+    planner = Planner(netfilter, wanted, assume_missing=settings.check_mode)
+    plan = planner.plan(planner.read())
+    if not settings.check_mode:
+        apply(planner, plan)
+    return plan
 
 
 def converge_set(system: System, settings: Settings, wanted: UserSet) -> Plan:
     """Bring a named set's twins to what is wanted."""
     planner = SetPlanner(system, wanted)
-    with _locked(settings):
+    with locked(settings):
         plan = planner.plan(planner.read())
         if not settings.check_mode:
             planner.apply(plan)
     return plan
 
 
-def _locked(settings: Settings) -> ContextManager[Optional[HostLock]]:
+def locked(settings: Settings) -> ContextManager[Optional[HostLock]]:
     """Check mode writes nothing, not even a lock."""
     return nullcontext() if settings.check_mode else HostLock(settings.lock_timeout)

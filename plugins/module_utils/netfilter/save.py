@@ -60,13 +60,12 @@ def parse(text: str) -> Ruleset:
 
 
 def _add_rule(table: Table, line: str) -> None:
-    counters = ""
-    if line.startswith("["):
-        counters, line = line.split(" ", 1)
-    _append, name, *rest = line.split(" ", 2)
+    """``-A CHAIN RULE``, with ``[packets:bytes]`` before it where counters were saved."""
+    counters, _append, rest = line.partition("-A ")
+    name, _space, rule = rest.partition(" ")
     chain = table[name]
-    chain.rules.append(rest[0] if rest else "")
-    chain.counters.append(counters)
+    chain.rules.append(rule)
+    chain.counters.append(counters[:-1])
 
 
 def _logical_lines(text: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ goes to the judge.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ..errors import DrawbridgeError
 from .address import parse_network
@@ -30,6 +31,13 @@ _PLAIN = re.compile(
 )
 
 
+# A host's address as iptables-save prints it, without a closer look.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_HOST = re.compile(r"(?:%s\.){3}%s/32" % (_OCTET, _OCTET))
+
+
+# A line is asked about where it arrives, and again where it is compared.
+@lru_cache(maxsize=1 << 16)
 def is_plain(line: str) -> bool:
     """Whether iptables-save prints this line as it stands."""
     found = _PLAIN.fullmatch(line)
@@ -40,6 +48,8 @@ def is_plain(line: str) -> bool:
 
 
 def _is_canonical(network: str) -> bool:
+    if _HOST.fullmatch(network):
+        return True
     try:
         parsed = parse_network(network)
     except DrawbridgeError:

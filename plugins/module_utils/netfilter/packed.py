@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Rules on the way from the controller to a host: compiled there, carried as one text, checked again here."""
+
+from __future__ import annotations
+
+from typing import Any, List
+
+from ..errors import DrawbridgeError
+from .model import Line
+from .rule import compile_rules
+from .spelling import is_plain
+from .written import written_rule
+
+
+def rule_lines(rules: Any, path: str) -> List[Line]:
+    """The user's list of rules, or the text that ``pack`` made of it, as lines. ``path``: what the user calls the list."""
+    return unpack(rules, path) if isinstance(rules, str) else compile_rules(rules, path)
+
+
+def pack(rules: Any, path: str) -> str:
+    """Rules compiled into one text, for the way to the host: 1,000 dicts as arguments cost more than all else there.
+
+    path: what the user calls the list, for errors.
+    """
+    packed = []
+    for line in compile_rules(rules, path):
+        families = "".join(map(str, line.families))
+        packed.append("%s %s %s" % (families, (line.path or path)[len(path) + 1 : -1], line.text))
+    return "\n".join(packed)
+
+
+def unpack(text: str, path: str) -> List[Line]:
+    """What ``pack`` made. Every line is checked again: this is the host's side of the way."""
+    lines = []
+    for packed in text.split("\n") if text else []:
+        families, index, rule = (packed + "  ").split(" ", 2)
+        place = "%s[%s]" % (path, index)
+        if families not in ("4", "6", "46"):
+            raise DrawbridgeError("not packed rules", place)
+        rule = rule[:-2]
+        text = rule if is_plain(rule) else written_rule(rule, place).text
+        lines.append(Line(text, tuple(map(int, families)), place))
+    return lines

@@ -30,13 +30,15 @@ _DESTROY_POLL = 0.02
 
 
 class LiveSet(NamedTuple):
-    """A set as the kernel holds it. family is None for types without one; entries is None where they were not read."""
+    """A set as the kernel holds it. family is None for types without one; entries is None where they were not read. size: how
+    many it has, None where the kernel does not tell."""
 
     name: str
     type: SetType
     family: Optional[int]
     maxelem: int = _MIN_MAXELEM
     entries: Optional[FrozenSet[str]] = None
+    size: Optional[int] = None
 
 
 class SetTarget(NamedTuple):
@@ -139,7 +141,9 @@ def parse_headers(text: str) -> Dict[str, LiveSet]:
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
         if "Name" in fields and "Type" in fields:
             name = fields["Name"]
-            sets[name] = _live_set(name, fields["Type"], fields.get("Header", ""))
+            size = fields.get("Number of entries", "")
+            live = _live_set(name, fields["Type"], fields.get("Header", ""))
+            sets[name] = live._replace(size=int(size) if size.isdigit() else None)
     return sets
 
 
@@ -203,10 +207,12 @@ def fill_lines(target: SetTarget) -> List[str]:
 
 def update_lines(target: SetTarget, live: LiveSet) -> List[str]:
     """Bring a live set of the same kind to the target's entries: patched where little differs, else swapped."""
-    if target.entries is None or live.entries is None or target.entries == live.entries:
+    if target.entries is None or live.entries is None:
         return []
     added = target.entries - live.entries
     gone = live.entries - target.entries
+    if not added and not gone:
+        return []
     fits = len(live.entries) + len(added) <= live.maxelem
     if fits and len(added) + len(gone) <= max(_PATCH_ALWAYS, _PATCH_SHARE * len(live.entries)):
         lines = ["del %s %s" % (target.name, entry) for entry in sorted(gone)]

@@ -22,6 +22,8 @@ from .plan import Plan, SetChange
 TYPES = ("hash:net", "hash:ip", "hash:ip,port", "hash:net,port", "hash:net,net", "hash:net,iface")
 MAX_NAME = 24
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# To read so many entries again takes longer than all else that a small change of them does.
+_COUNTED_FROM = 10_000
 
 
 class UserSet(NamedTuple):
@@ -58,7 +60,7 @@ class SetPlanner:
         lines: List[str] = []
         for family, name in self.names.items():
             held = live.get(name)
-            target = SetTarget(name, SetType(self.wanted.type), family, self._entries(family, held))
+            target = SetTarget(name, SetType(self.wanted.type), family, self._entries(family, live))
             if held is None:
                 added = ipset.fill_lines(target)
             elif ipset.same_kind(held, target):
@@ -70,14 +72,20 @@ class SetPlanner:
                 changed.append(SetChange(name, held, target))
         return Plan({}, changed, lines, [], [])
 
-    def _entries(self, family: int, held: Optional[LiveSet]) -> FrozenSet[str]:
+    def _entries(self, family: int, live: Dict[str, LiveSet]) -> FrozenSet[str]:
         kind = SetType(self.wanted.type)
-        live = held.entries if held and held.type == kind and held.entries is not None else frozenset()
+        held = {of: _entries_of(live.get(name), kind) for of, name in self.names.items()}
+        wanted = self.wanted.entries
+        for of, entries in held.items():
+            if of != family and entries:
+                wanted = wanted - entries
         try:
-            given = canonical_entries(self.wanted.entries, kind, family, live, self.ipset.spelt, self.wanted.path)
+            given = canonical_entries(wanted, kind, family, held[family], self.ipset.spelt, self.wanted.path)
         except IpsetFailed as error:
             raise DrawbridgeError(error.message.replace("add judged ", ""), self.wanted.path) from None
-        return {"exact": given, "add": live | given, "remove": live - given}[self.wanted.mode]
+        if self.wanted.mode == "add":
+            return held[family] | given
+        return held[family] - given if self.wanted.mode == "remove" else given
 
     def _removal(self, live: Dict[str, LiveSet]) -> Plan:
         gone = [name for name in self.names.values() if name in live]
@@ -95,8 +103,28 @@ class SetPlanner:
         except IpsetFailed as error:
             hint = "rules still name it: remove them first" if "in use" in error.message else None
             raise DrawbridgeError(error.message, None, hint) from None
-        live = self.read()
-        for change in plan.sets:
-            held = live.get(change.name)
-            if (held.entries if held else None) != (change.target.entries if change.target else None):
+        self._verify(plan.sets)
+
+    def _verify(self, changed: List[SetChange]) -> None:
+        """Long sets are counted: ipset has told of each entry already that it did not take."""
+        live = self.ipset.headers()
+        live = self.ipset.with_entries(live, [change.name for change in changed if not _is_counted(change, live)])
+        for change in changed:
+            held, target = live.get(change.name), change.target
+            if _is_counted(change, live):
+                differs = held is None or target is None or held.size != len(target.entries or ())
+            else:
+                differs = (held.entries if held else None) != (target.entries if target else None)
+            if differs:
                 raise DrawbridgeError("the kernel does not hold what was written: %s" % change.name)
+
+
+def _entries_of(held: Optional[LiveSet], kind: SetType) -> FrozenSet[str]:
+    return held.entries if held and held.type == kind and held.entries is not None else frozenset()
+
+
+def _is_counted(change: SetChange, live: Dict[str, LiveSet]) -> bool:
+    held, target = live.get(change.name), change.target
+    if held is None or held.size is None or target is None or target.entries is None:
+        return False
+    return len(target.entries) >= _COUNTED_FROM

@@ -18,7 +18,7 @@ from .ipset import Ipset, IpsetFailed, LiveSet, SetTarget, create_line
 from .judge import Bench, ChainKey, RuleRefused, restore_text
 from .model import AddressSet, Chain, Line, SetType, Wanted
 from .names import owned_set, user_set
-from .spelling import is_plain
+from .spelling import is_plain, leads_to
 
 GENERATIONS = ("a", "b")
 _MATCH_SET = re.compile(r"(?<=--match-set )(\S+)")
@@ -76,7 +76,7 @@ class Resolver:
             key = (chain.table, chain.name)
             lines = self._family_lines(chain, family)
             texts = [line.text for line in lines]
-            if _is_settled(texts, ruleset.rules(*key)):
+            if self._is_settled(key, texts, ruleset.rules(*key)):
                 result[key] = tuple(texts)
             else:
                 unsettled[key] = lines
@@ -84,6 +84,15 @@ class Resolver:
             result.update(self._judged(family, unsettled))
         written = [(chain.table, chain.name) for chain in self.wanted.chains]
         return {key: result[key] for key in written if key in result}
+
+    def _is_settled(self, key: ChainKey, texts: List[str], live: List[str]) -> bool:
+        """Whether these rules are known to be spelt as iptables prints them: they are what it prints, or plain, and lead
+        nowhere but to other chains that are wanted."""
+        if texts == live:
+            return True
+        known = frozenset(live)
+        ways = {chain.name for chain in self.wanted.chains if chain.table == key[0] and chain.name != key[1]} | {None}
+        return all(text in known or (is_plain(text) and leads_to(text) in ways) for text in texts)
 
     def _family_lines(self, chain: Chain, family: int) -> List[Line]:
         lines = []
@@ -151,14 +160,6 @@ class Resolver:
         for name, live in self.live.sets.items():
             kinds.setdefault(name, (live.type, live.family or family))
         return Bench(declared, [create_line(name, *kinds[name]) for name in named if name in kinds])
-
-
-def _is_settled(texts: List[str], live: List[str]) -> bool:
-    """Whether these rules are known to be spelt as iptables prints them: they are what it prints, or plain."""
-    if texts == live:
-        return True
-    known = frozenset(live)
-    return all(text in known or is_plain(text) for text in texts)
 
 
 def set_target(

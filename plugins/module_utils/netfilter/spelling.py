@@ -4,54 +4,77 @@
 
 """Lines whose canonical spelling needs no look: they are spelt as iptables-save prints them already.
 
-Only the plain shapes that our own compilers write in bulk count. A kernel test loads each shape with every iptables at hand and compares. What is not plain
-goes to the judge.
+Only the plain shapes that our own compilers write in bulk count. A kernel test loads thousands of lines of these shapes with
+every iptables at hand and compares. What is not plain goes to the judge.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from typing import Optional
 
 from ..errors import DrawbridgeError
 from .address import parse_network
 
-_ADDRESS = r"(?:! )?-%s (?P<%s>[0-9a-f:.]+/[0-9]{1,3})"
-_NUMBER = r"(?:0|[1-9][0-9]{0,4})"
-_PORTS = _NUMBER + "(?::" + _NUMBER + ")?"
-_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:-]*"
+_PORTS = r"[0-9]{1,5}(?::[0-9]{1,5})?"
+_INTERFACE = r"(?:(?:! )?-%s (?=\S{1,15} )[A-Za-z0-9_][A-Za-z0-9_.-]*\+? )?"
+# In the order in which iptables prints them. Each piece may be missing, but for the last.
 _PLAIN = re.compile(
-    r"(?:%s(?: |$))?(?:%s(?: |$))?" % (_ADDRESS % ("s", "source"), _ADDRESS % ("d", "destination"))
-    + r"(?:(?:! )?-i [A-Za-z0-9_.-]+ )?(?:(?:! )?-o [A-Za-z0-9_.-]+ )?"
-    + r"(?:(?:-p (?P<protocol>tcp|udp|sctp) )(?:-m (?P=protocol) (?:(?:! )?--dport " + _PORTS + r" ))?)?"
-    + r"(?:-m conntrack --ctstate (?:NEW|DNAT|RELATED,ESTABLISHED) )?"
-    + r"(?:-m set (?:! )?--match-set " + _NAME + r" (?:src|dst|src,src|dst,dst) )*"
-    + r"(?:-m comment --comment (?:[A-Za-z0-9_-]+|\"[A-Za-z0-9_ .:/-]*[ .:/][A-Za-z0-9_ .:/-]*\") )?"
-    + r"-j (?:ACCEPT|DROP|RETURN|DB-[A-Za-z0-9_.-]+)"
+    r"(?:(?:! )?-s (?P<source>[0-9a-f:.]+/[0-9]{1,3}) )?"
+    r"(?:(?:! )?-d (?P<destination>[0-9a-f:.]+/[0-9]{1,3}) )?"
+    + _INTERFACE % "i"
+    + _INTERFACE % "o"
+    + r"(?:-p (?:"
+    r"icmp (?:-m icmp --icmp-type [0-9]{1,2} )?|"
+    r"ipv6-icmp (?:-m icmp6 --icmpv6-type [0-9]{1,3} )?|"
+    r"(?P<protocol>tcp|udp|sctp) "
+    r"(?:-m (?P=protocol) (?:(?:! )?--sport " + _PORTS + r" )?(?:(?:! )?--dport " + _PORTS + r" )?(?<!-m tcp )(?<!-m udp )(?<!-m sctp ))?"
+    r"(?:-m tcp (?:! )?--tcp-flags FIN,SYN,RST,ACK SYN )?"
+    r"))?"
+    r"(?:-m addrtype (?:! )?--dst-type (?:LOCAL|LOCAL,ANYCAST|LOCAL,BROADCAST,ANYCAST,MULTICAST) )?"
+    r"(?:-m conntrack (?=--)(?:--ctstate (?:NEW|DNAT|RELATED,ESTABLISHED) )?(?:--ctorigdst (?P<dialled>[0-9a-f:.]+) )?"
+    r"(?:--ctorigdstport " + _PORTS + r" )?(?:--ctdir (?:ORIGINAL|REPLY) )?)?"
+    r"(?:-m set (?:! )?--match-set (?=\S{1,31} )[A-Za-z0-9_@][A-Za-z0-9_.:-]* (?:src|dst|src,src|dst,dst) )*"
+    r"(?:-m comment --comment (?:[A-Za-z0-9_][A-Za-z0-9_-]{0,200}|\"(?=[^\"]*[ .:/])[A-Za-z0-9_ .:/-]{1,200}\") )?"
+    r"(?:-j (?:ACCEPT|DROP|RETURN)|-[jg] DB-[A-Za-z0-9_.-]{1,25})"
 )
+_PORT_RANGE = re.compile(r"port ([0-9]+):?([0-9]*)")
 
 
-# A host's address as iptables-save prints it, without a closer look.
-_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_HOST = re.compile(r"(?:%s\.){3}%s/32" % (_OCTET, _OCTET))
-
-
-# A line is asked about where it arrives, and again where it is compared.
-@lru_cache(maxsize=1 << 16)
 def is_plain(line: str) -> bool:
-    """Whether iptables-save prints this line as it stands."""
+    """Whether iptables-save prints this line as it stands. The sets and the chain that it names have to exist."""
     found = _PLAIN.fullmatch(line)
     if found is None:
         return False
-    source, destination = found.group("source"), found.group("destination")
-    return (source is None or _is_canonical(source)) and (destination is None or _is_canonical(destination))
+    source, destination, dialled = found.group("source", "destination", "dialled")
+    if not _is_canonical(source) or not _is_canonical(destination) or not _is_canonical(dialled and dialled + _full(dialled)):
+        return False
+    return "port " not in line or all(_is_port_range(*ends) for ends in _PORT_RANGE.findall(line))
 
 
-def _is_canonical(network: str) -> bool:
-    if _HOST.fullmatch(network):
+def _full(address: str) -> str:
+    return "/128" if ":" in address else "/32"
+
+
+def _is_canonical(network: Optional[str]) -> bool:
+    if network is None:
         return True
     try:
         parsed = parse_network(network)
     except DrawbridgeError:
         return False
     return parsed.prefix > 0 and str(parsed) == network
+
+
+def _is_port_range(first: str, last: str) -> bool:
+    ends = [int(end) for end in (first, last) if end]
+    if ends[-1] > 65535 or "%d" * len(ends) % tuple(ends) != first + last:
+        return False
+    # A range of one port is printed otherwise; so are some that are open at an end, by some versions.
+    return len(ends) == 1 or 0 < ends[0] < ends[1] < 65535
+
+
+def leads_to(line: str) -> Optional[str]:
+    """The chain that a plain line jumps or goes to; None for a verdict."""
+    target = line.rpartition(" ")[2]
+    return target if target.startswith("DB-") else None

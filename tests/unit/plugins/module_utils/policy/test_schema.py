@@ -174,7 +174,7 @@ def test_malformed_policies_are_errors_and_never_tracebacks():
 
 def test_ten_thousand_addresses_are_quick():
     rng = random.Random(7)
-    items = ["%d.%d.%d.%d" % tuple(rng.randint(1, 254) for _number in range(4)) for _ in range(10000)]
+    items = ["%d.%d.%d.%d" % tuple(rng.randint(1, 254) for _number in range(4)) for _item in range(10000)]
     best = 1.0
     for _number in range(3):
         start = time.perf_counter()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""A client on a wire: datagrams to the namespace that the test is in, every way that needs no Docker."""
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+
+from .namespace import entered
+
+HOST = {4: "192.0.2.1", 6: "2001:db8::1"}
+SOURCES = {"allowed": {4: "192.0.2.2", 6: "2001:db8::2"}, "denied": {4: "192.0.2.3", 6: "2001:db8::3"}}
+DESTINATIONS = {
+    "unicast": HOST,
+    "second address": {4: "192.0.2.9", 6: "2001:db8::9"},
+    "multicast": {4: "224.0.0.251", 6: "ff02::fb"},
+    "broadcast": {4: "192.0.2.255"},
+    "limited broadcast": {4: "255.255.255.255"},
+}
+_AF = {4: socket.AF_INET, 6: socket.AF_INET6}
+_ECHO = {4: (socket.IPPROTO_ICMP, b"\x08"), 6: (socket.IPPROTO_ICMPV6, b"\x80")}
+
+
+def ways():
+    """Family and way of everything that a client sends to."""
+    return [(family, way) for way, by_family in DESTINATIONS.items() for family in by_family]
+
+
+def datagram(who, family, way, port):
+    """What a datagram has in it: how it was sent."""
+    return "%s IPv%d %s %d" % (who, family, way, port)
+
+
+class Wire:
+    """The client at the other end, in a namespace of its own."""
+
+    def __init__(self, pid):
+        self.path = "/proc/%d/ns/net" % pid
+
+    def deliver(self, ports):
+        """Send to each port of the host by all ways from both clients → what arrived."""
+        with contextlib.ExitStack() as stack:
+            listeners = [stack.enter_context(_listener(family, port)) for family in _AF for port in ports]
+            with entered(self.path):
+                for who in SOURCES:
+                    for family, way in ways():
+                        for port in ports:
+                            _send(family, SOURCES[who][family], (DESTINATIONS[way][family], port), datagram(who, family, way, port))
+            return _received(listeners)
+
+    def answered_pings(self):
+        """Families in which the host answers a ping, with nothing known of any neighbour."""
+        _run("ip", "neighbour", "flush", "all")
+        with entered(self.path):
+            _run("ip", "neighbour", "flush", "all")
+            return [family for family in _AF if _ping(family, HOST[family])]
+
+
+@contextlib.contextmanager
+def wired():
+    """A wire between the namespace that this thread is in and a new one."""
+    here = os.readlink("/proc/thread-self/ns/net")
+    with subprocess.Popen(["unshare", "--net", "sleep", "120"]) as client:
+        try:
+            while os.readlink("/proc/%d/ns/net" % client.pid) == here:
+                time.sleep(0.01)
+            _address("host", [HOST, DESTINATIONS["second address"]], client.pid)
+            with entered("/proc/%d/ns/net" % client.pid):
+                _address("client", SOURCES.values())
+                _run("ip", "route", "add", "224.0.0.0/4", "dev", "client")
+                with open("/proc/sys/net/ipv4/ping_group_range", "w", encoding="ascii") as setting:
+                    setting.write("0 0")
+                _until_it_carries()
+            yield Wire(client.pid)
+        finally:
+            client.kill()
+
+
+def _address(interface, addresses, peer=None):
+    """Make this end of the wire, without waiting for duplicate addresses."""
+    with open("/proc/sys/net/ipv6/conf/default/accept_dad", "w", encoding="ascii") as setting:
+        setting.write("0")
+    if peer is not None:
+        _run("ip", "link", "add", interface, "type", "veth", "peer", "name", "client", "netns", str(peer))
+    for both in addresses:
+        _run("ip", "address", "add", both[4] + "/24", "broadcast", "+", "dev", interface)
+        _run("ip", "address", "add", both[6] + "/64", "nodad", "dev", interface)
+    _run("ip", "link", "set", interface, "up")
+
+
+def _until_it_carries():
+    """Each address of the host has answered: what is lost from now on, is lost to rules."""
+    end = time.monotonic() + 10
+    for family in _AF:
+        for way in ("unicast", "second address"):
+            while not _ping(family, DESTINATIONS[way][family]):
+                assert time.monotonic() < end, "the wire between the namespaces stays dead"
+
+
+def _run(*argv):
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+
+
+def _listener(family, port):
+    listener = socket.socket(_AF[family], socket.SOCK_DGRAM)
+    group = socket.inet_pton(_AF[family], DESTINATIONS["multicast"][family])
+    if family == 4:
+        listener.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + socket.inet_aton(HOST[4]))
+    else:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        index = socket.if_nametoindex("host").to_bytes(4, sys.byteorder)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + index)
+    listener.bind(("", port))
+    return listener
+
+
+def _send(family, source, destination, text):
+    with socket.socket(_AF[family], socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"client")
+        sender.bind((source, 0))
+        sender.sendto(text.encode(), destination)
+
+
+def _received(listeners):
+    """Until nothing more comes."""
+    found = set()
+    while True:
+        ready = select.select(listeners, [], [], 0.5)[0]
+        if not ready:
+            return found
+        found.update(listener.recv(200).decode() for listener in ready)
+
+
+def _ping(family, address):
+    protocol, echo = _ECHO[family]
+    with socket.socket(_AF[family], socket.SOCK_DGRAM, protocol) as sender:
+        sender.settimeout(1)
+        try:
+            sender.sendto(echo + bytes(7), (address, 0))
+            return bool(sender.recv(100))
+        except OSError:
+            return False

@@ -10,8 +10,6 @@ import errno
 import fcntl
 import os
 import time
-from typing import Optional
-
 from ..errors import DrawbridgeError
 
 LOCK_FILE = "/run/drawbridge.lock"
@@ -24,7 +22,7 @@ class HostLock:
     def __init__(self, timeout: float, path: str = LOCK_FILE) -> None:
         self.timeout = timeout
         self.path = path
-        self._fd: Optional[int] = None
+        self._fd = -1
 
     def __enter__(self) -> HostLock:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -37,7 +35,6 @@ class HostLock:
             if time.monotonic() >= deadline:
                 holder = self._holder()
                 os.close(self._fd)
-                self._fd = None
                 raise DrawbridgeError(
                     "another run holds %s (process %s) since more than %g s" % (self.path, holder, self.timeout),
                     None,
@@ -49,12 +46,9 @@ class HostLock:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        os.close(self._fd)
 
     def _try(self) -> bool:
-        assert self._fd is not None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -64,6 +58,5 @@ class HostLock:
         return True
 
     def _holder(self) -> str:
-        assert self._fd is not None
         written = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
         return written if written.isdigit() else "unknown"

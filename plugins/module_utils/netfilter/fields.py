@@ -15,7 +15,7 @@ from .model import BOTH, MAX_CHAIN_NAME, MAX_SET_NAME
 from .save import quote
 from .written import plain_text
 
-_INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}\+?|\+")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}\+?|\+")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+*-]{0,31}")
 _PROTOCOL = re.compile(r"[a-z0-9][a-z0-9.+-]{0,31}")
 _CHAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*")
@@ -115,6 +115,8 @@ def text_value(value: Any, path: str, limit: int) -> str:
     plain_text(text, path, limit)
     if not text or any(char in text for char in "\"'\\`"):
         raise DrawbridgeError("quotes and backslashes are not allowed, nor is nothing: %s" % quoted(text), path)
+    if text.startswith("-"):
+        raise DrawbridgeError("%s starts with a dash" % quoted(text), path)
     return quote(text)
 
 
@@ -135,7 +137,6 @@ def listed(value: Any) -> List[Any]:
 def families_of(value: Any, path: str) -> Tuple[int, ...]:
     """``ip_version``: ipv4, ipv6 or both."""
     versions = {"ipv4": (4,), "ipv6": (6,), "both": BOTH}
-    if value not in versions:
+    if not isinstance(value, str) or value not in versions:
         raise DrawbridgeError("%s is not one of ipv4, ipv6, both" % quoted(value), path)
     return versions[value]
-

@@ -63,4 +63,3 @@ def _is_in(address: str, networks: FrozenSet[str]) -> bool:
     return address in networks or any(
         str(parse_network("%s/%d" % (address, length))) in networks for length in range(_BITS[family] + 1)
     )
-

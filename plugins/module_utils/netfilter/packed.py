@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, List, Tuple
 
 from ..errors import DrawbridgeError
 from .model import Line
@@ -15,9 +15,14 @@ from .spelling import is_plain
 from .written import written_rule
 
 
-def rule_lines(rules: Any, path: str) -> List[Line]:
-    """The user's list of rules, or the text that ``pack`` made of it, as lines. ``path``: what the user calls the list."""
-    return unpack(rules, path) if isinstance(rules, str) else compile_rules(rules, path)
+def rule_lines(rules: Any, families: Tuple[int, ...], path: str) -> List[Line]:
+    """The user's list of rules, or the text that ``pack`` made of it, as lines. families: those that the rules are used
+    for; one that fits none of them is an error. path: what the user calls the list."""
+    lines = unpack(rules, path) if isinstance(rules, str) else compile_rules(rules, path)
+    for line in lines:
+        if not set(families).intersection(line.families):
+            raise DrawbridgeError("the rule is for IPv%d, which ip_version leaves out" % line.families[0], line.path)
+    return lines
 
 
 def pack(rules: Any, path: str) -> str:

@@ -121,6 +121,8 @@ def _option(key: str, option: str, check: Callable[[str, str], str]) -> Field:
 def _protocol(rule: Rule, path: str) -> Piece:
     invert, text = fields.negated(rule["protocol"], path + ".protocol")
     name = fields.protocol(text, path + ".protocol")
+    if invert and not name:
+        raise DrawbridgeError("no packet is of none of all protocols", path + ".protocol")
     families = {"icmp": (IPV4,), "ipv6-icmp": (IPV6,)}.get(name, BOTH)
     return ("%s-p %s" % (invert, name) if name else "", BOTH if invert else families)
 
@@ -214,6 +216,8 @@ def _conntrack(rule: Rule, path: str) -> Piece:
         invert, text = fields.negated(rule["published_address"], place)
         address, family = fields.address(text, place)
         families = (family,)
+        if not address:
+            raise DrawbridgeError("%s is every address: use ip_version" % quoted(text), place)
         parts.append("%s--ctorigdst %s" % (invert, address.rsplit("/", 1)[0] if _is_host(address) else address))
     if "published_port" in rule:
         place = path + ".published_port"
@@ -300,7 +304,10 @@ def _reject_with(rule: Rule, path: str) -> Piece:
     value = fields.word(rule["reject_with"], path + ".reject_with")
     if value == "tcp-reset":
         return "--reject-with tcp-reset", BOTH
-    return "--reject-with " + value, (IPV4,) if value.startswith("icmp-") else (IPV6,)
+    families = {"icmp": (IPV4,), "icmp6": (IPV6,)}.get(value.split("-")[0])
+    if families is None:
+        raise DrawbridgeError("%s is not tcp-reset, icmp-… or icmp6-…" % quoted(value), path + ".reject_with")
+    return "--reject-with " + value, families
 
 
 def _nat_target(key: str, option: str) -> Field:
@@ -350,7 +357,7 @@ _TARGETS: List[Tuple[Tuple[str, ...], Field]] = [
     (("to_ports",), _target_word("to_ports", "--to-ports")),
     (("set_dscp_mark",), _target_word("set_dscp_mark", "--set-dscp")),
     (("set_dscp_mark_class",), _target_word("set_dscp_mark_class", "--set-dscp-class")),
-    (("gateway",), _target_word("gateway", "--gateway")),
+    (("gateway",), _nat_target("gateway", "--gateway")),
 ]
 _TARGET_KEYS = frozenset(("jump", "goto"))
 _KEYS: Dict[str, None] = dict.fromkeys(

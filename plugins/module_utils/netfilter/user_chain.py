@@ -37,7 +37,7 @@ def section_wanted(section: Section, rules: Any, path: str) -> Wanted:
     if not section.present:
         return Wanted(chains=[], hooks=[], owned=owned)
     lines = [Line(ESTABLISHED)] if section.established else []
-    lines += rule_lines(rules, path)
+    lines += rule_lines(rules, section.families, path)
     return Wanted(
         chains=[Chain(TABLE, chain, lines, section.families)],
         hooks=[Hook(TABLE, PARENT, chain, section.priority, families=section.families)],

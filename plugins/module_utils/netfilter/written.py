@@ -125,6 +125,7 @@ _IPV6_ADDRESS = re.compile(r"\[?([0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)")
 # What follows these says nothing about a family.
 _FREE_TEXT = (
     "--comment", "--log-prefix", "--nflog-prefix", "--string", "--hex-string", "--match-set", "-j", "--jump", "-g", "--goto",
+    "-i", "--in-interface", "-o", "--out-interface",
 )  # fmt: skip
 
 

@@ -22,6 +22,10 @@ TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
 ENGINE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"}
 }
+# Documented in the fragment containers.
+MISSING_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "missing": {"type": "str", "choices": ["fail", "ignore"], "default": "fail"}
+}
 
 
 class Task(NamedTuple):
@@ -36,10 +40,12 @@ class Task(NamedTuple):
 
 
 class Result(NamedTuple):
-    """values: what the module returns, ``changed`` among them. warnings: shown to the user beside it."""
+    """values: what the module returns, ``changed`` among them. warnings: shown to the user beside it. failure: why the task
+    failed although there is something to return."""
 
     values: Dict[str, Any]
     warnings: List[str] = []
+    failure: Optional[str] = None
 
 
 def run_module(
@@ -68,5 +74,7 @@ def run_module(
         )
     for warning in result.warnings:
         module.warn(warning)
+    if result.failure is not None:
+        module.fail_json(msg=result.failure, **result.values)
     # The arguments may be a policy of 10,000 addresses: they do not travel back.
     module.exit_json(invocation={"module_args": {}}, **result.values)

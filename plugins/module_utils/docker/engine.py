@@ -48,6 +48,22 @@ class Engine(ABC):
         """``GET /containers/json``: the running ones."""
 
 
+class NoSuchContainer(EngineError):
+    """The engine has no container of this id any more."""
+
+
+class Inspector(ABC):
+    """A running engine's containers, stopped ones too. Raises as Engine does."""
+
+    @abstractmethod
+    def all_containers(self) -> List[Dict[str, Any]]:
+        """``GET /containers/json?all=1``."""
+
+    @abstractmethod
+    def inspect(self, container_id: str) -> Dict[str, Any]:
+        """``GET /containers/ID/json``. container_id: whole, as the engine gave it. Raises NoSuchContainer."""
+
+
 def as_object(value: Any, asked: str) -> Dict[str, Any]:
     """The answer as a JSON object, or EngineError."""
     if not isinstance(value, dict):

@@ -13,14 +13,14 @@ import importlib
 import os
 from typing import Any, Dict, List, Optional
 
-from .engine import Engine, EngineError, EngineUnreachable, as_object, as_objects
+from .engine import Engine, EngineError, EngineUnreachable, Inspector, NoSuchContainer, as_object, as_objects
 
 TIMEOUT = 30
 
 MISSING = "install python3-docker (Debian, Ubuntu, Fedora) or docker (PyPI) for the Python that runs the task"
 
 
-class SdkEngine(Engine):
+class SdkEngine(Engine, Inspector):
     """The engine that the SDK's client reaches.
 
     docker_host: ``unix://``, ``tcp://``, ``ssh://``. None: what the environment says (``DOCKER_HOST``), as for the
@@ -47,7 +47,13 @@ class SdkEngine(Engine):
     def containers(self) -> List[Dict[str, Any]]:
         return as_objects(self._ask("containers"), "/containers/json")
 
-    def _ask(self, method: str) -> Any:
+    def all_containers(self) -> List[Dict[str, Any]]:
+        return as_objects(self._ask("containers", all=True), "/containers/json")
+
+    def inspect(self, container_id: str) -> Dict[str, Any]:
+        return as_object(self._ask("inspect_container", container=container_id), "/containers/ID/json")
+
+    def _ask(self, method: str, **arguments: Any) -> Any:
         try:
             # Late, and by name: most of what this engine costs is this import, and no host needs to have it.
             docker: Any = importlib.import_module("docker")
@@ -57,7 +63,9 @@ class SdkEngine(Engine):
         try:
             if self._client is None:
                 self._client = self._connected(docker)
-            return getattr(self._client, method)()
+            return getattr(self._client, method)(**arguments)
+        except docker.errors.NotFound as error:
+            raise NoSuchContainer("the engine knows nothing of it (%s): %s" % (method, error)) from None
         except docker.errors.APIError as error:
             raise EngineError("the engine refused to answer (%s): %s" % (method, error)) from None
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:

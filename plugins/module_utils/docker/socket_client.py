@@ -18,7 +18,7 @@ import socket
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from .engine import DEFAULT_HOST, Engine, EngineError, EngineUnreachable, as_object, as_objects
+from .engine import DEFAULT_HOST, Engine, EngineError, EngineUnreachable, Inspector, NoSuchContainer, as_object, as_objects
 
 TIMEOUT = 30.0
 MAX_HEAD = 64 * 1024
@@ -46,7 +46,7 @@ def socket_path(docker_host: str) -> Optional[str]:
     return docker_host[len("unix://"):] if docker_host.startswith("unix:///") else None
 
 
-class SocketEngine(Engine):
+class SocketEngine(Engine, Inspector):
     """The engine behind a unix socket.
 
     Each question is one HTTP/1.0 request on a connection of its own, so an answer ends where the connection does. The
@@ -73,6 +73,15 @@ class SocketEngine(Engine):
     def containers(self) -> List[Dict[str, Any]]:
         return as_objects(self._get("/containers/json"), "/containers/json")
 
+    def all_containers(self) -> List[Dict[str, Any]]:
+        return as_objects(self._get("/containers/json?all=1"), "/containers/json")
+
+    def inspect(self, container_id: str) -> Dict[str, Any]:
+        # It becomes part of a request line.
+        if not re.fullmatch(r"[0-9a-f]{64}", container_id):
+            raise EngineError("not the id of a container: %s" % ascii(container_id[:80]))
+        return as_object(self._get("/containers/%s/json" % container_id), "/containers/ID/json")
+
     def _get(self, path: str) -> Any:
         if self._prefix is None:
             version = self._request("/_ping").headers.get("api-version", "")
@@ -85,7 +94,8 @@ class SocketEngine(Engine):
             raise EngineError("the engine's answer to %s is not JSON, or is cut off: %s" % (path, error)) from None
         if response.status != 200:
             message = value.get("message") if isinstance(value, dict) else value
-            raise EngineError("the engine answered %s with status %d: %s" % (path, response.status, ascii(message)))
+            kind = NoSuchContainer if response.status == 404 and path.startswith("/containers/") else EngineError
+            raise kind("the engine answered %s with status %d: %s" % (path, response.status, ascii(message)))
         return value
 
     def _request(self, path: str) -> Response:

@@ -194,5 +194,10 @@ def _is_jumped_to(ruleset: Ruleset, table: str, parent: str, name: str) -> bool:
     return any(target_of(rule) == name for rule in ruleset.rules(table, parent))
 
 
+# An engine's resolver inside a container's namespace.
+_RESOLVER = ("DOCKER_OUTPUT", "DOCKER_POSTROUTING")
+
+
 def _is_purged(rule: str) -> bool:
-    return rule != "-j RETURN" and not is_ours(target_of(rule) or "")
+    target = target_of(rule) or ""
+    return rule != "-j RETURN" and not is_ours(target) and target not in _RESOLVER

@@ -171,8 +171,14 @@ def _summary(system: System, variant: str) -> Optional[_Summary]:
     return _Summary(re.search(r"^:DOCKER ", text, re.MULTILINE) is not None)
 
 
+def holds_rules(system: System, variant: str) -> bool:
+    """Whether the namespace of the calling thread has rules of this variant."""
+    return _summary(system, variant) is not None
+
+
 def _legacy_tables(system: System) -> bool:
-    return any((system.read("/proc/net/%s_tables_names" % name) or "").strip() for name in ("ip", "ip6"))
+    # /proc/net is the main thread's.
+    return any((system.read("/proc/thread-self/net/%s_tables_names" % name) or "").strip() for name in ("ip", "ip6"))
 
 
 def words_of(output: Output) -> str:

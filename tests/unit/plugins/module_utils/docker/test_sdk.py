@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import EngineError, EngineUnreachable
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import EngineError, EngineUnreachable, NoSuchContainer
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.sdk import SdkEngine
 
 
@@ -19,6 +19,10 @@ class DockerException(Exception):
 
 
 class APIError(RequestException, DockerException):
+    pass
+
+
+class NotFound(APIError):
     pass
 
 
@@ -47,15 +51,18 @@ class Client:
     def networks(self):
         return self._answer("networks")
 
-    def containers(self):
-        return self._answer("containers")
+    def containers(self, **asked):
+        return self._answer("all" if asked == {"all": True} else "containers")
+
+    def inspect_container(self, container):
+        return dict(self._answer("inspect"), Id=container)
 
 
 @pytest.fixture
 def answers(monkeypatch):
     """The SDK, answering what the test puts into this dict."""
     docker = types.ModuleType("docker")
-    docker.errors = types.SimpleNamespace(APIError=APIError, DockerException=DockerException)
+    docker.errors = types.SimpleNamespace(APIError=APIError, DockerException=DockerException, NotFound=NotFound)
     docker.utils = types.SimpleNamespace(
         kwargs_from_env=lambda environment: {"base_url": environment["DOCKER_HOST"]}
         if "DOCKER_HOST" in environment else {})
@@ -75,6 +82,19 @@ def test_four_questions(answers):
     assert (engine.version(), engine.info(), engine.networks(), engine.containers()) == (
         {"a": 1}, {"b": 1}, [{"c": 1}], [])
     assert Client.settings == {"version": "auto", "timeout": 30, "base_url": "tcp://192.0.2.1:2376"}
+
+
+def test_stopped_containers_too(answers):
+    answers.update({"all": [{"Id": "a"}], "inspect": {"Name": "/web"}})
+    engine = SdkEngine("tcp://192.0.2.1:2376")
+    assert engine.all_containers() == [{"Id": "a"}]
+    assert engine.inspect("a") == {"Id": "a", "Name": "/web"}
+
+
+def test_a_container_that_is_gone(answers):
+    answers["inspect"] = NotFound("404 Client Error")
+    with pytest.raises(NoSuchContainer):
+        SdkEngine("tcp://192.0.2.1:2376").inspect("a")
 
 
 def test_the_environment_says_where_unless_the_caller_does(answers, monkeypatch):

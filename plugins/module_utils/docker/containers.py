@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Containers of a Docker engine as targets."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Dict, Iterator, List, Optional
+
+from ..errors import DrawbridgeError
+from ..host.system import System
+from ..netfilter.address import quoted
+from .engine import Inspector, NoSuchContainer
+from .query import chosen
+from .selector import Selector
+from .state import container_name
+from .target import RUNNING, Source, Target, running, stopped
+
+JsonObject = Dict[str, Any]
+
+
+class EngineSource(Source):
+    """The engine's containers that a selector names."""
+
+    def __init__(self, system: System, engine: Inspector, selector: Selector) -> None:
+        self._system = system
+        self._engine = engine
+        self._selector = selector
+        # Targets are entered by several threads; clients of an engine are made for one.
+        self._guard = threading.Lock()
+        self.inspected: Dict[str, JsonObject] = {}
+
+    def find(self) -> List[Target]:
+        listed = self._engine.all_containers()
+        matching = [item for item in listed if self._matches(item)]
+        self._refuse_ambiguous(matching)
+        found = list(self._inspect(matching))
+        if self._selector.query is not None:
+            found = chosen(self._selector.query, found)
+        self.inspected = {_text(item.get("Id")): item for item in found}
+        return sorted((self._target(item) for item in found), key=lambda target: (target.name, target.id))
+
+    def lost(self, target: Target) -> Optional[str]:
+        try:
+            with self._guard:
+                state = _state(self._engine.inspect(target.id))
+        except NoSuchContainer:
+            return "it was removed before its namespace was entered"
+        if state.get("Pid") != target.pid or _text(state.get("StartedAt")) != target.since or state.get("Running") is not True:
+            return "it ended, or started anew, before its namespace was entered"
+        return None
+
+    def _matches(self, item: JsonObject) -> bool:
+        wanted = self._selector
+        labels = item.get("Labels")
+        held = labels if isinstance(labels, dict) else {}
+        return (
+            (wanted.name is None or container_name(item) == wanted.name)
+            and (wanted.id is None or _text(item.get("Id")).startswith(wanted.id))
+            and all(key in held and value in (None, held[key]) for key, value in wanted.labels)
+        )
+
+    def _refuse_ambiguous(self, matching: List[JsonObject]) -> None:
+        prefix = self._selector.id
+        if prefix is not None and len(matching) > 1:
+            raise DrawbridgeError(
+                "%s is the beginning of %d ids" % (quoted(prefix), len(matching)),
+                "id",
+                "among them %s" % ", ".join(_text(item.get("Id"))[:12 + len(prefix)] for item in matching[:4]),
+            )
+
+    def _inspect(self, matching: List[JsonObject]) -> Iterator[JsonObject]:
+        for item in matching:
+            try:
+                yield self._engine.inspect(_text(item.get("Id")))
+            except NoSuchContainer:
+                continue
+
+    def _target(self, item: JsonObject) -> Target:
+        name, identity, state = _text(item.get("Name")).lstrip("/"), _text(item.get("Id")), _state(item)
+        pid = state.get("Pid")
+        if state.get("Running") is not True or not isinstance(pid, int) or pid < 1:
+            status = _text(state.get("Status"))
+            status = status if status and status != RUNNING else "exited"
+            return stopped(self, name, identity, status, "it is not running")
+        return running(self._system, self, name, identity, pid, _text(state.get("StartedAt")))
+
+
+def _state(item: JsonObject) -> JsonObject:
+    state = item.get("State")
+    return state if isinstance(state, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

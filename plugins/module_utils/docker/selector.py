@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What users write to choose containers."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from ..errors import DrawbridgeError
+from ..netfilter.address import quoted
+
+# Options of modules that choose containers, documented in the fragment containers.
+SELECTOR_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "name": {"type": "str"},
+    "id": {"type": "str"},
+    "label": {"type": "list", "elements": "str"},
+    "compose_project": {"type": "str"},
+    "compose_service": {"type": "str"},
+    "query": {"type": "str"},
+    "pod": {"type": "str"},
+    "pod_namespace": {"type": "str"},
+    "pid": {"type": "int"},
+    "path": {"type": "path"},
+}
+
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+
+
+class Selector(NamedTuple):
+    """Which containers. All that is given has to match.
+
+    name: exact. id: whole, or a prefix that fits one container only. labels: pairs of a label and its value, the value None
+    for any. query: a jmespath expression over the list of inspect objects. pod, pod_namespace: of Kubernetes, by the CRI.
+    pid: of a process in the namespace. path: of a namespace, as ``/run/netns/blue``.
+    """
+
+    name: Optional[str]
+    id: Optional[str]
+    labels: Tuple[Tuple[str, Optional[str]], ...]
+    query: Optional[str]
+    pod: Optional[str]
+    pod_namespace: Optional[str]
+    pid: Optional[int]
+    path: Optional[str]
+
+    @property
+    def asks_engine(self) -> bool:
+        """Whether it can only be answered by a container engine."""
+        return bool(self.name or self.id or self.labels or self.query)
+
+
+def parse_selector(data: Mapping[str, Any], path: str = "") -> Selector:
+    """The keys of SELECTOR_ARGUMENTS as a Selector. ``path``: where they were written, for errors; a key that is None was
+    not given, one that is empty is refused: an empty variable must not choose everything."""
+    given = {key: value for key, value in data.items() if value is not None}
+    for key, value in given.items():
+        place = "%s.%s" % (path, key) if path else key
+        if key not in SELECTOR_ARGUMENTS:
+            raise DrawbridgeError(
+                "unknown key %s" % quoted(key), path or None, "keys are %s" % ", ".join(SELECTOR_ARGUMENTS)
+            )
+        _check(key, value, place)
+    if not given or list(given) == ["pod_namespace"]:
+        raise DrawbridgeError(
+            "no container is chosen", path or None, "give one or more of %s" % ", ".join(SELECTOR_ARGUMENTS)
+        )
+    if "pod_namespace" in given and "pod" not in given:
+        raise DrawbridgeError("pod_namespace goes with pod only", path or None)
+    return Selector(
+        name=given.get("name"),
+        id=given.get("id"),
+        labels=_labels(given),
+        query=given.get("query"),
+        pod=given.get("pod"),
+        pod_namespace=given.get("pod_namespace", "default") if "pod" in given else None,
+        pid=given.get("pid"),
+        path=given.get("path"),
+    )
+
+
+def _check(key: str, value: Any, place: str) -> None:
+    if key == "pid":
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise DrawbridgeError("%s is not the id of a process" % quoted(value), place)
+        return
+    texts = value if key == "label" and isinstance(value, list) else [value]
+    if not texts or not all(isinstance(text, str) and text for text in texts):
+        raise DrawbridgeError("%s chooses nothing" % quoted(value), place, "leave it out, or give it a value")
+    if any("\0" in text for text in texts):
+        raise DrawbridgeError("a NUL character in %s" % quoted(value), place)
+    if key == "path" and not value.startswith("/"):
+        raise DrawbridgeError("%s is not an absolute path" % quoted(value), place)
+
+
+def _labels(given: Mapping[str, Any]) -> Tuple[Tuple[str, Optional[str]], ...]:
+    written = given.get("label", [])
+    labels: List[Tuple[str, Optional[str]]] = []
+    for text in [written] if isinstance(written, str) else written:
+        key, equals, value = text.partition("=")
+        labels.append((key, value if equals else None))
+    labels += [(label, given[key]) for key, label in (("compose_project", _PROJECT), ("compose_service", _SERVICE)) if key in given]
+    return tuple(labels)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The same work on many things, several at a time: most of it is waiting for commands."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Callable, Dict, Iterator, List, Sequence, TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+def on_all(work: Callable[[S], T], things: Sequence[S]) -> List[T]:
+    """The results in the order of ``things``. The first error is raised once all that was begun is done."""
+    pending: Iterator[int] = iter(range(len(things)))
+    guard = threading.Lock()
+    results: Dict[int, T] = {}
+    errors: List[BaseException] = []
+
+    def worker() -> None:
+        while not errors:
+            with guard:
+                index = next(pending, -1)
+            if index < 0:
+                return
+            try:
+                results[index] = work(things[index])
+            except BaseException as error:  # pylint: disable=broad-exception-caught
+                errors.append(error)
+
+    threads = [threading.Thread(target=worker) for _count in range(min(len(things), (os.cpu_count() or 1) + 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return [results[index] for index in range(len(things))]

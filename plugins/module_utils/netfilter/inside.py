@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The same wanted state in many network namespaces of one host: judged once, compared and written in each."""
+
+from __future__ import annotations
+
+from typing import Callable, ContextManager, List, NamedTuple, Optional, Sequence, TypeVar
+
+from ..errors import DrawbridgeError
+from ..host.netns import in_netns
+from ..host.parallel import on_all
+from ..host.system import System
+from .converge import Settings, bring, locked
+from .host import Netfilter
+from .judged_once import JudgedOnce
+from .model import Wanted
+from .plan import Plan
+from .transport import LEGACY, NFT, holds_rules
+
+N = TypeVar("N")
+
+
+class Visit(NamedTuple):
+    """One namespace. plan: what was done there, None where nothing could be. error: why. others: whether it has rules of the
+    iptables variant that is not used."""
+
+    plan: Optional[Plan]
+    error: Optional[DrawbridgeError]
+    others: bool
+
+
+class Inside(NamedTuple):
+    """visits: in the order of the namespaces. transport: the variant. warnings: of the whole task."""
+
+    visits: List[Visit]
+    transport: str
+    warnings: List[str]
+
+
+def converge_inside(
+    system: System,
+    settings: Settings,
+    wanted: Wanted,
+    namespaces: Sequence[N],
+    opened: Callable[[N], ContextManager[int]],
+) -> Inside:
+    """Bring each namespace to what is wanted. ``opened`` holds one open as a file descriptor; its errors are that
+    namespace's, and no other's."""
+    with locked(settings):
+        netfilter = Netfilter(system, settings.transport)
+        netfilter.judge = JudgedOnce(netfilter.judge)
+        other = LEGACY if netfilter.variant == NFT else NFT
+
+        def visit(namespace: N) -> Visit:
+            def work() -> Visit:
+                others = holds_rules(system, other)
+                return Visit(bring(netfilter, wanted, settings), None, others)
+
+            try:
+                with opened(namespace) as fd:
+                    return in_netns(fd, work)
+            except DrawbridgeError as error:
+                return Visit(None, error, False)
+
+        visits = on_all(visit, namespaces)
+    return Inside(visits, netfilter.variant, netfilter.warnings)

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ansible module: rules inside containers' network namespaces."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container_netns_rule
+short_description: Manage ordered rules inside the network namespaces of containers, from the host
+version_added: 0.1.0
+description:
+  - Keeps a section of rules in a chain of its own (C(DB-NS-section)) in the network namespace of every container that is chosen, entered
+    by one jump. The host's iptables is used, so that a container needs neither C(NET_ADMIN) nor an iptables of its own.
+  - The host's own rules are not touched, nor are those that a container with C(NET_ADMIN) made for itself, nor those by which the
+    engine's resolver (127.0.0.11) works.
+  - The namespace is held open and proven to be the container's before anything is written. A container that ends meanwhile is
+    reported with the state C(exited).
+  - Containers on the host's network are refused, before any other is changed. Containers that share a namespace (C(network_mode) of
+    another container, pods) are handled once. Stopped ones are reported.
+  - A restarted container has a new namespace, without rules. Run the task again then.
+author:
+  - The Drawbridge authors (@drawbridge)
+extends_documentation_fragment:
+  - drawbridge.docker.containers
+  - drawbridge.docker.netfilter
+  - drawbridge.docker.netfilter.transport
+  - drawbridge.docker.netfilter.rules
+options:
+  section:
+    description:
+      - Name of the section. Letters, digits, C(_) and C(-), at most 22 characters.
+      - C(policy) and names that begin with C(policy-) belong to M(drawbridge.docker.host_policy).
+    type: str
+    required: true
+  state:
+    description: V(absent) removes the section, its chain and its jump, in whichever table and chain it is.
+    type: str
+    choices: [present, absent]
+    default: present
+  table:
+    description: The table. A section is in one table only, and moves there if it was in another.
+    type: str
+    choices: [filter, mangle, raw, nat]
+    default: filter
+  chain:
+    description: The built-in chain of the namespace that enters the section. Each table has some of them.
+    type: str
+    choices: [INPUT, OUTPUT, FORWARD, PREROUTING, POSTROUTING]
+    default: INPUT
+  priority:
+    description: Place among the sections of one chain, lowest first, from 0 to 9999.
+    type: int
+    default: 500
+  established:
+    description:
+      - Whether packets of flows that are established, and related ones, pass the section before its rules are looked at.
+      - In O(table=filter) only; other tables see every packet.
+    type: bool
+    default: true
+  loopback:
+    description:
+      - Whether what stays inside the namespace (C(lo)), name look-ups by the engine's resolver among it, passes the section before its
+        rules are looked at.
+      - In O(table=nat) what belongs to the resolver always passes, and this option has no effect.
+    type: bool
+    default: true
+  ip_version:
+    description: The families that the section is for.
+    type: str
+    choices: [ipv4, ipv6, both]
+    default: both
+  foreign:
+    description:
+      - What happens to lines in O(chain) that are not Drawbridge's.
+      - V(purge) deletes exactly those that the diff shows, never the lines of the engine's resolver.
+    type: str
+    choices: [keep, purge]
+    default: keep
+seealso:
+  - module: drawbridge.docker.docker_user_chain
+"""
+
+EXAMPLES = r"""
+- name: One source is dropped inside one container, which has no NET_ADMIN
+  drawbridge.docker.container_netns_rule:
+    name: ubuntu
+    section: blocked
+    rules:
+      - {source: 192.0.2.47, jump: DROP}
+
+- name: A Compose service reaches its database and nothing else
+  drawbridge.docker.container_netns_rule:
+    compose_project: shop
+    compose_service: web
+    section: egress
+    chain: OUTPUT
+    rules:
+      - {protocol: tcp, destination: 10.0.5.0/24, destination_port: 5432, jump: RETURN}
+      - {jump: REJECT}
+
+- name: All containers of an image, stopped or not, and none is fine too
+  drawbridge.docker.container_netns_rule:
+    query: "[?Config.Image == 'nginx:1']"
+    missing: ignore
+    section: web
+    rules:
+      - {protocol: tcp, destination_ports: ["80", "443"], jump: RETURN}
+      - {jump: DROP}
+
+- name: A Kubernetes pod on this node
+  drawbridge.docker.container_netns_rule:
+    pod: ubuntu-demo
+    pod_namespace: default
+    section: blocked
+    rules:
+      - {source: 192.0.2.47, jump: DROP}
+
+- name: Take a section away from all containers of a project
+  drawbridge.docker.container_netns_rule:
+    compose_project: shop
+    section: egress
+    state: absent
+"""
+
+RETURN = r"""
+chain:
+  description: The section's chain.
+  returned: success
+  type: str
+  sample: DB-NS-blocked
+transport:
+  description: The iptables variant that was used.
+  returned: success
+  type: str
+  sample: nft
+containers:
+  description: What was chosen, by name. Returned too when the task failed in some of them.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The container's name, C(namespace/name) of a pod, empty for a bare process or namespace.
+      type: str
+      sample: web
+    id:
+      description: Id of the container or the pod's sandbox.
+      type: str
+    pid:
+      description: A process in the namespace, 0 where there is none.
+      type: int
+      sample: 4711
+    state:
+      description: V(running); V(exited), V(created), V(restarting) and whatever else the engine calls what has no process; V(failed) where the
+        rules could not be written.
+      type: str
+      sample: running
+    reason:
+      description: Why no rules were put in.
+      type: str
+    namespace:
+      description: Inode of the network namespace.
+      type: int
+      sample: 4026532281
+    shared_with:
+      description: Others of the chosen ones that are in the same namespace.
+      type: list
+      elements: str
+    changed:
+      description: Whether anything was changed in its namespace.
+      type: bool
+"""
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.sdk import SdkEngine
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.select import nothing_matches, select
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import SELECTOR_ARGUMENTS, parse_selector
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.target import by_namespace, held, refuse_host_network
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.visited import is_addressable, visited
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.inside import converge_inside
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ns_chain import PREFIX, NsSection, ns_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    MISSING_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
+)
+
+
+def keep_section(task: Task) -> Result:
+    """Bring the section in every chosen namespace to what the task says."""
+    params = task.params
+    section = NsSection(
+        name=params["section"],
+        priority=params["priority"],
+        table=params["table"],
+        parent=params["chain"],
+        established=params["established"],
+        loopback=params["loopback"],
+        families=families_of(params["ip_version"], "ip_version"),
+        purge=params["foreign"] == "purge",
+        present=params["state"] == "present",
+    )
+    wanted = ns_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
+    selector = parse_selector({key: params[key] for key in SELECTOR_ARGUMENTS})
+    targets = select(selector, task.system, lambda: SdkEngine(params["docker_host"]))
+    if not targets and params["missing"] == "fail":
+        raise nothing_matches()
+    refuse_host_network(targets)
+    groups = by_namespace(targets)
+    inside = converge_inside(
+        task.system,
+        task.settings(),
+        wanted,
+        [group[0] for group in groups if is_addressable(group)],
+        lambda target: held(task.system, target),
+    )
+    done = visited(groups, inside)
+    return Result(dict(done.values, chain=PREFIX + section.name), done.warnings, done.failure)
+
+
+def main() -> None:
+    run_module(
+        {
+            **SELECTOR_ARGUMENTS,
+            **MISSING_ARGUMENTS,
+            **ENGINE_ARGUMENTS,
+            **LOCK_ARGUMENTS,
+            **TRANSPORT_ARGUMENTS,
+            "section": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "table": {"type": "str", "choices": ["filter", "mangle", "raw", "nat"], "default": "filter"},
+            "chain": {
+                "type": "str",
+                "choices": ["INPUT", "OUTPUT", "FORWARD", "PREROUTING", "POSTROUTING"],
+                "default": "INPUT",
+            },
+            "priority": {"type": "int", "default": 500},
+            "established": {"type": "bool", "default": True},
+            "loopback": {"type": "bool", "default": True},
+            "ip_version": {"type": "str", "choices": ["ipv4", "ipv6", "both"], "default": "both"},
+            "foreign": {"type": "str", "choices": ["keep", "purge"], "default": "keep"},
+            "rules": {"type": "raw"},
+            "rules_from": {"type": "str"},
+        },
+        keep_section,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,8 @@ class System:
         environment = dict(os.environ, LC_ALL="C", PATH=self.path)
         environment.update(env or {})
         try:
-            process = subprocess.Popen(
+            # The module's own run_command is not at hand here, and this runs in threads that moved to other namespaces.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
             )
             out, err = process.communicate(stdin.encode("utf-8", "surrogateescape"))

@@ -304,7 +304,7 @@ def _reject_with(rule: Rule, path: str) -> Piece:
     value = fields.word(rule["reject_with"], path + ".reject_with")
     if value == "tcp-reset":
         return "--reject-with tcp-reset", BOTH
-    families = {"icmp": (IPV4,), "icmp6": (IPV6,)}.get(value.split("-")[0])
+    families = {"icmp": (IPV4,), "icmp6": (IPV6,)}.get(value.partition("-")[0])
     if families is None:
         raise DrawbridgeError("%s is not tcp-reset, icmp-… or icmp6-…" % quoted(value), path + ".reject_with")
     return "--reject-with " + value, families
@@ -316,9 +316,9 @@ def _nat_target(key: str, option: str) -> Field:
         value = fields.word(rule[key], place)
         host = value[1:value.index("]")] if value.startswith("[") and "]" in value else value
         family = IPV6 if host.count(":") > 1 else IPV4
-        first = host.split("-")[0]
+        first = host.partition("-")[0]
         if family == IPV4:
-            first = first.split(":")[0]
+            first = first.partition(":")[0]
         if first:
             parse_network(first, place)
             return "%s %s" % (option, value), (family,)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Optional
 
+from ..errors import DrawbridgeError
 from .system import System
 
 PROC = "/proc"
@@ -19,9 +20,14 @@ def netns_path(pid: int, proc: str = PROC) -> str:
 
 
 def netns_inode(path: str) -> Optional[int]:
-    """The number that tells one namespace from another; None for a path that is no namespace, or is gone."""
+    """The number that tells one namespace from another; None for a path that is no namespace, or is gone.
+
+    Raises DrawbridgeError where this process may not look.
+    """
     try:
         found, own = os.stat(path), os.stat(PROC + "/self/ns/net")
+    except PermissionError as error:
+        raise DrawbridgeError("cannot look at %s: %s" % (ascii(path), error.strerror), None, "run the task as root (become: true)") from None
     except OSError:
         return None
     return found.st_ino if found.st_dev == own.st_dev else None

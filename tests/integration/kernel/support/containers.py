@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Containers as far as the network goes: processes in namespaces of their own, and an engine that tells of them."""
+import contextlib
+import hashlib
+import os
+import signal
+import subprocess
+import time
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Inspector, NoSuchContainer
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
+from ansible_collections.drawbridge.docker.plugins.modules import container_netns_rule
+
+from .namespace import entered
+
+DEFAULTS = {
+    "name": None, "id": None, "label": None, "compose_project": None, "compose_service": None, "query": None, "pod": None,
+    "pod_namespace": None, "pid": None, "path": None, "missing": "fail", "docker_host": "unused", "lock_timeout": 5,
+    "section": "web", "state": "present", "table": "filter", "chain": "INPUT", "priority": 500, "established": False,
+    "loopback": False, "ip_version": "both", "foreign": "keep", "rules": None, "rules_from": None,
+}
+
+
+class Engine(Inspector):
+    """``before_inspect``: called with the id and how often it was asked for; what a test lets happen in between."""
+
+    def __init__(self):
+        self.inspected = {}
+        self.asked = {}
+        self.before_inspect = lambda container_id, times: None
+
+    def all_containers(self):
+        return [{"Id": item["Id"], "Names": [item["Name"]], "Labels": item["Config"]["Labels"]}
+                for item in self.inspected.values()]
+
+    def inspect(self, container_id):
+        self.asked[container_id] = self.asked.get(container_id, 0) + 1
+        self.before_inspect(container_id, self.asked[container_id])
+        if container_id not in self.inspected:
+            raise NoSuchContainer("no such container")
+        return self.inspected[container_id]
+
+
+class Containers:
+    """Starts and ends them; runs container_netns_rule against them."""
+
+    def __init__(self, variant, monkeypatch):
+        self.variant = variant
+        self.engine = Engine()
+        self.processes = {}
+        monkeypatch.setattr(container_netns_rule, "SdkEngine", lambda _address: self.engine)
+
+    def start(self, name, network="default", labels=None, host=False):
+        """A container; ``network``: as HostConfig.NetworkMode, ``container:NAME`` joins another one's namespace."""
+        identity = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+        here = os.readlink("/proc/thread-self/ns/net")
+        argv = ["sleep", "300"]
+        if network.startswith("container:"):
+            argv = ["nsenter", "--net=/proc/%d/ns/net" % self.pid(network.partition(":")[2])] + argv
+        elif not host:
+            argv = ["unshare", "--net"] + argv
+        process = subprocess.Popen(argv)  # pylint: disable=consider-using-with
+        while not host and os.readlink("/proc/%d/ns/net" % process.pid) == here:
+            time.sleep(0.002)
+        self.processes[name] = process
+        self.engine.inspected[identity] = {
+            "Id": identity, "Name": "/" + name,
+            "State": {"Status": "running", "Running": True, "Pid": process.pid, "StartedAt": "2026-01-01T00:00:00.1Z"},
+            "Config": {"Labels": labels or {}, "Image": "image-of-" + name},
+            "HostConfig": {"NetworkMode": "host" if host else network},
+        }
+        return identity
+
+    def pid(self, name):
+        return self.processes[name].pid
+
+    def tell(self, name, **state):
+        """Change what the engine tells of a container's state."""
+        for item in self.engine.inspected.values():
+            if item["Name"] == "/" + name:
+                item["State"] = dict(item["State"], **state)
+
+    def stop(self, name):
+        """End the process; the engine tells it."""
+        self.kill(name)
+        self.tell(name, Status="exited", Running=False, Pid=0)
+
+    def kill(self, name):
+        """End the process; the engine does not know yet."""
+        os.kill(self.pid(name), signal.SIGKILL)
+        self.processes[name].wait()
+
+    def apply(self, *rules, check=False, **params):
+        """Run the module's job → its Result."""
+        given = dict(DEFAULTS, rules=list(rules), transport=self.variant, **params)
+        return container_netns_rule.keep_section(Task(given, check, System()))
+
+    def save(self, name, variant=None, program="iptables"):
+        """A container's rules without comments and counters."""
+        with entered("/proc/%d/ns/net" % self.pid(name)):
+            text = subprocess.run(["%s-%s-save" % (program, variant or self.variant)], capture_output=True, text=True,
+                                  check=True).stdout
+        return [line.split(" [")[0] for line in text.splitlines() if not line.startswith("#")]
+
+    def rules(self, name, chain="DB-NS-web", **options):
+        """A chain's rules in a container."""
+        prefix = "-A %s " % chain
+        return [line[len(prefix):] for line in self.save(name, **options) if line.startswith(prefix)]
+
+    def sh(self, name, *commands):
+        """Run iptables commands of the test's variant, or other commands, in a container."""
+        with entered("/proc/%d/ns/net" % self.pid(name)):
+            for command in commands:
+                subprocess.run(command.split(), check=True)
+
+
+@contextlib.contextmanager
+def containers(variant, monkeypatch):
+    """Containers that end with the test."""
+    found = Containers(variant, monkeypatch)
+    try:
+        yield found
+    finally:
+        for process in found.processes.values():
+            process.kill()
+            process.wait()

@@ -21,6 +21,14 @@ from .model import IPV4, IPV6, SetType
 _ENTRY = re.compile(r"[0-9A-Fa-f:\[][0-9A-Za-z:./,\[\]%+@_-]*( nomatch| timeout [0-9]+| comment \"[^\"\\\x00-\x1f]*\")*")
 _PLAIN = re.compile(r"[0-9A-Fa-f:.]+(/[0-9.]+)?")
 _PORT = re.compile(r"[0-9]{1,5}")
+# What each part of an entry's comma list may be, by its name in the set's type; ipset itself checks the rest.
+_RANGE = re.compile(r"(?:[0-9A-Fa-f:.]+(?:/[0-9.]+)?|[0-9.]+-[0-9.]+|[0-9A-Fa-f:]+-[0-9A-Fa-f:]+)")
+_PARTS = {
+    "ip": _RANGE,
+    "net": _RANGE,
+    "port": re.compile(r"(?:[a-z0-9-]{1,20}:)?[A-Za-z0-9/-]{1,40}"),
+    "iface": re.compile(r"(?:physdev:)?[A-Za-z0-9_.:@-]{1,15}"),
+}
 
 # Loads entries into a throwaway set of this type and family and gives back what ipset prints.
 KernelSpelling = Callable[[SetType, int, List[str]], Iterable[str]]
@@ -45,7 +53,7 @@ def canonical_entries(
             continue
         spelt = _spelt(entry, kind, path)
         if spelt is None:
-            judged.append(_checked(entry, path))
+            judged.append(_checked(entry, kind, path))
         else:
             result.update(spelt)
     if judged:
@@ -71,12 +79,21 @@ def _spelt(entry: str, kind: SetType, path: Optional[str]) -> Optional[Iterable[
     return None
 
 
-def _checked(entry: str, path: Optional[str]) -> str:
-    if len(entry) > 300 or not _ENTRY.fullmatch(entry):
-        raise DrawbridgeError("%s is not an entry of a set" % quoted(entry), path, "host names are not accepted")
-    first = re.split("[,/ -]", entry, maxsplit=1)[0]
-    if _PLAIN.fullmatch(first) and not first.isdigit():
-        parse_network(first, path)
+def _checked(entry: str, kind: SetType, path: Optional[str]) -> str:
+    """The entry, if nothing in it is a host name, which ipset would look up, or a second entry."""
+    parts = entry.partition(" ")[0].split(",")
+    names = kind.name.partition(":")[2].split(",")
+    fits = len(parts) == len(names) and all(
+        name not in _PARTS or _PARTS[name].fullmatch(part) for name, part in zip(names, parts)
+    )
+    if not fits or len(entry) > 300 or not _ENTRY.fullmatch(entry):
+        raise DrawbridgeError(
+            "%s is not an entry of a %s" % (quoted(entry), kind.name), path, "host names are not accepted"
+        )
+    for name, part in zip(names, parts):
+        if name in ("ip", "net"):
+            for end in part.split("-"):
+                parse_network(end, path)
     return entry
 
 

@@ -31,7 +31,7 @@ _DESTROY_POLL = 0.02
 
 class LiveSet(NamedTuple):
     """A set as the kernel holds it. family is None for types without one; entries is None where they were not read. size: how
-    many it has, None where the kernel does not tell."""
+    many it has, None where the kernel does not tell. references: how many rules and sets name it."""
 
     name: str
     type: SetType
@@ -39,6 +39,7 @@ class LiveSet(NamedTuple):
     maxelem: int = _MIN_MAXELEM
     entries: Optional[FrozenSet[str]] = None
     size: Optional[int] = None
+    references: int = 0
 
 
 class SetTarget(NamedTuple):
@@ -118,6 +119,17 @@ class Ipset:
                         raise
                     time.sleep(_DESTROY_POLL)
 
+    def wait_until_unused(self, names: List[str]) -> None:
+        """Wait until no rule names these sets, for the moment that nft takes. Raises DrawbridgeError where one still does."""
+        deadline = time.monotonic() + _DESTROY_SECONDS
+        while names:
+            used = [name for name, live in self.headers().items() if name in names and live.references]
+            if not used:
+                break
+            if time.monotonic() > deadline:
+                raise DrawbridgeError("the set %s is in use" % used[0], None, "rules still name it: remove them first")
+            time.sleep(_DESTROY_POLL)
+
     def _command(self) -> str:
         return self.system.require("ipset", "ipset")
 
@@ -141,9 +153,11 @@ def parse_headers(text: str) -> Dict[str, LiveSet]:
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
         if "Name" in fields and "Type" in fields:
             name = fields["Name"]
-            size = fields.get("Number of entries", "")
+            size, references = fields.get("Number of entries", ""), fields.get("References", "")
             live = _live_set(name, fields["Type"], fields.get("Header", ""))
-            sets[name] = live._replace(size=int(size) if size.isdigit() else None)
+            sets[name] = live._replace(
+                size=int(size) if size.isdigit() else None, references=int(references) if references.isdigit() else 0
+            )
     return sets
 
 
@@ -206,7 +220,11 @@ def fill_lines(target: SetTarget) -> List[str]:
 
 
 def update_lines(target: SetTarget, live: LiveSet) -> List[str]:
-    """Bring a live set of the same kind to the target's entries: patched where little differs, else swapped."""
+    """Bring a live set of the same kind to the target's entries: patched where little differs, else swapped.
+
+    A patch adds first: at every moment the set has at least what its old and its new content have in common, whichever
+    entries that is spread over. An entry that stays with other options cannot be patched so.
+    """
     if target.entries is None or live.entries is None:
         return []
     added = target.entries - live.entries
@@ -215,8 +233,9 @@ def update_lines(target: SetTarget, live: LiveSet) -> List[str]:
         return []
     fits = len(live.entries) + len(added) <= live.maxelem
     if fits and len(added) + len(gone) <= max(_PATCH_ALWAYS, _PATCH_SHARE * len(live.entries)):
-        lines = ["del %s %s" % (target.name, entry) for entry in sorted(gone)]
-        return lines + ["add %s %s" % (target.name, entry) for entry in sorted(added)]
+        if not {entry.split(" ")[0] for entry in added} & {entry.split(" ")[0] for entry in gone}:
+            lines = ["add %s %s" % (target.name, entry) for entry in sorted(added)]
+            return lines + ["del %s %s" % (target.name, entry) for entry in sorted(gone)]
     scratch = scratch_set(target.name)
     lines = fill_lines(target._replace(name=scratch))
     return lines + ["swap %s %s" % (scratch, target.name), "destroy %s" % scratch]

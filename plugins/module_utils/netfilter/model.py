@@ -75,7 +75,7 @@ class SetType(NamedTuple):
 
     @property
     def has_family(self) -> bool:
-        return not self.name.startswith("bitmap:")
+        return self.name.startswith("hash:") and self.name != "hash:mac"
 
 
 class AddressSet(NamedTuple):

@@ -97,12 +97,10 @@ class SetPlanner:
         """Write the plan and read the sets again. Raises DrawbridgeError where the kernel refuses or differs."""
         if not plan.is_change:
             return
-        try:
-            self.ipset.restore(plan.before)
-            self.ipset.destroy(plan.unused)
-        except IpsetFailed as error:
-            hint = "rules still name it: remove them first" if "in use" in error.message else None
-            raise DrawbridgeError(error.message, None, hint) from None
+        # Both twins, before either is touched.
+        self.ipset.wait_until_unused([change.name for change in plan.sets if _is_given_up(change)])
+        self.ipset.restore(plan.before)
+        self.ipset.destroy(plan.unused)
         self._verify(plan.sets)
 
     def _verify(self, changed: List[SetChange]) -> None:
@@ -117,6 +115,11 @@ class SetPlanner:
                 differs = (held.entries if held else None) != (target.entries if target else None)
             if differs:
                 raise DrawbridgeError("the kernel does not hold what was written: %s" % change.name)
+
+
+def _is_given_up(change: SetChange) -> bool:
+    """Whether the kernel's set has to go, for good or to be made anew."""
+    return change.live is not None and (change.target is None or not ipset.same_kind(change.live, change.target))
 
 
 def _entries_of(held: Optional[LiveSet], kind: SetType) -> FrozenSet[str]:

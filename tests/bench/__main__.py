@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""``make bench``: what Drawbridge costs beside the bare tools, as ratios measured in turns. Not a test."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from tests.lab import lifecycle
+from tests.lab.api import Lab
+from tests.lab.sh import LabError
+
+from . import playbooks, sandbox
+from .measure import Finding, render
+
+HOST = "trixie"
+PARTS = {
+    "playbooks": "whole playbooks over SSH to the lab host trixie, against one that only pings, same variables loaded",
+    "rules": "10,000 rules on the host's side without Ansible, against iptables-restore of the same text",
+    "sets": "a set of 100,000 addresses on the host's side without Ansible, against ipset restore of all of it",
+    "packets": "packets from a client through a router to a published port, against the same without a policy",
+}
+
+
+def main() -> int:
+    """Run the chosen measurements and print a table for each."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS) + " (all if none is named)")
+    parser.add_argument("-n", type=int, default=7, metavar="ROUNDS", help="rounds of each measurement (7)")
+    options = parser.parse_args()
+    unknown = [part for part in options.parts if part not in PARTS]
+    if unknown or options.n < 1:
+        parser.error(f"no such part: {' '.join(unknown)}" if unknown else "at least one round")
+    started = time.monotonic()
+    try:
+        missed = [item.what for part in options.parts or PARTS for item in _part(part, options.n) if item.met == "NO"]
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"\n{time.monotonic() - started:.0f} s, {_load()}.")
+    print("Every target is met." if not missed else "Targets missed:\n  " + "\n  ".join(missed))
+    return 0
+
+
+def _part(part: str, rounds: int) -> list[Finding]:
+    print(f"\n{PARTS[part]}; {_load()} before", flush=True)
+    if part == "playbooks":
+        lifecycle.up([HOST])
+        found = playbooks.all_of(Lab.load().hosts[HOST], rounds)
+    else:
+        found = sandbox.findings(part, rounds)
+    print(render(found), flush=True)
+    print(f"  again with: .build/venv-newest/bin/python -m tests.bench -n {rounds} {part}", flush=True)
+    return found
+
+
+def _load() -> str:
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,6 +11,7 @@ every iptables at hand and compares. What is not plain goes to the judge.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Optional
 
 from ..errors import DrawbridgeError
@@ -41,6 +42,13 @@ _PLAIN = re.compile(
 _PORT_RANGE = re.compile(r"port ([0-9]+):?([0-9]*)")
 
 
+# A host's address as iptables-save prints it, told without a closer look.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_HOST = re.compile(r"(?:%s\.){3}%s/32" % (_OCTET, _OCTET))
+
+
+# A line is asked about where it arrives, and again where it is compared.
+@lru_cache(maxsize=1 << 16)
 def is_plain(line: str) -> bool:
     """Whether iptables-save prints this line as it stands. The sets and the chain that it names have to exist."""
     found = _PLAIN.fullmatch(line)
@@ -57,7 +65,7 @@ def _full(address: str) -> str:
 
 
 def _is_canonical(network: Optional[str]) -> bool:
-    if network is None:
+    if network is None or _HOST.fullmatch(network):
         return True
     try:
         parsed = parse_network(network)
@@ -67,11 +75,13 @@ def _is_canonical(network: Optional[str]) -> bool:
 
 
 def _is_port_range(first: str, last: str) -> bool:
-    ends = [int(end) for end in (first, last) if end]
-    if ends[-1] > 65535 or "%d" * len(ends) % tuple(ends) != first + last:
+    if not last:
+        return str(int(first)) == first and int(first) <= 65535
+    ends = [int(first), int(last)]
+    if ends[-1] > 65535 or "%d%d" % tuple(ends) != first + last:
         return False
     # A range of one port is printed otherwise; so are some that are open at an end, by some versions.
-    return len(ends) == 1 or 0 < ends[0] < ends[1] < 65535
+    return 0 < ends[0] < ends[1] < 65535
 
 
 def leads_to(line: str) -> Optional[str]:

@@ -38,6 +38,7 @@ options:
   priority:
     description:
       - Place among the sections, lowest first, from 0 to 9999. The one of M(drawbridge.docker.host_policy) has 100.
+      - Sections of one priority stand in the order of their names.
     type: int
     default: 500
   established:

@@ -77,7 +77,8 @@ def _priority(rule: str) -> int:
 def wanted_state(
     live: State, owned: Sequence[Owned], rules: Dict[Tuple[str, str], Rules], hooks: List[Hook]
 ) -> State:
-    """The state after the change: our chains whole, our hooks among those of Drawbridge's other owners, by priority."""
+    """The state after the change: our chains whole, our hooks among those of Drawbridge's other owners, by priority
+    and name."""
     state: State = {}
     tables = dict.fromkeys(list(live) + [table for table, _name in rules] + [hook.table for hook in hooks])
     for table in tables:
@@ -89,7 +90,8 @@ def wanted_state(
             others = [rule for rule in was.jumps.get(parent, ()) if not owns(owned, table, target_of(rule) or "")]
             lines = others + [hook_line(hook) for hook in here if hook.parent == parent]
             if lines:
-                jumps[parent] = tuple(sorted(lines, key=_priority))
+                # By name where priorities are the same, or two owners would take turns.
+                jumps[parent] = tuple(sorted(lines, key=lambda rule: (_priority(rule), target_of(rule) or "")))
         if content or jumps:
             state[table] = TableState(content, jumps)
     return state

@@ -31,6 +31,14 @@ def test_a_section_moves_by_its_priority(docker_host):
     assert not docker_host.section(DROP, "one", priority=30).plan.is_change
 
 
+def test_sections_of_one_priority_stand_by_name_and_settle(docker_host):
+    for name in ("b", "a", "c"):
+        docker_host.section(DROP, name, priority=500)
+    assert docker_host.rules("DOCKER-USER", family=6) == [JUMP % (500, name) for name in "abc"]
+    for name in "abc":
+        assert not docker_host.section(DROP, name, priority=500).plan.is_change
+
+
 def test_removing_a_section_leaves_the_others(docker_host):
     docker_host.section(DROP, "one", priority=10)
     docker_host.section(DROP, "two", priority=20)

@@ -54,5 +54,5 @@ def test_check_mode_touches_nothing(manageable):
         after = ways.dumps(manageable)
         assert after != before
         again = play(manageable, tasks, check=True, host_vars=variables)
-        assert not any(again.changed().values())
+        assert not any(again.changed().values()), again.output
         assert ways.dumps(manageable) == after

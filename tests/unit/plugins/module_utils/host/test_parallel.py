@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The same work on many things."""
+import threading
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.parallel import on_all
+
+
+def test_results_are_in_order_and_every_thing_is_done_once():
+    done = []
+    assert on_all(lambda number: done.append(number) or number * 2, range(500)) == [2 * number for number in range(500)]
+    assert sorted(done) == list(range(500))
+
+
+def test_nothing_to_do():
+    assert on_all(str, []) == []
+
+
+def test_several_at_a_time():
+    meeting = threading.Barrier(2, timeout=10)
+    assert on_all(lambda _number: meeting.wait() >= 0, range(2)) == [True, True]
+
+
+def test_the_first_error_is_raised():
+    def work(number):
+        if number == 3:
+            raise ValueError(number)
+
+    with pytest.raises(ValueError, match="3"):
+        on_all(work, range(100))

@@ -73,6 +73,13 @@ def _masked(family: int, packed: bytes, prefix: int) -> bytes:
     return value.to_bytes(len(packed), "big")
 
 
+def contains(outer: Network, inner: Network) -> bool:
+    """Whether all of ``inner`` is in ``outer``; a network contains itself."""
+    if outer.family != inner.family or outer.prefix > inner.prefix:
+        return False
+    return parse_network("%s/%d" % (inner.address, outer.prefix)) == outer
+
+
 def halves(network: Network) -> Tuple[str, ...]:
     """The network's entries in a ``hash:net``, which refuses /0: two /1 instead."""
     if network.prefix:

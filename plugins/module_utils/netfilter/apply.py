@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A plan put into force: sets, rules of each family, sets that are left over; then the kernel is read again.
+"""A plan put into force: sets, rules of each family, nftables' tables, sets that are left over; then the kernel is read again.
 
 What fails half-way is taken back, so that a host holds the old rules or the new ones, and an error says which.
 """
@@ -15,6 +15,7 @@ from ..errors import DrawbridgeError
 from . import ipset
 from .host import Netfilter
 from .ipset import SetTarget
+from .nft_table import spoken, transaction
 from .plan import FamilyPlan, Plan, Planner, SetChange
 from .save import Ruleset
 from .state import State, changes, commit, live_state
@@ -32,6 +33,8 @@ def apply(planner: Planner, plan: Plan) -> None:
             if part.commits:
                 touched.append(family)
                 netfilter.transport.restore(family, part.apply_text)
+        if plan.table_changes:
+            netfilter.nft.load(transaction(plan.table_changes))
     except DrawbridgeError as error:
         _take_back(netfilter, plan, touched, error)
         raise DrawbridgeError("%s; nothing was changed" % error.message, error.path, error.hint) from None
@@ -54,6 +57,7 @@ def verify(planner: Planner, plan: Plan) -> None:
         and change.target.entries is not None
         and (change.name not in live.sets or live.sets[change.name].entries != change.target.entries)
     ]
+    differing += ["nft table " + spoken(change.key) for change in plan.tables if live.tables[change.key] != change.after]
     if differing and planner.plan(live).is_change:
         raise DrawbridgeError(
             "the kernel does not hold what was written: %s" % ", ".join(differing),

@@ -28,6 +28,9 @@ def before_and_after(plan: Plan) -> Dict[str, str]:
         held, wanted = _set_texts(change)
         before.extend(held)
         after.extend(wanted)
+    for table in plan.table_changes:
+        before.extend((table.before or "").splitlines())
+        after.extend((table.after or "").splitlines())
     return {
         "before_header": "netfilter",
         "after_header": "netfilter",

@@ -6,21 +6,23 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional
 
 from ..host.system import System
 from .ipset import Ipset, LiveSet
 from .judge import Judge
-from .model import FAMILIES, IPV6
+from .model import FAMILIES, IPV6, TableKey
+from .nft_table import Nft
 from .save import Ruleset
 from .transport import Transport, detect
 
 
 class Live(NamedTuple):
-    """What the kernel holds. sets: headers of all; entries only of those asked for."""
+    """What the kernel holds. sets: headers of all; entries only of those asked for. tables: of nftables, those asked for."""
 
     rulesets: Dict[int, Ruleset]
     sets: Dict[str, LiveSet]
+    tables: Dict[TableKey, Optional[str]] = {}
 
 
 class Netfilter:
@@ -34,6 +36,7 @@ class Netfilter:
         self.variant = detected.variant
         self.transport = Transport(system, self.variant)
         self.ipset = Ipset(system)
+        self.nft = Nft(system)
         self.judge = Judge(system, self.variant)
         self.families = [family for family in FAMILIES if family != IPV6 or system.read("/proc/net/if_inet6") is not None]
         if IPV6 not in self.families:

@@ -91,6 +91,11 @@ class AddressSet(NamedTuple):
     path: Optional[str] = None
 
 
+# A table of ours in nftables: family and name; and tables as the lines between their braces, None for none at all.
+TableKey = Tuple[int, str]
+NftTables = Dict[TableKey, Optional[List[str]]]
+
+
 class Wanted(NamedTuple):
     """Everything one owner wants of a host's netfilter.
 
@@ -102,6 +107,7 @@ class Wanted(NamedTuple):
     shared: chains of others that a hook needs and that are made, empty, where they do not exist: (table, chain).
     sets: the owner's sets by the user's name for them.
     purge: (table, chain) of others in which every line but our jumps and a bare ``-j RETURN`` is deleted.
+    tables: the owner's own tables in nftables; one that is not named here is left as it is.
     """
 
     chains: List[Chain]
@@ -111,3 +117,4 @@ class Wanted(NamedTuple):
     shared: List[Tuple[str, str]] = []
     sets: Dict[str, AddressSet] = {}
     purge: List[Tuple[str, str]] = []
+    tables: NftTables = {}

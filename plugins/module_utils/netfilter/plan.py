@@ -13,6 +13,7 @@ from .host import Live, Netfilter
 from .ipset import LiveSet, SetTarget
 from .model import Hook, Wanted
 from .names import is_ours, owned_set_prefix
+from .nft_table import TableChange
 from .resolve import Resolver
 from .save import Ruleset, target_of
 from .state import Change, Rules, State, TableState, changes, commit, in_order, in_place, inverse, kept_counters
@@ -57,17 +58,24 @@ class SetChange(NamedTuple):
 
 class Plan(NamedTuple):
     """families: what changes of the rules. sets: what changes of the sets. before: the ipset lines to run before the rules.
-    unused: the sets to destroy after them."""
+    unused: the sets to destroy after them. tables: our tables in nftables, before and after."""
 
     families: Dict[int, FamilyPlan]
     sets: List[SetChange]
     before: List[str]
     unused: List[str]
     warnings: List[str]
+    tables: List[TableChange] = []
 
     @property
     def is_change(self) -> bool:
-        return bool(self.before or self.unused or any(family.commits for family in self.families.values()))
+        return bool(
+            self.before or self.unused or self.table_changes or any(family.commits for family in self.families.values())
+        )
+
+    @property
+    def table_changes(self) -> List[TableChange]:
+        return [change for change in self.tables if change.is_needed]
 
 
 class Planner:
@@ -84,7 +92,8 @@ class Planner:
         if self._sets_matter():
             headers = self.netfilter.ipset.headers()
             sets = self.netfilter.ipset.with_entries(headers, [name for name in headers if self._owns_set(name)])
-        return Live(self.netfilter.rulesets(), sets)
+        tables = [key for key in self.wanted.tables if key[0] in self.netfilter.families]
+        return Live(self.netfilter.rulesets(), sets, self.netfilter.nft.read(tables))
 
     def _sets_matter(self) -> bool:
         if self.wanted.owner or self.wanted.sets:
@@ -112,7 +121,14 @@ class Planner:
                     plan = self._family_plan(family, live, rules)
             families[family] = plan
             final.extend(mine.values())
-        return self._with_sets(families, final, live, resolver.warnings)
+        return self._with_tables(self._with_sets(families, final, live, resolver.warnings), live)
+
+    def _with_tables(self, plan: Plan, live: Live) -> Plan:
+        if not live.tables:
+            return plan
+        wanted, warnings = self.netfilter.nft.canonical({key: self.wanted.tables[key] for key in live.tables})
+        tables = [TableChange(key, text, wanted[key]) for key, text in live.tables.items()]
+        return plan._replace(tables=tables, warnings=plan.warnings + warnings)
 
     def _family_plan(self, family: int, live: Live, rules: Dict[Tuple[str, str], Rules]) -> FamilyPlan:
         ruleset = live.rulesets[family]

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..docker.escape import ROUTED_MODES
 from ..docker.state import Network, PublishedPort
@@ -22,6 +22,14 @@ class Published(NamedTuple):
     protocol: str
 
 
+class NetworkFacts(NamedTuple):
+    """A Docker bridge network: its name, its interface on the host, and its subnets of both families."""
+
+    name: str
+    bridge: str
+    subnets: List[str]
+
+
 class HostFacts(NamedTuple):
     """The engine's view of the host.
 
@@ -30,6 +38,7 @@ class HostFacts(NamedTuple):
     closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
     subnets: the networks, of both families, behind closed bridges.
     swarm: whether the engine is in a swarm.
+    networks: Docker's bridge networks.
     known: False where the engine could not be asked. Then the rest is empty, and what the kernel holds is left as it is.
     """
 
@@ -39,6 +48,7 @@ class HostFacts(NamedTuple):
     subnets: List[str]
     swarm: bool
     known: bool = True
+    networks: Sequence[NetworkFacts] = ()
 
 
 def unknown_host(swarm: bool) -> HostFacts:
@@ -54,6 +64,7 @@ def host_facts(networks: List[Network], ports: List[PublishedPort], swarm: bool)
         closed_bridges={family: [] for family in FAMILIES},
         subnets=[],
         swarm=swarm,
+        networks=[NetworkFacts(item.name, item.bridge, item.subnets) for item in networks if item.bridge is not None],
     )
     for network in networks:
         if network.bridge is None:

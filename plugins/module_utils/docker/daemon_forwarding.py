@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What an engine does about IP forwarding, and its ``ip-forward`` key that keeps it from that.
+
+Measured on 20.10, 26.1 and 28.5: an engine turns IPv4 forwarding on when it is started, from 28 on also when a network is
+made; IPv6 forwarding when it is started with an IPv6 network, and when one is made. With ``ip-forward: false`` never.
+"""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Optional
+
+from ..errors import DrawbridgeError
+from ..host.system import System
+from . import daemon_running
+from .daemon import find_daemon
+from .daemon_arguments import arguments
+from .daemon_config import Configured, Wish, configure
+
+KEY = "ip-forward"
+SET = "set"
+REQUIRE = "require"
+IGNORE = "ignore"
+MODES = (SET, REQUIRE, IGNORE)
+
+_OFF = Wish({KEY: False})
+_DEFAULT = Wish({}, (KEY,))
+_COMES_BACK = (
+    "Docker turns IP forwarding on again when it is started, IPv6 forwarding when an IPv6 network is made, and from 28 on"
+    " IPv4 forwarding when any network is made"
+)
+
+
+class Kept(NamedTuple):
+    """What was done to the engine's configuration; ``configured`` is None where nothing was looked at or to do."""
+
+    configured: Optional[Configured]
+    warnings: List[str]
+
+    @property
+    def restart_required(self) -> bool:
+        return self.configured is not None and self.configured.restart_required
+
+    @property
+    def changed(self) -> bool:
+        return self.configured is not None and self.configured.changed
+
+
+def has_engine(system: System) -> bool:
+    """Whether Docker is installed or runs on this host."""
+    return system.which("dockerd") is not None or find_daemon(system) is not None
+
+
+def keep_off(system: System, mode: str, check_mode: bool, note: str = daemon_running.NOTE) -> Kept:
+    """Keep the engine from turning forwarding on, demand that it is kept from it, or say what comes.
+
+    Raises DrawbridgeError where it is demanded and is not so, or where the engine would not start with the key.
+    """
+    if not has_engine(system):
+        return Kept(None, [])
+    if _flag_says_so(system):
+        return Kept(None, [])
+    done = configure(system, _OFF, check_mode or mode != SET, note)
+    if mode == SET:
+        return Kept(done, done.warnings + ([_until_restart()] if done.restart_required else []))
+    if not done.changed:
+        return Kept(done, [_until_restart()] if done.restart_required else [])
+    if mode == REQUIRE:
+        raise DrawbridgeError(
+            "%s does not say %s: false, and %s" % (done.path, KEY, _COMES_BACK),
+            "daemon_config",
+            "set it by docker_daemon_config and restart the engine, or let this task set it",
+        )
+    nftables = done.before.get("firewall-backend") == "nftables"
+    refuses = "the engine has the nftables backend: it refuses to start, and to make networks, while IP forwarding is off"
+    return Kept(None, ["%s, unless daemon.json says %s: false" % (refuses if nftables else _COMES_BACK, KEY)])
+
+
+def _flag_says_so(system: System) -> bool:
+    """Whether the unit starts dockerd with it, which a file that states it too would be at odds with."""
+    return "--%s=false" % KEY in arguments(system, find_daemon(system)).next
+
+
+def leave_to_engine(system: System, mode: str, check_mode: bool, note: str = daemon_running.NOTE) -> Kept:
+    """Take the key out again."""
+    if mode != SET or not has_engine(system):
+        return Kept(None, [])
+    done = configure(system, _DEFAULT, check_mode, note)
+    return Kept(done, done.warnings)
+
+
+def _until_restart() -> str:
+    return "the engine has to be restarted: until then a new network may turn forwarding on again"

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""IP forwarding brought to what is wanted: in the kernel, at boot, and against the engine that would turn it on again."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, NamedTuple, Optional
+
+from ..docker import daemon_forwarding
+from ..docker.daemon_forwarding import Kept
+from ..host import sysctl
+from ..host.system import System
+from ..netfilter.model import IPV4, IPV6
+from .forwarding import (
+    Forwarding,
+    boot_settings,
+    host_settings,
+    loses_advertisements,
+    said_again,
+    without,
+)
+
+# After 99-sysctl.conf, which some distributions link to /etc/sysctl.conf.
+BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge.conf"
+POLICY_BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge-policy.conf"
+
+
+class Toggled(NamedTuple):
+    """before, after: kernel settings that change, by name. boot_before, boot_after: our file's settings."""
+
+    before: Dict[str, str]
+    after: Dict[str, str]
+    boot_before: Dict[str, str]
+    boot_after: Dict[str, str]
+    kept: Kept
+    warnings: List[str]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.after) or self.boot_before != self.boot_after or self.kept.changed
+
+
+class Host(NamedTuple):
+    """The host, as far as forwarding goes. daemon_config: set, require or ignore. boot_file: ours, for one owner."""
+
+    system: System
+    daemon_config: str
+    check_mode: bool
+    boot_file: str = BOOT_FILE
+
+
+def keep(host: Host, wanted: Forwarding, boot_old: Optional[Mapping[str, str]] = None) -> Toggled:
+    """Bring the host to ``wanted``.
+
+    boot_old: what of our file stays beside it; None for all that it says. Raises DrawbridgeError, before anything is
+    changed where the engine's configuration is the reason.
+    """
+    system = host.system
+    said = sysctl.read_boot(system, host.boot_file)
+    now = {name: sysctl.value_now(system, name) for name in host_settings()}
+    kept = Kept(None, [])
+    if wanted.turns_host_off:
+        kept = daemon_forwarding.keep_off(system, host.daemon_config, host.check_mode)
+    boot = boot_settings(said if boot_old is None else boot_old, wanted, now, kept.configured is not None)
+    differing = sysctl.differing(system, wanted.settings())
+    told = {name: wanted.settings()[name] for name, value in differing.items() if value is not None}
+    again = said_again(boot, told)
+    before = {name: value for name, value in differing.items() if value is not None}
+    before.update({name: value for name in again for value in [sysctl.value_now(system, name)] if value is not None})
+    warnings = kept.warnings + _missing(differing) + _warnings(system, wanted, boot, told)
+    warnings += ["%s overrides this at boot" % line for line in sysctl.contradictions(system, host.boot_file, boot)]
+    told.update({name: boot[name] for name in again if name in before})
+    if not host.check_mode:
+        if boot != said:
+            sysctl.write_boot(host.boot_file, boot)
+        for name, value in told.items():
+            sysctl.set_now(name, value)
+    changed = {name: value for name, value in told.items() if before[name] != value}
+    return Toggled({name: before[name] for name in changed}, changed, said, boot, kept, warnings)
+
+
+def leave(host: Host, families: List[int], interfaces: List[str]) -> Toggled:
+    """Say nothing about it at boot any more; the kernel's values stay as they are."""
+    said = sysctl.read_boot(host.system, host.boot_file)
+    boot = without(said, families, tuple(interfaces))
+    kept = Kept(None, [])
+    if not interfaces and IPV4 in families:
+        kept = daemon_forwarding.leave_to_engine(host.system, host.daemon_config, host.check_mode)
+    if boot != said and not host.check_mode:
+        sysctl.write_boot(host.boot_file, boot)
+    return Toggled({}, {}, said, boot, kept, kept.warnings)
+
+
+def _missing(differing: Mapping[str, Optional[str]]) -> List[str]:
+    return ["the kernel has no %s now: it is set when the interface comes up" % name for name in sysctl.missing(differing)]
+
+
+def _warnings(system: System, wanted: Forwarding, boot: Mapping[str, str], told: Mapping[str, str]) -> List[str]:
+    """What else follows; told once, by the run that brings it about."""
+    found = []
+    if told and wanted.turns_host_off and wanted.families.get(IPV4) is False:
+        found.append(
+            "with IPv4 forwarding off containers reach no other host, other hosts and VMs behind this one reach nobody through it,"
+            " and ports published over IPv4 are not reached from outside; docker-proxy (IPv6 on IPv4-only networks) and"
+            " connections of the host itself go on"
+        )
+    if told and wanted.turns_host_off and wanted.families.get(IPV6) is False:
+        found.append("with IPv6 forwarding off, nothing is forwarded from and to IPv6 networks of Docker")
+    for name in loses_advertisements(system, wanted):
+        found.append(
+            "%s has its IPv6 default route from router advertisements, which the kernel ignores while it forwards IPv6:"
+            " set net.ipv6.conf.%s.accept_ra to 2" % (name, name)
+        )
+    if told and any(boot.get(name) == "1" for name in host_settings()):
+        found.append(
+            "Docker sets the policy of FORWARD to DROP only when it turns forwarding on itself, which it will not do after"
+            " the next boot: keep the policy by forward_policy"
+        )
+    return found
+
+
+def texts(done: Toggled) -> Dict[str, str]:
+    """Ansible's diff: the kernel's settings, and our file's behind them."""
+    sides = []
+    for kernel, boot in ((done.before, done.boot_before), (done.after, done.boot_after)):
+        lines = ["%s = %s" % item for item in kernel.items()]
+        if done.boot_before != done.boot_after:
+            lines += ["at boot: %s = %s" % item for item in sorted(boot.items())]
+        sides.append("".join(line + "\n" for line in lines))
+    return {"before_header": "IP forwarding", "after_header": "IP forwarding", "before": sides[0], "after": sides[1]}

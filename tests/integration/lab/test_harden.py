@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The playbook harden over an inventory: fragments of groups and hosts, merged, applied, proven by connections."""
+import pytest
+
+from tests.integration.lab.support import expected, policies, ways
+from tests.integration.lab.support.playbook import playbook
+from tests.lab.layout import CLIENTS
+
+HARDEN = "drawbridge.docker.harden"
+ALLOWED = CLIENTS["allowed"]
+WEB = {"published_ports": {"allow": [{"port": port, "sources": ["@friends"]} for port in (8080, 8081, 8083)]}}
+MORE = {
+    "address_sets": {"friends": ["{{ friend_v4 }}"]},
+    "published_ports": {"allow": [{"port": "8100-8103", "sources": ["@friends"]},
+                                  {"port": 5300, "protocol": "UDP", "sources": ["@friends"]}]},
+}
+
+
+def groups(hosts):
+    """Two groups of the same hosts, each with its fragment."""
+    names = {host.name: {} for host in hosts}
+    return {
+        "webservers": {"hosts": names, "vars": {"host_policy__web": WEB}},
+        "more": {"hosts": names, "vars": {"host_policy__more": MORE, "friend_v4": ALLOWED.v4}},
+    }
+
+
+def own(hosts):
+    """Each host's own fragment: the other half of the set, and its port on its second addresses."""
+    return {host.name: {"host_policy__own": {
+        "address_sets": {"friends": [ALLOWED.v6]},
+        "published_ports": {"allow": [{"port": 8082, "address": address, "sources": ["@friends"]}
+                                      for address in (host.spec.v4_second, host.spec.v6_second)]},
+    }} for host in hosts}
+
+
+def test_fragments_become_who_reaches_what(lab, managed):
+    core, hosts = managed
+    options = {"core": core, "groups": groups(hosts), "host_vars": own(hosts)}
+    before = ways.dumps(hosts)
+    predicted = playbook(hosts, HARDEN, check=True, **options)
+    assert ways.dumps(hosts) == before
+    done = playbook(hosts, HARDEN, **options)
+    assert set(done.changed().values()) == {True}
+    for host in hosts:
+        assert done.last(host.name)["diff"] == predicted.last(host.name)["diff"]
+    cells = ways.plain(lab, hosts, expected.one_client_allowed)
+    assert expected.differences(cells, expected.one_client_allowed) == []
+    again = playbook(hosts, HARDEN, **options)
+    assert set(again.changed().values()) == {False}, again.output
+
+
+def without_fragments(hosts):
+    """bookworm has none; the others are in their groups."""
+    return groups([host for host in hosts if host.name != "bookworm"])
+
+
+def test_a_host_without_a_fragment_is_an_error_and_left_alone(manageable):
+    before = ways.dumps(manageable)
+    run = playbook(manageable, HARDEN, groups=without_fragments(manageable), fails=True,
+                   extra={"drawbridge_prerequisites": False},
+                   host_vars={name: values for name, values in own(manageable).items() if name != "bookworm"})
+    assert set(run.failed()) == {"bookworm"}
+    assert "host_policy__" in run.failed()["bookworm"]
+    after = ways.dumps(manageable)
+    assert {name for name, text in after.items() if text != before[name]} == {
+        host.name for host in manageable if host.name != "bookworm"}
+
+
+@pytest.mark.parametrize("profile", ["isolated", "lockdown"])
+def test_a_profile_that_would_shut_ssh_out_is_refused(manageable, profile):
+    before = ways.dumps(manageable)
+    run = playbook(manageable, HARDEN, groups=groups(manageable), host_vars=own(manageable), fails=True,
+                   extra={"drawbridge_prerequisites": False, "host_policy_profile": profile})
+    assert len(run.failed()) == len(manageable)
+    assert all("22" in message for message in run.failed().values()), run.failed()
+    assert ways.dumps(manageable) == before
+
+
+def test_lockdown_with_ssh_allowed(lab, manageable):
+    ssh = {"host_services": {"allow": [{"port": 22, "sources": policies.CONTROLLER}]}}
+    several = {"admin": {"hosts": {host.name: {} for host in manageable}, "vars": {"host_policy__admin": ssh}}}
+    options = {"groups": {**groups(manageable), **several}, "host_vars": own(manageable),
+               "extra": {"drawbridge_prerequisites": False, "host_policy_profile": "lockdown"}}
+    playbook(manageable, HARDEN, **options)
+    cells = ways.plain(lab, manageable, expected.services_closed)
+    assert expected.differences(cells, expected.services_closed) == []
+    assert not any(playbook(manageable, HARDEN, **options).changed().values())
+
+
+def test_a_contradiction_names_both_fragments(manageable):
+    before = ways.dumps(manageable)
+    against = {"host_policy__against": {"published_ports": {"default": "allow"}},
+               "host_policy__for": {"published_ports": {"default": "deny"}}}
+    run = playbook(manageable, HARDEN, groups=groups(manageable), fails=True,
+                   extra={"drawbridge_prerequisites": False}, host_vars={host.name: against for host in manageable})
+    for message in (run.failed()[host.name] for host in manageable):
+        assert "host_policy__against" in message and "host_policy__for" in message
+    assert ways.dumps(manageable) == before

@@ -37,11 +37,17 @@ options:
     description:
       - Which iptables to use. V(auto) takes the variant that holds Docker's chains, or else the one that plain C(iptables) is.
       - Where both variants hold rules and Docker's chains tell nothing, V(auto) fails instead of guessing, and this option decides.
+      - V(python-iptables) writes legacy rules by the Python library of this name instead of C(iptables-restore), in a process of its
+        own. It ends in the same rules, and is slower; every rule is first tried in a throwaway network namespace, and one that the
+        library does not write exactly as C(iptables-restore) does fails the task before anything is changed. Only for hosts on
+        legacy iptables; refused on all others. The host needs C(python3-iptables) (Debian, Ubuntu) or C(python-iptables) (PyPI, with
+        a C compiler) for the Python that runs the task.
     type: str
-    choices: [auto, nft, legacy]
+    choices: [auto, nft, legacy, python-iptables]
     default: auto
 notes:
-  - Rules are loaded with C(iptables-restore --noflush), one commit for each table; the kernel is read again afterwards.
+  - Rules are loaded with C(iptables-restore --noflush), or as O(transport) says, one commit for each table; the kernel is read again
+    afterwards.
 """
 
     # What rules look like, for modules that take a list of them.

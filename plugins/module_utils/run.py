@@ -16,8 +16,11 @@ from .netfilter.converge import Settings
 
 # Options of several modules, documented in the fragments netfilter and engine.
 LOCK_ARGUMENTS: Dict[str, Dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 30}}
-TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+READ_TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "transport": {"type": "str", "choices": ["auto", "nft", "legacy"], "default": "auto"}
+}
+TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "transport": {"type": "str", "choices": ["auto", "nft", "legacy", "python-iptables"], "default": "auto"}
 }
 ENGINE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"}

@@ -87,7 +87,7 @@ def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: Draw
             owned += [(table, chain) for table, state in part.old.items() for chain in state.chains]
             parents = [(table, parent) for table, state in part.old.items() for parent in state.jumps]
             back = [change for change in changes(live_state(now, owned, parents), _without_foreign(part)) if change.is_needed]
-            netfilter.transport.restore(family, "".join(commit(change, {}) for change in back))
+            netfilter.transport.take_back(family, "".join(commit(change, {}) for change in back))
         _take_sets_back(netfilter, plan.sets)
     except DrawbridgeError as error:
         raise DrawbridgeError(

@@ -13,8 +13,9 @@ from .ipset import Ipset, LiveSet
 from .judge import Judge
 from .model import FAMILIES, IPV6, TableKey
 from .nft_table import Nft
+from .python_iptables import PythonIptables, Rehearsal
 from .save import Ruleset
-from .transport import Transport, detect
+from .transport import PYTHON_IPTABLES, Transport, detect
 
 
 class Live(NamedTuple):
@@ -29,12 +30,17 @@ class Netfilter:
     """One variant of iptables, ipset and throwaway namespaces of the host (or network namespace) this process is in."""
 
     def __init__(self, system: System, choice: str) -> None:
-        """choice: nft, legacy or auto. Raises DrawbridgeError where auto would be a guess."""
+        """choice: nft, legacy, python-iptables or auto. Raises DrawbridgeError where auto would be a guess, or the choice is not
+        for this host."""
         self.system = system
         detected = detect(system, choice)
         self.warnings: List[str] = [detected.warning] if detected.warning else []
         self.variant = detected.variant
         self.transport = Transport(system, self.variant)
+        self.rehearsal: Optional[Rehearsal] = None
+        if choice == PYTHON_IPTABLES:
+            written = PythonIptables(system)
+            self.transport, self.rehearsal = written, Rehearsal(written)
         self.ipset = Ipset(system)
         self.nft = Nft(system)
         self.judge = Judge(system, self.variant)

@@ -8,7 +8,7 @@ rule is spelt as iptables-save prints it."""
 from __future__ import annotations
 
 import re
-from typing import Dict, FrozenSet, List, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.netns import NamespaceUnavailable
@@ -152,14 +152,19 @@ class Resolver:
         tables = {table for table, _name in texts}
         declared = [(table, name) for table in tables for name in self.live.rulesets[family].tables.get(table, {})]
         declared += [(chain.table, chain.name) for chain in self.wanted.chains if chain.table in tables]
-        named = dict.fromkeys(
-            name for lines in texts.values() for text in lines for name in _MATCH_SET.findall(text)
-        )
+        named = [name for lines in texts.values() for text in lines for name in _MATCH_SET.findall(text)]
         kinds = {kernel: (self.wanted.sets[name].type, of) for (name, of), kernel in self.names.items()}
-        kinds.update(self._assumed)
+        return Bench(declared, self._stand_ins(family, named, kinds))
+
+    def stand_ins(self, family: int, text: str, targets: Iterable[SetTarget]) -> List[str]:
+        """``ipset restore`` lines for empty sets in the place of those that iptables-restore's input names."""
+        return self._stand_ins(family, _MATCH_SET.findall(text), {target.name: (target.type, target.family) for target in targets})
+
+    def _stand_ins(self, family: int, named: Iterable[str], kinds: Dict[str, Tuple[SetType, int]]) -> List[str]:
+        kinds = {**kinds, **self._assumed}
         for name, live in self.live.sets.items():
             kinds.setdefault(name, (live.type, live.family or family))
-        return Bench(declared, [create_line(name, *kinds[name]) for name in named if name in kinds])
+        return [create_line(name, *kinds[name]) for name in dict.fromkeys(named) if name in kinds]
 
 
 def set_target(
@@ -177,4 +182,3 @@ def set_target(
         except IpsetFailed as error:
             raise DrawbridgeError(error.message.replace("add judged ", ""), wanted.path) from None
     return SetTarget(kernel_name, wanted.type, family, entries)
-

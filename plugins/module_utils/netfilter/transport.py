@@ -19,10 +19,12 @@ from .save import Ruleset
 NFT = "nft"
 LEGACY = "legacy"
 VARIANTS = (NFT, LEGACY)
+# The choice of another way to write legacy rules: see python_iptables.py.
+PYTHON_IPTABLES = "python-iptables"
 
 _PROGRAM = {IPV4: "iptables", IPV6: "ip6tables"}
-# How long iptables-restore waits for the xtables lock (legacy; nft has none), in seconds.
-_XTABLES_WAIT = 30
+# How long to wait for the xtables lock (legacy; nft has none), in seconds.
+XTABLES_WAIT = 30
 _PACKAGE = "iptables"
 _BUSY = re.compile(r"xtables lock|Resource temporarily unavailable|RULESET_GENID|Device or resource busy")
 # iptables-nft-save's only word about a table that it leaves out.
@@ -34,7 +36,7 @@ class RestoreFailed(DrawbridgeError):
 
 
 class Transport:
-    """Reads and writes one variant's rules. Both families."""
+    """Reads and writes one variant's rules by the host's own iptables-save and iptables-restore. Both families."""
 
     def __init__(self, system: System, variant: str, env: Optional[Dict[str, str]] = None) -> None:
         self.system = system
@@ -61,14 +63,19 @@ class Transport:
 
         Raises RestoreFailed with iptables' own words.
         """
-        argv = [self._command(family, "restore"), "--noflush", "--counters", "--wait", str(_XTABLES_WAIT)]
+        argv = [self._command(family, "restore"), "--noflush", "--counters", "--wait", str(XTABLES_WAIT)]
         output = self.system.run(argv, text, self.env)
         if output.rc == 0:
             return
         hint = None
         if _BUSY.search(output.stderr):
-            hint = "somebody else is changing the rules; holders of /run/xtables.lock: %s" % _lock_holders(self.system)
+            path = lock_file(self.env)
+            hint = "somebody else is changing the rules; holders of %s: %s" % (path, lock_holders(self.system, path))
         raise RestoreFailed(words_of(output), None, hint)
+
+    def take_back(self, family: int, text: str) -> None:
+        """Load ``text``, which undoes a ``restore`` that failed half-way: never by the means that has just failed."""
+        self.restore(family, text)
 
     def test(self, family: int, text: str) -> None:
         """Have iptables parse ``text`` without applying it: less than a throwaway namespace tells."""
@@ -117,10 +124,13 @@ class Detected:
 
 
 def detect(system: System, choice: str) -> Detected:
-    """``choice``: nft, legacy, or auto: the variant that holds Docker's chains, else the one that plain iptables is.
+    """``choice``: nft, legacy, or auto: the variant that holds Docker's chains, else the one that plain iptables is; or
+    python-iptables, for hosts where that is legacy.
 
-    Raises DrawbridgeError where both hold rules and neither, or both, hold Docker's.
+    Raises DrawbridgeError where both hold rules and neither, or both, hold Docker's, and for python-iptables on any other host.
     """
+    if choice == PYTHON_IPTABLES:
+        return _legacy_only(detect(system, "auto"))
     if choice != "auto":
         return Detected(choice)
     default = path_variant(system)
@@ -144,6 +154,17 @@ def detect(system: System, choice: str) -> Detected:
     if ours is not None or chosen == default:
         warning = "iptables-%s holds rules too; only iptables-%s, where Docker's chains are, is managed" % (left, chosen)
     return Detected(chosen, warning)
+
+
+def _legacy_only(detected: Detected) -> Detected:
+    # Here and not in the transport: python-iptables makes a legacy table by merely looking.
+    if detected.variant != LEGACY:
+        raise DrawbridgeError(
+            "python-iptables knows legacy iptables only, and this host uses iptables-nft: its rules would be in tables that nobody reads",
+            None,
+            "set transport to auto or nft",
+        )
+    return detected
 
 
 class _Summary:
@@ -188,10 +209,15 @@ def words_of(output: Output) -> str:
     return " ".join(kept)[:500] or "exit status %d" % output.rc
 
 
-def _lock_holders(system: System) -> str:
+def lock_file(env: Dict[str, str]) -> str:
+    """The lock that every legacy iptables command takes. env: what is added to the environment of commands."""
+    return env.get("XTABLES_LOCKFILE") or os.environ.get("XTABLES_LOCKFILE") or "/run/xtables.lock"
+
+
+def lock_holders(system: System, path: str) -> str:
     """Who holds the xtables lock, from the kernel's list of locks."""
     try:
-        inode = os.stat("/run/xtables.lock").st_ino
+        inode = os.stat(path).st_ino
     except OSError:
         return "unknown"
     pids = []

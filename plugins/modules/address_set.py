@@ -119,11 +119,11 @@ def keep_set(task: Task) -> Result:
         present=params["state"] == "present",
         path="entries" if params["src"] is None else params["src"],
     )
-    plan = converge_set(task.system, task.settings(), wanted)
+    outcome = converge_set(task.system, task.settings(), wanted)
     return Result(
         {
-            "changed": plan.is_change,
-            "diff": before_and_after(plan),
+            "changed": outcome.is_change,
+            "diff": before_and_after(outcome.plan),
             "sets": {"ipv4": user_set(wanted.name, 4), "ipv6": user_set(wanted.name, 6)},
         }
     )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Iterable, Tuple
 
@@ -55,6 +56,15 @@ def owned_set_prefix(owner: str) -> str:
     return "DB%s-" % owner
 
 
+_OUR_SET = re.compile(r"DB[A-Z]*-")
+_SCRATCH = "DBT-"
+
+
+def is_our_set(name: str) -> bool:
+    """Whether a set of this name is Drawbridge's, and not one of a moment."""
+    return _OUR_SET.match(name) is not None and not name.startswith(_SCRATCH)
+
+
 def scratch_set(name: str) -> str:
     """A name for the moment of a swap, within ipset's limit whatever the set's own name is."""
-    return "DBT-%08x" % (zlib.crc32(name.encode("utf-8")) & 0xFFFFFFFF)
+    return _SCRATCH + "%08x" % (zlib.crc32(name.encode("utf-8")) & 0xFFFFFFFF)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What boots a host with its rules: the program, its units, and the folder of the boot files."""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, List, Sequence
+
+from ..errors import DrawbridgeError
+from ..host import files
+from ..host.system import System
+from ..netfilter.transport import words_of
+from .files import ETC, PROGRAM, BootFiles
+from .script import SCRIPT
+
+UNITS = "/etc/systemd/system"
+SERVICE = "drawbridge.service"
+_RUN = "%s/%s" % (ETC, PROGRAM)
+
+# Before anything has an address or publishes a port, after those that load rules of their own.
+_UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
+[Unit]
+Description=Drawbridge, the firewall of this Docker host
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target docker.service docker.socket
+After=local-fs.target systemd-modules-load.service
+After=nftables.service netfilter-persistent.service ufw.service firewalld.service iptables.service ip6tables.service ipset.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+TimeoutStartSec=120
+ExecStart=/bin/sh {run} boot
+ExecReload=/bin/sh {run} boot
+ExecStopPost=/bin/sh {run} failed
+
+[Install]
+WantedBy=sysinit.target docker.service
+""".format(run=_RUN)
+
+# Units that load a whole ruleset, or flush everything, when they start, stop or are reloaded.
+_OTHERS = ("nftables", "netfilter-persistent", "ufw", "iptables", "ip6tables")
+_RELOADED = ("nftables", "iptables", "ip6tables")
+_HEAD = "# Written by the Ansible collection drawbridge.docker: this unit may take Drawbridge's rules, which come back at once.\n"
+
+
+def unit_files() -> Dict[str, str]:
+    """Every unit file by path."""
+    found = {os.path.join(UNITS, SERVICE): _UNIT}
+    for name in _OTHERS:
+        text = "%s[Service]\n" % _HEAD
+        verbs = ["ExecStartPost", "ExecStopPost"] + (["ExecReload"] if name in _RELOADED else [])
+        text += "".join("%s=-+/bin/sh %s again\n" % (verb, _RUN) for verb in verbs)
+        found[os.path.join(UNITS, name + ".service.d", "drawbridge.conf")] = text
+    return found
+
+
+class Installation:
+    """Of the boot program and its units on this host."""
+
+    def __init__(self, system: System, ssh_ports: Sequence[int]) -> None:
+        self.system = system
+        self.boot_files = BootFiles(system)
+        self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n"}
+
+    def missing(self) -> List[str]:
+        """The paths whose content differs, and the unit where systemd does not start it."""
+        folder = self.boot_files.folder
+        names = [name for name, text in self.own_files.items() if not folder.exists or folder.read(name) != text]
+        found = [os.path.join(ETC, name) for name in names]
+        found += [path for path, text in unit_files().items() if self.system.read(path) != text]
+        if not found and self._systemctl("is-active", SERVICE) != "active":
+            found.append(SERVICE)
+        if not found and self._systemctl("is-enabled", SERVICE) != "enabled":
+            found.append(SERVICE)
+        return found
+
+    def present(self) -> List[str]:
+        """What of it is there already."""
+        paths = [ETC] + list(unit_files())
+        return [path for path in paths if os.path.lexists(path)]
+
+    def write(self) -> None:
+        """Have the files and the unit. The boot files themselves are the caller's to write before."""
+        for path, text in unit_files().items():
+            if self.system.read(path) != text:
+                files.replace(path, text.encode("utf-8"))
+        # Otherwise the unit would take this start for the one of a boot, and forget a change that waits to be confirmed.
+        os.makedirs("/run/drawbridge", 0o700, exist_ok=True)
+        files.replace("/run/drawbridge/loaded", b"", 0o600)
+        self._must("daemon-reload")
+        self._must("enable", SERVICE)
+
+    def start(self) -> None:
+        """Load the rules once by the unit. It waits for the host's lock, so the caller must not hold it."""
+        self._must("start", SERVICE)
+
+    def write_own(self) -> None:
+        """Have the folder, the program in it and what it needs to know."""
+        self.boot_files.folder.make()
+        for name, text in self.own_files.items():
+            if self.boot_files.folder.read(name) != text:
+                self.boot_files.folder.write(name, text)
+
+    def remove(self) -> None:
+        """Take everything away. The rules that are in force stay until the host is booted."""
+        self._systemctl("disable", SERVICE)
+        for path in unit_files():
+            files.remove(path)
+            folder = os.path.dirname(path)
+            if folder != UNITS and not os.listdir(folder):
+                os.rmdir(folder)
+        self._must("daemon-reload")
+        self._systemctl("stop", SERVICE)
+        self._systemctl("reset-failed", SERVICE)
+        self.boot_files.folder.discard()
+
+    def _systemctl(self, *words: str) -> str:
+        return self.system.run([self._program(), *words]).stdout.strip()
+
+    def _must(self, *words: str) -> None:
+        output = self.system.run([self._program(), *words])
+        if output.rc != 0:
+            raise DrawbridgeError("systemctl %s: %s" % (" ".join(words), words_of(output)))
+
+    def _program(self) -> str:
+        if not os.path.isdir("/run/systemd/system"):
+            raise DrawbridgeError("this host was not booted by systemd, which has to load the rules at boot")
+        return self.system.require("systemctl", "systemd")

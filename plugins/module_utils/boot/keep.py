@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A change of the kernel's rules, and the boot files that follow it or take it back."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+from ..errors import DrawbridgeError
+from ..netfilter.host import Live, Netfilter
+from .files import BootFiles
+
+
+def changed_with_files(
+    files: BootFiles, netfilter: Netfilter, read: Callable[[], Live], live: Live, work: Optional[Callable[[], None]], wait: bool
+) -> None:
+    """Do ``work``, which changes the kernel, and write what it came to.
+
+    read, live: reads the kernel, and what it held before. work: None where the files alone are to be put right. wait: the new
+    generation waits for a confirmation.
+    Raises DrawbridgeError where the files cannot be written; the rules are then those from before.
+    """
+    if not files.are_in_step(live):
+        files.write(files.texts(netfilter, live), files.has_next)
+    if work is None:
+        return
+    files.begin()
+    work()
+    try:
+        files.write(files.texts(netfilter, read()), wait)
+    except DrawbridgeError as error:
+        _take_back(files, error)
+
+
+def _take_back(files: BootFiles, cause: DrawbridgeError) -> None:
+    try:
+        files.run("restore")
+    except DrawbridgeError as error:
+        raise DrawbridgeError("%s; taking the change back failed too: %s" % (cause.message, error.message)) from None
+    raise DrawbridgeError("%s; the rules from before are in force again" % cause.message, cause.path, cause.hint) from None

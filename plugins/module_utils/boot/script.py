@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The program that brings a host to a saved generation of rules without Python: at boot, and when a change is taken back."""
+
+from __future__ import annotations
+
+# A generation is a folder: variant (nft or legacy), sets (ipset restore), ipv4 and ipv6 (iptables-restore), tables (nft -f), fallback4 and
+# fallback6, ssh (ports), digest (sha256 of the others). Loading one makes everything of ours what the generation says, whatever is there: one
+# commit for each table, lines of others are not touched.
+SCRIPT = r"""#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# Written by the Ansible collection drawbridge.docker; changes are overwritten.
+#
+#   boot          load the current generation; where that fails, close what containers publish, and fail
+#   again         the same for another firewall's unit that took the rules; does nothing before the first boot
+#   failed        close what containers publish if systemd had to end this program
+#   previous      go back to the generation before the current one
+#   restore       go back to the newest generation
+#   commit        make the prepared generation the current one
+#   confirm ID    keep the change that the checkpoint ID covers
+#   rollback ID   take it back
+#   wait ID N     the same in N seconds
+set -u
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C
+umask 077
+ETC=/etc/drawbridge
+STATE=/var/lib/drawbridge
+RUN=/run/drawbridge
+LOCK=/run/drawbridge.lock
+
+say() { echo "drawbridge: $*" >&2; }
+
+# Two texts in, what is live and what is wanted, divided by a line %%. Out: iptables-restore input that leads from one to the other.
+RULES='
+function ours(chain) { return chain ~ /^DBX?-/ || chain == "DOCKER-FILTER" }
+function target(rule,   words, count, i) {
+    gsub(/"([^"\\]|\\.)*"/, "", rule)
+    count = split(rule, words, " ")
+    for (i = 1; i < count; i++) if (words[i] == "-j" || words[i] == "-g") return words[i + 1]
+    return ""
+}
+function remember_table(name) { table = name; if (!(name in known)) { known[name] = 1; order[++tables] = name } }
+function remember_chain(name, policy) {
+    exists[side, table, name] = 1
+    if (!ours(name)) { if (side == "want") declared[table] = declared[table] " " name }
+    else chains[side, table] = chains[side, table] " " name
+}
+function remember_rule(line,   parent, rule) {
+    rule = line; sub(/^-[AI] /, "", rule)
+    parent = rule; sub(/ .*/, "", parent); sub(/^[^ ]+ ?/, "", rule)
+    if (line ~ /^-I/) sub(/^[0-9]+ /, "", rule)
+    if (ours(parent)) { body[side, table, parent] = body[side, table, parent] "-A " parent " " rule "\n"; return }
+    if (side == "live") length_of[table, parent]++
+    if (ours(target(rule))) {
+        if (!((table, parent) in hooked)) { hooked[table, parent] = 1; parents[table] = parents[table] " " parent }
+        jumps[side, table, parent] = jumps[side, table, parent] rule "\n"
+        if (side == "live" && ++on_top[table, parent] != length_of[table, parent]) displaced[table, parent] = 1
+    } else if (parent == "FORWARD" && target(rule) == "DOCKER-USER") entered[side, table] = 1
+}
+function rehook(parent,   before, after, lines, count, i) {
+    before = jumps["live", table, parent]; after = jumps["want", table, parent]
+    if (before == after && (keep || !((table, parent) in displaced))) return
+    count = split(before, lines, "\n")
+    for (i = 1; i < count; i++) text = text "-D " parent " " lines[i] "\n"
+    count = split(after, lines, "\n")
+    for (i = 1; i < count; i++) text = text "-I " parent " " i " " lines[i] "\n"
+}
+function commit(   names, count, i, gone, rules) {
+    text = rules = gone = ""
+    count = split(declared[table], names, " ")
+    for (i = 1; i <= count; i++) if (!(("live", table, names[i]) in exists)) text = text ":" names[i] " - [0:0]\n"
+    count = split(chains["want", table], names, " ")
+    for (i = 1; i <= count; i++) {
+        if ((("live", table, names[i]) in exists) && body["live", table, names[i]] == body["want", table, names[i]]) continue
+        text = text ":" names[i] " - [0:0]\n"
+        rules = rules body["want", table, names[i]]
+    }
+    count = split(chains["live", table], names, " ")
+    for (i = 1; i <= count; i++) if (!(("want", table, names[i]) in exists)) {
+        text = text ":" names[i] " - [0:0]\n"
+        gone = gone "-X " names[i] "\n"
+    }
+    if (entered["want", table] && !entered["live", table]) text = text "-I FORWARD 1 -j DOCKER-USER\n"
+    count = split(parents[table], names, " ")
+    for (i = 1; i <= count; i++) rehook(names[i])
+    if (text rules gone != "") printf "*%s\n%s%s%sCOMMIT\n", table, text, rules, gone
+}
+BEGIN { side = "live" }
+$0 == "%%" { side = "want"; next }
+/^\*/ { remember_table(substr($0, 2)) }
+/^:/ { remember_chain(substr($1, 2)) }
+/^-[AI] / { remember_rule($0) }
+END { for (at = 1; at <= tables; at++) { table = order[at]; commit() } }
+'
+
+# ipset list -t and a generation of sets in, ipset restore input out: what exists is filled by swap, a set of another type is made anew,
+# and a set that is not ours is left alone where it exists.
+SETS='
+BEGIN { side = "live" }
+$0 == "%%" { side = "want"; next }
+side == "live" {
+    if ($1 == "Name:") name = $2
+    if ($1 == "Type:") kind[name] = $2
+    if ($1 == "Header:") family[name] = $2 == "family" ? $3 : ""
+    next
+}
+$1 == "create" && ($2 in kind) {
+    if ($2 ~ /^DBT-/) print "flush " $2
+    if ($2 !~ /^DB[A-Z]*-/) { foreign[$2] = 1; next }
+    if (kind[$2] == $3 && (family[$2] == "" || family[$2] == $5)) next
+    print "destroy " $2
+}
+$1 == "add" && ($2 in foreign) { next }
+{ print }
+'
+
+tool() { command -v "$1-$variant-$2" || command -v "$1-$2"; }
+
+families() { [ -e /proc/net/if_inet6 ] && echo 4 6 || echo 4; }
+
+load_rules() { # FILE FAMILY KEEP
+    case $2 in 4) program=iptables;; *) program=ip6tables;; esac
+    save=$(tool $program save) && restore=$(tool $program restore) || { say "$program-$variant is not installed"; return 1; }
+    for attempt in 1 2 3; do
+        live=$("$save") || return 1
+        text=$(printf '%s\n%%%%\n' "$live" | cat - "$1" | awk -v keep="$3" "$RULES") || return 1
+        [ -n "$text" ] || return 0
+        # What is live may change between both commands.
+        printf '%s\n' "$text" | "$restore" --noflush --wait 30 && return 0
+    done
+    say "$program cannot load $1"
+    return 1
+}
+
+load_sets() { # FILE
+    [ -s "$1" ] || return 0
+    live=$(ipset list -t) || { say "ipset does not work"; return 1; }
+    printf '%s\n%%%%\n' "$live" | cat - "$1" | awk "$SETS" | ipset -exist restore || { say "ipset cannot load $1"; return 1; }
+}
+
+load_tables() { # FILE
+    if ! command -v nft >/dev/null; then
+        [ ! -s "$1" ] || { say "nft is not installed"; return 1; }
+        return 0
+    fi
+    {
+        { nft list tables; cat "$1"; } | grep -oE '^table (ip6?|inet) drawbridge[a-z-]*' | sort -u | while read -r _ table; do
+            printf 'add table %s\ndelete table %s\n' "$table" "$table"
+        done
+        cat "$1"
+    } | nft -f - || { say "nft cannot load $1"; return 1; }
+}
+
+drop_other_sets() { # FILE
+    command -v ipset >/dev/null || return 0
+    for name in $(ipset list -n | grep '^DB[A-Z]*-'); do
+        grep -q "^create $name " "$1" && continue
+        # nft lets go of a set a moment after the rules went.
+        for attempt in 1 2 3 4 5 6 7 8 9 10; do
+            ipset destroy "$name" 2>/dev/null && break
+            sleep 0.2
+        done
+    done
+}
+
+whole() { # GENERATION [FILE]: nothing is missing, nothing is damaged
+    if [ $# -eq 1 ]; then
+        (cd "$1" && sha256sum --check --status --strict digest) 2>/dev/null && return 0
+        say "$1 is missing or damaged"
+        return 1
+    fi
+    (cd "$1" && grep "  $2\$" digest | sha256sum --check --status --strict) 2>/dev/null
+}
+
+load() { # GENERATION KEEP
+    whole "$1" || return 1
+    variant=$(cat "$1/variant")
+    load_sets "$1/sets" || return 1
+    for family in $(families); do load_rules "$1/ipv$family" "$family" "$2" || return 1; done
+    load_tables "$1/tables" || return 1
+    drop_other_sets "$1/sets"
+}
+
+# Without any file: all that is new from outside, but SSH.
+last_resort() { # FAMILY
+    case $1 in
+        4) types='-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST'; icmp=icmp; client=68;;
+        *) types='-m addrtype --dst-type LOCAL,ANYCAST'; icmp=ipv6-icmp; client=546;;
+    esac
+    cat <<EOT
+*mangle
+:DB-GUARD - [0:0]
+-I PREROUTING 1 -j DB-GUARD
+-A DB-GUARD -i lo -j RETURN
+-A DB-GUARD -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+-A DB-GUARD -p $icmp -j RETURN
+-A DB-GUARD -p udp -m udp --dport $client -j RETURN
+-A DB-GUARD -p tcp -m multiport --dports $ssh -j RETURN
+-A DB-GUARD $types -j DROP
+COMMIT
+*filter
+:DOCKER-USER - [0:0]
+:DB-USER-policy - [0:0]
+-I FORWARD 1 -j DOCKER-USER
+-I DOCKER-USER 1 -j DB-USER-policy
+-A DB-USER-policy -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+-A DB-USER-policy -m conntrack --ctstate DNAT -j DROP
+COMMIT
+EOT
+}
+
+fallback() { # GENERATION
+    variant=nft ssh=22
+    whole "$1" variant && variant=$(cat "$1/variant")
+    whole "$1" ssh && ssh=$(cat "$1/ssh")
+    for family in $(families); do
+        if whole "$1" "fallback$family" && load_rules "$1/fallback$family" "$family" 0; then
+            say "IPv$family: the ports that containers are known to publish are closed"
+        else
+            last_resort "$family" >"$RUN/last-resort"
+            load_rules "$RUN/last-resort" "$family" 0 && say "IPv$family: everything new from outside but SSH is refused"
+            rm -f "$RUN/last-resort"
+        fi
+    done
+}
+
+load_or_close() { # GENERATION KEEP
+    load "$1" "$2" && return 0
+    say "the rules in $1 are not in force"
+    fallback "$1"
+    return 1
+}
+
+generation() { # the newest one: prepared during a change that is not confirmed yet, else the current one
+    if [ -e "$ETC/next" ]; then echo "$ETC/next"; else echo "$ETC/current"; fi
+}
+
+point() { # NAME GENERATION
+    ln -sfn "$2" "$ETC/$1.new" && mv -T "$ETC/$1.new" "$ETC/$1"
+}
+
+tidy() { # remove what no name points to
+    for folder in "$ETC"/generations/*; do
+        kept=
+        for name in current previous next; do
+            [ "$(readlink "$ETC/$name")" = "generations/${folder##*/}" ] && kept=1
+        done
+        [ -n "$kept" ] || rm -rf "$folder"
+    done
+}
+
+commit() {
+    if [ "$(readlink "$ETC/next")" = "$(readlink "$ETC/current")" ]; then
+        rm -f "$ETC/next"
+    elif [ -L "$ETC/next" ]; then
+        [ ! -L "$ETC/current" ] || point previous "$(readlink "$ETC/current")"
+        mv -T "$ETC/next" "$ETC/current" || return 1
+    fi
+    rm -f "$ETC/dirty"
+    tidy
+}
+
+forget_change() { # what a reboot did not confirm
+    rm -rf "$STATE/checkpoint" "$STATE/deciding"
+    if [ -L "$ETC/next" ]; then
+        say "a change was not confirmed before the reboot: the rules before it are in force"
+        rm -f "$ETC/next"
+        tidy
+    fi
+}
+
+boot() {
+    mkdir -p "$RUN"
+    [ -e "$RUN/loaded" ] || forget_change
+    : >"$RUN/loaded"
+    load_or_close "$(generation)" 0
+}
+
+previous() {
+    [ -L "$ETC/previous" ] || { say "there is no previous generation"; return 1; }
+    load "$ETC/previous" 1 || { load_or_close "$ETC/current" 1; return 1; }
+    ln -sfn "$(readlink "$ETC/previous")" "$ETC/next" && commit
+}
+
+# Confirming and taking back exclude each other: whoever renames the checkpoint's folder decides.
+decide() { # ID
+    [ "$(cat "$STATE/checkpoint/id" 2>/dev/null)" = "$1" ] && mv -T "$STATE/checkpoint" "$STATE/deciding" 2>/dev/null && return 0
+    say "there is no checkpoint $1: it was confirmed, or its change was taken back"
+    return 3
+}
+
+confirm() { # ID
+    decide "$1" || return 3
+    if [ -e "$STATE/deciding/waiter" ]; then
+        read -r pid started <"$STATE/deciding/waiter"
+        [ "$(awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$pid/stat" 2>/dev/null)" = "$started" ] && kill -- "-$pid"
+    else
+        systemctl stop "drawbridge-rollback-$1.timer"
+    fi
+    [ ! -L "$ETC/next" ] || commit || { say "the change is in force, but not in the boot files"; result=1; }
+    rm -rf "$STATE/deciding"
+    return "${result:-0}"
+}
+
+rollback() { # ID
+    decide "$1" || return 3
+    mkdir -p "$RUN"
+    load_or_close "$STATE/deciding" 1
+    result=$?
+    if [ -d "$ETC" ]; then rm -f "$ETC/next" "$ETC/dirty"; tidy; fi
+    rm -rf "$STATE/deciding"
+    say "the change that was not confirmed is taken back"
+    return $result
+}
+
+locked() { # another run may be in the middle of its own change
+    exec 9>>"$LOCK"
+    flock -w 30 9 2>/dev/null
+    "$@"
+}
+
+case ${1-} in
+    boot) locked boot;;
+    again) [ ! -e "$RUN/loaded" ] || locked boot;;
+    failed) [ "${SERVICE_RESULT:-success}" = success ] || [ "$SERVICE_RESULT" = exit-code ] || fallback "$(generation)";;
+    previous) previous;;
+    restore) load_or_close "$(generation)" 1;;
+    commit) commit;;
+    confirm) locked confirm "$2";;
+    rollback) locked rollback "$2";;
+    wait) sleep "$3"; locked rollback "$2";;
+    *) say "what to do? boot, again, failed, previous, restore, commit, confirm ID, rollback ID, wait ID SECONDS"; exit 2;;
+esac
+"""

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ansible module: have a host boot with its rules."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: boot_restore
+short_description: Have a Docker host boot with Drawbridge's rules in force
+version_added: 0.1.0
+description:
+  - Saves all of Drawbridge's rules and sets to files that only root can read, and sets up a systemd unit that loads them before the network
+    and Docker start. Neither Python nor Ansible nor a network is needed for that.
+  - Where this was done, every module of this collection that changes rules or sets keeps the files in step, and puts them right where they are
+    missing or damaged. The generation before the current one is kept.
+  - If the rules cannot be loaded, a fixed ruleset without sets closes the ports that containers are known to publish, SSH stays open, and the unit
+    fails with the reason in the journal.
+  - Where nftables.service, netfilter-persistent, ufw or iptables-services are started, stopped or reloaded by systemd and take the rules along, they
+    are loaded again in the same job. Docker's own rules, taken by the same reload, come back when Docker is restarted.
+  - The role P(drawbridge.docker.boot_restore#role) is this module as a role.
+author:
+  - The Drawbridge authors (@drawbridge)
+extends_documentation_fragment:
+  - drawbridge.docker.netfilter
+  - drawbridge.docker.netfilter.transport
+options:
+  state:
+    description:
+      - V(absent) removes the unit and the files. The rules that are in force stay so until the host is booted.
+    type: str
+    choices: [present, absent]
+    default: present
+  ssh_ports:
+    description: The TCP ports that stay open if the rules cannot be loaded.
+    type: list
+    elements: int
+    default: [22]
+requirements:
+  - systemd on the host
+seealso:
+  - module: drawbridge.docker.firewall_checkpoint
+"""
+
+EXAMPLES = r"""
+- name: The host boots with its rules
+  drawbridge.docker.boot_restore:
+
+- name: SSH listens on two ports
+  drawbridge.docker.boot_restore:
+    ssh_ports: [22, 2222]
+"""
+
+RETURN = r"""
+transport:
+  description: The iptables variant that the rules are saved for.
+  returned: success and O(state=present)
+  type: str
+  sample: nft
+written:
+  description: What was, or would be, written.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/drawbridge/boot.sh, /etc/systemd/system/drawbridge.service]
+"""
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.install import Installation
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
+)
+
+
+def keep_boot(task: Task) -> Result:
+    """Have the unit and its files, or not."""
+    for index, port in enumerate(task.params["ssh_ports"]):
+        if not 0 < port < 65536:
+            raise DrawbridgeError("%d is not a port" % port, "ssh_ports[%d]" % index)
+    installation = Installation(task.system, task.params["ssh_ports"] or [22])
+    with locked(task.settings()):
+        result = _removed(task, installation) if task.params["state"] == "absent" else _installed(task, installation)
+    if task.params["state"] == "present" and result.values["changed"] and not task.check_mode:
+        installation.start()
+    return result
+
+
+def _removed(task: Task, installation: Installation) -> Result:
+    there = installation.present()
+    if there and not task.check_mode:
+        installation.remove()
+    return Result({"changed": bool(there), "written": there})
+
+
+def _installed(task: Task, installation: Installation) -> Result:
+    netfilter = Netfilter(task.system, task.params["transport"])
+    live = Live(netfilter.rulesets(), {})
+    written = installation.missing()
+    outdated = not installation.boot_files.folder.exists or not installation.boot_files.are_in_step(live)
+    if not task.check_mode and (written or outdated):
+        installation.write_own()
+        if outdated:
+            boot_files = installation.boot_files
+            boot_files.write(boot_files.texts(netfilter, live), boot_files.has_next)
+        if written:
+            installation.write()
+    values = {"changed": bool(written or outdated), "transport": netfilter.variant}
+    return Result(dict(values, written=written + (["/etc/drawbridge/current"] if outdated else [])), netfilter.warnings)
+
+
+def main() -> None:
+    run_module(
+        {
+            **LOCK_ARGUMENTS,
+            **TRANSPORT_ARGUMENTS,
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "ssh_ports": {"type": "list", "elements": "int", "default": [22]},
+        },
+        keep_boot,
+    )
+
+
+if __name__ == "__main__":
+    main()

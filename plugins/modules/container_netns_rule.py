@@ -79,6 +79,7 @@ options:
     choices: [keep, purge]
     default: keep
 seealso:
+  - module: drawbridge.docker.container_netns_info
   - module: drawbridge.docker.docker_user_chain
 """
 

@@ -30,7 +30,6 @@ class EngineSource(Source):
         self._selector = selector
         # Targets are entered by several threads; clients of an engine are made for one.
         self._guard = threading.Lock()
-        self.inspected: Dict[str, JsonObject] = {}
 
     def find(self) -> List[Target]:
         listed = self._engine.all_containers()
@@ -39,8 +38,8 @@ class EngineSource(Source):
         found = list(self._inspect(matching))
         if self._selector.query is not None:
             found = chosen(self._selector.query, found)
-        self.inspected = {_text(item.get("Id")): item for item in found}
-        return sorted((self._target(item) for item in found), key=lambda target: (target.name, target.id))
+        targets = [self._target(item)._replace(details=item) for item in found]
+        return sorted(targets, key=lambda target: (target.name, target.id))
 
     def lost(self, target: Target) -> Optional[str]:
         try:

@@ -66,6 +66,11 @@ def select(selector: Selector, system: System, engine: Callable[[], Inspector]) 
     return first
 
 
+def every_container(system: System, engine: Inspector) -> List[Target]:
+    """All of an engine's containers, by name."""
+    return EngineSource(system, engine, Selector()).find()
+
+
 def nothing_matches() -> DrawbridgeError:
     """The error of a task that chooses nothing."""
     return DrawbridgeError("no container matches", None, "missing: ignore makes that no error")

@@ -37,14 +37,14 @@ class Selector(NamedTuple):
     pid: of a process in the namespace. path: of a namespace, as ``/run/netns/blue``.
     """
 
-    name: Optional[str]
-    id: Optional[str]
-    labels: Tuple[Tuple[str, Optional[str]], ...]
-    query: Optional[str]
-    pod: Optional[str]
-    pod_namespace: Optional[str]
-    pid: Optional[int]
-    path: Optional[str]
+    name: Optional[str] = None
+    id: Optional[str] = None
+    labels: Tuple[Tuple[str, Optional[str]], ...] = ()
+    query: Optional[str] = None
+    pod: Optional[str] = None
+    pod_namespace: Optional[str] = None
+    pid: Optional[int] = None
+    path: Optional[str] = None
 
     @property
     def asks_engine(self) -> bool:

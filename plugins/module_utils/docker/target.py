@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
 from ..host.process import netns_inode, netns_path, started
@@ -42,7 +42,8 @@ class Target(NamedTuple):
     name, id: as its source calls it; empty where it has none. state: ``running``, or as the source calls what is not.
     pid: a process in the namespace, 0 for none. since: when the source says that it was started. born: when the kernel says
     that the process was. path: the namespace's file. inode: its number; None where there is none.
-    reason: why no rule can be put into it; None where one can.
+    reason: why no rule can be put into it; None where one can. details: all that an engine tells of a container, ``{}`` of
+    what is none.
     """
 
     source: Source
@@ -55,6 +56,7 @@ class Target(NamedTuple):
     path: str
     inode: Optional[int]
     reason: Optional[str]
+    details: Dict[str, Any] = {}
 
     @property
     def is_host_network(self) -> bool:

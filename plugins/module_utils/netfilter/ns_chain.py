@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from ..errors import DrawbridgeError
-from .model import Chain, Hook, Line, Wanted
+from .model import IPV4, Chain, Hook, Line, Wanted
 from .packed import rule_lines
 from .section import section_chain
 
@@ -24,7 +24,10 @@ _ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 # The interface option by which a chain sees the loopback; FORWARD never does.
 _LOOPBACK = {"INPUT": "-i", "PREROUTING": "-i", "OUTPUT": "-o", "POSTROUTING": "-o"}
 # The engine's resolver answers at 127.0.0.11, by lines of its own in nat: neither loopback traffic nor those are ours.
-_RESOLVER = {"OUTPUT": "-d 127.0.0.11/32 -j RETURN", "POSTROUTING": "-s 127.0.0.11/32 -j RETURN"}
+_RESOLVER = {
+    "OUTPUT": ("-d 127.0.0.11/32 -j RETURN",),
+    "POSTROUTING": ("-s 127.0.0.11/32 -j RETURN", "-d 127.0.0.11/32 -j RETURN"),
+}
 
 
 class NsSection(NamedTuple):
@@ -67,8 +70,8 @@ def _first_lines(section: NsSection) -> List[Line]:
     lines: List[Line] = []
     if section.loopback and section.parent in _LOOPBACK and section.table != "nat":
         lines.append(Line("%s lo -j RETURN" % _LOOPBACK[section.parent]))
-    if section.table == "nat" and section.parent in _RESOLVER:
-        lines.append(Line(_RESOLVER[section.parent], (4,)))
+    if section.table == "nat":
+        lines.extend(Line(text, (IPV4,)) for text in _RESOLVER.get(section.parent, ()))
     if section.established and section.table == "filter":
         lines.append(Line(_ESTABLISHED))
     return lines

@@ -11,15 +11,17 @@ import time
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Inspector, NoSuchContainer
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
-from ansible_collections.drawbridge.docker.plugins.modules import container_netns_rule
+from ansible_collections.drawbridge.docker.plugins.modules import container_netns_info, container_netns_rule
 
 from .namespace import entered
 
-DEFAULTS = {
+SELECTORS = {
     "name": None, "id": None, "label": None, "compose_project": None, "compose_service": None, "query": None, "pod": None,
-    "pod_namespace": None, "pid": None, "path": None, "missing": "fail", "docker_host": "unused", "lock_timeout": 5,
-    "section": "web", "state": "present", "table": "filter", "chain": "INPUT", "priority": 500, "established": False,
-    "loopback": False, "ip_version": "both", "foreign": "keep", "rules": None, "rules_from": None,
+    "pod_namespace": None, "pid": None, "path": None, "missing": "fail", "docker_host": "unused",
+}
+DEFAULTS = {
+    **SELECTORS, "lock_timeout": 5, "section": "web", "state": "present", "table": "filter", "chain": "INPUT", "priority": 500,
+    "established": False, "loopback": False, "ip_version": "both", "foreign": "keep", "rules": None, "rules_from": None,
 }
 
 
@@ -50,10 +52,12 @@ class Containers:
         self.variant = variant
         self.engine = Engine()
         self.processes = {}
-        monkeypatch.setattr(container_netns_rule, "SdkEngine", lambda _address: self.engine)
+        for module in (container_netns_rule, container_netns_info):
+            monkeypatch.setattr(module, "SdkEngine", lambda _address: self.engine)
 
-    def start(self, name, network="default", labels=None, host=False):
-        """A container; ``network``: as HostConfig.NetworkMode, ``container:NAME`` joins another one's namespace."""
+    def start(self, name, network="default", labels=None, host=False, config=(), mounts=()):
+        """A container; ``network``: as HostConfig.NetworkMode, ``container:NAME`` joins another one's namespace. ``config``:
+        more of its HostConfig; ``mounts``: folders and files of the host that are in it."""
         identity = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
         here = os.readlink("/proc/thread-self/ns/net")
         argv = ["sleep", "300"]
@@ -69,7 +73,8 @@ class Containers:
             "Id": identity, "Name": "/" + name,
             "State": {"Status": "running", "Running": True, "Pid": process.pid, "StartedAt": "2026-01-01T00:00:00.1Z"},
             "Config": {"Labels": labels or {}, "Image": "image-of-" + name},
-            "HostConfig": {"NetworkMode": "host" if host else network},
+            "HostConfig": {"NetworkMode": "host" if host else network, **dict(config)},
+            "Mounts": [{"Type": "bind", "Source": path} for path in mounts],
         }
         return identity
 
@@ -96,6 +101,12 @@ class Containers:
         """Run the module's job → its Result."""
         given = dict(DEFAULTS, rules=list(rules), transport=self.variant, **params)
         return container_netns_rule.keep_section(Task(given, check, System()))
+
+    def look(self, **params):
+        """Run container_netns_info's job → its containers by name."""
+        result = container_netns_info.look(Task(dict(SELECTORS, **params), False, System()))
+        assert result.values["changed"] is False
+        return {entry["name"]: entry for entry in result.values["containers"]}
 
     def save(self, name, variant=None, program="iptables"):
         """A container's rules without comments and counters."""

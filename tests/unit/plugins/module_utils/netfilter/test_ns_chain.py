@@ -24,7 +24,7 @@ def lines(rules=(), **changes):
     ({"table": "mangle", "parent": "POSTROUTING"}, ["-o lo -j RETURN"]),
     ({"table": "raw", "parent": "PREROUTING"}, ["-i lo -j RETURN"]),
     ({"table": "nat", "parent": "OUTPUT", "loopback": False}, ["-d 127.0.0.11/32 -j RETURN"]),
-    ({"table": "nat", "parent": "POSTROUTING"}, ["-s 127.0.0.11/32 -j RETURN"]),
+    ({"table": "nat", "parent": "POSTROUTING"}, ["-s 127.0.0.11/32 -j RETURN", "-d 127.0.0.11/32 -j RETURN"]),
     ({"table": "nat", "parent": "PREROUTING"}, []),
 ])
 def test_what_passes_first(changes, first):

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The policy of filter's FORWARD: what becomes of a packet that no rule decides about."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping
+
+from ..errors import DrawbridgeError
+from .host import Netfilter
+from .model import IPV4
+from .save import Ruleset
+from .transport import find_command
+
+TABLE = "filter"
+CHAIN = "FORWARD"
+ACCEPT = "ACCEPT"
+DROP = "DROP"
+POLICIES = (ACCEPT, DROP)
+_PROGRAM = {True: "iptables", False: "ip6tables"}
+
+
+def policies_in(rulesets: Mapping[int, Ruleset]) -> Dict[int, str]:
+    """By family. A table that nobody made yet lets everything pass."""
+    found = {}
+    for family, ruleset in rulesets.items():
+        chain = ruleset.chain(TABLE, CHAIN)
+        found[family] = ACCEPT if chain is None else chain.policy
+    return found
+
+
+def policy_text(policy: str) -> str:
+    """iptables-restore input. With --noflush, naming a built-in chain sets its policy and leaves its rules (measured, nft
+    and legacy)."""
+    return "*%s\n:%s %s [0:0]\nCOMMIT\n" % (TABLE, CHAIN, policy)
+
+
+def set_policies(netfilter: Netfilter, wanted: Mapping[int, str]) -> None:
+    """Make the change and read the kernel again. Raises DrawbridgeError."""
+    for family, policy in wanted.items():
+        netfilter.transport.restore(family, policy_text(policy))
+    now = policies_in(netfilter.rulesets())
+    if any(now[family] != policy for family, policy in wanted.items()):
+        raise DrawbridgeError("the kernel does not hold the policy of FORWARD that was written", None, "run again")
+
+
+def command(netfilter: Netfilter, family: int, policy: str) -> str:
+    """The command line that sets a policy, for a unit."""
+    program = find_command(netfilter.system, _PROGRAM[family == IPV4], netfilter.variant, "restore")
+    # iptables has no word for the variant where a distribution ships one only.
+    return "%s -w 30 -t %s -P %s %s" % (program[: -len("-restore")], TABLE, CHAIN, policy)

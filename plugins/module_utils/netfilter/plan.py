@@ -113,12 +113,12 @@ class Planner:
             rules = resolver.rules(family)
             mine = {key: target for key, target in targets.items() if key[1] == family}
             plan = self._family_plan(family, live, rules)
-            if plan.commits:
-                renamed = _next_generations(mine.values(), live, resolver, family)
-                if renamed:
-                    rules = {key: tuple(_renamed(rule, renamed) for rule in chain) for key, chain in rules.items()}
-                    mine = {key: target._replace(name=renamed.get(target.name, target.name)) for key, target in mine.items()}
-                    plan = self._family_plan(family, live, rules)
+            renamed = _next_generations(mine.values(), live, resolver, family)
+            # A set that changes alone needs no second name: between its old and its new content there is nothing.
+            if renamed and (plan.commits or len(renamed) > 1):
+                rules = {key: tuple(_renamed(rule, renamed) for rule in chain) for key, chain in rules.items()}
+                mine = {key: target._replace(name=renamed.get(target.name, target.name)) for key, target in mine.items()}
+                plan = self._family_plan(family, live, rules)
             families[family] = plan
             final.extend(mine.values())
         self._rehearse(families, final, live, resolver)
@@ -194,8 +194,7 @@ class Planner:
 def _next_generations(
     targets: Iterable[SetTarget], live: Live, resolver: Resolver, family: int
 ) -> Dict[str, str]:
-    """Sets whose content changes together with rules get their other generation's name, so that rules and sets switch in
-    one commit."""
+    """The other generation's names for sets whose content changes, so that all of them switch with the rules."""
     renamed: Dict[str, str] = {}
     for target in targets:
         held = live.sets.get(target.name)

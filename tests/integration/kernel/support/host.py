@@ -39,7 +39,7 @@ class Host:
     def address_set(self, name, entries, kind="hash:net", mode="exact", present=True, check=False):
         """What address_set does."""
         wanted = UserSet(name, kind, frozenset(entries), mode, present, "entries")
-        return converging.converge_set(self.system, converging.Settings("auto", 5, check), wanted)
+        return converging.converge_set(self.system, converging.Settings("auto", 5, check), wanted).plan
 
     def planned(self, wanted):
         """The planner and its plan, for tests that apply it by themselves."""

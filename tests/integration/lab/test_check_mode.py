@@ -16,10 +16,8 @@ CHANGED = [
     {"drawbridge.docker.address_set": {"name": "office", "entries": ["192.0.2.0/26"]}},
     {"drawbridge.docker.docker_user_chain": {"section": "web", "rules": RULES[:1], "priority": 20}},
     {"drawbridge.docker.nat_filter_chain": {"default": "allow"}},
-    policies.POLICY,
+    policies.task({"published_ports": {"default": "deny"}}),
 ]
-
-
 REMOVED = [
     {"drawbridge.docker.host_policy": {"state": "absent"}},
     {"drawbridge.docker.nat_filter_chain": {"state": "absent"}},
@@ -37,7 +35,7 @@ def test_each_task_does_what_check_mode_said(manageable):
         for host in manageable:
             told = [(result["changed"], result["diff"]) for result in run.of(host.name)]
             assert told[0::2] == told[1::2]
-            assert [changed for changed, _diff in told] == [True] * len(both)
+            assert [changed for changed, _diff in told] == [True] * len(both), run.output
     assert not any(play(manageable, REMOVED).changed().values())
 
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Packages of Debian for what the lab's hosts do not have: fetched from the machine's own mirror, unpacked on a host."""
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.lab.api import Host
+
+from .playbook import ROOT
+
+CACHE = ROOT / ".build" / "debs"
+SUITE = "trixie"
+TIMEOUT = 120
+
+
+def fetched(name: str) -> Path:
+    """A package's file; the test is skipped where no mirror gives it."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    found = sorted(CACHE.glob("%s_*.deb" % name))
+    if not found:
+        try:
+            _apt("update", cwd=CACHE)
+            _apt("download", name, cwd=CACHE)
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip("no mirror gives Debian's %s: %s" % (name, error))
+        found = sorted(CACHE.glob("%s_*.deb" % name))
+    return found[0]
+
+
+def unpacked(host: Host, name: str, folder: str) -> None:
+    """Unpack a package into a folder of the host, without installing it."""
+    host.run(["sh", "-c", "cat > /tmp/unpack.deb && dpkg-deb -x /tmp/unpack.deb %s && rm /tmp/unpack.deb" % folder],
+             input=fetched(name).read_bytes())
+
+
+def _apt(*words: str, cwd: Path) -> None:
+    state = CACHE / "apt"
+    for part in ("lists/partial", "cache/archives/partial"):
+        (state / part).mkdir(parents=True, exist_ok=True)
+    (state / "status").touch()
+    (state / "sources.list").write_text("deb %s %s main\n" % (_mirror(), SUITE), encoding="ascii")
+    options = {"Dir::State": state, "Dir::State::Lists": state / "lists", "Dir::State::status": state / "status",
+               "Dir::Cache": state / "cache", "Dir::Etc::SourceList": state / "sources.list",
+               "Dir::Etc::SourceParts": "/nonexistent", "Acquire::Check-Valid-Until": "false", "APT::Sandbox::User": "root"}
+    argv = ["apt-get", "--quiet", *("-o%s=%s" % item for item in options.items()), *words]
+    subprocess.run(argv, cwd=str(cwd), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+
+
+def _mirror() -> str:
+    listed = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(CREATED_BY)|$(SITE)"],
+                            capture_output=True, text=True, check=True).stdout
+    sites = [line.split("|", 3)[3] for line in listed.splitlines() if line.startswith("Debian|Debian|Packages|")]
+    if not sites:
+        raise OSError("this machine's apt knows no mirror of Debian")
+    return sites[0]

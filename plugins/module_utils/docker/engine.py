@@ -28,8 +28,10 @@ class EngineError(DrawbridgeError):
 class Engine(ABC):
     """A running engine. Each method asks it anew; the answers are its JSON, not interpreted.
 
-    All of them raise EngineUnreachable or EngineError.
+    All of them raise EngineUnreachable or EngineError. is_concurrent: several threads may ask at once.
     """
+
+    is_concurrent = False
 
     @abstractmethod
     def version(self) -> Dict[str, Any]:

@@ -53,6 +53,8 @@ class SocketEngine(Engine, Inspector):
     API version is the engine's own newest, taken from ``/_ping``: 20.10 speaks at most 1.41, 29 at least 1.44.
     """
 
+    is_concurrent = True
+
     def __init__(self, docker_host: str = DEFAULT_HOST, timeout: float = TIMEOUT) -> None:
         path = socket_path(docker_host)
         if path is None:

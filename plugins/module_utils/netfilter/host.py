@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
 
+from ..host.parallel import on_all
 from ..host.system import System
 from .ipset import Ipset, LiveSet
 from .judge import Judge
 from .model import FAMILIES, IPV6, TableKey
 from .nft_table import Nft
-from .python_iptables import PythonIptables, Rehearsal
 from .save import Ruleset
 from .transport import PYTHON_IPTABLES, Transport, detect
+
+if TYPE_CHECKING:
+    from .python_iptables import Rehearsal
 
 
 class Live(NamedTuple):
@@ -39,6 +42,8 @@ class Netfilter:
         self.transport = Transport(system, self.variant)
         self.rehearsal: Optional[Rehearsal] = None
         if choice == PYTHON_IPTABLES:
+            from .python_iptables import PythonIptables, Rehearsal  # pylint: disable=import-outside-toplevel
+
             written = PythonIptables(system)
             self.transport, self.rehearsal = written, Rehearsal(written)
         self.ipset = Ipset(system)
@@ -50,4 +55,4 @@ class Netfilter:
 
     def rulesets(self) -> Dict[int, Ruleset]:
         """All tables of each family."""
-        return {family: self.transport.read(family) for family in self.families}
+        return dict(zip(self.families, on_all(self.transport.read, self.families)))

@@ -61,6 +61,16 @@ options:
         the task descends from, so C(become) makes no difference. Other connection types than SSH are not checked.
     type: bool
     default: false
+  confirm_timeout:
+    description:
+      - Seconds within which the controller has to open a new connection to the host after the change, and confirm it. V(0) for no confirmation.
+      - Before anything is changed, the host itself is told to go back to what it had (rules, jumps and sets of Drawbridge, nothing of others)
+        unless it is confirmed in time. It does so also if the controller is gone or the play was ended. A host that is booted
+        before the confirmation boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.
+      - The task fails if the host takes the change back. A run that changes nothing has nothing to confirm.
+      - Under a checkpoint that M(drawbridge.docker.firewall_checkpoint) armed before, that one covers this task too.
+    type: int
+    default: 0
 notes:
   - "C(address_sets): a mapping of names to lists of addresses and networks of both families. Entries name a set as C(@name). Names have
     letters, digits, C(_), C(.) and C(-), at most 18. C(@name) may also be a set that M(drawbridge.docker.address_set) keeps."
@@ -76,12 +86,22 @@ notes:
   - "An entry has C(port) (a number or a range as V(8000-8010)), C(protocol) (V(tcp) if left out, V(udp), V(sctp), for host services also
     V(icmp), which means ping and has no port), C(address) (an address of the host, every one if left out) and C(sources), a list of
     addresses, networks, C(@name) and V(any), which has to be there. An empty list means nobody."
+  - "C(forwarding): C(ipv4) and C(ipv6) (V(true) or V(false)) for the host, C(interfaces) with the same two keys by interface name, and
+    C(daemon_config), as the options of M(drawbridge.docker.ip_forward)."
+  - "C(forward_policy): C(ipv4) and C(ipv6) (V(accept) or V(drop)), as M(drawbridge.docker.forward_policy) keeps them."
+  - "C(daemon): keys of C(daemon.json) as the options of M(drawbridge.docker.docker_daemon_config), V(null) takes a key out. The engine is not
+    restarted, see RV(restart_required)."
+  - What narrows is done before the rules go in, what widens after them. What a policy no longer says about forwarding and the policy of
+    C(FORWARD), and with O(state=absent) all of it, is no longer said at boot either. The kernel's values and C(daemon.json) stay as they are.
   - An entry says who may reach its port. Also where the default is V(allow), nobody else does.
   - Host names are refused.
 seealso:
   - module: drawbridge.docker.address_set
   - module: drawbridge.docker.docker_user_chain
   - module: drawbridge.docker.docker_firewall_info
+  - module: drawbridge.docker.ip_forward
+  - module: drawbridge.docker.forward_policy
+  - module: drawbridge.docker.docker_daemon_config
 """
 
 EXAMPLES = r"""
@@ -125,6 +145,11 @@ transport:
   returned: success
   type: str
   sample: nft
+confirm_seconds:
+  description: How long it took to confirm the change over a new connection.
+  returned: when a change was to be confirmed
+  type: float
+  sample: 0.231
 engine_reachable:
   description:
     - Whether the engine told its networks and published ports.
@@ -132,15 +157,20 @@ engine_reachable:
   returned: success and O(state=present)
   type: bool
   sample: true
+restart_required:
+  description: Whether the engine has to be restarted for what C(daemon) or C(forwarding) say to hold.
+  returned: success
+  type: bool
+  sample: false
 """
 
 import json
-from typing import Any, List
+from typing import Any, List, Optional
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import Engagement, ask
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge, locked
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
@@ -154,28 +184,48 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     Task,
     run_module,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.policy import Toggles, is_concerned
 
 
 def keep_policy(task: Task) -> Result:
     """Bring the host to what the policy says."""
     if task.params["state"] == "absent":
+        toggles = Toggles(task.system, task.settings(), None) if is_concerned(None) else None
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_policy())
-        return Result(outcome.result(), outcome.warnings)
+        return _with_toggles(task, toggles, Result(outcome.result(), outcome.warnings))
     if task.params["profile"] is not None:
         raise DrawbridgeError("a profile is what fragments are laid over: there are none", "profile")
     policy = parse_policy(_decoded(task.params["policy"]))
+    toggles = Toggles(task.system, task.settings(), policy) if is_concerned(policy) else None
     answers: List[Engagement] = []
 
     def wanted(netfilter: Netfilter) -> Wanted:
         answers.append(ask(connect(task.params["docker_host"]), task.system))
         if not task.params["allow_lockout"]:
             refuse_lockout(task.system, netfilter.ipset, policy, answers[0].facts)
-        return compile_policy(policy, answers[0].facts)
+        rules = compile_policy(policy, answers[0].facts)
+        if toggles is not None:
+            toggles.narrow(netfilter)
+        return rules
 
     outcome = converge(task.system, task.settings(), wanted)
     told = answers[0]
     warnings = [told.warning] if told.warning else []
-    return Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings + outcome.warnings)
+    result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings + outcome.warnings)
+    return _with_toggles(task, toggles, result)
+
+
+def _with_toggles(task: Task, toggles: Optional[Toggles], rules: Result) -> Result:
+    """The rest of the toggles, once the rules are in force, and all of it in the result."""
+    if toggles is None:
+        return Result(dict(rules.values, restart_required=False), rules.warnings)
+    with locked(task.settings()):
+        toggles.widen(Netfilter(task.system, task.params["transport"]))
+    done = toggles.result()
+    values = dict(rules.values, changed=rules.values["changed"] or done.changed, restart_required=done.restart_required)
+    if done.diffs:
+        values["diff"] = [values["diff"], *done.diffs]
+    return Result(values, rules.warnings + done.warnings)
 
 
 def _decoded(text: Any) -> Any:
@@ -198,6 +248,7 @@ def main() -> None:
             "profile": {"type": "str", "choices": ["edge", "internal", "isolated", "lockdown"]},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "allow_lockout": {"type": "bool", "default": False},
+            "confirm_timeout": {"type": "int", "default": 0},
         },
         keep_policy,
         required_if=[["state", "present", ["policy", "fragments"], True]],

@@ -127,7 +127,7 @@ restart_required:
   sample: true
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_forwarding import MODES
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_keys import MODES
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import IPV4, IPV6
@@ -146,7 +146,7 @@ def keep_forwarding(task: Task) -> Result:
         if params["state"] == "absent":
             done = ip_forward.leave(host, list(families) or [IPV4, IPV6], list(interfaces))
         elif families:
-            done = ip_forward.keep(host, Forwarding(families, interfaces))
+            done = ip_forward.keep(host, [Forwarding(families, interfaces)])
         else:
             raise DrawbridgeError("neither ipv4 nor ipv6 is given", None, "say which shall be on or off")
     return Result(

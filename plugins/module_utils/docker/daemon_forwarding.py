@@ -18,12 +18,9 @@ from . import daemon_running
 from .daemon import find_daemon
 from .daemon_arguments import arguments
 from .daemon_config import Configured, Wish, configure
+from .daemon_keys import REQUIRE, SET
 
 KEY = "ip-forward"
-SET = "set"
-REQUIRE = "require"
-IGNORE = "ignore"
-MODES = (SET, REQUIRE, IGNORE)
 
 _OFF = Wish({KEY: False})
 _DEFAULT = Wish({}, (KEY,))

@@ -14,6 +14,12 @@ from ..netfilter.address import quoted
 
 Release = Tuple[int, ...]
 
+# What to do about the key ip-forward where forwarding is turned off: write it, demand it, or leave it alone.
+SET = "set"
+REQUIRE = "require"
+IGNORE = "ignore"
+MODES = (SET, REQUIRE, IGNORE)
+
 _BOOL = "true or false"
 _BACKEND = "iptables or nftables"
 _MARK = "a mark, as 0x1 or 0x1/0x3"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Tuple
 
 from ..netfilter.model import FAMILIES
+from .choices import sections
 from .model import Entry, Policy, Sources, Target
 
 
@@ -28,12 +29,14 @@ def policy_data(policy: Policy) -> Dict[str, Any]:
         data["published_ports"] = _section(ports.allow, default=ports.default, direct=ports.direct)
     if services is not None:
         data["host_services"] = _section(services.allow, default=services.default)
+    data.update({key: section.data() for key, section in sections(policy)})
     return data
 
 
 def origins(policy: Policy, path: str = "policy") -> Dict[str, str]:
     """Places in :func:`policy_data` → the places where the user wrote it, for errors that name the former."""
     found = {"%s.address_sets.%s" % (path, name): item.path for name, item in policy.address_sets.items()}
+    found.update({"%s.%s" % (path, key): choices.path for key, choices in sections(policy)})
     for section in (policy.published_ports, policy.host_services):
         if section is None:
             continue

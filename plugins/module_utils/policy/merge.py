@@ -16,6 +16,7 @@ from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
 from ..netfilter.model import FAMILIES
 from . import check
+from .choices import Choices
 from .entries import together
 from .model import Entry, HostServices, NamedAddresses, Policy, PublishedPorts
 from .schema import POLICY_KEYS, parse_policy
@@ -35,10 +36,11 @@ class Fragment(NamedTuple):
 
 
 class _Stated(NamedTuple):
-    """Something that a fragment says."""
+    """Something that a fragment says, and where, if that is needed."""
 
     fragment: Fragment
     value: Any
+    place: str = ""
 
 
 def parse_fragment(name: str, raw: Any) -> Fragment:
@@ -70,6 +72,9 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
         leave_alone=_names(ordered, "leave_alone"),
         published_ports=_published_ports(ordered),
         host_services=_host_services(ordered),
+        forwarding=_choices(ordered, "forwarding"),
+        forward_policy=_choices(ordered, "forward_policy"),
+        daemon=_choices(ordered, "daemon"),
     )
 
 
@@ -116,20 +121,43 @@ def _sections(fragments: List[Fragment], key: str) -> List[_Stated]:
 
 
 def _scalar(sections: List[_Stated], key: str) -> Optional[str]:
-    stated = [_Stated(section.fragment, getattr(section.value, key)) for section in sections]
-    heaviest = _heaviest([item for item in stated if item.value is not None])
+    stated = [
+        _Stated(item.fragment, getattr(item.value, key), "%s.%s" % (item.value.path, key))
+        for item in sections
+        if getattr(item.value, key) is not None
+    ]
+    value: Optional[str] = _agreed(stated) if stated else None
+    return value
+
+
+def _choices(fragments: List[Fragment], name: str) -> Optional[Choices]:
+    sections = _sections(fragments, name)
+    if not sections:
+        return None
+    stated: Dict[Tuple[str, ...], List[_Stated]] = {}
+    for section in sections:
+        for key, value in section.value.values.items():
+            stated.setdefault(key, []).append(_Stated(section.fragment, value, section.value.place(key)))
+    return Choices(sections[-1].value.path, {key: _agreed(items) for key, items in stated.items()})
+
+
+def _agreed(stated: List[_Stated]) -> Any:
+    """The one value that the heaviest say."""
+    heaviest = _heaviest(stated)
+    first = heaviest[0]
     for item in heaviest[1:]:
-        first = heaviest[0]
         if item.value != first.value:
-            section = [section.value for section in sections if section.fragment is item.fragment][0]
             raise DrawbridgeError(
                 "%s here, but %s in %s, which has the same weight %d"
-                % (item.value, first.value, first.fragment.name, first.fragment.weight),
-                "%s.%s" % (section.path, key),
+                % (_shown(item.value), _shown(first.value), first.fragment.name, first.fragment.weight),
+                item.place,
                 "give the one that decides a higher weight",
             )
-    value: Optional[str] = heaviest[0].value if heaviest else None
-    return value
+    return first.value
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else quoted(value)
 
 
 def _entries(sections: List[_Stated]) -> Tuple[Entry, ...]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 from ..netfilter.model import BOTH
+from .choices import Choices
 
 ALLOW = "allow"
 DENY = "deny"
 ICMP = "icmp"
+ANY = "any"
 
 # Per family, addresses and networks in the spelling of ipset; a plain address has no prefix length.
 Addresses = Dict[int, FrozenSet[str]]
@@ -53,8 +55,8 @@ class HostAddress(NamedTuple):
 class Target(NamedTuple):
     """What an entry is about. Two entries about the same target are one entry.
 
-    protocol: tcp, udp, sctp or icmp.
-    ports: None for icmp only.
+    protocol: tcp, udp, sctp or icmp; on the ways out of containers also any.
+    ports: None for every port, and where a protocol has none.
     address: None for every address of both families.
     """
 
@@ -123,7 +125,7 @@ class Policy(NamedTuple):
     """A host's policy, or one fragment's part of it.
 
     external_interfaces: empty means every interface but the loopback and the bridges of Docker's networks.
-    published_ports, host_services: None means that nothing is said about them and they are left untouched.
+    published_ports, host_services, and the rest: None means that nothing is said about them and they are left untouched.
     """
 
     address_sets: Dict[str, NamedAddresses]
@@ -131,3 +133,6 @@ class Policy(NamedTuple):
     leave_alone: Tuple[str, ...] = ()
     published_ports: Optional[PublishedPorts] = None
     host_services: Optional[HostServices] = None
+    forwarding: Optional[Choices] = None
+    forward_policy: Optional[Choices] = None
+    daemon: Optional[Choices] = None

@@ -11,11 +11,12 @@ from typing import Any, Dict, Optional, Tuple
 from ..errors import DrawbridgeError
 from . import check
 from .addresses import parse_addresses, refuse
+from .choices import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding
 from .entries import WITH_PORTS, parse_entries
 from .model import ALLOW, DENY, ICMP, HostServices, NamedAddresses, Policy, PublishedPorts
 from .names import set_name
 
-POLICY_KEYS = ("address_sets", "external_interfaces", "leave_alone", "published_ports", "host_services")
+POLICY_KEYS = ("address_sets", "external_interfaces", "leave_alone", "published_ports", "host_services", *SECTIONS)
 
 
 def parse_policy(raw: Any, path: str = "policy") -> Policy:
@@ -31,6 +32,9 @@ def parse_policy(raw: Any, path: str = "policy") -> Policy:
         leave_alone=check.interfaces(given.get("leave_alone", []), path + ".leave_alone"),
         published_ports=_published_ports(given, path + ".published_ports"),
         host_services=_host_services(given, path + ".host_services"),
+        forwarding=parse_forwarding(given, path + ".forwarding"),
+        forward_policy=parse_forward_policy(given, path + ".forward_policy"),
+        daemon=parse_daemon(given, path + ".daemon"),
     )
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..docker import daemon_forwarding
 from ..docker.daemon_forwarding import Kept
@@ -51,7 +51,7 @@ class Host(NamedTuple):
     boot_file: str = BOOT_FILE
 
 
-def keep(host: Host, wanted: Forwarding, boot_old: Optional[Mapping[str, str]] = None) -> Toggled:
+def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[str, str]] = None) -> Toggled:
     """Bring the host to ``wanted``.
 
     boot_old: what of our file stays beside it; None for all that it says. Raises DrawbridgeError, before anything is
@@ -61,17 +61,17 @@ def keep(host: Host, wanted: Forwarding, boot_old: Optional[Mapping[str, str]] =
     said = sysctl.read_boot(system, host.boot_file)
     now = {name: sysctl.value_now(system, name) for name in host_settings()}
     kept = Kept(None, [])
-    if wanted.turns_host_off:
+    if any(item.turns_host_off for item in wanted):
         kept = daemon_forwarding.keep_off(system, host.daemon_config, host.check_mode)
-    boot = boot_settings(said if boot_old is None else boot_old, wanted, now, kept.configured is not None)
-    differing = sysctl.differing(system, wanted.settings())
-    told = {name: wanted.settings()[name] for name, value in differing.items() if value is not None}
-    again = said_again(boot, told)
-    before = {name: value for name, value in differing.items() if value is not None}
-    before.update({name: value for name in again for value in [sysctl.value_now(system, name)] if value is not None})
-    warnings = kept.warnings + _missing(differing) + _warnings(system, wanted, boot, told)
+    boot = dict(said if boot_old is None else boot_old)
+    settings: Dict[str, str] = {}
+    for item in wanted:
+        settings.update(item.settings())
+    for item in wanted:
+        boot = {**boot_settings(boot, item, now, kept.configured is not None), **settings}
+    before, told, missing = _changes(system, settings, boot)
+    warnings = kept.warnings + missing + _warnings(system, wanted, boot, told)
     warnings += ["%s overrides this at boot" % line for line in sysctl.contradictions(system, host.boot_file, boot)]
-    told.update({name: boot[name] for name in again if name in before})
     if not host.check_mode:
         if boot != said:
             sysctl.write_boot(host.boot_file, boot)
@@ -79,6 +79,23 @@ def keep(host: Host, wanted: Forwarding, boot_old: Optional[Mapping[str, str]] =
             sysctl.set_now(name, value)
     changed = {name: value for name, value in told.items() if before[name] != value}
     return Toggled({name: before[name] for name in changed}, changed, said, boot, kept, warnings)
+
+
+def _changes(
+    system: System, settings: Mapping[str, str], boot: Mapping[str, str]
+) -> Tuple[Dict[str, str], Dict[str, str], List[str]]:
+    """What the kernel says now, what it is to be told, in order, and warnings about what it does not have."""
+    differing = sysctl.differing(system, settings)
+    told = {name: settings[name] for name in settings if differing.get(name) is not None}
+    before = {name: value for name, value in differing.items() if value is not None}
+    for name, value in said_again(boot, told).items():
+        held = sysctl.value_now(system, name)
+        if held is not None:
+            before[name] = held
+            told.pop(name, None)
+            told[name] = value
+    warnings = ["the kernel has no %s now: it is set when the interface comes up" % name for name in sysctl.missing(differing)]
+    return before, told, warnings
 
 
 def leave(host: Host, families: List[int], interfaces: List[str]) -> Toggled:
@@ -93,22 +110,19 @@ def leave(host: Host, families: List[int], interfaces: List[str]) -> Toggled:
     return Toggled({}, {}, said, boot, kept, kept.warnings)
 
 
-def _missing(differing: Mapping[str, Optional[str]]) -> List[str]:
-    return ["the kernel has no %s now: it is set when the interface comes up" % name for name in sysctl.missing(differing)]
-
-
-def _warnings(system: System, wanted: Forwarding, boot: Mapping[str, str], told: Mapping[str, str]) -> List[str]:
+def _warnings(system: System, wanted: Sequence[Forwarding], boot: Mapping[str, str], told: Mapping[str, str]) -> List[str]:
     """What else follows; told once, by the run that brings it about."""
     found = []
-    if told and wanted.turns_host_off and wanted.families.get(IPV4) is False:
+    off = {family for item in wanted if item.turns_host_off for family, on in item.families.items() if not on}
+    if told and IPV4 in off:
         found.append(
             "with IPv4 forwarding off containers reach no other host, other hosts and VMs behind this one reach nobody through it,"
             " and ports published over IPv4 are not reached from outside; docker-proxy (IPv6 on IPv4-only networks) and"
             " connections of the host itself go on"
         )
-    if told and wanted.turns_host_off and wanted.families.get(IPV6) is False:
+    if told and IPV6 in off:
         found.append("with IPv6 forwarding off, nothing is forwarded from and to IPv6 networks of Docker")
-    for name in loses_advertisements(system, wanted):
+    for name in sorted({name for item in wanted for name in loses_advertisements(system, item)}):
         found.append(
             "%s has its IPv6 default route from router advertisements, which the kernel ignores while it forwards IPv6:"
             " set net.ipv6.conf.%s.accept_ra to 2" % (name, name)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The toggles of a host's policy: what narrows before the policy's rules go in, what widens after them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from ..docker.daemon_config import Configured, Wish, configure, shown
+from ..docker.daemon_keys import IGNORE, KEYS
+from ..errors import DrawbridgeError
+from ..host import sysctl, unit
+from ..host.system import System
+from ..netfilter.chain_policy import DROP
+from ..netfilter.converge import Settings
+from ..netfilter.host import Netfilter
+from ..policy.choices import NUMBERS, Choices, daemon_config
+from ..policy.model import Policy
+from . import forward_policy, ip_forward
+from .forwarding import Forwarding
+
+
+class Done(NamedTuple):
+    """What was done, or would be. diffs: Ansible's."""
+
+    changed: bool
+    restart_required: bool
+    diffs: List[Dict[str, str]]
+    warnings: List[str]
+
+
+def is_concerned(policy: Optional[Policy]) -> bool:
+    """Whether a policy, None for none, says something here, or an earlier one left something."""
+    if policy is not None and (policy.forwarding or policy.forward_policy or policy.daemon):
+        return True
+    units = [os.path.join(unit.FOLDER, forward_policy.POLICY_UNIT % name) for name in ("drop", "accept")]
+    return any(os.path.exists(path) for path in [ip_forward.POLICY_BOOT_FILE, *units])
+
+
+class Toggles:
+    """The toggles of one run."""
+
+    def __init__(self, system: System, settings: Settings, policy: Optional[Policy]) -> None:
+        self.system = system
+        self.settings = settings
+        self.forwarding = None if policy is None else policy.forwarding
+        self.policies = _policies(None if policy is None else policy.forward_policy)
+        self.daemon = _wish(None if policy is None else policy.daemon)
+        self.done: List[Done] = []
+        self._refuse_contradiction()
+
+    def _refuse_contradiction(self) -> None:
+        off = self.forwarding is not None and False in [self.forwarding.values.get((name,)) for name in NUMBERS]
+        if off and self.daemon is not None and self.daemon.values.get("ip-forward") is True:
+            raise DrawbridgeError(
+                "the engine shall turn on what forwarding turns off", self.daemon.place_of("ip-forward"), "leave it out"
+            )
+
+    def narrow(self, netfilter: Netfilter) -> None:
+        """What lets less pass, and the engine's keys, which wait for its next start. The caller holds the lock."""
+        if self.daemon is not None:
+            self._daemon(configure(self.system, self.daemon, self.settings.check_mode))
+        off = [item for item in _forwardings(self.forwarding) if False in item.families.values()]
+        only_off = [item._replace(families={key: on for key, on in item.families.items() if not on}) for item in off]
+        if only_off:
+            self._forwarding(ip_forward.keep(self._host(), only_off))
+        dropped = {family: policy for family, policy in self.policies.items() if policy == DROP}
+        if dropped:
+            kept = {**forward_policy.at_boot(self.system, forward_policy.POLICY_UNIT), **dropped}
+            self._forward_policy(netfilter, dropped, kept)
+
+    def widen(self, netfilter: Netfilter) -> None:
+        """The rest, and what is said at boot as a whole. The caller holds the lock."""
+        forwardings = _forwardings(self.forwarding)
+        if forwardings:
+            self._forwarding(ip_forward.keep(self._host(), forwardings, {}))
+        elif sysctl.read_boot(self.system, ip_forward.POLICY_BOOT_FILE):
+            self._forwarding(ip_forward.leave(self._host()._replace(daemon_config=IGNORE), list(NUMBERS.values()), []))
+        self._forward_policy(netfilter, self.policies, self.policies)
+
+    def result(self) -> Done:
+        """All of it together. In check mode the second half sees what the first would have changed: told once."""
+        diffs: List[Dict[str, str]] = []
+        for done in self.done:
+            if done.changed and done.diffs[0] not in diffs:
+                diffs += done.diffs
+        warnings = list(dict.fromkeys(warning for done in self.done for warning in done.warnings))
+        return Done(
+            any(done.changed for done in self.done), any(done.restart_required for done in self.done), diffs, warnings
+        )
+
+    def _host(self) -> ip_forward.Host:
+        mode = daemon_config(self.forwarding)
+        return ip_forward.Host(self.system, mode, self.settings.check_mode, ip_forward.POLICY_BOOT_FILE)
+
+    def _daemon(self, done: Configured) -> None:
+        self.done.append(Done(done.changed, done.restart_required, [shown(done)], done.warnings))
+
+    def _forwarding(self, done: ip_forward.Toggled) -> None:
+        diffs = [ip_forward.texts(done)]
+        if done.kept.configured is not None and done.kept.changed:
+            diffs.append(shown(done.kept.configured))
+        self.done.append(Done(done.changed, done.kept.restart_required, diffs, done.warnings))
+
+    def _forward_policy(self, netfilter: Netfilter, wanted: Dict[int, str], kept: Dict[int, str]) -> None:
+        change = forward_policy.compare(netfilter, wanted, kept, forward_policy.POLICY_UNIT)
+        if not self.settings.check_mode:
+            forward_policy.apply(netfilter, change)
+        self.done.append(Done(change.changed, False, [forward_policy.texts(change)], change.warnings))
+
+
+def _forwardings(section: Optional[Choices]) -> List[Forwarding]:
+    """The host first, then each interface."""
+    by_interface: Dict[Any, Dict[int, bool]] = {}
+    for key, value in sorted(({} if section is None else section.values).items(), key=lambda item: len(item[0])):
+        if key[-1] in NUMBERS:
+            by_interface.setdefault(key[1:-1], {})[NUMBERS[key[-1]]] = value
+    return [Forwarding(families, names) for names, families in by_interface.items()]
+
+
+def _policies(section: Optional[Choices]) -> Dict[int, str]:
+    return {} if section is None else {NUMBERS[key[0]]: value.upper() for key, value in section.values.items()}
+
+
+def _wish(section: Optional[Choices]) -> Optional[Wish]:
+    if section is None:
+        return None
+    given = {key: section.values.get((key.replace("-", "_"),), section) for key in KEYS}
+    stated = {key: value for key, value in given.items() if value is not section}
+    return Wish(
+        {key: value for key, value in stated.items() if value is not None},
+        tuple(key for key, value in stated.items() if value is None),
+        None,
+        section.path,
+    )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from typing import Dict, List, NamedTuple, Optional
 
@@ -58,6 +59,10 @@ class System:
         except OSError as error:
             raise DrawbridgeError("cannot run %s: %s" % (argv[0], error.strerror or error)) from None
         return Output(process.returncode, _text(out), _text(err))
+
+    def interfaces(self) -> List[str]:
+        """The network interfaces of the namespace that this process is in."""
+        return [name for _index, name in socket.if_nameindex()]
 
     def read(self, path: str) -> Optional[str]:
         """A file's text, or None where there is none to read."""

@@ -12,8 +12,8 @@ from ..errors import DrawbridgeError
 from .address import quoted
 from .model import MAX_CHAIN_NAME
 
-# Sections of this name, and of names that begin with it and a -, are the module host_policy's.
-RESERVED = "policy"
+# Whose sections of these names are, and of names that begin with one of them and a -.
+RESERVED = {"policy": "host_policy", "egress": "container_egress"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
@@ -24,8 +24,9 @@ def section_chain(prefix: str, name: str, priority: int) -> str:
         raise DrawbridgeError(
             "%s is not a section's name" % quoted(name), "section", "letters, digits, _ and -, at most %d" % longest
         )
-    if name.split("-")[0] == RESERVED:
-        raise DrawbridgeError("the section %s belongs to the module host_policy" % name, "section")
+    owner = RESERVED.get(name.split("-")[0])
+    if owner is not None:
+        raise DrawbridgeError("the section %s belongs to the module %s" % (name, owner), "section")
     if not 0 <= priority <= 9999:
         raise DrawbridgeError("%d is not from 0 to 9999" % priority, "priority")
     return prefix + name

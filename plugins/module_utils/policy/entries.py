@@ -57,7 +57,7 @@ def _entry(item: Any, path: str, protocols: Sequence[str]) -> Entry:
     if "sources" not in given:
         raise DrawbridgeError("an entry needs sources", path, "sources: [any] lets everybody in")
     target = Target(protocol, _entry_ports(given, protocol, path), _host_address(given, path))
-    return Entry(target, _sources(given["sources"], path + ".sources"), path)
+    return Entry(target, parse_sources(given["sources"], path + ".sources"), path)
 
 
 def _entry_ports(given: Dict[str, Any], protocol: str, path: str) -> Optional[Ports]:
@@ -67,10 +67,11 @@ def _entry_ports(given: Dict[str, Any], protocol: str, path: str) -> Optional[Po
         return None
     if "port" not in given:
         raise DrawbridgeError("an entry needs a port", path)
-    return _ports(given["port"], path + ".port")
+    return parse_ports(given["port"], path + ".port")
 
 
-def _ports(value: Any, path: str) -> Ports:
+def parse_ports(value: Any, path: str) -> Ports:
+    """A port, or a range as ``8000-8010``."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise DrawbridgeError("expected a port or a range of ports, got %s" % check.kind(value), path)
     match = _PORTS.match(str(value))
@@ -96,7 +97,8 @@ def _host_address(given: Dict[str, Any], path: str) -> Optional[HostAddress]:
     return HostAddress(network.family, None if network.address in _UNSPECIFIED else network.address)
 
 
-def _sources(value: Any, path: str) -> Sources:
+def parse_sources(value: Any, path: str) -> Sources:
+    """A list of addresses, networks, ``@name`` and ``any``."""
     if isinstance(value, str):
         raise DrawbridgeError("expected a list, got %s" % check.kind(value), path, "sources: [any]")
     sets: List[SetReference] = []

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..docker.escape import ROUTED_MODES
 from ..docker.state import Network, PublishedPort
@@ -30,6 +30,14 @@ class NetworkFacts(NamedTuple):
     subnets: List[str]
 
 
+class ContainerFacts(NamedTuple):
+    """A running container. ends: the interface of each bridge network that it is on, and its address there."""
+
+    name: str
+    labels: Dict[str, str]
+    ends: List[Tuple[str, str]]
+
+
 class HostFacts(NamedTuple):
     """The engine's view of the host.
 
@@ -39,6 +47,8 @@ class HostFacts(NamedTuple):
     subnets: the networks, of both families, behind closed bridges.
     swarm: whether the engine is in a swarm.
     networks: Docker's bridge networks.
+    containers: those that run.
+    foreign_bridges: interfaces whose names begin like those that Docker gives its bridges, and that are none.
     known: False where the engine could not be asked. Then the rest is empty, and what the kernel holds is left as it is.
     """
 
@@ -49,6 +59,8 @@ class HostFacts(NamedTuple):
     swarm: bool
     known: bool = True
     networks: Sequence[NetworkFacts] = ()
+    containers: Sequence[ContainerFacts] = ()
+    foreign_bridges: Sequence[str] = ()
 
 
 def unknown_host(swarm: bool) -> HostFacts:

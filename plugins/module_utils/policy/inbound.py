@@ -22,8 +22,8 @@ HOOK = Hook(TABLE, "INPUT", CHAIN)
 
 # What a host cannot do without: errors and path MTU discovery, IPv6's neighbours, routers and multicast listeners (not
 # redirects, type 137), and the DHCP client.
-_ICMP = [Line("-p icmp -m icmp --icmp-type %d -j RETURN" % number, (IPV4,)) for number in (3, 11, 12)]
-_ICMPV6 = [
+ESSENTIAL_ICMP = [Line("-p icmp -m icmp --icmp-type %d -j RETURN" % number, (IPV4,)) for number in (3, 11, 12)]
+ESSENTIAL_ICMPV6 = [
     Line("-p ipv6-icmp -m icmp6 --icmpv6-type %d -j RETURN" % number, (IPV6,))
     for number in (1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 143)
 ]
@@ -59,7 +59,7 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
 
 
 def _always(policy: Policy, host: HostFacts, rules: Rules) -> List[Line]:
-    lines = _ICMP + _ICMPV6 + _DHCP + (_SWARM if host.swarm else [])
+    lines = ESSENTIAL_ICMP + ESSENTIAL_ICMPV6 + _DHCP + (_SWARM if host.swarm else [])
     if policy.published_ports is not None:
         # So that an allowed port works that docker-proxy serves and that was published after the play ran.
         lines += rules.permits(policy.published_ports.allow, by_destination)

@@ -14,7 +14,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ..netfilter.model import BOTH, FAMILIES, IPV4, IPV6, AddressSet, Chain, Line, SetType
 from . import names
-from .model import ICMP, Entry, Sources, Target
+from .model import ANY, ICMP, Entry, Sources, Target
 
 # More literal sources than this become one set, so that the cost for each packet does not grow with the list.
 MAX_LITERAL_SOURCES = 4
@@ -57,6 +57,29 @@ def by_dialled_port(target: Target) -> List[Match]:
     return [Match(target.families, "", text)]
 
 
+def _service(target: Target) -> List[Match]:
+    """A protocol, with ports or without; any is every protocol."""
+    if target.protocol == ANY:
+        return [Match(BOTH, "", "")]
+    if target.ports is None and target.protocol != ICMP:
+        return [Match(BOTH, "", "-p " + target.protocol)]
+    return by_destination(target)
+
+
+class _Side(NamedTuple):
+    """Which end of a packet: iptables' option for its address, and the set match's word for it."""
+
+    option: str
+    word: str
+
+    def in_set(self, name: str) -> str:
+        return "-m set --match-set @%s %s" % (name, self.word)
+
+
+_FROM = _Side("-s", "src")
+_TO = _Side("-d", "dst")
+
+
 class Rules:
     """Chains in the making, with the anonymous sets that their lines came to need."""
 
@@ -67,25 +90,39 @@ class Rules:
     def permits(self, entries: Iterable[Entry], view: View) -> List[Line]:
         """A RETURN for each target and source of the entries."""
         return [
-            _line(what, who, "RETURN", who.path)
+            line
             for entry in entries
-            for who in self._sources(entry.sources, entry.path + ".sources")
-            for what in view(entry.target)
+            for line in self._lines(view(entry.target), entry.sources, entry.path + ".sources", _FROM, "RETURN")
+        ]
+
+    def toward(self, entries: Iterable[Entry], verdict: str) -> List[Line]:
+        """A line for each service of the entries and what they have as sources, which is where packets go to."""
+        return [
+            line
+            for entry in entries
+            for line in self._lines(_service(entry.target), entry.sources, entry.path, _TO, verdict)
+        ]
+
+    def _lines(self, services: List[Match], ends: Sources, path: str, side: _Side, verdict: str) -> List[Line]:
+        return [
+            _line(what, who, verdict, who.path)
+            for who in self._ends(ends, path, side)
+            for what in services
             if set(what.families) & set(who.families)
         ]
 
-    def _sources(self, sources: Sources, path: str) -> List[Match]:
+    def _ends(self, sources: Sources, path: str, side: _Side) -> List[Match]:
         if sources.everybody:
             return [Match(BOTH, "", "", path)]
-        found = [Match(BOTH, "", _in_set(reference.name), reference.path) for reference in sources.sets]
+        found = [Match(BOTH, "", side.in_set(reference.name), reference.path) for reference in sources.sets]
         if max(len(sources.addresses[family]) for family in FAMILIES) <= MAX_LITERAL_SOURCES:
             return [
-                Match((family,), "-s " + _with_prefix(family, address), "", path)
+                Match((family,), "%s %s" % (side.option, _with_prefix(family, address)), "", path)
                 for family in FAMILIES
                 for address in sorted(sources.addresses[family])
             ] + found
         families = tuple(family for family in FAMILIES if sources.addresses[family])
-        return [Match(families, "", _in_set(self._anonymous(sources, path)), path)] + found
+        return [Match(families, "", side.in_set(self._anonymous(sources, path)), path)] + found
 
     def _anonymous(self, sources: Sources, path: str) -> str:
         """A set named after its content: equal lists share it, and it never changes while rules use it."""
@@ -108,10 +145,6 @@ def _line(what: Match, who: Match, verdict: str, path: Optional[str]) -> Line:
     families = tuple(family for family in FAMILIES if family in what.families and family in who.families)
     parts = (who.address, what.address, what.match, who.match, "-j " + verdict)
     return Line(" ".join(part for part in parts if part), families, path)
-
-
-def _in_set(name: str) -> str:
-    return "-m set --match-set @%s src" % name
 
 
 def _with_prefix(family: int, address: str) -> str:

@@ -20,12 +20,20 @@ CLOSED_BRIDGES = "closed-bridges"
 # Followed by twelve hexadecimal digits.
 ANONYMOUS = "src-"
 
+# Interfaces that are named like Docker's bridges and are none; and the subnets of Docker's networks with their interfaces.
+FOREIGN_BRIDGES = "other-bridges"
+SAME_NETWORK = "same-network"
+# Followed by ten hexadecimal digits: one of Docker's networks, some containers.
+NETWORK = "egn-"
+CONTAINERS = "egc-"
+
 # With what is put around it (owner, family, generation) within ipset's 31 characters.
 MAX_NAME = 18
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+_FIXED = (ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES, FOREIGN_BRIDGES, SAME_NETWORK)
 _RESERVED = re.compile(
-    r"(?:%s|%s[0-9a-f]{12})\Z"
-    % ("|".join([*PORTS.values(), ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES]), ANONYMOUS)
+    r"(?:%s|%s[0-9a-f]{12}|(?:%s|%s)[0-9a-f]{10})\Z"
+    % ("|".join([*PORTS.values(), *_FIXED]), ANONYMOUS, NETWORK, CONTAINERS)
 )
 
 

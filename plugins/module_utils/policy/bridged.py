@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Containers on one network reach each other over a bridge: whether the kernel shows such packets to iptables at all."""
+
+from __future__ import annotations
+
+from typing import List
+
+from ..errors import DrawbridgeError
+from ..host.system import System
+from .egress import Egress
+from .egress_rules import limits_peers
+from .host import HostFacts
+
+_SETTINGS = "/proc/sys/net/bridge/bridge-nf-call-"
+
+
+def refuse_unseen_peers(system: System, egress: Egress, host: HostFacts) -> None:
+    """Raises DrawbridgeError where the policy limits containers on one network and the kernel would not enforce it."""
+    path = limits_peers(egress)
+    if path is None:
+        return
+    programs: List[str] = ["iptables"]
+    if any(":" in subnet for network in host.networks for subnet in network.subnets):
+        programs.append("ip6tables")
+    for program in programs:
+        held = (system.read(_SETTINGS + program) or "").strip()
+        if held != "1":
+            raise DrawbridgeError(
+                "packets between containers on one network do not pass %s on this host: net.bridge.bridge-nf-call-%s is %s"
+                % (program, program, held or "not there"),
+                path,
+                "load the kernel module br_netfilter and set it to 1, or leave peers out",
+            )

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The ways out of containers as chains: behind DOCKER-USER what is forwarded, behind INPUT what goes to the host itself.
+
+Which containers a chain is for is a set of interfaces, or of addresses on interfaces, so a network made anew is an entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from ..netfilter.address import contains, parse_network
+from ..netfilter.model import BOTH, FAMILIES, IPV4, IPV6, AddressSet, Chain, Hook, Line, SetType, Wanted
+from . import names
+from .egress import Access, Block, Egress, Selector
+from .host import ContainerFacts, HostFacts
+from .inbound import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
+from .lines import Rules
+from .model import ALLOW, DENY, Entry, Ports, Target
+from .outside import FROM_BRIDGES
+from .sets import bridge_entries, host_sets, named_sets
+
+TABLE = "filter"
+FORWARDED = "DOCKER-USER"
+TO_HOST = "INPUT"
+
+# All of a flow's packets to its far end are judged, so that a new policy holds for open connections as well; replies to what was
+# let in, and errors, are not.
+_FIRST = [Line("-m conntrack --ctdir REPLY -j RETURN"), Line("-m conntrack --ctstate RELATED -j RETURN")]
+# The set holds subnets and their interfaces: to an address behind the interface that the packet came by. Beside these, what never
+# leaves a link.
+_SAME_NETWORK: List[Tuple[str, Tuple[int, ...]]] = [
+    ("-m set --match-set @%s dst,src" % names.SAME_NETWORK, BOTH),
+    ("-d 224.0.0.0/4", (IPV4,)),
+    ("-d 255.255.255.255/32", (IPV4,)),
+    ("-d ff02::/16", (IPV6,)),
+    ("-d fe80::/10", (IPV6,)),
+]
+_DNS = [Target(protocol, Ports(53, 53)) for protocol in ("udp", "tcp")]
+# Without neighbour discovery nobody reaches anybody.
+_NEIGHBOURS = [line for line in ESSENTIAL_ICMPV6 if re.search(r"type (?:13[0-6]|143) ", line.text)]
+
+
+class Owner(NamedTuple):
+    """Whose chains these are: the two that are jumped to, the beginning of all others, and where among Drawbridge's jumps."""
+
+    forwarded: str
+    to_host: str
+    prefix: str
+    priority: int
+
+    @property
+    def owned(self) -> List[Tuple[str, str]]:
+        return [(TABLE, self.forwarded), (TABLE, self.to_host), (TABLE, self.prefix + "*")]
+
+
+POLICY = Owner("DB-USER-policy-EGRESS", "DB-HOST-policy", "DB-EGP-", 110)
+TASK = Owner("DB-USER-egress", "DB-HOST-egress", "DB-EGT-", 120)
+# What the sets of a task of its own are called after.
+TASK_SETS = "E"
+
+
+class _Part(NamedTuple):
+    """A block, the name that its chains end in, and how its packets are told: matches, one for each way."""
+
+    block: Block
+    name: str
+    matches: List[str]
+
+
+def add_egress(egress: Egress, host: HostFacts, rules: Rules, owner: Owner) -> List[Hook]:
+    """Put the chains and sets into ``rules``; gives the hooks. None where nothing is limited."""
+    parts = _parts(egress)
+    rules.sets.update(_sets(egress, host))
+    hooks: List[Hook] = []
+    if any(_limits_forwarding(part.block) for part in parts):
+        hooks.append(Hook(TABLE, FORWARDED, owner.forwarded, owner.priority))
+        rules.chains.append(Chain(TABLE, owner.forwarded, _FIRST + _dispatch(parts, owner.prefix)))
+        for part in parts:
+            rules.chains += _forwarded(part, rules, owner.prefix)
+    if any(_limits_host(part.block) for part in parts):
+        hooks.append(Hook(TABLE, TO_HOST, owner.to_host, owner.priority))
+        rules.chains.append(Chain(TABLE, owner.to_host, _FIRST + _dispatch(parts, owner.prefix + "h")))
+        rules.chains += [_to_host(part, rules, owner.prefix) for part in parts]
+    return hooks
+
+
+def compile_egress(egress: Egress, host: HostFacts) -> Wanted:
+    """What a task of its own wants."""
+    rules = Rules()
+    hooks = add_egress(egress, host, rules, TASK)
+    shared = [(TABLE, FORWARDED)] if any(hook.parent == FORWARDED for hook in hooks) else []
+    sets = named_sets(rules.chains, {**rules.sets, **host_sets(host)})
+    return Wanted(rules.chains, hooks, TASK.owned, TASK_SETS, shared, sets)
+
+
+def no_egress() -> Wanted:
+    """Nothing of such a task."""
+    return Wanted([], [], TASK.owned, TASK_SETS)
+
+
+def limits_peers(egress: Egress) -> Optional[str]:
+    """Where it is written that containers on one network do not reach each other freely; None where it is not."""
+    found = [block.peers.path for block in egress.blocks() if block.peers is not None and _limits(block.peers)]
+    return found[0] if found else None
+
+
+def unmatched(egress: Egress, host: HostFacts) -> List[str]:
+    """A warning for each block about what the engine does not have now."""
+    if not host.known:
+        return []
+    known = {network.name for network in host.networks}
+    missing = ["%s: there is no such Docker bridge network now; run this again when there is" % block.path
+               for name, block in egress.networks.items() if name not in known]
+    return missing + ["%s: no such container is running on a bridge network now; run this again when one is" % block.path
+                      for selector, block in egress.containers.items() if not _addresses(selector, host)]
+
+
+def _limits(access: Access) -> bool:
+    return access.verdict == DENY
+
+
+def _limits_forwarding(block: Block) -> bool:
+    return block.default == DENY or bool(block.deny) or (block.peers is not None and _limits(block.peers))
+
+
+def _host_access(block: Block) -> Access:
+    """Who denies all denies the host too, unless it is said otherwise."""
+    return block.host or Access(block.default or ALLOW, (), block.path + ".default")
+
+
+def _limits_host(block: Block) -> bool:
+    return _limits(_host_access(block))
+
+
+def _parts(egress: Egress) -> List[_Part]:
+    """Narrowest first."""
+    found = [
+        _Part(egress.completed(block), "c-" + _short("%s-%s" % selector), [_from(_container_set(selector))])
+        for selector, block in egress.containers.items()
+    ]
+    found += [
+        _Part(egress.completed(block), "n-" + _short(name), [_from(_network_set(name))])
+        for name, block in egress.networks.items()
+    ]
+    general = egress.general
+    if _limits_forwarding(general) or _limits_host(general):
+        matches = [FROM_BRIDGES]
+        if general.default == DENY:
+            # A network that is made later is in no set yet.
+            matches.append("-i br-+ -m set ! --match-set @%s src,src" % names.FOREIGN_BRIDGES)
+        found.append(_Part(general, "all", matches))
+    return found
+
+
+def _from(set_name: str) -> str:
+    return "-m set --match-set @%s src,src" % set_name
+
+
+_READABLE = re.compile(r"[A-Za-z0-9_.-]{1,16}\Z")
+
+
+def _short(name: str) -> str:
+    """A name for the end of a chain's."""
+    if _READABLE.match(name):
+        return name
+    return "%s-%s" % (re.sub(r"[^A-Za-z0-9_.]", "_", name)[:7], _digest(name)[:8])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:10]
+
+
+def _network_set(name: str) -> str:
+    return names.NETWORK + _digest(name)
+
+
+def _container_set(selector: Selector) -> str:
+    return names.CONTAINERS + _digest("%s %s" % selector)
+
+
+def _dispatch(parts: List[_Part], prefix: str) -> List[Line]:
+    return [Line("%s -g %s%s" % (match, prefix, part.name), path=part.block.path) for part in parts for match in part.matches]
+
+
+def _forwarded(part: _Part, rules: Rules, prefix: str) -> List[Chain]:
+    """A part's chain, and the one for its neighbours on the same network where they are limited."""
+    block, peers = part.block, part.block.peers
+    name = prefix + part.name
+    if peers is None or not _limits(peers):
+        chains = []
+        verdict = "-j RETURN"
+    else:
+        verdict = "-g %sp%s" % (prefix, part.name)
+        judged = rules.toward(peers.entries, "RETURN") + [Line("-j DROP", path=peers.path)]
+        chains = [Chain(TABLE, "%sp%s" % (prefix, part.name), _NEIGHBOURS + judged)]
+    lines = [Line("%s %s" % (match, verdict), families) for match, families in _SAME_NETWORK]
+    lines += rules.toward(block.deny, "DROP") + rules.toward(block.allow, "RETURN") + _dns(block, rules)
+    if block.default == DENY:
+        lines.append(Line("-j DROP", path=block.path + ".default"))
+    return [Chain(TABLE, name, lines), *chains]
+
+
+def _to_host(part: _Part, rules: Rules, prefix: str) -> Chain:
+    access = _host_access(part.block)
+    lines: List[Line] = []
+    if _limits(access):
+        lines = ESSENTIAL_ICMP + ESSENTIAL_ICMPV6 + _dns(part.block, rules) + rules.toward(access.entries, "RETURN")
+        lines.append(Line("-j DROP", path=access.path))
+    return Chain(TABLE, "%sh%s" % (prefix, part.name), lines)
+
+
+def _dns(block: Block, rules: Rules) -> List[Line]:
+    if block.dns is None:
+        return []
+    return rules.toward([Entry(target, block.dns, block.path + ".dns") for target in _DNS], "RETURN")
+
+
+_BRIDGES = SetType("hash:net,iface")
+
+def _sets(egress: Egress, host: HostFacts) -> Dict[str, AddressSet]:
+    bridges: Dict[str, List[str]] = {network.name: [network.bridge] for network in host.networks}
+    by_bridge = {_network_set(name): bridges.get(name, []) for name in egress.networks}
+    by_bridge[names.FOREIGN_BRIDGES] = list(host.foreign_bridges)
+    found = [
+        _set(host, name, _BRIDGES, {family: bridge_entries(family, on) for family in FAMILIES}, None)
+        for name, on in by_bridge.items()
+    ]
+    found += [
+        _set(host, _container_set(selector), _BRIDGES, _by_family(_addresses(selector, host)), block.path)
+        for selector, block in egress.containers.items()
+    ]
+    subnets = [(network.bridge, subnet) for network in host.networks for subnet in network.subnets]
+    found.append(_set(host, names.SAME_NETWORK, _BRIDGES, _by_family(subnets), None))
+    return {item.name: item for item in found}
+
+
+def _set(
+    host: HostFacts, name: str, kind: SetType, entries: Dict[int, FrozenSet[str]], path: Optional[str]
+) -> AddressSet:
+    content: Dict[int, Optional[FrozenSet[str]]] = {
+        family: entries[family] if host.known else None for family in FAMILIES
+    }
+    return AddressSet(name, kind, content, path)
+
+
+def _addresses(selector: Selector, host: HostFacts) -> List[Tuple[str, str]]:
+    """The containers' addresses, each with the interface that it is behind."""
+    if selector.kind == "address":
+        asked = parse_network(selector.value)
+        return [
+            (network.bridge, selector.value)
+            for network in host.networks
+            for subnet in map(parse_network, network.subnets)
+            if contains(subnet, asked) or contains(asked, subnet)
+        ]
+    return [end for container in host.containers if _is_chosen(selector, container) for end in container.ends]
+
+
+def _is_chosen(selector: Selector, container: ContainerFacts) -> bool:
+    if selector.kind == "name":
+        return container.name == selector.value
+    key, has_value, value = selector.value.partition("=")
+    return key in container.labels and (not has_value or container.labels[key] == value)
+
+
+def _by_family(ends: List[Tuple[str, str]]) -> Dict[int, FrozenSet[str]]:
+    return {
+        family: frozenset("%s,%s" % (_in_a_set(address), bridge) for bridge, address in ends
+                          if (":" in address) == (family == IPV6))
+        for family in FAMILIES
+    }
+
+
+def _in_a_set(address: str) -> str:
+    network = parse_network(address)
+    return network.address if network.is_host else str(network)

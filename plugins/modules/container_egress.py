@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ansible module: the ways out of containers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container_egress
+short_description: Say what containers may reach
+version_added: 0.1.0
+description:
+  - Allows or denies what containers start themselves, for all of them, per Docker network and per container - towards the outside and other
+    networks, towards the host, and towards their neighbours on the same network.
+  - Replies to connections that were let in always pass. Open connections of containers are judged again at each packet, so what is denied
+    stops at once.
+  - Denied packets are dropped. Allowed ones are left to Docker's own rules and other people's, so an allowed destination on another Docker
+    network stays closed where Docker isolates networks from each other.
+  - The module keeps all of it. What is not mentioned is not limited.
+  - The key C(egress) of M(drawbridge.docker.host_policy) says the same as a part of a policy. Where both speak, both have to allow.
+author:
+  - The Drawbridge authors (@drawbridge)
+extends_documentation_fragment:
+  - drawbridge.docker.netfilter
+  - drawbridge.docker.netfilter.transport
+  - drawbridge.docker.engine
+options:
+  default:
+    description:
+      - What holds for destinations that no entry names, other networks of the engine among them. V(allow) if left out.
+      - With V(deny) this holds for networks that are made after the run as well, as long as their interface has the name that Docker gives it,
+        C(br-) and twelve digits. Interfaces that begin with C(br-), exist when the task runs and are not Docker's are left alone.
+    type: str
+    choices: [allow, deny]
+  deny:
+    description:
+      - Destinations that are denied, judged before O(allow). Each entry has C(destination) (an address, a network, C(@name) of an address set,
+        V(any), or a list of these; any if left out), C(port) (a number or a range as V(8000-8010)) and C(protocol) (V(tcp), V(udp), V(sctp),
+        V(icmp), which means ping, or V(any); V(tcp) if there is a port, or else V(any)).
+    type: list
+    elements: dict
+    default: []
+  allow:
+    description: Destinations that are allowed under O(default=deny), as entries like those of O(deny).
+    type: list
+    elements: dict
+    default: []
+  dns:
+    description:
+      - Whose port 53 is reached by UDP and TCP all the same, on the host too. V(true) for every name server, or a list of addresses, networks
+        and C(@name).
+      - The engine's embedded DNS server (127.0.0.11 on user-defined networks) answers names of containers whatever is said here. See the notes for
+        other names.
+    type: raw
+  host:
+    description:
+      - Services of the host itself, ports that docker-proxy serves among them. V(allow), V(deny), or a list of entries with C(port) and C(protocol) that
+        are allowed while the rest is denied. As O(default) if left out.
+      - Neighbour discovery, ICMP errors and path MTU discovery pass all the same.
+    type: raw
+  peers:
+    description:
+      - Containers on the same network. V(allow), V(deny), or a list of entries like those of O(allow), while the rest is denied. V(allow) if left
+        out, whatever O(default) is.
+      - Such packets cross a bridge. The kernel shows them to iptables only with C(net.bridge.bridge-nf-call-iptables=1) (and
+        C(bridge-nf-call-ip6tables) where networks have IPv6). Where that is not so, a limit here is an error.
+    type: raw
+  networks:
+    description:
+      - By the names of Docker networks, what holds for containers on them instead - mappings with O(default), O(deny), O(allow), O(dns), O(host) and O(peers).
+      - What a mapping leaves out, its lists aside, is as said for all.
+      - A network that does not exist is a warning.
+    type: dict
+    default: {}
+  containers:
+    description:
+      - What holds for single containers, before networks. Mappings with one of C(name), C(label) (C(key) or C(key=value)) and C(address) (of containers, a network
+        too), and the keys as in O(networks). The first that fits decides.
+      - Containers are found by the addresses that they have when the task runs, on the interfaces that these are behind. A container that is started
+        later, or anew with another address, falls under its network until the next run.
+    type: list
+    elements: dict
+    default: []
+  state:
+    description: V(absent) removes all that this module keeps.
+    type: str
+    choices: [present, absent]
+    default: present
+notes:
+  - "Names of the outside: on engines up to 25 and on the default network, containers ask their name servers themselves, so these have to be allowed, by O(dns). The
+    guide on toggles says which engines ask from the host instead. There, O(dns) is not needed, and a container that reaches nothing else can still
+    ask for names, which is a way out for data."
+  - Containers on the host's network send as the host does, and those on macvlan or ipvlan networks past it. Neither is limited by this.
+seealso:
+  - module: drawbridge.docker.host_policy
+  - module: drawbridge.docker.address_set
+  - module: drawbridge.docker.masquerade
+"""
+
+EXAMPLES = r"""
+- name: The database's network reaches its replica and nothing else; its containers do not reach the host either
+  drawbridge.docker.container_egress:
+    networks:
+      backend:
+        default: deny
+        allow:
+          - {destination: 10.0.5.0/24, port: 5432}
+
+- name: Nothing goes out but to name servers, the proxy and the package mirror, except for one container
+  drawbridge.docker.container_egress:
+    default: deny
+    dns: [192.0.2.53]
+    host: [{port: 3128}]
+    allow:
+      - {destination: "@mirrors", port: 443}
+    containers:
+      - {label: "com.example.role=updater", default: allow}
+
+- name: The cloud's metadata service is no container's business, and web servers do not talk to each other
+  drawbridge.docker.container_egress:
+    deny:
+      - destination: 169.254.169.254
+    networks:
+      web: {peers: deny}
+"""
+
+RETURN = r"""
+transport:
+  description: The iptables variant that was used.
+  returned: success
+  type: str
+  sample: nft
+"""
+
+from typing import Any, Dict, List
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import ask
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.bridged import refuse_unseen_peers
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import BLOCK_KEYS, parse_egress
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, no_egress, unmatched
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
+)
+
+
+def keep_egress(task: Task) -> Result:
+    """Bring the ways out to what the task says."""
+    if task.params["state"] == "absent":
+        outcome = converge(task.system, task.settings(), lambda _netfilter: no_egress())
+        return Result(outcome.result(), outcome.warnings)
+    egress = parse_egress(_given(task.params), "egress")
+    warnings: List[str] = []
+
+    def wanted(_netfilter: Netfilter) -> Wanted:
+        told = ask(connect(task.params["docker_host"]), task.system)
+        refuse_unseen_peers(task.system, egress, told.facts)
+        warnings.extend(([told.warning] if told.warning else []) + unmatched(egress, told.facts))
+        return compile_egress(egress, told.facts)
+
+    outcome = converge(task.system, task.settings(), wanted)
+    return Result(outcome.result(), warnings + outcome.warnings)
+
+
+def _given(params: Dict[str, Any]) -> Dict[str, Any]:
+    keys = (*BLOCK_KEYS, "networks", "containers")
+    return {key: params[key] for key in keys if params[key] is not None}
+
+
+def main() -> None:
+    run_module(
+        {
+            **LOCK_ARGUMENTS,
+            **TRANSPORT_ARGUMENTS,
+            **ENGINE_ARGUMENTS,
+            "default": {"type": "str", "choices": ["allow", "deny"]},
+            "deny": {"type": "list", "elements": "dict", "default": []},
+            "allow": {"type": "list", "elements": "dict", "default": []},
+            "dns": {"type": "raw"},
+            "host": {"type": "raw"},
+            "peers": {"type": "raw"},
+            "networks": {"type": "dict", "default": {}},
+            "containers": {"type": "list", "elements": "dict", "default": []},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        keep_egress,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ from .ipset import SetTarget
 from .nft_table import spoken, transaction
 from .plan import FamilyPlan, Plan, Planner, SetChange
 from .save import Ruleset
-from .state import State, changes, commit, live_state
+from .state import State, changes, commit, live_state, returning
 
 
 def apply(planner: Planner, plan: Plan) -> None:
@@ -87,7 +87,8 @@ def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: Draw
             owned += [(table, chain) for table, state in part.old.items() for chain in state.chains]
             parents = [(table, parent) for table, state in part.old.items() for parent in state.jumps]
             back = [change for change in changes(live_state(now, owned, parents), _without_foreign(part)) if change.is_needed]
-            netfilter.transport.take_back(family, "".join(commit(change, {}) for change in back))
+            text = "".join(commit(change, {}) for change in back)
+            netfilter.transport.take_back(family, text + _purged_lines(part, now))
         _take_sets_back(netfilter, plan.sets)
     except DrawbridgeError as error:
         raise DrawbridgeError(
@@ -95,6 +96,18 @@ def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: Draw
             cause.path,
             "the host may hold a part of the new rules: run again",
         ) from None
+
+
+def _purged_lines(part: FamilyPlan, now: Ruleset) -> str:
+    """Puts lines of others that the plan deleted back to their places."""
+    blocks = [
+        "*%s\n%s\nCOMMIT\n" % (table, "\n".join(lines))
+        for table, state in part.old.items()
+        for parent in state.foreign
+        for lines in [returning(parent, part.ruleset.rules(table, parent), now.rules(table, parent))]
+        if lines
+    ]
+    return "".join(blocks)
 
 
 def _without_foreign(part: FamilyPlan) -> State:

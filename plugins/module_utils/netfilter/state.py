@@ -179,6 +179,23 @@ def commit(change: Change, counters: Dict[str, Dict[str, str]]) -> str:
     return "\n".join(text) + "\nCOMMIT\n"
 
 
+def returning(parent: str, before: Sequence[str], now: Sequence[str]) -> List[str]:
+    """What puts lines of others that a chain had ``before``, and has not ``now``, back to their places; our jumps are taken
+    for being back already."""
+    left = [rule for rule in now if not _is_jump_of_ours(rule)]
+    length = len(left) + sum(map(_is_jump_of_ours, before))
+    lines = []
+    for place, rule in enumerate(before, 1):
+        if _is_jump_of_ours(rule):
+            continue
+        if rule in left:
+            left.remove(rule)
+            continue
+        lines.append("-I %s %d %s" % (parent, min(place, length + 1), rule))
+        length += 1
+    return lines
+
+
 def kept_counters(ruleset: Ruleset, table: str) -> Dict[str, Dict[str, str]]:
     """The counters of our chains' rules, for rules that stay."""
     kept: Dict[str, Dict[str, str]] = {}

@@ -31,7 +31,7 @@ options:
   section:
     description:
       - Name of the section. Letters, digits, C(_) and C(-), at most 22 characters.
-      - C(policy) and names that begin with C(policy-) belong to M(drawbridge.docker.host_policy).
+      - C(policy), C(egress) and names that begin with one of them and a C(-) are kept for other modules of the collection.
     type: str
     required: true
   state:
@@ -95,7 +95,7 @@ EXAMPLES = r"""
   drawbridge.docker.container_netns_rule:
     compose_project: shop
     compose_service: web
-    section: egress
+    section: outgoing
     chain: OUTPUT
     rules:
       - {protocol: tcp, destination: 10.0.5.0/24, destination_port: 5432, jump: RETURN}
@@ -121,7 +121,7 @@ EXAMPLES = r"""
 - name: Take a section away from all containers of a project
   drawbridge.docker.container_netns_rule:
     compose_project: shop
-    section: egress
+    section: outgoing
     state: absent
 """
 

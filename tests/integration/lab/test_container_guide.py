@@ -94,8 +94,10 @@ def composed_project(look):
     service.update(image=IMAGE, command=SERVER, ports=["2022:22", "%d:80" % PORT])
     content["services"]["bystander"] = {"image": IMAGE, "command": SERVER, "ports": ["%d:80" % (PORT + 1)]}
 
+    package = debian.fetched("docker-compose")
+
     def start(host):
-        debian.unpacked(host, "docker-compose", COMPOSE)
+        debian.unpacked(host, package, COMPOSE)
         host.run(["tee", "/tmp/compose.json"], input=json.dumps(content))
         compose(host, "up", "--detach")
 

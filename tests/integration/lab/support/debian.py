@@ -26,15 +26,15 @@ def fetched(name: str) -> Path:
             _apt("update", cwd=CACHE)
             _apt("download", name, cwd=CACHE)
         except (OSError, subprocess.SubprocessError) as error:
-            pytest.skip("no mirror gives Debian's %s: %s" % (name, error))
+            pytest.skip("no mirror gives Debian's %s: %s" % (name, type(error).__name__))
         found = sorted(CACHE.glob("%s_*.deb" % name))
     return found[0]
 
 
-def unpacked(host: Host, name: str, folder: str) -> None:
-    """Unpack a package into a folder of the host, without installing it."""
+def unpacked(host: Host, package: Path, folder: str) -> None:
+    """Unpack a package's file into a folder of the host, without installing it."""
     host.run(["sh", "-c", "cat > /tmp/unpack.deb && dpkg-deb -x /tmp/unpack.deb %s && rm /tmp/unpack.deb" % folder],
-             input=fetched(name).read_bytes())
+             input=package.read_bytes())
 
 
 def _apt(*words: str, cwd: Path) -> None:

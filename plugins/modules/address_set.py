@@ -100,7 +100,7 @@ sets:
 """
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge_set
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge_set import converge_set
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.diff import before_and_after
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.entries import split_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.names import user_set

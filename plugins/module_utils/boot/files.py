@@ -18,10 +18,9 @@ from ..netfilter.nft_table import Nft
 from ..netfilter.save import Ruleset
 from ..netfilter.transport import words_of
 from .folder import Folder
+from .kept import ETC, PROGRAM
 from .texts import Generation, generation, needed_sets, rules_text, sha256
 
-ETC = "/etc/drawbridge"
-PROGRAM = "boot.sh"
 _GENERATIONS = "generations"
 _DEFAULT_SSH_PORTS = [22]
 _NFT_FAMILY = {"ip": 4, "ip6": 6}

@@ -13,7 +13,8 @@ from ..errors import DrawbridgeError
 from ..host import files
 from ..host.system import System
 from ..netfilter.transport import words_of
-from .files import ETC, PROGRAM, BootFiles
+from .files import BootFiles
+from .kept import ETC, PROGRAM
 from .script import SCRIPT
 
 UNITS = "/etc/systemd/system"

@@ -9,16 +9,13 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Callable, ContextManager, Dict, List, NamedTuple, Optional
 
-from ..boot.files import BootFiles
-from ..boot.keep import changed_with_files
+from ..boot.kept import boot_files
 from ..host.lock import HostLock
 from ..host.system import System
-from .apply import apply
 from .diff import before_and_after
-from .host import Live, Netfilter
+from .host import Netfilter
 from .model import Wanted
 from .plan import Plan, Planner
-from .user_set import SetPlanner, UserSet
 
 
 class Settings(NamedTuple):
@@ -53,11 +50,13 @@ def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], W
         planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
         live = planner.read()
         plan = planner.plan(live)
-        files = BootFiles(system)
-        written = files.are_kept and (plan.is_change or not files.are_in_step(live))
+        files = boot_files(system)
+        written = files is not None and (plan.is_change or not files.are_in_step(live))
         if not settings.check_mode:
-            work = (lambda: apply(planner, plan)) if plan.is_change else None
-            if written:
+            work = (lambda: _apply(planner, plan)) if plan.is_change else None
+            if files is not None and written:
+                from ..boot.keep import changed_with_files  # pylint: disable=import-outside-toplevel
+
                 changed_with_files(files, netfilter, planner.read, live, work, files.has_next)
             elif work:
                 work()
@@ -68,29 +67,16 @@ def bring(netfilter: Netfilter, wanted: Wanted, settings: Settings) -> Plan:
     """Bring the network namespace that this thread is in to what is wanted; the caller holds the lock."""
     planner = Planner(netfilter, wanted, assume_missing=settings.check_mode)
     plan = planner.plan(planner.read())
-    if not settings.check_mode:
-        apply(planner, plan)
+    if plan.is_change and not settings.check_mode:
+        _apply(planner, plan)
     return plan
 
 
-def converge_set(system: System, settings: Settings, wanted: UserSet) -> Outcome:
-    """Bring a named set's twins to what is wanted."""
-    planner = SetPlanner(system, wanted)
-    with locked(settings):
-        plan = planner.plan(planner.read())
-        files = BootFiles(system)
-        written = files.are_kept and (plan.is_change or not files.are_whole)
-        if not settings.check_mode and written:
-            netfilter = Netfilter(system, files.variant)
+def _apply(planner: Planner, plan: Plan) -> None:
+    """Imported late: most runs change nothing, and every import is compiled anew on the host."""
+    from .apply import apply  # pylint: disable=import-outside-toplevel
 
-            def read() -> Live:
-                return Live(netfilter.rulesets(), {})
-
-            work = (lambda: planner.apply(plan)) if plan.is_change else None
-            changed_with_files(files, netfilter, read, read(), work, files.has_next)
-        elif not settings.check_mode:
-            planner.apply(plan)
-    return Outcome(plan, "", [], written)
+    apply(planner, plan)
 
 
 def locked(settings: Settings) -> ContextManager[Optional[HostLock]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge as converging
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.apply import apply
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge_set import converge_set
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.plan import Planner
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import Section, section_wanted
@@ -39,7 +40,7 @@ class Host:
     def address_set(self, name, entries, kind="hash:net", mode="exact", present=True, check=False):
         """What address_set does."""
         wanted = UserSet(name, kind, frozenset(entries), mode, present, "entries")
-        return converging.converge_set(self.system, converging.Settings("auto", 5, check), wanted).plan
+        return converge_set(self.system, converging.Settings("auto", 5, check), wanted).plan
 
     def planned(self, wanted):
         """The planner and its plan, for tests that apply it by themselves."""

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Whether a host has boot files: asked at every task, and most often answered without importing what writes them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Optional
+
+from ..host.system import System
+
+if TYPE_CHECKING:
+    from .files import BootFiles
+
+ETC = "/etc/drawbridge"
+PROGRAM = "boot.sh"
+
+
+def boot_files(system: System) -> Optional[BootFiles]:
+    """What the role boot_restore set up; None where it did not."""
+    if not os.path.lexists(os.path.join(ETC, PROGRAM)):
+        return None
+    from .files import BootFiles  # pylint: disable=import-outside-toplevel
+
+    files = BootFiles(system, ETC)
+    return files if files.are_kept else None

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Bring a set that a user keeps by name to what is wanted, and the boot files with it."""
+
+from __future__ import annotations
+
+from ..boot.kept import boot_files
+from ..host.system import System
+from .converge import Outcome, Settings, locked
+from .host import Live, Netfilter
+from .user_set import SetPlanner, UserSet
+
+
+def converge_set(system: System, settings: Settings, wanted: UserSet) -> Outcome:
+    """Bring a named set's twins to what is wanted."""
+    planner = SetPlanner(system, wanted)
+    with locked(settings):
+        plan = planner.plan(planner.read())
+        files = boot_files(system)
+        written = files is not None and (plan.is_change or not files.are_whole)
+        if not settings.check_mode and files is not None and written:
+            from ..boot.keep import change_with_files, write_if_outdated  # pylint: disable=import-outside-toplevel
+
+            netfilter = Netfilter(system, files.variant)
+
+            def read() -> Live:
+                return Live(netfilter.rulesets(), {})
+
+            if plan.is_change:
+                change_with_files(files, netfilter, read, read(), lambda: planner.apply(plan))
+            else:
+                write_if_outdated(files, netfilter, read())
+        elif not settings.check_mode:
+            planner.apply(plan)
+    return Outcome(plan, "", [], written)

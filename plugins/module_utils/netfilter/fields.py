@@ -113,6 +113,8 @@ def text_value(value: Any, path: str, limit: int) -> str:
         raise DrawbridgeError("expected text, got %s" % quoted(value), path)
     text = str(value)
     plain_text(text, path, limit)
+    if len(text.encode("utf-8")) > limit:
+        raise DrawbridgeError("longer than %d bytes: %s" % (limit, quoted(text)), path)
     if not text or any(char in text for char in "\"'\\`"):
         raise DrawbridgeError("quotes and backslashes are not allowed, nor is nothing: %s" % quoted(text), path)
     if text.startswith("-"):

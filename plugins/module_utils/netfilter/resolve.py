@@ -12,6 +12,7 @@ from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.netns import NamespaceUnavailable
+from .circle import leads_back, ways_from
 from .entries import canonical_entries
 from .host import Live, Netfilter
 from .ipset import Ipset, IpsetFailed, LiveSet, SetTarget, create_line
@@ -82,8 +83,22 @@ class Resolver:
                 unsettled[key] = lines
         if unsettled:
             result.update(self._judged(family, unsettled))
+        self._refuse_circles(family, result)
         written = [(chain.table, chain.name) for chain in self.wanted.chains]
         return {key: result[key] for key in written if key in result}
+
+    def _refuse_circles(self, family: int, rules: Dict[ChainKey, Tuple[str, ...]]) -> None:
+        ruleset = self.live.rulesets[family]
+        if all(list(texts) == ruleset.rules(*key) for key, texts in rules.items()):
+            return
+        for chain in self.wanted.chains:
+            table = {name: saved.rules for name, saved in ruleset.tables.get(chain.table, {}).items()}
+            table.update((name, list(texts)) for (of, name), texts in rules.items() if of == chain.table)
+            way = leads_back(chain.name, table)
+            if way:
+                target = (way + way[:1])[1]
+                path = next((line.path for line in chain.lines if target in ways_from([line.text])), None)
+                raise DrawbridgeError("the chain %s leads back to itself: %s" % (chain.name, " -> ".join(way + way[:1])), path)
 
     def _is_settled(self, key: ChainKey, texts: List[str], live: List[str]) -> bool:
         """Whether these rules are known to be spelt as iptables prints them: they are what it prints, or plain, and lead

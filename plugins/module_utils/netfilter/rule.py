@@ -306,7 +306,7 @@ def _reject_with(rule: Rule, path: str) -> Piece:
         return "--reject-with tcp-reset", BOTH
     families = {"icmp": (IPV4,), "icmp6": (IPV6,)}.get(value.partition("-")[0])
     if families is None:
-        raise DrawbridgeError("%s is not tcp-reset, icmp-… or icmp6-…" % quoted(value), path + ".reject_with")
+        raise DrawbridgeError("%s is not tcp-reset, icmp-... or icmp6-..." % quoted(value), path + ".reject_with")
     return "--reject-with " + value, families
 
 

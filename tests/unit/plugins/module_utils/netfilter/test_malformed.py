@@ -173,6 +173,7 @@ def test_strings_that_are_no_rule(rule):
     ({"jump": "DROP", "comment": "x" * 256}, "rules[0].comment"),
     ({"jump": "LOG", "log_prefix": "a\nb"}, "rules[0].log_prefix"),
     ({"jump": "LOG", "log_prefix": "x" * 30}, "rules[0].log_prefix"),
+    ({"jump": "LOG", "log_prefix": "é" * 15}, "rules[0].log_prefix"),
     ({"jump": "LOG", "log_level": "info debug"}, "rules[0].log_level"),
     ({"jump": "REJECT", "reject_with": "tcp-rst"}, "rules[0].reject_with"),
     ({"jump": "REJECT", "reject_with": "port-unreach"}, "rules[0].reject_with"),

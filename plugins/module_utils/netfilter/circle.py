@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Chains that lead back to themselves. The kernel refuses them only once a packet can get there, which in the throwaway
+namespace none can."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterable, List, Mapping
+
+_JUMP = re.compile(r"(?:^| )-[jg] (?!(?:ACCEPT|DROP|RETURN|REJECT|LOG)(?: |$))(\S+)")
+
+
+def ways_from(rules: Iterable[str]) -> List[str]:
+    """The chains that rules may lead to. A word of a comment may be among them."""
+    return list(dict.fromkeys(name for rule in rules for name in _JUMP.findall(rule)))
+
+
+def leads_back(start: str, table: Mapping[str, Iterable[str]]) -> List[str]:
+    """The chains on a way from ``start`` back to it, ``start`` first; empty where there is none. table: chains and rules."""
+    came_from: Dict[str, str] = {}
+    waiting = [start]
+    while waiting:
+        chain = waiting.pop()
+        for target in ways_from(table.get(chain, ())):
+            if target == start:
+                way = [chain]
+                while way[0] != start:
+                    way.insert(0, came_from[way[0]])
+                return way
+            if target not in came_from:
+                came_from[target] = chain
+                waiting.append(target)
+    return []

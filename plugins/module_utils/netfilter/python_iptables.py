@@ -34,10 +34,11 @@ _WITH_RULE = (APPEND, INSERT, DELETE)
 
 
 class ChildEnded(RestoreFailed):
-    """The child did not finish. rule: the one it was at, where it was at one."""
+    """The child did not do what it was told. rule: the one it was at, empty where it was at none. words: what is said of it."""
 
     def __init__(self, words: str, rule: str, hint: Optional[str] = None) -> None:
-        super().__init__("%s, at the rule: %s" % (words, rule) if rule else words, None, hint)
+        super().__init__("%s, at the rule %s" % (words, rule) if rule else words, None, hint)
+        self.words = words
         self.rule = rule
 
 
@@ -88,30 +89,21 @@ class PythonIptables(Transport):
         argv = [self.interpreter.program, "-I", "-c", _program()]
         output = self.system.run(argv, json.dumps(request), self.env)
         *progress, last = output.stdout.splitlines() or [""]
-        if output.rc != 0:
-            # What is on standard output is whole lines: how far it came.
-            raise self._ended(output, rules, progress + [last])
+        if output.rc != 0 or not last.startswith("{"):
+            # What is on standard output are whole lines: how far it came.
+            raise _crashed(output, _rule_at(rules, progress + [last]))
         answer: Dict[str, Any] = json.loads(last)
         if "error" in answer:
-            raise self._failed(answer, output, rules, progress)
+            raise self._failed(answer, output, _rule_at(rules, progress))
         return dict(answer["differing"])
 
-    def _ended(self, output: Output, rules: List[str], progress: List[str]) -> RestoreFailed:
-        reason = "exit status %d" % output.rc if output.rc > 0 else _signal_name(-output.rc)
-        said = words_of(Output(output.rc, "", output.stderr)) if output.stderr.strip() else ""
-        words = "python-iptables crashed (%s)%s" % (reason, ": " + said if said else "")
-        return ChildEnded(words, _rule_at(rules, progress), "use transport: legacy")
-
-    def _failed(self, answer: Dict[str, Any], output: Output, rules: List[str], progress: List[str]) -> RestoreFailed:
+    def _failed(self, answer: Dict[str, Any], output: Output, rule: str) -> RestoreFailed:
         if answer["error"] == "missing":
             words = "python-iptables cannot be used by %s: %s" % (self.interpreter.program, answer["words"])
             return RestoreFailed(words, None, PACKAGES)
         if answer["error"] == "busy":
             return RestoreFailed(answer["words"], None, "held by %s" % lock_holders(self.system, lock_file(self.env)))
-        words = "python-iptables: %s" % answer["words"]
-        if output.stderr.strip():
-            words += " (%s)" % words_of(Output(0, "", output.stderr))
-        return ChildEnded(words, _rule_at(rules, progress))
+        return ChildEnded(str(answer["words"]) + _said(output), rule)
 
 
 def _request(command: Command) -> Dict[str, Any]:
@@ -130,6 +122,16 @@ def _program() -> str:
     return text
 
 
+def _crashed(output: Output, rule: str) -> ChildEnded:
+    reason = _signal_name(-output.rc) if output.rc < 0 else "exit status %d" % output.rc
+    return ChildEnded("python-iptables crashed (%s)%s" % (reason, _said(output)), rule, "use transport: legacy")
+
+
+def _said(output: Output) -> str:
+    """What native code wrote to standard error on its way."""
+    return ": " + words_of(Output(output.rc, "", output.stderr)) if output.stderr.strip() else ""
+
+
 def _rule_at(rules: List[str], progress: List[str]) -> str:
     at = int(progress[-1]) if progress and progress[-1].isdigit() else -1
     return rules[at] if 0 <= at < len(rules) else ""
@@ -140,6 +142,14 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return "signal %d" % number
+
+
+class Stage(NamedTuple):
+    """What has to stand in the throwaway namespace. chains: that rules may jump to. sets: ``ipset restore`` lines."""
+
+    family: int
+    chains: List[ChainKey]
+    sets: List[str]
 
 
 class Rehearsal:
@@ -162,23 +172,44 @@ class Rehearsal:
             found = [command.rule for command in block.commands if command.do in _WITH_RULE]
             rules[block.table] = list(dict.fromkeys(rules.get(block.table, []) + found))
         rules = {table: lines for table, lines in rules.items() if lines}
-        known = [key for key in chains if key[0] in rules]
-        known += [(block.table, command.chain) for block in blocks if block.table in rules for command in block.commands]
-        if rules:
-            self._in_a_namespace(lambda transport: _compare(transport, family, rules, known), sets)
+        known = chains + [(block.table, command.chain) for block in blocks for command in block.commands]
+        stage = Stage(family, known, sets)
+        try:
+            self._try(rules, stage)
+        except ChildEnded as error:
+            rule, words = (error.rule, error.words) if error.rule else self._first_refused(rules, stage, error)
+            raise DrawbridgeError("python-iptables cannot write the rule %s: %s" % (rule, words), None, "use transport: legacy") from None
 
-    def _in_a_namespace(self, work: Any, sets: List[str]) -> None:
+    def _first_refused(self, rules: Dict[str, List[str]], stage: Stage, error: ChildEnded) -> Tuple[str, str]:
+        """The rule that makes a whole table fail, by halving, and what is said of it."""
+        flat = [(table, rule) for table, lines in rules.items() for rule in lines]
+        good, bad, words = 0, len(flat), error.words
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            some: Dict[str, List[str]] = {}
+            for table, rule in flat[:middle]:
+                some.setdefault(table, []).append(rule)
+            try:
+                self._try(some, stage)
+                good = middle
+            except ChildEnded as again:
+                bad, words = middle, again.words
+        return flat[bad - 1][1], words
+
+    def _try(self, rules: Dict[str, List[str]], stage: Stage) -> None:
+        if not rules:
+            return
         system = self.transport.system
         handle, lockfile = tempfile.mkstemp(prefix="drawbridge-")
         os.close(handle)
         transport = PythonIptables(system, {"XTABLES_LOCKFILE": lockfile}, self.transport.interpreter)
 
         def body() -> None:
-            if sets:
-                output = system.run([system.require("ipset", "ipset"), "restore"], "\n".join(sets) + "\n")
+            if stage.sets:
+                output = system.run([system.require("ipset", "ipset"), "restore"], "\n".join(stage.sets) + "\n")
                 if output.rc != 0:
                     raise DrawbridgeError("ipset restore failed: %s" % words_of(output))
-            work(transport)
+            _compare(transport, rules, stage)
 
         try:
             in_new_netns(body)
@@ -190,16 +221,13 @@ class Rehearsal:
 _MODEL, _COPY = "DB-MODEL", "DB-COPY"
 
 
-def _compare(transport: PythonIptables, family: int, rules: Dict[str, List[str]], known: List[ChainKey]) -> None:
-    declared = known + [(table, _COPY) for table in rules]
-    transport.take_back(family, restore_text({(table, _MODEL): lines for table, lines in rules.items()}, declared))
+def _compare(transport: PythonIptables, rules: Dict[str, List[str]], stage: Stage) -> None:
+    declared = [key for key in stage.chains if key[0] in rules] + [(table, _COPY) for table in rules]
+    transport.take_back(stage.family, restore_text({(table, _MODEL): lines for table, lines in rules.items()}, declared))
     blocks = [Block(table, [Command(APPEND, _COPY, rule) for rule in lines]) for table, lines in rules.items()]
     twins = [(table, _MODEL, _COPY, _without_target(lines)) for table, lines in rules.items()]
-    try:
-        differing = transport.write(family, blocks, twins)
-    except ChildEnded as error:
-        raise DrawbridgeError("python-iptables cannot write this rule: %s" % error.message, None, "use transport: legacy") from None
-    saved = transport.read(family)
+    differing = transport.write(stage.family, blocks, twins)
+    saved = transport.read(stage.family)
     for table, lines in rules.items():
         model, copy = saved.rules(table, _MODEL), saved.rules(table, _COPY)
         if len(model) != len(lines) or len(copy) != len(lines):
@@ -215,4 +243,4 @@ def _without_target(lines: List[str]) -> List[int]:
 
 def _different(meant: str, made: str) -> DrawbridgeError:
     what = quoted(made) if made != meant else "a rule that prints alike and matches other packets"
-    return DrawbridgeError("python-iptables cannot write this rule: %s; it makes %s" % (meant, what), None, "use transport: legacy")
+    return DrawbridgeError("python-iptables cannot write the rule %s: it makes %s" % (meant, what), None, "use transport: legacy")

@@ -6,7 +6,7 @@
 
 The parent runs the text of this file with ``python -I -c``, since python-iptables' native code can take its process along. So
 it uses nothing of the collection. The request is described in :mod:`.python_iptables`. It answers on standard output: a line with
-the number of each rule before the rule is made, so that a crash has a name, and at last a line of JSON: ``{"differing": [...]}``
+the number of each rule before the rule is made, so that a crash has a name, ``commit`` before each commit, and at last a line of JSON: ``{"differing": [...]}``
 or ``{"error": KIND, "words": ...}``.
 """
 
@@ -17,6 +17,7 @@ import fcntl
 import importlib
 import json
 import os
+import re
 import struct
 import sys
 import time
@@ -72,6 +73,8 @@ class Writer:
         table = self.table(block["table"])
         for command in block["commands"]:
             getattr(self, "_" + command["do"])(table, command)
+        # From here on it is not about one rule.
+        self.say("commit")
         table.commit()
 
     def _declare(self, table: Any, command: Dict[str, Any]) -> None:
@@ -233,7 +236,9 @@ def main() -> None:
     except Failed as error:
         answer = {"error": error.kind, "words": str(error)}
     except Exception as error:  # pylint: disable=broad-exception-caught
-        answer = {"error": "refused", "words": "%s: %s" % (type(error).__name__, error)}
+        # It quotes the words of C code as Python's bytes.
+        words = re.sub(r"\bb'([^']*)'", r"\1", str(error))
+        answer = {"error": "refused", "words": "%s: %s" % (type(error).__name__, words)}
     say(json.dumps(answer))
     # Nothing is left to do, and destructors of native code could still crash.
     os._exit(0)  # pylint: disable=protected-access

@@ -51,7 +51,9 @@ def look(host, options="", *arguments):
 def run_module(host, module, options, *arguments):
     """Run a module on a host by Ansible → what it returned, and all that Ansible printed."""
     environment = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".build" / "collections"),
-                       ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", ANSIBLE_LOAD_CALLBACK_PLUGINS="0")
+                       ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", ANSIBLE_LOAD_CALLBACK_PLUGINS="0",
+                       # By default all labs share connections that are kept, since their hosts have the same names.
+                       ANSIBLE_SSH_CONTROL_PATH_DIR=str(layout.RUN / "ssh"))
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible")), "-i", str(layout.INVENTORY), host.name,
          "-m", "drawbridge.docker." + module, "-a", options, *arguments],

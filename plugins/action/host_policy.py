@@ -12,6 +12,7 @@ import re
 from ansible.plugins.action import ActionBase
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.data import origins, policy_data
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import host_policy
 
 _PLACE = re.compile(r"policy(?:\.[A-Za-z0-9_-]+(?:\[[0-9]+\])?)+")
@@ -25,10 +26,13 @@ class ActionModule(ActionBase):
     _supports_diff = True
 
     def run(self, tmp=None, task_vars=None):
+        if self._task.async_val:
+            # The task would be over before the connection that confirms its change.
+            return {"failed": True, "msg": "async: a policy is confirmed over a new connection once it is in force; leave async out"}
         done = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         if arguments.get("fragments") is None or arguments.get("policy") is not None or arguments.get("state") == "absent":
-            return self._execute_module(module_args=arguments, task_vars=task_vars)
+            return confirmed(self, self._execute_module(module_args=arguments, task_vars=task_vars))
         try:
             policy = self._merged(arguments, task_vars or {})
         except DrawbridgeError as error:
@@ -39,7 +43,7 @@ class ActionModule(ActionBase):
             result["msg"] = in_users_places(result["msg"], origins(policy))
             # Newer releases of ansible-core show this instead of the message.
             result.pop("exception", None)
-        return result
+        return confirmed(self, result)
 
     def _merged(self, arguments, task_vars):
         prefix = str(arguments.pop("fragments"))

@@ -39,7 +39,10 @@ class Task(NamedTuple):
     system: System
 
     def settings(self) -> Settings:
-        return Settings(self.params.get("transport", "auto"), self.params["lock_timeout"], self.check_mode)
+        params = self.params
+        return Settings(
+            params.get("transport", "auto"), params["lock_timeout"], self.check_mode, params.get("confirm_timeout", 0)
+        )
 
 
 class Result(NamedTuple):

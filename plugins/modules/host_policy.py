@@ -198,20 +198,25 @@ def keep_policy(task: Task) -> Result:
     policy = parse_policy(_decoded(task.params["policy"]))
     toggles = Toggles(task.system, task.settings(), policy) if is_concerned(policy) else None
     answers: List[Engagement] = []
+    warnings: List[str] = []
 
     def wanted(netfilter: Netfilter) -> Wanted:
         answers.append(ask(connect(task.params["docker_host"]), task.system))
         if not task.params["allow_lockout"]:
             refuse_lockout(task.system, netfilter.ipset, policy, answers[0].facts)
         rules = compile_policy(policy, answers[0].facts)
+        if policy.egress is not None or policy.masquerade is not None:
+            from ansible_collections.drawbridge.docker.plugins.module_utils.policy.ways_out import with_ways_out
+
+            rules = with_ways_out(rules, policy, answers[0].facts, netfilter, warnings)
         if toggles is not None:
             toggles.narrow(netfilter)
         return rules
 
     outcome = converge(task.system, task.settings(), wanted)
     told = answers[0]
-    warnings = [told.warning] if told.warning else []
-    result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings + outcome.warnings)
+    warnings += ([told.warning] if told.warning else []) + outcome.warnings
+    result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)
     return _with_toggles(task, toggles, result)
 
 

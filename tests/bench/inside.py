@@ -8,8 +8,10 @@ import shutil
 import subprocess
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge, converge_set
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge_set import converge_set
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import Section, section_wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_set import UserSet
 
@@ -47,6 +49,7 @@ def _rules_round(variant: str, packed: str, text: str) -> dict[str, float]:
 
 
 def _converge(variant: str, packed: str, changes: bool) -> None:
+    is_plain.cache_clear()  # each task is a process of its own
     outcome = converge(System(), Settings(variant, 30, False), lambda _netfilter: section_wanted(SECTION, packed, "rules"))
     if outcome.plan.is_change != changes:
         raise RuntimeError(f"changed had to be {changes}")

@@ -18,7 +18,8 @@ from ..netfilter.nft_table import Nft
 from ..netfilter.save import Ruleset
 from ..netfilter.transport import words_of
 from .folder import Folder
-from .kept import ETC, PROGRAM
+from .kept import ETC as ETC
+from .kept import PROGRAM as PROGRAM
 from .texts import Generation, generation, needed_sets, rules_text, sha256
 
 _GENERATIONS = "generations"
@@ -98,13 +99,18 @@ class BootFiles:
 
     def run(self, *words: str) -> None:
         """Have the boot program do something. Raises DrawbridgeError with its words."""
-        output = self.system.run(["/bin/sh", os.path.join(self.folder.path, PROGRAM), *words])
-        if output.rc != 0:
-            raise DrawbridgeError(words_of(output))
+        run_program(self.system, os.path.join(self.folder.path, PROGRAM), *words)
 
     def texts(self, netfilter: Netfilter, live: Live, without: Collection[str] = ()) -> Generation:
         """The live state as a generation."""
         return generation(netfilter.variant, whole(netfilter, live), self.ssh_ports(), without)
+
+
+def run_program(system: System, path: str, *words: str) -> None:
+    """The boot program, for a caller that holds the host's lock. Raises DrawbridgeError with its words."""
+    output = system.run(["/bin/sh", path, *words], env={"DRAWBRIDGE_LOCKED": "1"})
+    if output.rc != 0:
+        raise DrawbridgeError(words_of(output))
 
 
 def whole(netfilter: Netfilter, live: Live) -> Live:

@@ -6,32 +6,36 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Callable
 
 from ..errors import DrawbridgeError
 from ..netfilter.host import Live, Netfilter
+from .checkpoint import Checkpoint
 from .files import BootFiles
 
 
-def changed_with_files(
-    files: BootFiles, netfilter: Netfilter, read: Callable[[], Live], live: Live, work: Optional[Callable[[], None]], wait: bool
+def change_with_files(
+    files: BootFiles, netfilter: Netfilter, read: Callable[[], Live], live: Live, work: Callable[[], None]
 ) -> None:
     """Do ``work``, which changes the kernel, and write what it came to.
 
-    read, live: reads the kernel, and what it held before. work: None where the files alone are to be put right. wait: the new
-    generation waits for a confirmation.
+    read, live: reads the kernel, and what it held before. Under a checkpoint the new generation waits for its confirmation.
     Raises DrawbridgeError where the files cannot be written; the rules are then those from before.
     """
-    if not files.are_in_step(live):
-        files.write(files.texts(netfilter, live), files.has_next)
-    if work is None:
-        return
+    write_if_outdated(files, netfilter, live)
+    wait = files.has_next or Checkpoint(netfilter.system).armed() is not None
     files.begin()
     work()
     try:
         files.write(files.texts(netfilter, read()), wait)
     except DrawbridgeError as error:
         _take_back(files, error)
+
+
+def write_if_outdated(files: BootFiles, netfilter: Netfilter, live: Live) -> None:
+    """Put the files right where they are missing, damaged, or not what is in force."""
+    if not files.are_in_step(live):
+        files.write(files.texts(netfilter, live), files.has_next)
 
 
 def _take_back(files: BootFiles, cause: DrawbridgeError) -> None:

@@ -2,7 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether a host has boot files: asked at every task, and most often answered without importing what writes them."""
+"""Whether a host has boot files, and a change that waits to be confirmed: asked at every task, and most often answered without
+importing what writes them."""
 
 from __future__ import annotations
 
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Optional
 from ..host.system import System
 
 if TYPE_CHECKING:
+    from .checkpoint import Armed
     from .files import BootFiles
 
 ETC = "/etc/drawbridge"
 PROGRAM = "boot.sh"
+STATE = "/var/lib/drawbridge"
 
 
 def boot_files(system: System) -> Optional[BootFiles]:
@@ -26,3 +29,12 @@ def boot_files(system: System) -> Optional[BootFiles]:
 
     files = BootFiles(system, ETC)
     return files if files.are_kept else None
+
+
+def change_to_confirm(system: System) -> Optional[Armed]:
+    """The checkpoint of a change that another run is about to confirm; None where there is none."""
+    if not os.path.lexists(STATE):
+        return None
+    from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
+
+    return Checkpoint(system).belongs_to_another_run()

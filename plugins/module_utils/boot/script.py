@@ -293,31 +293,45 @@ decide() { # ID
     return 3
 }
 
-confirm() { # ID
-    decide "$1" || return 3
+disarm() { # ID
     if [ -e "$STATE/deciding/waiter" ]; then
         read -r pid started <"$STATE/deciding/waiter"
-        [ "$(awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$pid/stat" 2>/dev/null)" = "$started" ] && kill -- "-$pid"
+        [ "$pid" = $$ ] || [ "$(awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$pid/stat" 2>/dev/null)" != "$started" ] || kill -- "-$pid"
     else
-        systemctl stop "drawbridge-rollback-$1.timer"
+        systemctl --quiet stop "drawbridge-rollback-$1.timer"
     fi
-    [ ! -L "$ETC/next" ] || commit || { say "the change is in force, but not in the boot files"; result=1; }
+}
+
+decided() { # ID WHAT: for a controller whose connection broke before it was told
+    mkdir -p "$RUN"
+    echo "$1 $2" >"$RUN/decided"
     rm -rf "$STATE/deciding"
-    return "${result:-0}"
+    rmdir "$STATE" 2>/dev/null
+}
+
+confirm() { # ID
+    decide "$1" || return 3
+    disarm "$1"
+    result=0
+    [ ! -L "$ETC/next" ] || commit || { say "the change is in force, but not in the boot files"; result=1; }
+    decided "$1" confirmed
+    return $result
 }
 
 rollback() { # ID
     decide "$1" || return 3
     mkdir -p "$RUN"
+    disarm "$1"
     load_or_close "$STATE/deciding" 1
     result=$?
     if [ -d "$ETC" ]; then rm -f "$ETC/next" "$ETC/dirty"; tidy; fi
-    rm -rf "$STATE/deciding"
+    decided "$1" "taken back"
     say "the change that was not confirmed is taken back"
     return $result
 }
 
-locked() { # another run may be in the middle of its own change
+locked() { # another run may be in the middle of its own change; one that calls this program holds the lock itself
+    [ -z "${DRAWBRIDGE_LOCKED-}" ] || { "$@"; return; }
     exec 9>>"$LOCK"
     flock -w 30 9 2>/dev/null
     "$@"

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Callable, ContextManager, Dict, List, NamedTuple, Optional
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, NamedTuple, Optional
 
-from ..boot.kept import boot_files
+from ..boot.kept import boot_files, change_to_confirm
+from ..errors import DrawbridgeError
 from ..host.lock import HostLock
 from ..host.system import System
 from .diff import before_and_after
@@ -17,22 +19,30 @@ from .host import Netfilter
 from .model import Wanted
 from .plan import Plan, Planner
 
+if TYPE_CHECKING:
+    from ..boot.checkpoint import Armed
+
+_POLL_SECONDS = 0.1
+
 
 class Settings(NamedTuple):
-    """How a task runs. transport: nft, legacy or auto. lock_timeout: seconds to wait for other runs on the host."""
+    """How a task runs. transport: nft, legacy or auto. lock_timeout: seconds to wait for other runs on the host.
+    confirm_timeout: seconds until the host takes a change back that nobody confirmed, 0 for never."""
 
     transport: str
     lock_timeout: float
     check_mode: bool
+    confirm_timeout: int = 0
 
 
 class Outcome(NamedTuple):
-    """What a task did, or would do. files: whether the boot files were written."""
+    """What a task did, or would do. files: whether the boot files were written. armed: the checkpoint that covers the change."""
 
     plan: Plan
     transport: str
     warnings: List[str]
     files: bool = False
+    armed: Optional[Armed] = None
 
     @property
     def is_change(self) -> bool:
@@ -40,7 +50,10 @@ class Outcome(NamedTuple):
 
     def result(self) -> Dict[str, object]:
         """The part of a module's result that all modules share."""
-        return {"changed": self.is_change, "transport": self.transport, "diff": before_and_after(self.plan)}
+        values: Dict[str, object] = {"changed": self.is_change, "transport": self.transport, "diff": before_and_after(self.plan)}
+        if self.armed is not None:
+            values["checkpoint"] = {"id": self.armed.id, "seconds": self.armed.seconds_left}
+        return values
 
 
 def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
@@ -52,15 +65,12 @@ def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], W
         plan = planner.plan(live)
         files = boot_files(system)
         written = files is not None and (plan.is_change or not files.are_in_step(live))
-        if not settings.check_mode:
-            work = (lambda: _apply(planner, plan)) if plan.is_change else None
-            if files is not None and written:
-                from ..boot.keep import changed_with_files  # pylint: disable=import-outside-toplevel
+        armed: Optional[Armed] = None
+        if (plan.is_change or written) and not settings.check_mode:
+            from ..boot.change import Change  # pylint: disable=import-outside-toplevel
 
-                changed_with_files(files, netfilter, planner.read, live, work, files.has_next)
-            elif work:
-                work()
-    return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings, written)
+            armed = Change(netfilter, planner, plan, live, files).make(settings.confirm_timeout)
+    return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings, written, armed)
 
 
 def bring(netfilter: Netfilter, wanted: Wanted, settings: Settings) -> Plan:
@@ -79,6 +89,22 @@ def _apply(planner: Planner, plan: Plan) -> None:
     apply(planner, plan)
 
 
-def locked(settings: Settings) -> ContextManager[Optional[HostLock]]:
-    """Check mode writes nothing, not even a lock."""
-    return nullcontext() if settings.check_mode else HostLock(settings.lock_timeout)
+@contextmanager
+def locked(settings: Settings) -> Iterator[None]:
+    """The host for this run alone, and no change of another run that waits to be confirmed. Check mode writes nothing, not even a
+    lock."""
+    if settings.check_mode:
+        yield
+        return
+    deadline = time.monotonic() + settings.lock_timeout
+    while True:
+        with HostLock(max(0.0, deadline - time.monotonic())):
+            armed = change_to_confirm(System())
+            if armed is None:
+                yield
+                return
+        if time.monotonic() >= deadline:
+            raise DrawbridgeError(
+                "another run's change waits to be confirmed, for %d s at most" % (armed.seconds_left + 1), None, "raise lock_timeout"
+            )
+        time.sleep(_POLL_SECONDS)

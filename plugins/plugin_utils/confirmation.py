@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Confirm a change over a connection that was opened after it, or learn that the host took the change back."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, NamedTuple
+
+from ansible.errors import AnsibleConnectionFailure
+
+_PROGRAM = "/var/lib/drawbridge/checkpoint/boot.sh"
+_DECIDED = "/run/drawbridge/decided"
+# ssh takes the first value that it is given for an option.
+_NOT_SHARED = "-o ControlMaster=no -o ControlPath=none "
+_PAUSE = 0.3
+# How long after its deadline a host that took a change back has to be reachable again.
+_GRACE = 3.5
+
+
+class Answer(NamedTuple):
+    """kept: whether the change stays. words: what went wrong; empty where nothing did."""
+
+    kept: bool
+    words: str = ""
+
+
+@contextmanager
+def new_connection(connection: Any, timeout: float) -> Iterator[None]:
+    """Commands in this block open connections of their own, in at most so many seconds, and share none that was there before."""
+    if connection.transport.rpartition(".")[2] != "ssh":
+        connection.reset()
+        yield
+        return
+    kept = {name: connection.get_option(name) for name in ("ssh_args", "timeout")}
+    connection.set_option("ssh_args", _NOT_SHARED + (kept["ssh_args"] or ""))
+    connection.set_option("timeout", max(1, min(int(kept["timeout"]), round(timeout))))
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            connection.set_option(name, value)
+
+
+def confirmed(action: Any, result: Dict[str, Any]) -> Dict[str, Any]:
+    """The module's result after its change was confirmed, or failed where the host took the change back.
+
+    action: the action plugin. result: what its module returned, with ``checkpoint`` where something is to be confirmed.
+    """
+    checkpoint = result.pop("checkpoint", None)
+    if not checkpoint:
+        return result
+    started = time.monotonic()
+    answer = _ask(action, checkpoint["id"], started + checkpoint["seconds"])
+    result["confirm_seconds"] = round(time.monotonic() - started, 3)
+    if answer.kept and not answer.words:
+        return result
+    result.update(failed=True, changed=answer.kept, msg=answer.words)
+    return result
+
+
+def _ask(action: Any, identifier: str, deadline: float) -> Answer:
+    words = ""
+    while time.monotonic() < deadline + _GRACE:
+        try:
+            with new_connection(action._connection, deadline + _GRACE - time.monotonic()):
+                return _confirm(action, identifier, words)
+        except AnsibleConnectionFailure as error:
+            words = " ".join(str(error).split())
+        time.sleep(_PAUSE)
+    return Answer(
+        False,
+        "After the change no new connection to the host could be opened: %s. The host takes the change back by itself, and everything "
+        "that Drawbridge owns there is as it was." % words,
+    )
+
+
+def _confirm(action: Any, identifier: str, earlier: str) -> Answer:
+    done = action._low_level_execute_command("/bin/sh %s confirm %s" % (_PROGRAM, identifier))
+    if done["rc"] == 0:
+        return Answer(True)
+    said = " ".join((done["stderr"] or done["stdout"]).split())
+    if done["rc"] == 1:
+        return Answer(True, "The change is confirmed, but: %s" % said)
+    # The program goes with the checkpoint, so this may also be the second try after an answer was lost.
+    decided = action._low_level_execute_command("cat %s" % _DECIDED)["stdout"].split(None, 1)
+    if decided[:1] == [identifier] and decided[1].strip() == "confirmed":
+        return Answer(True)
+    if decided[:1] != [identifier]:
+        return Answer(False, "The host has no change to confirm (%s): it was booted meanwhile, or something else took the change back." % said)
+    reason = "After the change no new connection to the host could be opened in time: %s" % earlier if earlier else "Nobody confirmed in time"
+    return Answer(False, "%s. The host took the change back, and everything that Drawbridge owns there is as it was." % reason)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""FORWARD's policy and forwarding per interface on a kernel, in a namespace of the test's own."""
+import os
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker import daemon_forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.host import sysctl, unit
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import chain_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import forward_policy, ip_forward
+from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.forwarding import Forwarding
+
+V4 = "net/ipv4/ip_forward"
+
+
+@pytest.fixture(name="units")
+def a_folder_for_units(tmp_path, monkeypatch):
+    """systemd as a folder and a list of what it was told."""
+    told = []
+    folder = tmp_path / "system"
+    folder.mkdir()
+    monkeypatch.setattr(unit, "FOLDER", str(folder))
+    monkeypatch.setattr(unit, "has_systemd", lambda system: True)
+    monkeypatch.setattr(unit, "_systemctl", lambda system, *words: told.append(words))
+    return folder, told
+
+
+def change(host, wanted, kept=None):
+    netfilter = Netfilter(host.system, host.variant)
+    found = forward_policy.compare(netfilter, wanted, wanted if kept is None else kept)
+    forward_policy.apply(netfilter, found)
+    return found
+
+
+def forward(host, family=4):
+    return host.iptables("-S FORWARD", family).splitlines()
+
+
+def test_rules_stay_where_the_policy_changes(host, units):
+    host.iptables("-N X")
+    host.iptables("-A X -j RETURN")
+    host.iptables("-A FORWARD -s 192.0.2.1 -j X")
+    for policy in ("DROP", "ACCEPT", "DROP"):
+        found = change(host, {4: policy})
+        assert found.after == {4: policy}
+        assert forward(host) == ["-P FORWARD " + policy, "-A FORWARD -s 192.0.2.1/32 -j X"]
+        assert forward(host, 6) == ["-P FORWARD ACCEPT"]
+        assert not change(host, {4: policy}).changed
+    assert host.iptables("-S X").splitlines() == ["-N X", "-A X -j RETURN"]
+
+
+def test_units_say_what_the_kernel_has(host, units):
+    folder, told = units
+    change(host, {4: "DROP", 6: "ACCEPT"})
+    drop, accept = (folder / (forward_policy.UNIT % name) for name in ("drop", "accept"))
+    assert forward_policy.at_boot(host.system) == {4: "DROP", 6: "ACCEPT"}
+    assert "Before=network-pre.target docker.service" in drop.read_text() and "PartOf=docker.service" in accept.read_text()
+    assert ("reenable", drop.name) in told
+    for line in drop.read_text().splitlines() + accept.read_text().splitlines():
+        if line.startswith("ExecStart="):
+            host.sh(*line.partition("=")[2].split())
+    change(host, {6: "DROP"}, {4: "DROP", 6: "DROP"})
+    assert not accept.exists() and forward_policy.at_boot(host.system) == {4: "DROP", 6: "DROP"}
+    change(host, {}, {})
+    assert os.listdir(str(folder)) == [] and forward(host)[0] == "-P FORWARD DROP"
+
+
+def test_the_kernel_refuses_no_policy_that_is_ours(host):
+    netfilter = Netfilter(host.system, host.variant)
+    for policy in chain_policy.POLICIES:
+        chain_policy.set_policies(netfilter, {4: policy, 6: policy})
+    with pytest.raises(DrawbridgeError):
+        chain_policy.set_policies(netfilter, {4: "REJECT"})
+    assert forward(host)[0] == "-P FORWARD DROP"
+
+
+@pytest.fixture(name="place")
+def a_host_with_interfaces(namespace, tmp_path, monkeypatch):
+    """A host without Docker, with two interfaces, one of them named to trouble."""
+    monkeypatch.setattr(daemon_forwarding, "has_engine", lambda system: False)
+    monkeypatch.setattr(sysctl, "LATER", ())
+    for argv in (["ip", "link", "add", "a0", "type", "veth", "peer", "name", "b0.100"],):
+        assert os.spawnvp(os.P_WAIT, argv[0], argv) == 0
+    from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+
+    return ip_forward.Host(System(), "set", False, str(tmp_path / "99-zz.conf"))
+
+
+def value(place, name):
+    return sysctl.value_now(place.system, name)
+
+
+def test_per_interface_and_for_the_host(place):
+    sysctl.set_now(V4, "1")
+    wanted = [Forwarding({4: False}, ("b0.100",))]
+    done = ip_forward.keep(place, wanted)
+    assert done.changed and value(place, "net/ipv4/conf/b0.100/forwarding") == "0" and value(place, "net/ipv4/conf/a0/forwarding") == "1"
+    assert not ip_forward.keep(place, wanted).changed
+    # Another value for the host is an order to all: what is kept for one is said again.
+    ip_forward.keep(place, [Forwarding({4: False})])
+    assert value(place, "net/ipv4/conf/a0/forwarding") == "0"
+    done = ip_forward.keep(place, [Forwarding({4: True})])
+    assert value(place, "net/ipv4/conf/a0/forwarding") == "1" and value(place, "net/ipv4/conf/b0.100/forwarding") == "0"
+    assert not ip_forward.keep(place, [Forwarding({4: True})]).changed
+    assert "net/ipv4/conf/b0.100/forwarding" not in done.after
+
+
+def test_ipv6_of_all_and_default(place):
+    ip_forward.keep(place, [Forwarding({6: True})])
+    assert value(place, "net/ipv6/conf/default/forwarding") == value(place, "net/ipv6/conf/a0/forwarding") == "1"
+    os.spawnlp(os.P_WAIT, "ip", "ip", "link", "add", "later", "type", "bridge")
+    assert value(place, "net/ipv6/conf/later/forwarding") == "1"
+
+
+def test_check_mode_writes_nothing(place):
+    sysctl.set_now(V4, "1")
+    assert ip_forward.keep(place._replace(check_mode=True), [Forwarding({4: False})]).changed
+    assert value(place, V4) == "1" and not os.path.exists(place.boot_file)
+
+
+def test_an_interface_that_is_not_there_yet_waits_in_the_file(place):
+    done = ip_forward.keep(place, [Forwarding({4: False}, ("wg0",))])
+    assert "net/ipv4/conf/wg0/forwarding" in sysctl.read_boot(place.system, place.boot_file)
+    assert any("when the interface comes up" in text for text in done.warnings)
+    assert not ip_forward.keep(place, [Forwarding({4: False}, ("wg0",))]).changed
+
+
+def test_the_file_is_what_sysctl_takes(place):
+    sysctl.set_now(V4, "1")
+    ip_forward.keep(place, [Forwarding({4: False, 6: True}, ("b0.100",))])
+    sysctl.set_now("net/ipv4/conf/b0.100/forwarding", "1")
+    assert os.spawnlp(os.P_WAIT, "sysctl", "sysctl", "-q", "-p", place.boot_file) == 0
+    assert value(place, "net/ipv4/conf/b0.100/forwarding") == "0" and value(place, "net/ipv6/conf/b0.100/forwarding") == "1"

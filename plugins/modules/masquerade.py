@@ -104,11 +104,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host i
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import parse_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade_rules import (
-    TASK,
-    warnings_about,
-    with_masquerade,
-)
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade_rules import warnings_about, with_masquerade
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import TASK_MASQUERADE
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
@@ -135,7 +132,7 @@ def keep_masquerade(task: Task) -> Result:
             facts = told.facts
             warnings.extend(([told.warning] if told.warning else []) + warnings_about(said, facts, netfilter.rulesets))
         lasting.append(netfilter.nft.is_installed)
-        return with_masquerade(_NOTHING, said, facts, lasting[0], TASK)
+        return with_masquerade(_NOTHING, said, facts, lasting[0], TASK_MASQUERADE)
 
     outcome = converge(task.system, task.settings(), wanted)
     return Result(dict(outcome.result(), lasting=lasting[0]), warnings + outcome.warnings)

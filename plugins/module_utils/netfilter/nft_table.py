@@ -19,7 +19,6 @@ from .model import IPV4, IPV6, NftTables, TableKey
 from .transport import words_of
 
 _FAMILY = {IPV4: "ip", IPV6: "ip6"}
-_MISSING = "No such file or directory"
 
 
 class TableChange(NamedTuple):
@@ -65,15 +64,18 @@ class Nft:
 
     def read(self, keys: Iterable[TableKey]) -> Dict[TableKey, Optional[str]]:
         """The tables as nft prints them; None for those that do not exist. Without nft there are none."""
-        return {key: self._listed(key) if self.is_installed else None for key in keys}
+        wanted = list(keys)
+        there = self._run("list", "tables").splitlines() if wanted and self.is_installed else []
+        return {key: self._listed(key) if "table " + spoken(key) in there else None for key in wanted}
 
-    def _listed(self, key: TableKey) -> Optional[str]:
-        output = self.system.run([self._command(), "--stateless", "list", "table"] + spoken(key).split())
-        if output.rc == 0:
-            return output.stdout
-        if _MISSING in output.stderr:
-            return None
-        raise DrawbridgeError("nft list table %s failed: %s" % (spoken(key), words_of(output)))
+    def _listed(self, key: TableKey) -> str:
+        return self._run("--stateless", "list", "table", *spoken(key).split())
+
+    def _run(self, *words: str) -> str:
+        output = self.system.run([self._command(), *words])
+        if output.rc != 0:
+            raise DrawbridgeError("nft %s failed: %s" % (" ".join(words), words_of(output)))
+        return output.stdout
 
     def load(self, text: str) -> None:
         """Load ``text`` as one transaction. Raises DrawbridgeError with nft's own words; nothing was changed then."""

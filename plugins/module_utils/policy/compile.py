@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
-from ..netfilter.model import AddressSet, Chain, Hook, SetType, Wanted
-from . import forward, guard, inbound
+from ..netfilter.model import FAMILIES, AddressSet, Chain, Hook, SetType, Wanted
+from . import forward, guard, inbound, owners
 from .host import HostFacts
 from .lines import Rules
 from .model import Policy
@@ -29,11 +29,12 @@ OWNED = [
     (forward.TABLE, forward.DIALLED),
     (inbound.TABLE, inbound.CHAIN),
     (inbound.TABLE, inbound.CHAIN + OUTSIDE),
+    *owners.POLICY_EGRESS.owned,
 ]
 
 
 def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
-    """Chains, the hooks into them, and the sets that their lines name.
+    """Chains, the hooks into them, and the sets that their lines name; not the masquerading, see :mod:`.ways_out`.
 
     A set that no line names is left out; a name that is none of the policy's is left to the netfilter code, which knows
     the sets on the host (``Line.path`` says where the user wrote it).
@@ -48,13 +49,26 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
             shared.append((forward.TABLE, forward.PARENT))
     if policy.host_services is not None:
         _add(rules, hooks, inbound.inbound(policy, policy.host_services, host, rules), inbound.HOOK)
+    if policy.egress is not None:
+        from .egress_rules import add_egress  # pylint: disable=import-outside-toplevel
+
+        hooks += add_egress(policy.egress, _with_left_alone(host, policy.leave_alone), rules, owners.POLICY_EGRESS)
+        if not shared and any(hook.parent == forward.PARENT for hook in hooks):
+            shared.append((forward.TABLE, forward.PARENT))
     sets = {**_own(policy), **rules.sets, **host_sets(host)}
-    return Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets))
+    wanted = Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets))
+    return _not_masquerading(wanted) if policy.masquerade is None else wanted
 
 
 def no_policy() -> Wanted:
     """What a host without a policy has: nothing of ours."""
-    return Wanted([], [], OWNED, OWNER)
+    return _not_masquerading(Wanted([], [], OWNED, OWNER))
+
+
+def _not_masquerading(wanted: Wanted) -> Wanted:
+    """What an earlier policy said about masquerading goes."""
+    owner = owners.POLICY_MASQUERADE
+    return wanted._replace(owned=[*wanted.owned, (owners.NAT, owner.chain)], tables={(f, owner.table): None for f in FAMILIES})
 
 
 def _add(rules: Rules, hooks: List[Hook], chains: List[Chain], hook: Hook) -> bool:
@@ -62,6 +76,11 @@ def _add(rules: Rules, hooks: List[Hook], chains: List[Chain], hook: Hook) -> bo
         rules.chains.extend(chains)
         hooks.append(hook)
     return bool(chains)
+
+
+def _with_left_alone(host: HostFacts, left_alone: Sequence[str]) -> HostFacts:
+    """What forwards beside Docker is no container, whatever its interface is called, and may come up later."""
+    return host._replace(foreign_bridges=sorted({*host.foreign_bridges, *(name for name in left_alone if name[-1] != "+")}))
 
 
 def _own(policy: Policy) -> Dict[str, AddressSet]:

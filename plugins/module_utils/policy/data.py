@@ -10,7 +10,10 @@ from typing import Any, Dict, List, Tuple
 
 from ..netfilter.model import FAMILIES
 from .choices import sections
-from .model import Entry, Policy, Sources, Target
+from .egress_data import egress_data, egress_places
+from .masquerade import masquerade_data, places
+from .model import Entry, Policy, Target
+from .plain import plain_sources, ports_data, sources_data
 
 
 def policy_data(policy: Policy) -> Dict[str, Any]:
@@ -30,6 +33,10 @@ def policy_data(policy: Policy) -> Dict[str, Any]:
     if services is not None:
         data["host_services"] = _section(services.allow, default=services.default)
     data.update({key: section.data() for key, section in sections(policy)})
+    if policy.masquerade is not None:
+        data["masquerade"] = masquerade_data(policy.masquerade)
+    if policy.egress is not None:
+        data["egress"] = egress_data(policy.egress)
     return data
 
 
@@ -37,6 +44,10 @@ def origins(policy: Policy, path: str = "policy") -> Dict[str, str]:
     """Places in :func:`policy_data` → the places where the user wrote it, for errors that name the former."""
     found = {"%s.address_sets.%s" % (path, name): item.path for name, item in policy.address_sets.items()}
     found.update({"%s.%s" % (path, key): choices.path for key, choices in sections(policy)})
+    if policy.masquerade is not None:
+        found.update(places(policy.masquerade, path + ".masquerade"))
+    if policy.egress is not None:
+        found.update(egress_places(policy.egress, path + ".egress"))
     for section in (policy.published_ports, policy.host_services):
         if section is None:
             continue
@@ -44,7 +55,7 @@ def origins(policy: Policy, path: str = "policy") -> Dict[str, str]:
         found[place] = section.path
         for index, entry in enumerate(section.allow):
             found["%s.allow[%d]" % (place, index)] = entry.path
-            plain = len(_plain_sources(entry.sources))
+            plain = len(plain_sources(entry.sources))
             for offset, reference in enumerate(entry.sources.sets):
                 found["%s.allow[%d].sources[%d]" % (place, index, plain + offset)] = reference.path
     return found
@@ -53,23 +64,14 @@ def origins(policy: Policy, path: str = "policy") -> Dict[str, str]:
 def _section(allow: Tuple[Entry, ...], **scalars: Any) -> Dict[str, Any]:
     data: Dict[str, Any] = {key: value for key, value in scalars.items() if value is not None}
     if allow:
-        data["allow"] = [dict(_target(entry.target), sources=_sources(entry.sources)) for entry in allow]
+        data["allow"] = [dict(_target(entry.target), sources=sources_data(entry.sources)) for entry in allow]
     return data
 
 
 def _target(target: Target) -> Dict[str, Any]:
     data: Dict[str, Any] = {"protocol": target.protocol}
     if target.ports is not None:
-        data["port"] = target.ports.first if target.ports.first == target.ports.last else "%d-%d" % target.ports
+        data["port"] = ports_data(target.ports)
     if target.address is not None:
         data["address"] = target.address.address or ("0.0.0.0" if target.address.family == FAMILIES[0] else "::")
     return data
-
-
-def _sources(sources: Sources) -> List[str]:
-    return _plain_sources(sources) + ["@" + reference.name for reference in sources.sets]
-
-
-def _plain_sources(sources: Sources) -> List[str]:
-    addresses = [address for family in FAMILIES for address in sorted(sources.addresses[family])]
-    return ["any"] * sources.everybody + addresses

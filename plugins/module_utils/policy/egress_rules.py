@@ -22,6 +22,7 @@ from .inbound import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 from .lines import Rules
 from .model import ALLOW, DENY, Entry, Ports, Target
 from .outside import FROM_BRIDGES
+from .owners import TASK_EGRESS, EgressOwner
 from .sets import bridge_entries, host_sets, named_sets
 
 TABLE = "filter"
@@ -45,21 +46,6 @@ _DNS = [Target(protocol, Ports(53, 53)) for protocol in ("udp", "tcp")]
 _NEIGHBOURS = [line for line in ESSENTIAL_ICMPV6 if re.search(r"type (?:13[0-6]|143) ", line.text)]
 
 
-class Owner(NamedTuple):
-    """Whose chains these are: the two that are jumped to, the beginning of all others, and where among Drawbridge's jumps."""
-
-    forwarded: str
-    to_host: str
-    prefix: str
-    priority: int
-
-    @property
-    def owned(self) -> List[Tuple[str, str]]:
-        return [(TABLE, self.forwarded), (TABLE, self.to_host), (TABLE, self.prefix + "*")]
-
-
-POLICY = Owner("DB-USER-policy-EGRESS", "DB-HOST-policy", "DB-EGP-", 110)
-TASK = Owner("DB-USER-egress", "DB-HOST-egress", "DB-EGT-", 120)
 # What the sets of a task of its own are called after.
 TASK_SETS = "E"
 
@@ -72,7 +58,7 @@ class _Part(NamedTuple):
     matches: List[str]
 
 
-def add_egress(egress: Egress, host: HostFacts, rules: Rules, owner: Owner) -> List[Hook]:
+def add_egress(egress: Egress, host: HostFacts, rules: Rules, owner: EgressOwner) -> List[Hook]:
     """Put the chains and sets into ``rules``; gives the hooks. None where nothing is limited."""
     parts = _parts(egress)
     rules.sets.update(_sets(egress, host))
@@ -92,15 +78,15 @@ def add_egress(egress: Egress, host: HostFacts, rules: Rules, owner: Owner) -> L
 def compile_egress(egress: Egress, host: HostFacts) -> Wanted:
     """What a task of its own wants."""
     rules = Rules()
-    hooks = add_egress(egress, host, rules, TASK)
+    hooks = add_egress(egress, host, rules, TASK_EGRESS)
     shared = [(TABLE, FORWARDED)] if any(hook.parent == FORWARDED for hook in hooks) else []
     sets = named_sets(rules.chains, {**rules.sets, **host_sets(host)})
-    return Wanted(rules.chains, hooks, TASK.owned, TASK_SETS, shared, sets)
+    return Wanted(rules.chains, hooks, TASK_EGRESS.owned, TASK_SETS, shared, sets)
 
 
 def no_egress() -> Wanted:
     """Nothing of such a task."""
-    return Wanted([], [], TASK.owned, TASK_SETS)
+    return Wanted([], [], TASK_EGRESS.owned, TASK_SETS)
 
 
 def limits_peers(egress: Egress) -> Optional[str]:
@@ -168,7 +154,7 @@ def _short(name: str) -> str:
     """A name for the end of a chain's."""
     if _READABLE.match(name):
         return name
-    return "%s-%s" % (re.sub(r"[^A-Za-z0-9_.]", "_", name)[:7], _digest(name)[:8])
+    return "%s-%s" % (re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:7], _digest(name)[:8])
 
 
 def _digest(text: str) -> str:

@@ -100,11 +100,11 @@ def masquerade_data(masquerade: Masquerade) -> Dict[str, Any]:
     """What :func:`parse_masquerade` reads back as the same."""
     data: Dict[str, Any] = {}
     if masquerade.everything is not None:
-        data["all"] = _plain(masquerade.everything)
+        data["all"] = treatment_data(masquerade.everything)
     if masquerade.networks:
-        data["networks"] = {name: _plain(item) for name, item in sorted(masquerade.networks.items())}
+        data["networks"] = {name: treatment_data(item) for name, item in sorted(masquerade.networks.items())}
     if masquerade.subnets:
-        data["subnets"] = {str(subnet): _plain(item) for subnet, item in sorted(masquerade.subnets.items())}
+        data["subnets"] = {str(subnet): treatment_data(item) for subnet, item in sorted(masquerade.subnets.items())}
     return data
 
 
@@ -118,7 +118,8 @@ def places(masquerade: Masquerade, path: str) -> Dict[str, str]:
     return found
 
 
-def _plain(treatment: Treatment) -> Any:
+def treatment_data(treatment: Treatment) -> Any:
+    """A treatment as users write it."""
     if treatment.mode == SNAT:
         return [address for family in FAMILIES for of, address in treatment.addresses if of == family]
     return treatment.mode == DOCKER

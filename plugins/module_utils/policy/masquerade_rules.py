@@ -20,25 +20,10 @@ from ..netfilter.model import FAMILIES, IPV4, Chain, Hook, Line, NftTables, Want
 from ..netfilter.save import Ruleset
 from .host import HostFacts, NetworkFacts
 from .masquerade import DOCKER, OFF, Masquerade, Treatment
+from .owners import NAT, MasqueradeOwner
 
-NAT = "nat"
 PARENT = "POSTROUTING"
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
-
-
-class Owner(NamedTuple):
-    """Whose masquerading it is: the table in nftables, below srcnat (100) where iptables' and Docker's nat are, and the chain
-    in iptables where there is no nft."""
-
-    table: str
-    table_priority: int
-    chain: str
-    chain_priority: int
-
-
-# What the policy says comes before what a task of its own says.
-POLICY = Owner("drawbridge-policy", 98, "DB-POST-policy", 100)
-TASK = Owner("drawbridge-masquerade", 99, "DB-POST", 200)
 
 
 class NatRule(NamedTuple):
@@ -53,7 +38,7 @@ class NatRule(NamedTuple):
     address: Optional[str]
 
 
-def with_masquerade(wanted: Wanted, masquerade: Optional[Masquerade], host: HostFacts, has_nft: bool, owner: Owner) -> Wanted:
+def with_masquerade(wanted: Wanted, masquerade: Optional[Masquerade], host: HostFacts, has_nft: bool, owner: MasqueradeOwner) -> Wanted:
     """``wanted`` with the masquerading of this owner; None for none.
 
     An engine that could not be asked leaves what is there as it is.
@@ -146,7 +131,7 @@ def _rule(source: Network, bridge: str, said: Treatment) -> NatRule:
     return NatRule(source, bridge, mode, address)
 
 
-def _tables(rules: List[NatRule], owner: Owner) -> NftTables:
+def _tables(rules: List[NatRule], owner: MasqueradeOwner) -> NftTables:
     tables: NftTables = {}
     for family in FAMILIES:
         lines = [_nft(rule) for rule in rules if rule.source.family == family]

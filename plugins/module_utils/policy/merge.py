@@ -10,7 +10,7 @@ sources add up, and keys that can only have one value must agree.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
@@ -19,7 +19,9 @@ from . import check
 from .choices import Choices
 from .entries import together
 from .model import Entry, HostServices, NamedAddresses, Policy, PublishedPorts
+from .merge_ways_out import merge_egress, merge_masquerade
 from .schema import POLICY_KEYS, parse_policy
+from .weights import Stated, agreed, by_key, heaviest
 
 DEFAULT_WEIGHT = 50
 # Fragments have weights from 0 on: any of them is heavier than the profile.
@@ -33,14 +35,6 @@ class Fragment(NamedTuple):
     name: str
     weight: int
     policy: Policy
-
-
-class _Stated(NamedTuple):
-    """Something that a fragment says, and where, if that is needed."""
-
-    fragment: Fragment
-    value: Any
-    place: str = ""
 
 
 def parse_fragment(name: str, raw: Any) -> Fragment:
@@ -75,24 +69,21 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
         forwarding=_choices(ordered, "forwarding"),
         forward_policy=_choices(ordered, "forward_policy"),
         daemon=_choices(ordered, "daemon"),
+        masquerade=merge_masquerade(_sections(ordered, "masquerade")),
+        egress=merge_egress(_sections(ordered, "egress")),
     )
 
 
-def _heaviest(stated: List[_Stated]) -> List[_Stated]:
-    top = max((item.fragment.weight for item in stated), default=0)
-    return [item for item in stated if item.fragment.weight == top]
-
-
 def _names(fragments: List[Fragment], key: str) -> Tuple[str, ...]:
-    stated = [_Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
-    names = [name for item in _heaviest([item for item in stated if item.value]) for name in item.value]
+    stated = [Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
+    names = [name for item in heaviest([item for item in stated if item.value]) for name in item.value]
     return tuple(dict.fromkeys(names))
 
 
 def _address_sets(fragments: List[Fragment]) -> Dict[str, NamedAddresses]:
-    stated = [(name, _Stated(item, value)) for item in fragments for name, value in item.policy.address_sets.items()]
+    stated = [(name, Stated(item, value)) for item in fragments for name, value in item.policy.address_sets.items()]
     merged = {}
-    for name, items in _by_key(stated):
+    for name, items in by_key(stated):
         values = [item.value for item in items]
         addresses = {family: frozenset().union(*(value.addresses[family] for value in values)) for family in FAMILIES}
         merged[name] = NamedAddresses(name, addresses, values[0].path)
@@ -115,18 +106,18 @@ def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
     return HostServices(sections[-1].value.path, _scalar(sections, "default"), _entries(sections))
 
 
-def _sections(fragments: List[Fragment], key: str) -> List[_Stated]:
-    found = [_Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
+def _sections(fragments: List[Fragment], key: str) -> List[Stated]:
+    found = [Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
     return [section for section in found if section.value is not None]
 
 
-def _scalar(sections: List[_Stated], key: str) -> Optional[str]:
+def _scalar(sections: List[Stated], key: str) -> Optional[str]:
     stated = [
-        _Stated(item.fragment, getattr(item.value, key), "%s.%s" % (item.value.path, key))
+        Stated(item.fragment, getattr(item.value, key), "%s.%s" % (item.value.path, key))
         for item in sections
         if getattr(item.value, key) is not None
     ]
-    value: Optional[str] = _agreed(stated) if stated else None
+    value: Optional[str] = agreed(stated) if stated else None
     return value
 
 
@@ -134,40 +125,13 @@ def _choices(fragments: List[Fragment], name: str) -> Optional[Choices]:
     sections = _sections(fragments, name)
     if not sections:
         return None
-    stated: Dict[Tuple[str, ...], List[_Stated]] = {}
+    stated: Dict[Tuple[str, ...], List[Stated]] = {}
     for section in sections:
         for key, value in section.value.values.items():
-            stated.setdefault(key, []).append(_Stated(section.fragment, value, section.value.place(key)))
-    return Choices(sections[-1].value.path, {key: _agreed(items) for key, items in stated.items()})
+            stated.setdefault(key, []).append(Stated(section.fragment, value, section.value.place(key)))
+    return Choices(sections[-1].value.path, {key: agreed(items) for key, items in stated.items()})
 
 
-def _agreed(stated: List[_Stated]) -> Any:
-    """The one value that the heaviest say."""
-    heaviest = _heaviest(stated)
-    first = heaviest[0]
-    for item in heaviest[1:]:
-        if item.value != first.value:
-            raise DrawbridgeError(
-                "%s here, but %s in %s, which has the same weight %d"
-                % (_shown(item.value), _shown(first.value), first.fragment.name, first.fragment.weight),
-                item.place,
-                "give the one that decides a higher weight",
-            )
-    return first.value
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else quoted(value)
-
-
-def _entries(sections: List[_Stated]) -> Tuple[Entry, ...]:
-    stated = [(entry.target, _Stated(item.fragment, entry)) for item in sections for entry in item.value.allow]
-    return tuple(together([item.value for item in items]) for _target, items in _by_key(stated))
-
-
-def _by_key(stated: Iterable[Tuple[Hashable, _Stated]]) -> List[Tuple[Any, List[_Stated]]]:
-    """For each key what its heaviest fragments say, in the order in which the keys were first met."""
-    grouped: Dict[Hashable, List[_Stated]] = {}
-    for key, item in stated:
-        grouped.setdefault(key, []).append(item)
-    return [(key, _heaviest(items)) for key, items in grouped.items()]
+def _entries(sections: List[Stated]) -> Tuple[Entry, ...]:
+    stated = [(entry.target, Stated(item.fragment, entry)) for item in sections for entry in item.value.allow]
+    return tuple(together([item.value for item in items]) for _target, items in by_key(stated))

@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 from ..netfilter.model import BOTH
 from .choices import Choices
+
+if TYPE_CHECKING:
+    # They are made of what is defined here.
+    from .egress import Egress
+    from .masquerade import Masquerade
 
 ALLOW = "allow"
 DENY = "deny"
@@ -136,3 +141,5 @@ class Policy(NamedTuple):
     forwarding: Optional[Choices] = None
     forward_policy: Optional[Choices] = None
     daemon: Optional[Choices] = None
+    masquerade: Optional[Masquerade] = None
+    egress: Optional[Egress] = None

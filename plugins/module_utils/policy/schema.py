@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from . import check
@@ -16,7 +16,12 @@ from .entries import WITH_PORTS, parse_entries
 from .model import ALLOW, DENY, ICMP, HostServices, NamedAddresses, Policy, PublishedPorts
 from .names import set_name
 
-POLICY_KEYS = ("address_sets", "external_interfaces", "leave_alone", "published_ports", "host_services", *SECTIONS)
+if TYPE_CHECKING:
+    # Not every policy has these: their code is loaded where it is needed.
+    from .egress import Egress
+    from .masquerade import Masquerade
+
+POLICY_KEYS = ("address_sets", "external_interfaces", "leave_alone", "published_ports", "host_services", *SECTIONS, "masquerade", "egress")
 
 
 def parse_policy(raw: Any, path: str = "policy") -> Policy:
@@ -35,7 +40,25 @@ def parse_policy(raw: Any, path: str = "policy") -> Policy:
         forwarding=parse_forwarding(given, path + ".forwarding"),
         forward_policy=parse_forward_policy(given, path + ".forward_policy"),
         daemon=parse_daemon(given, path + ".daemon"),
+        masquerade=_masquerade(given, path + ".masquerade"),
+        egress=_egress(given, path + ".egress"),
     )
+
+
+def _masquerade(given: Dict[str, Any], path: str) -> Optional[Masquerade]:
+    if "masquerade" not in given:
+        return None
+    from .masquerade import parse_masquerade  # pylint: disable=import-outside-toplevel
+
+    return parse_masquerade(given["masquerade"], path)
+
+
+def _egress(given: Dict[str, Any], path: str) -> Optional[Egress]:
+    if "egress" not in given:
+        return None
+    from .egress import parse_egress  # pylint: disable=import-outside-toplevel
+
+    return parse_egress(given["egress"], path)
 
 
 def _address_sets(value: Any, path: str) -> Dict[str, NamedAddresses]:

@@ -48,7 +48,8 @@ def entry(port=80, sources=("any",), **more):
 def test_nothing_said_nothing_wanted():
     for result in (wanted(), no_policy()):
         assert (result.chains, result.hooks, result.shared, result.sets) == ([], [], [], {})
-        assert result.owned == OWNED
+        assert result.owned == [*OWNED, ("nat", "DB-POST-policy")]
+        assert set(result.tables.values()) == {None}
 
 
 def test_allowing_everything_needs_no_chain():

@@ -16,12 +16,11 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerad
     places,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade_rules import (
-    POLICY,
-    TASK,
     nat_rules,
     warnings_about,
     with_masquerade,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import POLICY_MASQUERADE, TASK_MASQUERADE
 
 NETWORKS = [
     NetworkFacts("bridge", "docker0", ["172.17.0.0/16"]),
@@ -72,7 +71,7 @@ def test_a_larger_subnet_stands_for_the_networks_in_it():
 
 
 def test_tables_of_both_families_and_none_where_there_is_no_rule():
-    wanted = with_masquerade(NOTHING, parse_masquerade({"networks": {"bridge": False}}, "m"), HOST, True, TASK)
+    wanted = with_masquerade(NOTHING, parse_masquerade({"networks": {"bridge": False}}, "m"), HOST, True, TASK_MASQUERADE)
     assert wanted.tables == {
         (4, "drawbridge-masquerade"): [
             "chain postrouting {", "type nat hook postrouting priority 99;",
@@ -84,7 +83,7 @@ def test_tables_of_both_families_and_none_where_there_is_no_rule():
 
 def test_a_chain_where_there_is_no_nft():
     said = parse_masquerade({"networks": {"bridge": "192.0.2.7", "backend": False}}, "m")
-    wanted = with_masquerade(NOTHING, said, HOST, False, POLICY)
+    wanted = with_masquerade(NOTHING, said, HOST, False, POLICY_MASQUERADE)
     (chain,) = wanted.chains
     assert [line.text for line in chain.lines] == [
         "-s 172.17.0.0/16 ! -o docker0 -j SNAT --to-source 192.0.2.7",
@@ -95,18 +94,18 @@ def test_a_chain_where_there_is_no_nft():
 
 
 def test_an_engine_that_cannot_be_asked_leaves_what_is_there():
-    assert with_masquerade(NOTHING, parse_masquerade({"all": False}, "m"), unknown_host(False), True, TASK) == NOTHING
+    assert with_masquerade(NOTHING, parse_masquerade({"all": False}, "m"), unknown_host(False), True, TASK_MASQUERADE) == NOTHING
 
 
 def test_gone_means_gone_whatever_the_engine_says():
-    assert with_masquerade(NOTHING, None, unknown_host(False), True, TASK).tables == {
+    assert with_masquerade(NOTHING, None, unknown_host(False), True, TASK_MASQUERADE).tables == {
         (4, "drawbridge-masquerade"): None, (6, "drawbridge-masquerade"): None}
 
 
 def test_an_interface_that_no_rule_can_name_is_refused():
     odd = HOST._replace(networks=[NetworkFacts("odd", 'x" snat to', ["172.30.0.0/16"])])
     with pytest.raises(DrawbridgeError, match="interface that no rule can name"):
-        with_masquerade(NOTHING, parse_masquerade({"all": False}, "m"), odd, True, TASK)
+        with_masquerade(NOTHING, parse_masquerade({"all": False}, "m"), odd, True, TASK_MASQUERADE)
 
 
 def test_warnings():

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The names by which what the policy keeps, and what tasks of their own keep beside it, are told apart in the kernel."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Tuple
+
+FILTER = "filter"
+NAT = "nat"
+
+
+class EgressOwner(NamedTuple):
+    """The two chains that are jumped to, the beginning of all others, and the place among Drawbridge's jumps."""
+
+    forwarded: str
+    to_host: str
+    prefix: str
+    priority: int
+
+    @property
+    def owned(self) -> List[Tuple[str, str]]:
+        return [(FILTER, self.forwarded), (FILTER, self.to_host), (FILTER, self.prefix + "*")]
+
+
+class MasqueradeOwner(NamedTuple):
+    """The table in nftables, below srcnat (100) where iptables' and Docker's nat are, and the chain in iptables where there is
+    no nft."""
+
+    table: str
+    table_priority: int
+    chain: str
+    chain_priority: int
+
+
+# What the policy says comes before what a task of its own says.
+POLICY_EGRESS = EgressOwner("DB-USER-policy-EGRESS", "DB-HOST-policy", "DB-EGP-", 110)
+TASK_EGRESS = EgressOwner("DB-USER-egress", "DB-HOST-egress", "DB-EGT-", 120)
+POLICY_MASQUERADE = MasqueradeOwner("drawbridge-policy", 98, "DB-POST-policy", 100)
+TASK_MASQUERADE = MasqueradeOwner("drawbridge-masquerade", 99, "DB-POST", 200)

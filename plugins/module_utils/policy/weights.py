@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What several fragments say about one thing: the heaviest decide, and those of equal weight have to agree or add up."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Tuple
+
+from ..errors import DrawbridgeError
+from ..netfilter.address import quoted
+
+
+class Stated(NamedTuple):
+    """Something that a fragment (with its name and weight) says, and where, if that is needed."""
+
+    fragment: Any
+    value: Any
+    place: str = ""
+
+
+def heaviest(stated: List[Stated]) -> List[Stated]:
+    top = max((item.fragment.weight for item in stated), default=0)
+    return [item for item in stated if item.fragment.weight == top]
+
+
+def agreed(stated: List[Stated]) -> Any:
+    """The one value that the heaviest say."""
+    first, *others = heaviest(stated)
+    for item in others:
+        if item.value != first.value:
+            raise DrawbridgeError(
+                "%s here, but %s in %s, which has the same weight %d"
+                % (_shown(item.value), _shown(first.value), first.fragment.name, first.fragment.weight),
+                item.place,
+                "give the one that decides a higher weight",
+            )
+    return first.value
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else quoted(value)
+
+
+def by_key(stated: Iterable[Tuple[Hashable, Stated]]) -> List[Tuple[Any, List[Stated]]]:
+    """For each key what its heaviest fragments say, in the order in which the keys were first met."""
+    grouped: Dict[Hashable, List[Stated]] = {}
+    for key, item in stated:
+        grouped.setdefault(key, []).append(item)
+    return [(key, heaviest(items)) for key, items in grouped.items()]

@@ -58,6 +58,11 @@ class Checkpoint:
             return None
         return Armed(words[0], words[1], float(words[2]))
 
+    def waiting(self) -> Optional[Armed]:
+        """The one that can still be confirmed."""
+        found = self.armed()
+        return found if found and found.seconds_left > 0 else None
+
     def belongs_to_another_run(self) -> Optional[Armed]:
         """The checkpoint of a task that another run is about to confirm."""
         found = self.armed()

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Controller side of firewall_checkpoint: what confirms travels over a connection of its own."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import new_connection
+
+_CONNECT_SECONDS = 10
+
+
+class ActionModule(ActionBase):
+    """Runs the module, over a new connection where it is to confirm."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        if self._task.args.get("state") != "confirmed":
+            return self._execute_module(task_vars=task_vars)
+        try:
+            with new_connection(self._connection, _CONNECT_SECONDS):
+                return self._execute_module(task_vars=task_vars)
+        except AnsibleConnectionFailure as error:
+            reason = " ".join(str(error).split())
+            return {
+                "failed": True,
+                "msg": "No new connection to the host could be opened, so nothing is confirmed, and the host takes the change back by itself: %s" % reason,
+            }

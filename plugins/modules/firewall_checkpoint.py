@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ansible module: a state of the firewall to go back to, unless somebody confirms in time that the host can still be reached."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: firewall_checkpoint
+short_description: Have the host itself take firewall changes back unless they are confirmed
+version_added: 0.1.0
+description:
+  - With O(state=armed) a host remembers all that Drawbridge holds in its kernel, and goes back to that when O(timeout) is over. Tasks that follow may
+    change rules and sets. With O(state=confirmed) their changes stay.
+  - The host goes back by itself, also if the controller is gone or the play was ended. Neither Python nor Ansible is needed for it. A host that
+    is booted in between boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.
+  - Confirming opens a new connection to the host. That is the proof that it can still be reached.
+  - Going back concerns Drawbridge's own chains, jumps, sets and tables, and nothing of others. Containers that came and went meanwhile keep their rules,
+    and lines that C(foreign=purge) deleted do not come back.
+  - M(drawbridge.docker.host_policy) needs no task of this module. It has O(drawbridge.docker.host_policy#module:confirm_timeout).
+author:
+  - The Drawbridge authors (@drawbridge)
+extends_documentation_fragment:
+  - drawbridge.docker.netfilter
+  - drawbridge.docker.netfilter.transport
+options:
+  state:
+    description:
+      - V(armed) remembers the state. One that is armed already is left as it is.
+      - V(confirmed) keeps what was changed since. It is an error if nothing is armed, because then the change was taken back.
+      - V(rolled_back) goes back at once. Without a checkpoint it goes back to the generation before the current one of the boot files, that is to the
+        rules before the last change, and a second time forth again.
+    type: str
+    choices: [armed, confirmed, rolled_back]
+    required: true
+  timeout:
+    description: Seconds from O(state=armed) to O(state=confirmed), from 1 to 3600.
+    type: int
+    default: 60
+seealso:
+  - module: drawbridge.docker.boot_restore
+  - module: drawbridge.docker.host_policy
+"""
+
+EXAMPLES = r"""
+- name: Two minutes for the tasks that follow
+  drawbridge.docker.firewall_checkpoint:
+    state: armed
+    timeout: 120
+
+- name: A change
+  drawbridge.docker.docker_user_chain:
+    section: web
+    rules:
+      - {source: 192.0.2.0/24, jump: RETURN}
+      - {jump: DROP}
+
+- name: The host can still be reached
+  drawbridge.docker.firewall_checkpoint:
+    state: confirmed
+
+- name: Go back to the rules before the last change
+  drawbridge.docker.firewall_checkpoint:
+    state: rolled_back
+"""
+
+RETURN = r"""
+checkpoint:
+  description: The checkpoint that the task armed, confirmed or went back to.
+  returned: when there is one
+  type: dict
+  contains:
+    id:
+      description: What tells it from others.
+      type: str
+      returned: success
+    seconds_left:
+      description: How long the host waits for the confirmation.
+      type: float
+      returned: success
+  sample: {"id": "962c7768eeacd16d", "seconds_left": 118.3}
+"""
+
+from typing import Optional
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import BY_PLAY, Armed, Checkpoint
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    LOCK_ARGUMENTS,
+    READ_TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
+)
+
+
+def keep_checkpoint(task: Task) -> Result:
+    """Arm, confirm or go back."""
+    do = {"armed": _arm, "confirmed": _confirm, "rolled_back": _roll_back}[task.params["state"]]
+    with locked(task.settings()):
+        return do(task, Checkpoint(task.system))
+
+
+def _arm(task: Task, checkpoint: Checkpoint) -> Result:
+    netfilter = Netfilter(task.system, task.params["transport"])
+    armed = checkpoint.waiting()
+    if armed or task.check_mode:
+        return _result(armed, armed is None, netfilter.warnings)
+    files = BootFiles(task.system)
+    saved = files.texts(netfilter, Live(netfilter.rulesets(), {}))
+    return _result(checkpoint.arm(saved, task.params["timeout"], BY_PLAY), True, netfilter.warnings)
+
+
+def _confirm(task: Task, checkpoint: Checkpoint) -> Result:
+    armed = checkpoint.waiting()
+    if armed is None and task.check_mode:
+        return _result(None, True)
+    if armed is None:
+        raise DrawbridgeError("nothing is armed: the host took the change back, or there never was a checkpoint", "state")
+    if not task.check_mode:
+        checkpoint.confirm(armed)
+    return _result(armed, True)
+
+
+def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
+    armed = checkpoint.waiting()
+    files = BootFiles(task.system)
+    if armed is None and not (files.are_kept and files.folder.link("previous")):
+        raise DrawbridgeError("there is neither a checkpoint nor a previous generation to go back to", "state")
+    if not task.check_mode:
+        if armed:
+            checkpoint.roll_back(armed)
+        else:
+            files.run("previous")
+    return _result(armed, True)
+
+
+def _result(armed: Optional[Armed], changed: bool, warnings=()) -> Result:
+    values = {"changed": changed}
+    if armed:
+        values["checkpoint"] = {"id": armed.id, "seconds_left": round(armed.seconds_left, 3)}
+    return Result(values, list(warnings))
+
+
+def main() -> None:
+    run_module(
+        {
+            **LOCK_ARGUMENTS,
+            **READ_TRANSPORT_ARGUMENTS,
+            "state": {"type": "str", "choices": ["armed", "confirmed", "rolled_back"], "required": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        keep_checkpoint,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -13,14 +13,16 @@ from tests.lab import lifecycle
 from tests.lab.api import Lab
 from tests.lab.sh import LabError
 
-from . import playbooks, sandbox
+from . import containers, playbooks, sandbox
 from .measure import Finding, render
 
 HOST = "trixie"
 PARTS = {
     "playbooks": "whole playbooks over SSH to the lab host trixie, against one that only pings, same variables loaded",
+    "containers": "rules inside 50 containers of the lab host trixie, against a ping and against nsenter for each",
     "rules": "10,000 rules on the host's side without Ansible, against iptables-restore of the same text",
     "sets": "a set of 100,000 addresses on the host's side without Ansible, against ipset restore of all of it",
+    "transports": "transport python-iptables on the host's side without Ansible, against the default with the same rules",
     "packets": "packets from a client through a router to a published port, against the same without a policy",
 }
 
@@ -47,9 +49,10 @@ def main() -> int:
 
 def _part(part: str, rounds: int) -> list[Finding]:
     print(f"\n{PARTS[part]}; {_load()} before", flush=True)
-    if part == "playbooks":
+    if part in ("playbooks", "containers"):
         lifecycle.up([HOST])
-        found = playbooks.all_of(Lab.load().hosts[HOST], rounds)
+        measured = playbooks.all_of if part == "playbooks" else containers.findings
+        found = measured(Lab.load().hosts[HOST], rounds)
     else:
         found = sandbox.findings(part, rounds)
     print(render(found), flush=True)

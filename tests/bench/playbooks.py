@@ -9,12 +9,13 @@ import shutil
 import yaml
 
 from tests.demo.playbook import BUILD, play
+from tests.lab import layout
 from tests.lab.api import Host
 
 from . import subjects
 from .measure import AT_LEAST, Finding, compare, milliseconds, timed
 
-FOLDER = BUILD / "bench"
+FOLDER = BUILD / ("bench-" + layout.LAB if layout.LAB else "bench")
 CHAIN = "BENCH"
 TRIES = 4
 PING = [{"name": "Ping", "ansible.builtin.ping": {}}]

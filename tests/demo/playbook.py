@@ -19,7 +19,7 @@ from tests.lab import layout
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build"
 PROGRAM = BUILD / "venv-newest" / "bin" / "ansible-playbook"
-CONFIG = BUILD / "lab-ansible.cfg"
+CONFIG = BUILD / ("lab-ansible%s.cfg" % ("-" + layout.LAB if layout.LAB else ""))
 WIDTH = 100
 _SUMMARY = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
@@ -47,6 +47,8 @@ interpreter_python = {layout.PYTHON}
 remote_user = root
 nocolor = true
 [ssh_connection]
+# Hosts have the same names in every lab: kept connections must not meet.
+control_path_dir = {layout.RUN / "ssh"}
 ssh_args = -C -o ControlMaster=auto -o ControlPersist=30s -F {layout.SSH_CONFIG}
 pipelining = true
 """)

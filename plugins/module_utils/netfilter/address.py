@@ -90,4 +90,4 @@ def halves(network: Network) -> Tuple[str, ...]:
 def quoted(text: object) -> str:
     """User data in an error message: one line, bounded, unmistakable."""
     shown = ascii(str(text))
-    return shown if len(shown) <= 80 else shown[:77] + "...'"
+    return shown if len(shown) <= 80 else shown[:76] + "...'"

@@ -20,7 +20,7 @@ _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+*-]{0,31}")
 _PROTOCOL = re.compile(r"[a-z0-9][a-z0-9.+-]{0,31}")
 _CHAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*")
 _SET = re.compile(r"@?[A-Za-z0-9_][A-Za-z0-9_.:+-]*")
-_WORD = re.compile(r"[A-Za-z0-9_.:/,%+@#=-]+")
+_WORD = re.compile(r"[A-Za-z0-9_.:/,%+@#=\[\]-]+")
 
 # In the order in which iptables-save prints them.
 _STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT")

@@ -59,6 +59,7 @@ class Writer:
         self._rule_class: Any = iptc.Rule if family == 4 else iptc.Rule6
         self._match, self._target = iptc.Match, iptc.Target
         self._open: Dict[str, Any] = {}
+        self._rules_of: Dict[str, Any] = {}
 
     def table(self, name: str) -> Any:
         """The table as the kernel holds it now."""
@@ -66,6 +67,8 @@ class Writer:
             self._open[name].refresh()
         else:
             self._open[name] = self._table_class(name, autocommit=False)
+            # Where it looks for chains of the target's name: by default in all tables, which makes those that do not exist.
+            self._rules_of[name] = type("Rule", (self._rule_class,), {"tables": [self._open[name]]})
         return self._open[name]
 
     def write(self, block: Dict[str, Any]) -> None:
@@ -103,8 +106,7 @@ class Writer:
     def _rule(self, table: Any, command: Dict[str, Any]) -> Any:
         self.say(str(self.made))
         self.made += 1
-        # Where it looks for chains of the target's name: by default in all tables, which makes those that do not exist.
-        rule = type("Rule", (self._rule_class,), {"tables": [table]})()
+        rule = self._rules_of[table.name]()
         parts = command["rule"]
         self._header(rule, parts)
         for name, options in parts["matches"]:
@@ -143,7 +145,8 @@ class Writer:
     @staticmethod
     def _options(extension: Any, options: List[Any]) -> None:
         for name, inverted, values in options:
-            # A list even for one value: a text that begins with an exclamation mark would be taken for a negation.
+            _keep_notes(extension)
+        # A list even for one value: a text that begins with an exclamation mark would be taken for a negation.
             if values or inverted:
                 extension.set_parameter(name, (["!"] if inverted else []) + values)
             else:
@@ -160,6 +163,15 @@ class Writer:
             if _content(left, place in without_target) != _content(right, place in without_target):
                 found.append(place)
         return found
+
+
+def _keep_notes(extension: Any) -> None:
+    """Memory for what an extension notes while it reads its options: python-iptables gives it some that is free again by then."""
+    module = extension._module  # pylint: disable=protected-access
+    size = getattr(module, "udata_size", 0)
+    if size:
+        extension._notes = (ctypes.c_ubyte * size)()  # pylint: disable=protected-access
+        module.udata = ctypes.cast(extension._notes, ctypes.c_void_p)  # pylint: disable=protected-access
 
 
 def _interface(name: str) -> Any:

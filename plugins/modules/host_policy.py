@@ -174,6 +174,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.conver
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model import Policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.own_way_in import refuse_lockout
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
@@ -184,19 +185,19 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     Task,
     run_module,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.policy import Toggles, is_concerned
+from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import traces
 
 
 def keep_policy(task: Task) -> Result:
     """Bring the host to what the policy says."""
     if task.params["state"] == "absent":
-        toggles = Toggles(task.system, task.settings(), None) if is_concerned(None) else None
+        toggles = _toggles(task, None)
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_policy())
         return _with_toggles(task, toggles, Result(outcome.result(), outcome.warnings))
     if task.params["profile"] is not None:
         raise DrawbridgeError("a profile is what fragments are laid over: there are none", "profile")
     policy = parse_policy(_decoded(task.params["policy"]))
-    toggles = Toggles(task.system, task.settings(), policy) if is_concerned(policy) else None
+    toggles = _toggles(task, policy)
     answers: List[Engagement] = []
     warnings: List[str] = []
 
@@ -220,7 +221,17 @@ def keep_policy(task: Task) -> Result:
     return _with_toggles(task, toggles, result)
 
 
-def _with_toggles(task: Task, toggles: Optional[Toggles], rules: Result) -> Result:
+def _toggles(task: Task, policy: Optional[Policy]) -> Any:
+    """What keeps a policy's toggles, None where neither this policy nor an earlier one has any."""
+    says = policy is not None and (policy.forwarding or policy.forward_policy or policy.daemon)
+    if not says and not traces.are_there():
+        return None
+    from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.policy import Toggles
+
+    return Toggles(task.system, task.settings(), policy)
+
+
+def _with_toggles(task: Task, toggles: Any, rules: Result) -> Result:
     """The rest of the toggles, once the rules are in force, and all of it in the result."""
     if toggles is None:
         return Result(dict(rules.values, restart_required=False), rules.warnings)

@@ -21,7 +21,6 @@ from ..netfilter.host import Netfilter
 from ..netfilter.model import IPV4, IPV6
 
 UNIT = "drawbridge-forward-%s.service"
-POLICY_UNIT = "drawbridge-policy-forward-%s.service"
 _COMMAND = re.compile(r"^ExecStart=\S*/(iptables|ip6tables)\S* .*-P FORWARD", re.MULTILINE)
 _FAMILY = {True: "IPv4", False: "IPv6"}
 # Firewalls that load rules of their own at boot; they have to be done before.

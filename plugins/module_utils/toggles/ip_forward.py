@@ -24,7 +24,6 @@ from .forwarding import (
 
 # After 99-sysctl.conf, which some distributions link to /etc/sysctl.conf.
 BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge.conf"
-POLICY_BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge-policy.conf"
 
 
 class Toggled(NamedTuple):

@@ -6,20 +6,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from ..docker.daemon_config import Configured, Wish, configure, shown
 from ..docker.daemon_keys import IGNORE, KEYS
 from ..errors import DrawbridgeError
-from ..host import sysctl, unit
+from ..host import sysctl
 from ..host.system import System
 from ..netfilter.chain_policy import DROP
 from ..netfilter.converge import Settings
 from ..netfilter.host import Netfilter
 from ..policy.choices import NUMBERS, Choices, daemon_config
 from ..policy.model import Policy
-from . import forward_policy, ip_forward
+from . import forward_policy, ip_forward, traces
 from .forwarding import Forwarding
 
 
@@ -30,14 +29,6 @@ class Done(NamedTuple):
     restart_required: bool
     diffs: List[Dict[str, str]]
     warnings: List[str]
-
-
-def is_concerned(policy: Optional[Policy]) -> bool:
-    """Whether a policy, None for none, says something here, or an earlier one left something."""
-    if policy is not None and (policy.forwarding or policy.forward_policy or policy.daemon):
-        return True
-    units = [os.path.join(unit.FOLDER, forward_policy.POLICY_UNIT % name) for name in ("drop", "accept")]
-    return any(os.path.exists(path) for path in [ip_forward.POLICY_BOOT_FILE, *units])
 
 
 class Toggles:
@@ -69,7 +60,7 @@ class Toggles:
             self._forwarding(ip_forward.keep(self._host(), only_off))
         dropped = {family: policy for family, policy in self.policies.items() if policy == DROP}
         if dropped:
-            kept = {**forward_policy.at_boot(self.system, forward_policy.POLICY_UNIT), **dropped}
+            kept = {**forward_policy.at_boot(self.system, traces.UNIT), **dropped}
             self._forward_policy(netfilter, dropped, kept)
 
     def widen(self, netfilter: Netfilter) -> None:
@@ -77,7 +68,7 @@ class Toggles:
         forwardings = _forwardings(self.forwarding)
         if forwardings:
             self._forwarding(ip_forward.keep(self._host(), forwardings, {}))
-        elif sysctl.read_boot(self.system, ip_forward.POLICY_BOOT_FILE):
+        elif sysctl.read_boot(self.system, traces.BOOT_FILE):
             self._forwarding(ip_forward.leave(self._host()._replace(daemon_config=IGNORE), list(NUMBERS.values()), []))
         self._forward_policy(netfilter, self.policies, self.policies)
 
@@ -94,7 +85,7 @@ class Toggles:
 
     def _host(self) -> ip_forward.Host:
         mode = daemon_config(self.forwarding)
-        return ip_forward.Host(self.system, mode, self.settings.check_mode, ip_forward.POLICY_BOOT_FILE)
+        return ip_forward.Host(self.system, mode, self.settings.check_mode, traces.BOOT_FILE)
 
     def _daemon(self, done: Configured) -> None:
         self.done.append(Done(done.changed, done.restart_required, [shown(done)], done.warnings))
@@ -106,7 +97,7 @@ class Toggles:
         self.done.append(Done(done.changed, done.kept.restart_required, diffs, done.warnings))
 
     def _forward_policy(self, netfilter: Netfilter, wanted: Dict[int, str], kept: Dict[int, str]) -> None:
-        change = forward_policy.compare(netfilter, wanted, kept, forward_policy.POLICY_UNIT)
+        change = forward_policy.compare(netfilter, wanted, kept, traces.UNIT)
         if not self.settings.check_mode:
             forward_policy.apply(netfilter, change)
         self.done.append(Done(change.changed, False, [forward_policy.texts(change)], change.warnings))

@@ -58,7 +58,8 @@ class Malformed:
             return [self._value(depth + 1) for _number in range(self.random.randint(0, 3))]
         if kind < 0.87 and depth < 2:
             return {self.random.choice(["flags", "flags_set", "x"]): self._value(depth + 1) for _number in range(2)}
-        return self.random.choice([None, True, False, 0, -1, 80, 65536, 10 ** 30, 1.5, float("inf"), float("nan"), "", " ", "!", "! ", "!!", b"bytes", (), object()])
+        return self.random.choice([None, True, False, 0, -1, 80, 65536, 10 ** 30, 1.5, float("inf"), float("nan"), "", " ", "!", "! ", "!!",
+                                   b"bytes", (), object()])
 
     def _dict(self):
         keys = self.random.sample(KEYS, self.random.randint(0, 4))

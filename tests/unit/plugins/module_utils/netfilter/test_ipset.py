@@ -76,13 +76,15 @@ def test_what_was_read_can_be_made_again(name):
     assert ("family" in line) == found.type.has_family
 
 
-@pytest.mark.parametrize("name, has", [("hash:net", True), ("hash:net,iface", True), ("hash:mac", False), ("bitmap:port", False), ("list:set", False)])
+@pytest.mark.parametrize("name, has", [("hash:net", True), ("hash:net,iface", True), ("hash:mac", False), ("bitmap:port", False),
+                                       ("list:set", False)])
 def test_which_types_have_a_family(name, has):
     assert SetType(name).has_family is has
 
 
 def test_entries_of_several_sets():
-    text = "create a hash:net family inet\nadd a 10.0.0.0/8\nadd a 192.0.2.1\ncreate b hash:ip family inet6\ncreate add hash:net\nadd add 1.2.3.4 comment \"x y\"\n"
+    text = ("create a hash:net family inet\nadd a 10.0.0.0/8\nadd a 192.0.2.1\ncreate b hash:ip family inet6\n"
+            "create add hash:net\nadd add 1.2.3.4 comment \"x y\"\n")
     assert parse_entries(text) == {"a": {"10.0.0.0/8", "192.0.2.1"}, "b": frozenset(), "add": {'1.2.3.4 comment "x y"'}}
     assert parse_entries("") == {}
 

@@ -21,7 +21,8 @@ def test_a_real_engines_rules_are_all_read(path):
 
 
 def test_policies_counters_and_order():
-    ruleset = parse("# made by\n*filter\n:INPUT DROP [1:2]\n:X - [0:0]\n[3:4] -A X -j B\n[5:6] -A X\n-A INPUT -j X\nCOMMIT\n# done\n*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
+    ruleset = parse("# made by\n*filter\n:INPUT DROP [1:2]\n:X - [0:0]\n[3:4] -A X -j B\n[5:6] -A X\n-A INPUT -j X\nCOMMIT\n"
+                    "# done\n*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
     assert ruleset.chain("filter", "INPUT") == ("DROP", ["-j X"], [""])
     assert ruleset.chain("filter", "INPUT").is_builtin and not ruleset.chain("filter", "X").is_builtin
     assert ruleset.chain("filter", "X") == ("-", ["-j B", ""], ["[3:4]", "[5:6]"])

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The boundary to Ansible: results, warnings, failures without a traceback."""
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils import run
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+
+
+class Ended(Exception):
+    """A module has said its last word."""
+
+
+class Module:
+    """As much of AnsibleModule as the boundary uses."""
+
+    params = {"transport": "legacy", "lock_timeout": 7}
+    check_mode = True
+
+    def __init__(self, argument_spec, **more):
+        self.argument_spec, self.more, self.warnings = argument_spec, more, []
+        Module.last = self
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+    def exit_json(self, **values):
+        raise Ended("ok", values)
+
+    def fail_json(self, **values):
+        raise Ended("failed", values)
+
+
+def ran(monkeypatch, job):
+    monkeypatch.setattr(run, "AnsibleModule", Module)
+    with pytest.raises(Ended) as ended:
+        run.run_module({"lock_timeout": {"type": "int"}}, job)
+    return ended.value.args
+
+
+def test_a_result(monkeypatch):
+    word, values = ran(monkeypatch, lambda task: run.Result({"changed": True, "x": 5}, ["mind the gap"]))
+    assert word == "ok" and values["changed"] and values["x"] == 5
+    assert Module.last.warnings == ["mind the gap"] and Module.last.more["supports_check_mode"]
+
+
+def test_arguments_do_not_travel_back(monkeypatch):
+    _word, values = ran(monkeypatch, lambda task: run.Result({"changed": False}))
+    assert values["invocation"] == {"module_args": {}}
+
+
+def test_what_a_task_is_told(monkeypatch):
+    seen = []
+
+    def job(task):
+        seen.append(task)
+        return run.Result({"changed": False})
+
+    ran(monkeypatch, job)
+    assert seen[0].check_mode and seen[0].settings()[:3] == ("legacy", 7, True)
+
+
+def test_a_known_failure_is_its_message(monkeypatch):
+    def job(task):
+        raise DrawbridgeError("wrong", "rules[0]", "do this")
+
+    assert ran(monkeypatch, job) == ("failed", {"msg": "rules[0]: wrong (do this)"})
+
+
+def test_an_unknown_failure_says_so_in_one_line(monkeypatch):
+    def job(task):
+        return 1 // 0
+
+    word, values = ran(monkeypatch, job)
+    assert word == "failed" and values["msg"].startswith("internal error, please report it: ZeroDivisionError") and "\n" not in values["msg"]
+
+
+@pytest.mark.parametrize("error, text", [
+    (DrawbridgeError("m"), "m"), (DrawbridgeError("m", "p"), "p: m"), (DrawbridgeError("m", None, "h"), "m (h)"), (DrawbridgeError("m", "p", "h"), "p: m (h)"),
+])
+def test_what_an_error_reads_like(error, text):
+    assert str(error) == text

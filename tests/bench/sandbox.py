@@ -28,11 +28,11 @@ def findings(measurement: str, count: int) -> list[Finding]:
 
 
 def _main(measurement: str, count: int) -> None:
-    from . import inside, packets
+    from . import inside, packets, transports
 
     for argv in (["mount", "-t", "tmpfs", "tmpfs", "/run"], ["ip", "link", "set", "lo", "up"]):
         subprocess.run(argv, check=True)
-    found = {"rules": inside.rules, "sets": inside.sets, "packets": packets.packets}[measurement](count)
+    found = {"rules": inside.rules, "sets": inside.sets, "packets": packets.packets, "transports": transports.transports}[measurement](count)
     print(json.dumps([vars(item) for item in found]))
 
 

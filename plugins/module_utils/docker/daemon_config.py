@@ -77,7 +77,8 @@ def configure(system: System, wish: Wish, check_mode: bool, note: str = daemon_r
     text = old.changed(wish.values, wish.absent)
     new = DaemonFile(text, path)
     backup = None
-    before = _before(system, daemon, old, None if held is None else held.mtime, note)
+    its_own = path == config_file(words.all if words.running is None else words.running)
+    before = _before(system, daemon if its_own else None, old, None if held is None else held.mtime, note)
     if changes:
         check_together(new.values, engine, path)
         warnings += _validate(system, _Installed(program, engine, without_config_file(words.next)), text, path)

@@ -17,6 +17,7 @@ from .forwarding import (
     Forwarding,
     boot_settings,
     host_settings,
+    is_for_host,
     loses_advertisements,
     said_again,
     without,
@@ -93,8 +94,13 @@ def _changes(
             before[name] = held
             told.pop(name, None)
             told[name] = value
-    warnings = ["the kernel has no %s now: it is set when the interface comes up" % name for name in sysctl.missing(differing)]
-    return before, told, warnings
+    return before, told, [_lacks(name) for name in sysctl.missing(differing)]
+
+
+def _lacks(name: str) -> str:
+    if is_for_host(name):
+        return "the kernel has no %s: it was started without that protocol" % name
+    return "the kernel has no %s now: it is set when the interface comes up" % name
 
 
 def leave(host: Host, families: List[int], interfaces: List[str]) -> Toggled:
@@ -102,7 +108,7 @@ def leave(host: Host, families: List[int], interfaces: List[str]) -> Toggled:
     said = sysctl.read_boot(host.system, host.boot_file)
     boot = without(said, families, tuple(interfaces))
     kept = Kept(None, [])
-    if not interfaces and IPV4 in families:
+    if not interfaces and not any(boot.get(name) == "0" for name in host_settings()):
         kept = daemon_forwarding.leave_to_engine(host.system, host.daemon_config, host.check_mode)
     if boot != said and not host.check_mode:
         sysctl.write_boot(host.boot_file, boot)

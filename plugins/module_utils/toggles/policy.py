@@ -45,7 +45,9 @@ class Toggles:
 
     def _refuse_contradiction(self) -> None:
         off = self.forwarding is not None and False in [self.forwarding.values.get((name,)) for name in NUMBERS]
-        if off and self.daemon is not None and self.daemon.values.get("ip-forward") is True:
+        if not off or self.daemon is None or daemon_config(self.forwarding) == IGNORE:
+            return
+        if self.daemon.values.get("ip-forward") is True or "ip-forward" in self.daemon.absent:
             raise DrawbridgeError(
                 "the engine shall turn on what forwarding turns off", self.daemon.place_of("ip-forward"), "leave it out"
             )

@@ -112,9 +112,11 @@ def a_running_engine(here, monkeypatch):
     def start():
         started.append(time.time())
         identity = "%d.%d" % (os.getpid(), len(started))
-        monkeypatch.setattr(daemon_running, "running", lambda *_: daemon_running.Running(identity, started[-1]))
+        found = daemon_running.Running(identity, started[-1])
+        monkeypatch.setattr(daemon_running, "running", lambda _system, daemon: found if daemon else None)
 
-    monkeypatch.setattr(daemon_config, "find_daemon", lambda system: Daemon(os.getpid(), ["dockerd"], None))
+    argv = ["dockerd", "--config-file", str(here[0])]
+    monkeypatch.setattr(daemon_config, "find_daemon", lambda system: Daemon(os.getpid(), argv, None))
     start()
     return start
 
@@ -144,6 +146,11 @@ def test_a_file_that_others_changed_since_the_start(here, engine):
     later(path, 5)
     done = bring({})
     assert done.restart_required and "not known" in done.warnings[0]
+
+
+def test_a_file_that_is_not_the_engines_asks_for_no_restart(here, engine, tmp_path):
+    done = configure(Host("28.5.2"), Wish({"icc": False}, (), str(tmp_path / "other.json")), False, str(tmp_path / "note"))
+    assert done.changed and not done.restart_required
 
 
 def test_running_reads_this_process():

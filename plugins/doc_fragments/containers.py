@@ -36,12 +36,17 @@ options:
     type: str
   pod:
     description:
-      - Name of a Kubernetes pod on this node. Its sandbox is found through the container runtime (CRI) by C(crictl), which has to be
-        installed and configured on the host.
+      - Name of a Kubernetes pod on this node. Its sandbox is found through the node's container runtime (CRI), by C(crictl) where that is
+        installed, else at the runtime's socket.
     type: str
   pod_namespace:
     description: The Kubernetes namespace of O(pod). V(default) where it is not given.
     type: str
+  cri_socket:
+    description:
+      - Socket of the container runtime that O(pod) is looked up at, as C(/run/k3s/containerd/containerd.sock). C(crictl) is then not used.
+      - Without it and without C(crictl), the usual sockets of containerd, CRI-O, cri-dockerd and k3s are tried.
+    type: path
   pid:
     description: A process in the network namespace. On its own, it needs no engine.
     type: int

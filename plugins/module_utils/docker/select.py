@@ -12,7 +12,6 @@ from ..errors import DrawbridgeError
 from ..host.system import System
 from .containers import EngineSource
 from .engine import Inspector
-from .pods import PodSource
 from .selector import Selector
 from .target import Source, Target, kept, running
 
@@ -54,7 +53,11 @@ def select(selector: Selector, system: System, engine: Callable[[], Inspector]) 
     if selector.asks_engine:
         sources.append(EngineSource(system, engine(), selector))
     if selector.pod is not None:
-        sources.append(PodSource(system, selector.pod, selector.pod_namespace or "default"))
+        from .cri import connect  # pylint: disable=import-outside-toplevel
+        from .pods import PodSource  # pylint: disable=import-outside-toplevel
+
+        runtime = connect(system, selector.cri_socket)
+        sources.append(PodSource(system, runtime, selector.pod, selector.pod_namespace or "default"))
     if selector.pid is not None:
         sources.append(ProcessSource(system, selector.pid))
     if selector.path is not None:

@@ -21,10 +21,13 @@ SELECTOR_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "query": {"type": "str"},
     "pod": {"type": "str"},
     "pod_namespace": {"type": "str"},
+    "cri_socket": {"type": "path"},
     "pid": {"type": "int"},
     "path": {"type": "path"},
 }
 
+# Choose nothing by themselves.
+_WITH_POD = frozenset(("pod_namespace", "cri_socket"))
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 
@@ -33,7 +36,8 @@ class Selector(NamedTuple):
     """Which containers. All that is given has to match.
 
     name: exact. id: whole, or a prefix that fits one container only. labels: pairs of a label and its value, the value None
-    for any. query: a jmespath expression over the list of inspect objects. pod, pod_namespace: of Kubernetes, by the CRI.
+    for any. query: a jmespath expression over the list of inspect objects. pod, pod_namespace: of Kubernetes, by the CRI. cri_socket: where
+    that is, None for where it is found.
     pid: of a process in the namespace. path: of a namespace, as ``/run/netns/blue``.
     """
 
@@ -43,6 +47,7 @@ class Selector(NamedTuple):
     query: Optional[str] = None
     pod: Optional[str] = None
     pod_namespace: Optional[str] = None
+    cri_socket: Optional[str] = None
     pid: Optional[int] = None
     path: Optional[str] = None
 
@@ -63,12 +68,12 @@ def parse_selector(data: Mapping[str, Any], path: str = "") -> Selector:
                 "unknown key %s" % quoted(key), path or None, "keys are %s" % ", ".join(SELECTOR_ARGUMENTS)
             )
         _check(key, value, place)
-    if not given or list(given) == ["pod_namespace"]:
+    if _WITH_POD.issuperset(given):
         raise DrawbridgeError(
             "no container is chosen", path or None, "give one or more of %s" % ", ".join(SELECTOR_ARGUMENTS)
         )
-    if "pod_namespace" in given and "pod" not in given:
-        raise DrawbridgeError("pod_namespace goes with pod only", path or None)
+    if "pod" not in given and not _WITH_POD.isdisjoint(given):
+        raise DrawbridgeError("%s goes with pod only" % " and ".join(sorted(_WITH_POD.intersection(given))), path or None)
     return Selector(
         name=given.get("name"),
         id=given.get("id"),
@@ -76,6 +81,7 @@ def parse_selector(data: Mapping[str, Any], path: str = "") -> Selector:
         query=given.get("query"),
         pod=given.get("pod"),
         pod_namespace=given.get("pod_namespace", "default") if "pod" in given else None,
+        cri_socket=given.get("cri_socket"),
         pid=given.get("pid"),
         path=given.get("path"),
     )
@@ -91,7 +97,7 @@ def _check(key: str, value: Any, place: str) -> None:
         raise DrawbridgeError("%s chooses nothing" % quoted(value), place, "leave it out, or give it a value")
     if any("\0" in text for text in texts):
         raise DrawbridgeError("a NUL character in %s" % quoted(value), place)
-    if key == "path" and not value.startswith("/"):
+    if key in ("path", "cri_socket") and not value.startswith("/"):
         raise DrawbridgeError("%s is not an absolute path" % quoted(value), place)
 
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
-"""Pods by crictl, with its answers as containerd and CRI-O give them."""
+"""Pods by crictl, with its answers as containerd and CRI-O give them; which runtime is asked."""
 import json
 import os
+import socket
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker import cri
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.cri_socket import SocketCri
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.crictl import Crictl
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.pods import PodSource
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.target import HOST_NETWORK
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
@@ -13,7 +17,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.host.system impo
 READY, NOT_READY = "SANDBOX_READY", "SANDBOX_NOTREADY"
 
 
-class Crictl(System):
+class Node(System):
     """A host whose crictl answers what the test says, and that notes how it was called."""
 
     def __init__(self, pods, inspected=None, installed=True):
@@ -35,6 +39,10 @@ class Crictl(System):
         return Output(0, answer if isinstance(answer, str) else json.dumps(answer), "")
 
 
+def source(system, name="demo", namespace="default"):
+    return PodSource(system, cri.connect(system, None), name, namespace)
+
+
 def pod(identity, name="demo", namespace="default", state=READY):
     return {"id": identity, "metadata": {"name": name, "namespace": namespace}, "state": state}
 
@@ -45,9 +53,9 @@ def sandbox(pid, network="POD", state=READY, created="2026-01-01T00:00:00Z"):
 
 
 def test_the_ready_sandbox_of_exactly_that_name():
-    system = Crictl([pod("old", state=NOT_READY), pod("other", "demo2"), pod("else", namespace="kube-system"), pod("new")],
-                    {"new": sandbox(os.getpid())})
-    (target,) = PodSource(system, "demo", "default").find()
+    system = Node([pod("old", state=NOT_READY), pod("other", "demo2"), pod("else", namespace="kube-system"), pod("new")],
+                  {"new": sandbox(os.getpid())})
+    (target,) = source(system).find()
     assert (target.name, target.id, target.pid) == ("default/demo", "new", os.getpid())
     # This process is on the host's network, as far as tests are.
     assert target.reason == HOST_NETWORK
@@ -55,50 +63,61 @@ def test_the_ready_sandbox_of_exactly_that_name():
 
 
 def test_a_pod_on_the_hosts_network():
-    (target,) = PodSource(Crictl([pod("a")], {"a": sandbox(4711, "NODE")}), "demo", "default").find()
+    (target,) = source(Node([pod("a")], {"a": sandbox(4711, "NODE")})).find()
     assert target.is_host_network
 
 
 def test_a_pod_that_is_not_ready_is_told_once():
-    (target,) = PodSource(Crictl([pod("a", state=NOT_READY), pod("b", state=NOT_READY)]), "demo", "default").find()
+    (target,) = source(Node([pod("a", state=NOT_READY), pod("b", state=NOT_READY)])).find()
     assert (target.state, target.reason) == ("exited", "the pod is not ready")
 
 
 def test_a_pod_that_is_made_anew():
-    system = Crictl([pod("a")], {"a": sandbox(os.getpid())})
-    source = PodSource(system, "demo", "default")
-    (target,) = source.find()
-    assert source.lost(target) is None
+    system = Node([pod("a")], {"a": sandbox(os.getpid())})
+    asked = source(system)
+    (target,) = asked.find()
+    assert asked.lost(target) is None
     for anew in (sandbox(1), sandbox(os.getpid(), state=NOT_READY), sandbox(os.getpid(), created="2026-01-02T00:00:00Z")):
         system.answers["inspectp"]["a"] = anew
-        assert "ended" in source.lost(target)
+        assert "ended" in asked.lost(target)
 
 
-def test_none():
-    assert PodSource(Crictl([]), "demo", "default").find() == []
-    assert PodSource(Crictl(None), "demo", "default").find() == []
-    assert PodSource(Crictl([None, {"metadata": []}]), "demo", "default").find() == []
-
-
-def test_without_crictl_the_package_is_named():
-    with pytest.raises(DrawbridgeError) as caught:
-        PodSource(Crictl([], installed=False), "demo", "default").find()
-    assert "cri-tools" in caught.value.hint and caught.value.path == "pod"
+@pytest.mark.parametrize("pods", [[], None, [None, {"metadata": []}]])
+def test_none(pods):
+    assert source(Node(pods)).find() == []
 
 
 def test_answers_that_make_no_sense():
     with pytest.raises(DrawbridgeError, match="inspectp failed"):
-        PodSource(Crictl([pod("a")]), "demo", "default").find()
+        source(Node([pod("a")])).find()
     with pytest.raises(DrawbridgeError, match="does not tell the process"):
-        PodSource(Crictl([pod("a")], {"a": {"status": {}}}), "demo", "default").find()
-    system = Crictl([])
+        source(Node([pod("a")], {"a": {"status": {}}})).find()
+    system = Node([])
     system.answers["pods"] = "no JSON"
     with pytest.raises(DrawbridgeError, match="did not print JSON"):
-        PodSource(system, "demo", "default").find()
+        source(system).find()
 
 
-def test_hostile_names_are_only_compared():
-    for name in ("--config=/etc/shadow", "a;b", "x\ny", ".*"):
-        system = Crictl([pod("a")])
-        assert PodSource(system, name, name).find() == []
-        assert system.calls == [["/bin/crictl", "pods", "--output", "json"]]
+@pytest.mark.parametrize("name", ["--config=/etc/shadow", "a;b", "x\ny", ".*"])
+def test_hostile_names_are_only_compared(name):
+    system = Node([pod("a")])
+    assert source(system, name, name).find() == []
+    assert system.calls == [["/bin/crictl", "pods", "--output", "json"]]
+
+
+def test_who_is_asked(monkeypatch, tmp_path):
+    usual, named = str(tmp_path / "usual.sock"), str(tmp_path / "named.sock")
+    monkeypatch.setattr(cri, "SOCKETS", (str(tmp_path / "none.sock"), str(tmp_path), usual))
+    without = Node([], installed=False)
+    with pytest.raises(DrawbridgeError, match="no crictl, and no socket") as caught:
+        cri.connect(without, None)
+    assert "cri-tools" in caught.value.hint and caught.value.path == "pod"
+    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as other:
+        one.bind(usual)
+        other.bind(named)
+        assert isinstance(cri.connect(without, None), SocketCri)
+        assert isinstance(cri.connect(Node([]), None), Crictl)
+        assert isinstance(cri.connect(Node([]), named), SocketCri)
+    with pytest.raises(DrawbridgeError, match="no socket at") as caught:
+        cri.connect(Node([]), str(tmp_path / "gone.sock"))
+    assert caught.value.path == "cri_socket"

@@ -88,9 +88,12 @@ options:
     choices: [present, absent]
     default: present
 notes:
-  - "Names of the outside: on engines up to 25 and on the default network, containers ask their name servers themselves, so these have to be allowed, by O(dns). The
-    guide on toggles says which engines ask from the host instead. There, O(dns) is not needed, and a container that reaches nothing else can still
-    ask for names, which is a way out for data."
+  - Names of the outside are asked for by the container itself on the default network, and on user-defined networks by the engine's embedded DNS
+    server, from the container's network or from the host. From the host means that O(dns) is not needed, and that a container that reaches
+    nothing else can still ask for names, which is a way out for data.
+  - From the host, as measured, ask engine 20.10 where the host's C(/etc/resolv.conf) names a loopback address, 26.1 there and for IPv6 name
+    servers on networks without IPv6, and 28.5 for all name servers of the host's C(/etc/resolv.conf). Name servers given to the container or the engine
+    with C(--dns) are asked from the container's network by all of them.
   - Containers on the host's network send as the host does, and those on macvlan or ipvlan networks past it. Neither is limited by this.
 seealso:
   - module: drawbridge.docker.host_policy

@@ -9,16 +9,14 @@ import subprocess
 import time
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Inspector, NoSuchContainer
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import SELECTOR_ARGUMENTS
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_netns_info, container_netns_rule
 
 from .namespace import entered
 
-SELECTORS = {
-    "name": None, "id": None, "label": None, "compose_project": None, "compose_service": None, "query": None, "pod": None,
-    "pod_namespace": None, "pid": None, "path": None, "missing": "fail", "docker_host": "unused",
-}
+SELECTORS = {**dict.fromkeys(SELECTOR_ARGUMENTS), "missing": "fail", "docker_host": "unused"}
 DEFAULTS = {
     **SELECTORS, "lock_timeout": 5, "section": "web", "state": "present", "table": "filter", "chain": "INPUT", "priority": 500,
     "established": False, "loopback": False, "ip_version": "both", "foreign": "keep", "rules": None, "rules_from": None,

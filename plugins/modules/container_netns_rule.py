@@ -19,6 +19,8 @@ description:
     reported with the state C(exited).
   - Containers on the host's network are refused, before any other is changed. Containers that share a namespace (C(network_mode) of
     another container, pods) are handled once. Stopped ones are reported.
+  - Address sets (C(@name)) are the host's, as M(drawbridge.docker.address_set) keeps them. A namespace has its own sets, so they are copied
+    into it beside the rules; run the task again where a set has changed.
   - A restarted container has a new namespace, without rules. Run the task again then.
 author:
   - The Drawbridge authors (@drawbridge)
@@ -81,6 +83,7 @@ options:
 seealso:
   - module: drawbridge.docker.container_netns_info
   - module: drawbridge.docker.docker_user_chain
+  - module: drawbridge.docker.address_set
 """
 
 EXAMPLES = r"""
@@ -182,6 +185,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.visited i
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.inside import converge_inside
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ns_chain import PREFIX, NsSection, ns_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ns_sets import with_host_sets
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
@@ -217,7 +221,7 @@ def keep_section(task: Task) -> Result:
     inside = converge_inside(
         task.system,
         task.settings(),
-        wanted,
+        lambda netfilter: with_host_sets(netfilter, section.name, wanted, task.check_mode),
         [group[0] for group in groups if is_addressable(group)],
         lambda target: held(task.system, target),
     )

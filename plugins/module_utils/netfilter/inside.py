@@ -42,21 +42,22 @@ class Inside(NamedTuple):
 def converge_inside(
     system: System,
     settings: Settings,
-    wanted: Wanted,
+    wanted: Callable[[Netfilter], Wanted],
     namespaces: Sequence[N],
     opened: Callable[[N], ContextManager[int]],
 ) -> Inside:
-    """Bring each namespace to what is wanted. ``opened`` holds one open as a file descriptor; its errors are that
-    namespace's, and no other's."""
+    """Bring each namespace to what is wanted, which is asked on the host once the lock is held. ``opened`` holds a namespace
+    open as a file descriptor; its errors are that namespace's, and no other's."""
     with locked(settings):
         netfilter = Netfilter(system, settings.transport)
         netfilter.judge = JudgedOnce(netfilter.judge)
+        state = wanted(netfilter)
         other = LEGACY if netfilter.variant == NFT else NFT
 
         def visit(namespace: N) -> Visit:
             def work() -> Visit:
                 others = holds_rules(system, other)
-                return Visit(bring(netfilter, wanted, settings), None, others)
+                return Visit(bring(netfilter, state, settings), None, others)
 
             try:
                 with opened(namespace) as fd:

@@ -8,6 +8,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.errors import Dr
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 
 from .support.containers import containers
+from .support.namespace import entered
 
 DROP = "-s 192.0.2.66 -j DROP"
 DROPPED = "-s 192.0.2.66/32 -j DROP"
@@ -249,6 +250,41 @@ def test_rules_that_one_container_cannot_take(engine):
     done = engine.apply("-s 192.0.2.66 -j LOCAL", label="p", ip_version="ipv4")
     assert "1 of 2 failed: bad: " in done.failure
     assert states(done) == {"good": "running", "bad": "failed"} and changed(done) == {"good": True, "bad": False}
+
+
+def entries(engine, name):
+    with entered("/proc/%d/ns/net" % engine.pid(name)):
+        text = engine.host.sh("ipset", "save")
+    return {line.split(" ", 2)[2] for line in text.splitlines() if line.startswith("add ")}, text.count("create ")
+
+
+def test_address_sets_of_the_host_are_copied_in(engine):
+    engine.start("one", labels={"p": "1"})
+    engine.start("two", labels={"p": "1"})
+    name = "office.of-24-characters."
+    rule = {"source": "@" + name, "jump": "DROP"}
+    with pytest.raises(DrawbridgeError, match="unknown address set") as caught:
+        engine.apply(rule, label="p")
+    assert caught.value.path == "rules[0]"
+    assert "does not exist yet" in engine.apply(rule, label="p", check=True).warnings[0]
+    engine.host.address_set(name, ["192.0.2.0/24", "2001:db8::1"])
+    before = engine.host.everything()
+    predicted = engine.apply(rule, label="p", check=True)
+    done = engine.apply(rule, label="p")
+    assert predicted.values == done.values and all(changed(done).values())
+    assert entries(engine, "one") == entries(engine, "two") == ({"192.0.2.0/24", "2001:db8::1"}, 2)
+    assert engine.host.everything() == before
+    assert not engine.apply(rule, label="p").values["changed"]
+    # Another section with the same set has a copy of its own.
+    engine.apply(rule, name="one", section="other")
+    engine.host.address_set(name, ["198.51.100.7"])
+    assert engine.apply(rule, label="p").values["changed"]
+    assert entries(engine, "two") == ({"198.51.100.7"}, 2)
+    assert not engine.apply(rule, label="p").values["changed"]
+    engine.apply(DROP, name="one", section="other")
+    assert entries(engine, "one") == ({"198.51.100.7"}, 2)
+    engine.apply(label="p", state="absent")
+    assert entries(engine, "one") == entries(engine, "two") == (set(), 0)
 
 
 def test_fifty(engine):

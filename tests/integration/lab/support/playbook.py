@@ -3,6 +3,7 @@
 """Run ansible-playbook against the lab's hosts over SSH, and read what every task came to."""
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -68,6 +69,7 @@ class Options:
     fails: bool = False
 
 
+@functools.cache
 def core_version(core: str) -> tuple[int, int]:
     """The release of an environment's ansible-core, as (2, 18); (0, 0) where there is no such environment."""
     program = _program(core)

@@ -17,6 +17,7 @@ description:
     stops at once.
   - Denied packets are dropped. Allowed ones are left to Docker's own rules and other people's, so an allowed destination on another Docker
     network stays closed where Docker isolates networks from each other.
+  - An entry that can never match, because one before it takes all that it would, is a warning that names both.
   - The module keeps all of it. What is not mentioned is not limited.
   - The key C(egress) of M(drawbridge.docker.host_policy) says the same as a part of a policy. Where both speak, both have to allow.
 author:
@@ -143,6 +144,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_fact
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.bridged import refuse_unseen_peers
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import BLOCK_KEYS, parse_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, no_egress, unmatched
@@ -167,8 +169,9 @@ def keep_egress(task: Task) -> Result:
     def wanted(_netfilter: Netfilter) -> Wanted:
         told = ask(connect(task.params["docker_host"]), task.system)
         refuse_unseen_peers(task.system, egress, told.facts)
-        warnings.extend(([told.warning] if told.warning else []) + unmatched(egress, told.facts))
-        return compile_egress(egress, told.facts)
+        compiled = compile_egress(egress, told.facts)
+        warnings.extend(([told.warning] if told.warning else []) + unmatched(egress, told.facts) + shadow_warnings(compiled.chains))
+        return compiled
 
     outcome = converge(task.system, task.settings(), wanted)
     return Result(outcome.result(), warnings + outcome.warnings)

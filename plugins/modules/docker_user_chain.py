@@ -17,6 +17,8 @@ description:
     spelt.
   - Works before Docker's first start, and where the engine makes no C(DOCKER-USER) (IPv6 up to 26, the nftables backend). The chain and
     C(FORWARD)'s jump to it are then made as Docker would make them.
+  - A rule that can never match, because rules before it in the section take all that it would, is a warning that names both. Only what is certain is
+    said, in the first 2000 rules.
 author:
   - The Drawbridge authors (@drawbridge)
 extends_documentation_fragment:
@@ -104,6 +106,7 @@ transport:
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import PREFIX, Section, section_wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     LOCK_ARGUMENTS,
@@ -127,7 +130,7 @@ def keep_section(task: Task) -> Result:
     )
     wanted = section_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
     outcome = converge(task.system, task.settings(), lambda _netfilter: wanted)
-    return Result(dict(outcome.result(), chain=PREFIX + section.name), outcome.warnings)
+    return Result(dict(outcome.result(), chain=PREFIX + section.name), outcome.warnings + shadow_warnings(wanted.chains))
 
 
 def main() -> None:

@@ -11,11 +11,12 @@ from typing import List
 from ..host.system import System
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
+from ..netfilter.shadow import shadow_warnings
 from .egress import Egress
 from .host import HostFacts
 from .masquerade_rules import warnings_about, with_masquerade
 from .model import Policy
-from .owners import POLICY_MASQUERADE
+from .owners import POLICY_EGRESS, POLICY_MASQUERADE
 
 
 def with_ways_out(
@@ -27,6 +28,7 @@ def with_ways_out(
     """
     if policy.egress is not None:
         _check_egress(netfilter.system, policy.egress, facts, warnings)
+        warnings += shadow_warnings(chain for chain in wanted.chains if chain.name.startswith(POLICY_EGRESS.prefix))
     if policy.masquerade is None:
         return wanted
     warnings += warnings_about(policy.masquerade, facts, netfilter.rulesets)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Rules that can never match, because what stands before them in their chain has taken every packet that they would. Pure.
+
+Only what is certain is said: an earlier rule that is final, is understood whole, and asks for nothing that the later one does not ask
+for as narrowly; or two such rules that differ in one negation, and so take everything between them.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..errors import DrawbridgeError
+from .address import contains, parse_network
+from .model import Chain, Line
+from .save import split_words
+
+# Looked at in one chain; the rest, and more of one kind than this, is left unsaid.
+_MAX_LINES = 2000
+_MAX_ALIKE = 20
+_FINAL = frozenset(("ACCEPT", "DROP", "REJECT", "RETURN"))
+
+
+class Criterion(NamedTuple):
+    """One thing that a rule asks for."""
+
+    key: str
+    negated: bool
+    value: str
+
+
+class Reading(NamedTuple):
+    """A rule as far as it is understood. whole: whether nothing was left over. final: whether no packet that it matches comes
+    to the rules after it."""
+
+    criteria: FrozenSet[Criterion]
+    whole: bool
+    final: bool
+
+
+class Taker(NamedTuple):
+    """Criteria whose packets do not come further, and the lines that see to it."""
+
+    criteria: FrozenSet[Criterion]
+    lines: Tuple[Line, ...]
+
+
+def shadow_warnings(chains: Iterable[Chain]) -> List[str]:
+    """A warning for each line that can never match, of those that users wrote."""
+    found = []
+    for chain in chains:
+        for line, taken_by in shadowed(chain.lines[:_MAX_LINES]):
+            if line.path is not None:
+                by = " and ".join(item.path or "the line '%s' before all others" % item.text for item in taken_by)
+                found.append("%s can never match: %s take%s all that it would" % (line.path, by, "s" if len(taken_by) == 1 else ""))
+    return list(dict.fromkeys(found))
+
+
+def shadowed(lines: Sequence[Line]) -> List[Tuple[Line, Tuple[Line, ...]]]:
+    """The lines that can never match, each with those before it that see to that."""
+    takers = _Takers()
+    found = []
+    for line in lines:
+        reading = read(line.text)
+        taker = takers.of(line, reading)
+        if taker is not None:
+            found.append((line, taker.lines))
+        elif reading.final and reading.whole:
+            takers.add(Taker(reading.criteria, (line,)))
+    return found
+
+
+class _Takers:
+    """Takers by what they ask for, so that a long chain is not compared line by line."""
+
+    def __init__(self) -> None:
+        self._by_keys: Dict[FrozenSet[str], List[Taker]] = {}
+        self._exact: Dict[FrozenSet[Criterion], Taker] = {}
+
+    def of(self, line: Line, reading: Reading) -> Optional[Taker]:
+        asked = {criterion.key: criterion for criterion in reading.criteria}
+        for keys, alike in self._by_keys.items():
+            if keys <= asked.keys():
+                for taker in alike:
+                    if _covers(taker, asked) and all(set(line.families) <= set(by.families) for by in taker.lines):
+                        return taker
+        return None
+
+    def add(self, taker: Taker) -> None:
+        alike = self._by_keys.setdefault(frozenset(criterion.key for criterion in taker.criteria), [])
+        if len(alike) < _MAX_ALIKE:
+            alike.append(taker)
+        self._exact.setdefault(taker.criteria, taker)
+        for criterion in taker.criteria:
+            rest = taker.criteria - {criterion}
+            other = self._exact.get(rest | {criterion._replace(negated=not criterion.negated)})
+            if other is not None:
+                self.add(Taker(rest, other.lines + taker.lines))
+
+
+def _covers(taker: Taker, asked: Dict[str, Criterion]) -> bool:
+    return all(_implies(asked[wide.key], wide) for wide in taker.criteria)
+
+
+def _implies(narrow: Criterion, wide: Criterion) -> bool:
+    if narrow == wide:
+        return True
+    compare = _ORDERED.get(narrow.key)
+    if compare is None:
+        return False
+    if not narrow.negated and not wide.negated:
+        return compare(narrow.value, wide.value)
+    if narrow.negated and wide.negated:
+        return compare(wide.value, narrow.value)
+    return False
+
+
+def _in_network(narrow: str, wide: str) -> bool:
+    try:
+        return contains(parse_network(wide), parse_network(narrow))
+    except DrawbridgeError:
+        return False
+
+
+def _in_range(narrow: str, wide: str) -> bool:
+    inner, outer = _range(narrow), _range(wide)
+    return inner is not None and outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def _range(text: str) -> Optional[Tuple[int, int]]:
+    first, colon, last = text.partition(":")
+    if not first.isdigit() or (colon and not last.isdigit()):
+        return None
+    return int(first), int(last if colon else first)
+
+
+def _among(narrow: str, wide: str) -> bool:
+    return set(narrow.split(",")) <= set(wide.split(","))
+
+
+def _is_interface(narrow: str, wide: str) -> bool:
+    return wide.endswith("+") and narrow.startswith(wide[:-1])
+
+
+_ORDERED: Dict[str, Callable[[str, str], bool]] = {
+    "-s": _in_network,
+    "-d": _in_network,
+    "-i": _is_interface,
+    "-o": _is_interface,
+    "--sport": _in_range,
+    "--dport": _in_range,
+    "--ctorigdstport": _in_range,
+    "--ctstate": _among,
+}
+# Options with one word that are compared as they stand, beside those above.
+_PLAIN = frozenset(("-p", "--ctdir", "--ctorigdst", "--dports", "--sports", "--icmp-type", "--icmpv6-type", "--src-type", "--dst-type"))
+# With two words; the first is a part of what is asked for, since a rule may ask for several.
+_PAIRS = frozenset(("--match-set", "--tcp-flags"))
+_SAME = {"--state": "--ctstate", "--source": "-s", "--destination": "-d", "--destination-port": "--dport", "--source-port": "--sport"}
+_SAME.update({"--in-interface": "-i", "--out-interface": "-o", "--protocol": "-p", "--jump": "-j", "--goto": "-g"})
+
+
+def read(text: str) -> Reading:
+    """A line's criteria, up to its target."""
+    try:
+        words = iter(split_words(text))
+    except ValueError:
+        return Reading(frozenset(), False, False)
+    found: List[Criterion] = []
+    negated = False
+    for word in words:
+        option = _SAME.get(word, word)
+        if option in ("-j", "-g"):
+            target = next(words, "")
+            keys = [criterion.key for criterion in found]
+            return Reading(frozenset(found), len(set(keys)) == len(keys), option == "-g" or target in _FINAL)
+        if option == "!":
+            negated = True
+            continue
+        if option in ("-m", "--match", "--comment"):
+            next(words, "")
+            continue
+        criterion = _criterion(option, negated, words)
+        if criterion is None:
+            # What follows may be its words or options: nothing more is known of this rule than what was read.
+            return Reading(frozenset(), False, False)
+        found.append(criterion)
+        negated = False
+    return Reading(frozenset(found), False, False)
+
+
+def _criterion(option: str, negated: bool, words: Iterator[str]) -> Optional[Criterion]:
+    if option in _PAIRS:
+        first = next(words, "")
+        return Criterion("%s %s" % (option, first), negated, next(words, ""))
+    if option in _ORDERED or option in _PLAIN:
+        return Criterion(option, negated, next(words, ""))
+    return None

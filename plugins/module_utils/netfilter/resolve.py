@@ -118,7 +118,7 @@ class Resolver:
             if "--match-set " in line.text:
                 text = self._with_set_names(line, family)
             if text is not None:
-                lines.append(line._replace(text=text))
+                lines.append(line if text is line.text else line._replace(text=text))
         return lines
 
     def _with_set_names(self, line: Line, family: int) -> Optional[str]:

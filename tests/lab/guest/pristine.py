@@ -19,7 +19,7 @@ import time
 RECORD = "/var/lib/lab-pristine.json"
 DAEMON_CONFIG = "/etc/docker/daemon.json"
 LEFT_FILES = ("/run/drawbridge", "/run/drawbridge-*", "/run/drawbridge.*", "/etc/drawbridge", "/var/lib/drawbridge",
-              "/etc/systemd/system/*.d/drawbridge.conf")
+              "/etc/systemd/system/*.d/drawbridge.conf", "/etc/sysctl.d/*drawbridge*", "/etc/docker/daemon.json.*~")
 LEFT_UNITS = "/etc/systemd/system/*drawbridge*"
 ALTERNATIVES = ("iptables", "ip6tables")
 SYSCTLS = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.default.forwarding",

@@ -48,7 +48,7 @@ class DaemonFile:
         except RecursionError:
             raise DrawbridgeError("nested too deeply", path, "nothing was changed") from None
         if not isinstance(values, dict):
-            raise DrawbridgeError("line 1, column 1: expected an object, {...}", path, "nothing was changed")
+            raise DrawbridgeError("line 1, column 1: expected an object", path, "nothing was changed")
         self.values = values
         self.members = self._members(decoder)
 

@@ -84,7 +84,7 @@ def test_200_rulesets_end_the_same(library, namespace, tmp_path):
 
 
 def test_rulesets_end_the_same(library, namespace, tmp_path):
-    same_in_twins(tmp_path, 5)
+    same_in_twins(tmp_path, 3)
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -41,16 +41,16 @@ def test_each_task_does_what_check_mode_said(manageable):
 
 def test_check_mode_touches_nothing(manageable):
     variables = policies.for_hosts(manageable, policies.closed_services)
-    for tasks in (TASKS, REMOVED):
-        before = ways.dumps(manageable)
-        predicted = play(manageable, tasks, check=True, host_vars=variables)
-        assert ways.dumps(manageable) == before
-        done = play(manageable, tasks, host_vars=variables)
-        for host in manageable:
-            assert ([result["changed"] for result in predicted.of(host.name)]
-                    == [result["changed"] for result in done.of(host.name)])
-        after = ways.dumps(manageable)
-        assert after != before
-        again = play(manageable, tasks, check=True, host_vars=variables)
-        assert not any(again.changed().values()), again.output
-        assert ways.dumps(manageable) == after
+    before = ways.dumps(manageable)
+    predicted = play(manageable, TASKS, check=True, host_vars=variables)
+    assert ways.dumps(manageable) == before
+    done = play(manageable, TASKS, host_vars=variables)
+    for host in manageable:
+        for run in (predicted, done):
+            assert [result["changed"] for result in run.of(host.name)] == [True] * len(TASKS)
+    after = ways.dumps(manageable)
+    assert after != before
+    again = play(manageable, TASKS, check=True, host_vars=variables)
+    assert not any(again.changed().values()), again.output
+    play(manageable, REMOVED, check=True)
+    assert ways.dumps(manageable) == after

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Services of the host denied by default: what a host cannot do without goes on."""
-import subprocess
 from contextlib import ExitStack, contextmanager
 
 import pytest

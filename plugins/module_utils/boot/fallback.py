@@ -10,7 +10,7 @@ Its chains have the names of host_policy's, so that the next run of that module 
 from __future__ import annotations
 
 import re
-from typing import Dict, FrozenSet, Iterator, List, Sequence
+from typing import Dict, FrozenSet, Iterable, Iterator, List, Sequence, Tuple
 
 from ..netfilter.ipset import LiveSet
 from ..netfilter.names import is_ours
@@ -23,16 +23,17 @@ _HOST = {
     4: ["-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g DB-GUARD-LOCAL"],
     6: ["-m addrtype --dst-type LOCAL,ANYCAST -g DB-GUARD-LOCAL", "-d ff00::/8 -g DB-GUARD-LOCAL"],
 }
+_NFT_WORDS = {4: "ip", 6: "ip6"}
+_AT_HOST = "fib daddr type { local, broadcast, anycast, multicast }"
 # What one multiport match takes.
 _AT_ONCE = 15
 
 
 def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_ports: Sequence[str]) -> str:
     """iptables-restore input; empty where nothing of ours is in force."""
-    if not any(is_ours(chain) for table in ruleset.tables.values() for chain in table):
+    if not _any_of_ours(ruleset):
         return ""
-    bridges = sorted(entry.rpartition(",")[2] for entry in _entries(sets, family, names.BRIDGES))
-    inside = ["-i %s -j RETURN" % bridge for bridge in dict.fromkeys(bridges)]
+    inside = ["-i %s -j RETURN" % bridge for bridge in _bridges(sets, family)]
     ssh = _port_lines("tcp", ssh_ports, "RETURN")
     guard = ["-i lo -j RETURN", "-m conntrack --ctdir REPLY -j RETURN", *inside, *_HOST[family]]
     guard += ["-d %s -j DROP" % network for network in sorted(_entries(sets, family, names.CONTAINER_NETWORKS))]
@@ -48,6 +49,38 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
         chains["DB-INPUT"] = ["-i lo -j RETURN", established, *inside, *always, *ssh, "-j DROP"]
         jumps.append("-I INPUT 1 -j DB-INPUT")
     return text + _block("filter", chains, jumps, [":DOCKER-USER - [0:0]"])
+
+
+def hold_text(rulesets: Iterable[Ruleset], sets: Dict[str, LiveSet], ssh_ports: Sequence[str]) -> str:
+    """``nft -f`` input: a table of nftables that closes the same ports for the moment in which iptables has no rules."""
+    rulesets = list(rulesets)
+    if not any(map(_any_of_ours, rulesets)):
+        return ""
+    inside = ['"%s"' % name for name in dict.fromkeys(["lo"] + _bridges(sets, 4) + _bridges(sets, 6))]
+    lines = ["iifname { %s } accept" % ", ".join(inside), "ct direction reply accept"]
+    for family, word in _NFT_WORDS.items():
+        lines += ["%s daddr %s drop" % (word, network) for network in sorted(_entries(sets, family, names.CONTAINER_NETWORKS))]
+        addressed = sorted(_entries(sets, family, names.ADDRESS_PORTS))
+        lines += ["%s daddr %s %s dport %s drop" % ((word,) + _address_port(entry)) for entry in addressed]
+    lines.append("tcp dport { %s } accept" % ", ".join(ssh_ports))
+    for family in _NFT_WORDS:
+        for protocol, name in names.PORTS.items():
+            ports = sorted(_entries(sets, family, name), key=int)
+            if ports:
+                lines.append("meta nfproto ipv%d %s %s dport { %s } drop" % (family, _AT_HOST, protocol, ", ".join(ports)))
+    if any(ruleset.chain("filter", "DB-INPUT") is not None for ruleset in rulesets):
+        lines += ["meta l4proto { icmp, ipv6-icmp } accept", "udp dport { 68, 546 } accept", _AT_HOST + " ct state new drop"]
+    body = "".join("\t\t%s\n" % line for line in lines)
+    head = "\t\ttype filter hook prerouting priority -150; policy accept;\n"
+    return "table inet drawbridge-hold {\n\tchain prerouting {\n%s%s\t}\n}\n" % (head, body)
+
+
+def _any_of_ours(ruleset: Ruleset) -> bool:
+    return any(is_ours(chain) for table in ruleset.tables.values() for chain in table)
+
+
+def _bridges(sets: Dict[str, LiveSet], family: int) -> List[str]:
+    return sorted({entry.rpartition(",")[2] for entry in _entries(sets, family, names.BRIDGES)})
 
 
 def _block(table: str, chains: Dict[str, List[str]], jumps: List[str], needed: Sequence[str] = ()) -> str:
@@ -72,8 +105,13 @@ def _port_lines(protocol: str, ports: Sequence[str], verdict: str) -> List[str]:
 
 
 def _on_one_address(entries: FrozenSet[str]) -> Iterator[str]:
-    """``192.0.2.7,tcp:80``"""
     for entry in sorted(entries):
-        address, _comma, rest = entry.partition(",")
-        protocol, _colon, port = rest.partition(":")
+        address, protocol, port = _address_port(entry)
         yield "-d %s -p %s -m %s --dport %s -j DROP" % (address, protocol, protocol, port)
+
+
+def _address_port(entry: str) -> Tuple[str, str, str]:
+    """``192.0.2.7,tcp:80`` as address, protocol and port."""
+    address, _comma, rest = entry.partition(",")
+    protocol, _colon, port = rest.partition(":")
+    return address, protocol, port

@@ -20,7 +20,7 @@ from ..netfilter.transport import words_of
 from .folder import Folder
 from .kept import ETC as ETC
 from .kept import PROGRAM as PROGRAM
-from .texts import Generation, generation, needed_sets, rules_text, sha256
+from .texts import NAMES, Generation, generation, needed_sets, rules_text, sha256
 
 _GENERATIONS = "generations"
 _DEFAULT_SSH_PORTS = [22]
@@ -83,7 +83,8 @@ class BootFiles:
             text = self.folder.read(os.path.join(place, name))
             if text is None or sha256(text) != digest:
                 return {}
-        return found
+        # An older release of this collection wrote others.
+        return found if NAMES == set(found) else {}
 
     def begin(self) -> None:
         """A change is about to happen: if this run ends half-way, the next one writes the files."""

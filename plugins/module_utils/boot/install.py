@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Dict, List, Sequence
 
 from ..errors import DrawbridgeError
@@ -19,6 +20,7 @@ from .script import SCRIPT
 
 UNITS = "/etc/systemd/system"
 SERVICE = "drawbridge.service"
+WATCH = "drawbridge-watch.service"
 _RUN = "%s/%s" % (ETC, PROGRAM)
 
 # Before anything has an address or publishes a port, after those that load rules of their own.
@@ -43,21 +45,61 @@ ExecStopPost=/bin/sh {run} failed
 WantedBy=sysinit.target docker.service
 """.format(run=_RUN)
 
+# firewalld flushes iptables too, and its own reload is nothing that systemd sees.
+_WATCH = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
+[Unit]
+Description=Drawbridge: bring rules back that firewalld took
+DefaultDependencies=no
+Before=firewalld.service
+
+[Service]
+ExecStart=/bin/sh {run} watch
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=firewalld.service
+""".format(run=_RUN)
+
+_FIREWALLD = """[Service]
+ExecStartPre=-+/bin/sh {run} hold
+ExecStartPost=-+/bin/sh {run} settle
+ExecReload=
+ExecReload=-+/bin/sh {run} hold
+ExecReload=/bin/kill -HUP $MAINPID
+ExecReload=-+/bin/sh {run} settle
+ExecStop=-+/bin/sh {run} hold
+ExecStopPost=-+/bin/sh {run} settle
+"""
+
 # Units that load a whole ruleset, or flush everything, when they start, stop or are reloaded.
-_OTHERS = ("nftables", "netfilter-persistent", "ufw", "iptables", "ip6tables")
+_OTHERS = ("nftables", "firewalld", "netfilter-persistent", "ufw", "iptables", "ip6tables")
 _RELOADED = ("nftables", "iptables", "ip6tables")
+_VENDOR_UNITS = "/usr/lib/systemd/system", "/lib/systemd/system"
+_LOADS_FILE = re.compile(r"^ExecStart=(?:/usr)?/s?bin/nft -f (/[^\s\"\\]+)$", re.MULTILINE)
+_FLUSHES = re.compile(r"^ExecStop=(?:/usr)?/s?bin/nft flush ruleset$", re.MULTILINE)
 _HEAD = "# Written by the Ansible collection drawbridge.docker: this unit may take Drawbridge's rules, which come back at once.\n"
 
 
-def unit_files() -> Dict[str, str]:
+def unit_files(system: System) -> Dict[str, str]:
     """Every unit file by path."""
-    found = {os.path.join(UNITS, SERVICE): _UNIT}
+    found = {os.path.join(UNITS, SERVICE): _UNIT, os.path.join(UNITS, WATCH): _WATCH}
     for name in _OTHERS:
-        text = "%s[Service]\n" % _HEAD
-        verbs = ["ExecStartPost", "ExecStopPost"] + (["ExecReload"] if name in _RELOADED else [])
-        text += "".join("%s=-+/bin/sh %s again\n" % (verb, _RUN) for verb in verbs)
-        found[os.path.join(UNITS, name + ".service.d", "drawbridge.conf")] = text
+        found[os.path.join(UNITS, name + ".service.d", "drawbridge.conf")] = _HEAD + _drop_in(system, name)
     return found
+
+
+def _drop_in(system: System, name: str) -> str:
+    if name == "firewalld":
+        return _FIREWALLD.format(run=_RUN)
+    vendor = next((text for text in (system.read("%s/%s.service" % (place, name)) for place in _VENDOR_UNITS) if text), "")
+    loads = _LOADS_FILE.search(vendor)
+    if name == "nftables" and loads and _FLUSHES.search(vendor):
+        around = "=\n{0}=+/bin/sh %s around" % _RUN
+        text = "".join((verb + around.format(verb) + " " + loads.group(1) + "\n") for verb in ("ExecStart", "ExecReload"))
+        return "[Service]\n" + text + "ExecStop" + around.format("ExecStop") + "\n"
+    verbs = ["ExecStartPost", "ExecStopPost"] + (["ExecReload"] if name in _RELOADED else [])
+    return "[Service]\n" + "".join("%s=-+/bin/sh %s again\n" % (verb, _RUN) for verb in verbs)
 
 
 class Installation:
@@ -73,7 +115,7 @@ class Installation:
         folder = self.boot_files.folder
         names = [name for name, text in self.own_files.items() if not folder.exists or folder.read(name) != text]
         found = [os.path.join(ETC, name) for name in names]
-        found += [path for path, text in unit_files().items() if self.system.read(path) != text]
+        found += [path for path, text in unit_files(self.system).items() if self.system.read(path) != text]
         if not found and self._systemctl("is-active", SERVICE) != "active":
             found.append(SERVICE)
         if not found and self._systemctl("is-enabled", SERVICE) != "enabled":
@@ -82,23 +124,25 @@ class Installation:
 
     def present(self) -> List[str]:
         """What of it is there already."""
-        paths = [ETC] + list(unit_files())
+        paths = [ETC] + list(unit_files(self.system))
         return [path for path in paths if os.path.lexists(path)]
 
     def write(self) -> None:
         """Have the files and the unit. The boot files themselves are the caller's to write before."""
-        for path, text in unit_files().items():
+        for path, text in unit_files(self.system).items():
             if self.system.read(path) != text:
                 files.replace(path, text.encode("utf-8"))
         # Otherwise the unit would take this start for the one of a boot, and forget a change that waits to be confirmed.
         os.makedirs("/run/drawbridge", 0o700, exist_ok=True)
         files.replace("/run/drawbridge/loaded", b"", 0o600)
         self._must("daemon-reload")
-        self._must("enable", SERVICE)
+        self._must("enable", SERVICE, WATCH)
 
     def start(self) -> None:
         """Load the rules once by the unit. It waits for the host's lock, so the caller must not hold it."""
         self._must("start", SERVICE)
+        if self._systemctl("is-active", "firewalld.service") == "active":
+            self._must("restart", WATCH)
 
     def write_own(self) -> None:
         """Have the folder, the program in it and what it needs to know."""
@@ -109,8 +153,9 @@ class Installation:
 
     def remove(self) -> None:
         """Take everything away. The rules that are in force stay until the host is booted."""
+        self._systemctl("disable", "--now", WATCH)
         self._systemctl("disable", SERVICE)
-        for path in unit_files():
+        for path in unit_files(self.system):
             files.remove(path)
             folder = os.path.dirname(path)
             if folder != UNITS and not os.listdir(folder):

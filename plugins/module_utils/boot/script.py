@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-# A generation is a folder: variant (nft or legacy), sets (ipset restore), ipv4 and ipv6 (iptables-restore), tables (nft -f), fallback4 and
-# fallback6, ssh (ports), digest (sha256 of the others). Loading one makes everything of ours what the generation says, whatever is there: one
+# A generation is a folder: variant (nft or legacy), sets (ipset restore), ipv4 and ipv6 (iptables-restore), tables and hold (nft -f),
+# fallback4 and fallback6, ssh (ports), digest (sha256 of the others). Loading one makes everything of ours what the generation says, whatever is there: one
 # commit for each table, lines of others are not touched.
 SCRIPT = r"""#!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -16,6 +16,10 @@ SCRIPT = r"""#!/bin/sh
 #
 #   boot          load the current generation; where that fails, close what containers publish, and fail
 #   again         the same for another firewall's unit that took the rules; does nothing before the first boot
+#   watch         the same whenever a chain or a jump of the newest generation is gone, until this program is ended
+#   hold          close what containers publish, by a table of nftables, before another firewall takes the rules
+#   settle        have the rules back, and open again once nobody has taken them for two seconds
+#   around [FILE] have nft load a file, or flush everything, and what the generation says in the same moment
 #   failed        close what containers publish if systemd had to end this program
 #   previous      go back to the generation before the current one
 #   restore       go back to the newest generation
@@ -148,7 +152,7 @@ load_tables() { # FILE
         return 0
     fi
     {
-        { nft list tables; cat "$1"; } | grep -oE '^table (ip6?|inet) drawbridge[a-z-]*' | sort -u | while read -r _ table; do
+        { nft list tables; cat "$1"; } | grep -oE '^table ip6? drawbridge[a-z-]*' | sort -u | while read -r _ table; do
             printf 'add table %s\ndelete table %s\n' "$table" "$table"
         done
         cat "$1"
@@ -278,6 +282,85 @@ boot() {
     [ -e "$RUN/loaded" ] || forget_change
     : >"$RUN/loaded"
     load_or_close "$(generation)" 0
+    result=$?
+    release
+    return $result
+}
+
+missing() { # GENERATION: a chain, or a jump to one
+    variant=$(cat "$1/variant") || return 1
+    for family in $(families); do
+        case $family in 4) program=iptables;; *) program=ip6tables;; esac
+        save=$(tool $program save) && live=$("$save") || return 1
+        while read -r word rest; do
+            case $word in
+                \**) table=$word;;
+                :*) line="$word - ";;
+                -I) line="-A ${rest%% *} ${rest#* * }";;
+                *) continue;;
+            esac
+            case $word in
+                \**) held=$(echo "$live" | sed -n "/^$table\$/,/^COMMIT/p");;
+                *) case $held in *"$line"*) ;; *) return 0;; esac;;
+            esac
+        done <"$1/ipv$family"
+    done
+    return 1
+}
+
+# What iptables has can go at any moment and come back only after it. A table of nftables stays, unless all of nftables is flushed.
+hold() {
+    saved=$(generation)
+    [ -e "$RUN/loaded" ] && whole "$saved" hold && [ -s "$saved/hold" ] || return 0
+    { printf 'add table inet drawbridge-hold\ndelete table inet drawbridge-hold\n'; cat "$saved/hold"; } | nft -f -
+}
+
+release() { nft delete table inet drawbridge-hold 2>/dev/null; return 0; }
+
+settle() {
+    [ -e "$RUN/loaded" ] || return 0
+    quiet=0
+    load_or_close "$(generation)" 0
+    while [ $quiet -lt 4 ]; do
+        sleep 0.5
+        quiet=$((quiet + 1))
+        ! missing "$(generation)" || { quiet=0; load_or_close "$(generation)" 0; }
+    done
+    release
+}
+
+repair() {
+    missing "$(generation)" || return 0
+    hold
+    say "somebody took rules of ours"
+    settle
+}
+
+watch() {
+    nft monitor destroy | while read -r line; do
+        case $line in
+            "delete table"*|"delete chain"*" DB-"*|"delete chain"*" DOCKER-FILTER"*) ;;
+            "delete rule"*" PREROUTING "*|"delete rule"*" INPUT "*|"delete rule"*" FORWARD "*|"delete rule"*" DOCKER-USER "*) ;;
+            *) continue;;
+        esac
+        locked repair
+    done
+}
+
+# Where nftables itself is flushed, that table comes in the same transaction.
+around() { # [FILE]
+    if [ -n "${1-}" ]; then words="include \"$1\""; else words="flush ruleset"; fi
+    if [ ! -e "$RUN/loaded" ]; then
+        echo "$words" | nft -f -
+        return
+    fi
+    saved=$(generation)
+    {
+        echo "$words"
+        ! whole "$saved" hold || cat "$saved/hold"
+    } | nft -f - || return 1
+    load_or_close "$saved" 0
+    release
 }
 
 previous() {
@@ -332,14 +415,20 @@ rollback() { # ID
 
 locked() { # another run may be in the middle of its own change; one that calls this program holds the lock itself
     [ -z "${DRAWBRIDGE_LOCKED-}" ] || { "$@"; return; }
-    exec 9>>"$LOCK"
-    flock -w 30 9 2>/dev/null
-    "$@"
+    (
+        exec 9>>"$LOCK"
+        flock -w 30 9 2>/dev/null
+        "$@"
+    )
 }
 
 case ${1-} in
     boot) locked boot;;
     again) [ ! -e "$RUN/loaded" ] || locked boot;;
+    watch) watch;;
+    hold) locked hold;;
+    settle) locked settle;;
+    around) locked around "${2-}";;
     failed) [ "${SERVICE_RESULT:-success}" = success ] || [ "$SERVICE_RESULT" = exit-code ] || fallback "$(generation)";;
     previous) previous;;
     restore) load_or_close "$(generation)" 1;;
@@ -347,6 +436,6 @@ case ${1-} in
     confirm) locked confirm "$2";;
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
-    *) say "what to do? boot, again, failed, previous, restore, commit, confirm ID, rollback ID, wait ID SECONDS"; exit 2;;
+    *) say "what to do? boot, again, watch, hold, settle, around [FILE], failed, previous, restore, commit, confirm ID, rollback ID, wait ID SECONDS"; exit 2;;
 esac
 """

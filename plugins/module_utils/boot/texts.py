@@ -19,9 +19,10 @@ from ..netfilter.host import Live
 from ..netfilter.ipset import LiveSet
 from ..netfilter.names import is_our_set, is_ours, scratch_set
 from ..netfilter.save import Ruleset, Table, target_of
-from .fallback import fallback_text
+from .fallback import fallback_text, hold_text
 
 _MATCH_SET = re.compile(r"--match-set (\S+)")
+NAMES = frozenset(("variant", "ssh", "sets", "tables", "hold", "ipv4", "ipv6", "fallback4", "fallback6"))
 # The only chain of another's making that is itself entered from a built-in chain.
 _ENTERED = {"DOCKER-USER": "-I FORWARD 1 -j DOCKER-USER"}
 
@@ -56,6 +57,7 @@ def generation(variant: str, live: Live, ssh_ports: Iterable[int], without: Coll
     files = {"variant": variant + "\n", "ssh": ",".join(ports) + "\n"}
     files["sets"] = sets_text({name: live.sets[name] for name in needed_sets(live) if name not in without})
     files["tables"] = "".join(text for _key, text in sorted(live.tables.items()) if text is not None)
+    files["hold"] = hold_text(live.rulesets.values(), live.sets, ports)
     for family in (4, 6):
         ruleset = live.rulesets.get(family, Ruleset())
         files["ipv%d" % family] = rules_text(ruleset)

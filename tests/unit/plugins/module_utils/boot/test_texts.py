@@ -75,7 +75,7 @@ def test_the_name_follows_the_content():
     live = Live({4: parse(SAVED)}, {})
     one, same, other = generation("nft", live, [22]), generation("nft", live, [22]), generation("nft", live, [22, 2222])
     assert one.name == same.name != other.name
-    assert one.digest.count("\n") == len(one.files) == 8
+    assert one.digest.count("\n") == len(one.files) == 9
 
 
 def test_the_fallback_names_no_set_and_lets_ssh_through():

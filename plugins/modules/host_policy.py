@@ -165,12 +165,14 @@ restart_required:
 """
 
 import json
+from contextlib import nullcontext
 from typing import Any, List, Optional
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import Engagement, ask
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge, locked
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
@@ -235,7 +237,8 @@ def _with_toggles(task: Task, toggles: Any, rules: Result) -> Result:
     """The rest of the toggles, once the rules are in force, and all of it in the result."""
     if toggles is None:
         return Result(dict(rules.values, restart_required=False), rules.warnings)
-    with locked(task.settings()):
+    # The rules may wait to be confirmed by this very run, which a run of its own would wait for.
+    with nullcontext() if task.check_mode else HostLock(task.params["lock_timeout"]):
         toggles.widen(Netfilter(task.system, task.params["transport"]))
     done = toggles.result()
     values = dict(rules.values, changed=rules.values["changed"] or done.changed, restart_required=done.restart_required)

@@ -11,7 +11,7 @@ POLICY = {
     "published_ports": {"allow": [{"port": 8080, "sources": ["any"]}]},
     "forwarding": {"ipv4": False, "interfaces": {"vmbr0": {"ipv4": False}}},
     "forward_policy": {"ipv4": "accept", "ipv6": "drop"},
-    "daemon": {"userland_proxy": False},
+    "daemon": {"icc": False},
 }
 ROLE = {"ansible.builtin.include_role": {"name": "drawbridge.docker.host_policy"}}
 LEFT = "ls /etc/sysctl.d /etc/systemd/system | grep -E 'drawbridge-policy' || true"
@@ -34,7 +34,7 @@ def test_one_task_for_all_of_them(manageable):
             told = " ".join(item["after_header"] for item in done.last(host.name)["diff"])
             assert all(words in told for words in ("netfilter", "daemon.json", "IP forwarding", "policy of FORWARD"))
             keys = json.loads(host.run(["cat", "/etc/docker/daemon.json"]).stdout)
-            assert keys == {"userland-proxy": False, "ip-forward": False}
+            assert keys == {"icc": False, "ip-forward": False}
         assert not toggled.all_are(hosts, toggled.container_reaches_outside, False)
         assert set(play(hosts, [task(POLICY)]).changed().values()) == {False}
         on_all(hosts, outwards.restart_engine)
@@ -48,7 +48,7 @@ def test_one_task_for_all_of_them(manageable):
         assert set(play(hosts, [task(less)]).changed().values()) == {True}
         assert {host.run(["sh", "-c", LEFT]).stdout for host in hosts} == {""}
         assert {toggled.sysctl(host, "net/ipv4/ip_forward") for host in hosts} == {"0"}
-        play(hosts, [task(dict(POLICY, forwarding={"ipv4": True}, daemon={"ip_forward": None, "userland_proxy": None}))])
+        play(hosts, [task(dict(POLICY, forwarding={"ipv4": True}, daemon={"ip_forward": None, "icc": None}))])
         assert not toggled.all_are(hosts, toggled.container_reaches_outside, True)
         assert set(play(hosts, [{"drawbridge.docker.host_policy": {"state": "absent"}}]).changed().values()) == {True}
         assert {host.run(["sh", "-c", LEFT]).stdout for host in hosts} == {""}

@@ -44,7 +44,8 @@ options:
       - What the fragments are laid over, lighter than any of them.
       - V(edge) denies published ports and direct access to containers that no entry allows.
       - V(internal) is V(edge), with every published port open to private networks.
-      - V(isolated) is V(edge), and denies services of the host too, except ping. Allow SSH in a fragment.
+      - V(isolated) is V(edge), and denies services of the host too, except ping, and what containers start towards anything but their own
+        network. Allow SSH in a fragment.
       - V(lockdown) is V(isolated) without ping.
       - Only with O(fragments).
     type: str
@@ -83,6 +84,10 @@ notes:
   - "C(host_services): C(default) (V(allow) if left out) and C(allow). With V(deny) the loopback, established and related traffic, ICMP errors,
     IPv6 neighbour discovery, router advertisements and multicast listener discovery, the DHCP client, traffic from Docker's bridges, published
     ports that C(published_ports) lets through, and Swarm's ports while the engine is in a swarm pass all the same."
+  - "C(egress): what containers reach - C(default), C(deny), C(allow), C(dns), C(host) and C(peers) for all of them, C(networks) and C(containers) for
+    some. The same as the options of M(drawbridge.docker.container_egress)."
+  - "C(masquerade): the source that containers are seen with - C(all), C(networks) and C(subnets). The same as the options of
+    M(drawbridge.docker.masquerade)."
   - "An entry has C(port) (a number or a range as V(8000-8010)), C(protocol) (V(tcp) if left out, V(udp), V(sctp), for host services also
     V(icmp), which means ping and has no port), C(address) (an address of the host, every one if left out) and C(sources), a list of
     addresses, networks, C(@name) and V(any), which has to be there. An empty list means nobody."

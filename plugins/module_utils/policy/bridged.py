@@ -22,15 +22,17 @@ def refuse_unseen_peers(system: System, egress: Egress, host: HostFacts) -> None
     path = limits_peers(egress)
     if path is None:
         return
-    programs: List[str] = ["iptables"]
-    if any(":" in subnet for network in host.networks for subnet in network.subnets):
-        programs.append("ip6tables")
-    for program in programs:
-        held = (system.read(_SETTINGS + program) or "").strip()
-        if held != "1":
+    has_ipv6 = any(":" in subnet for network in host.networks for subnet in network.subnets)
+    for why in unseen(system):
+        if has_ipv6 or "ip6tables" not in why:
             raise DrawbridgeError(
-                "packets between containers on one network do not pass %s on this host: net.bridge.bridge-nf-call-%s is %s"
-                % (program, program, held or "not there"),
+                "packets between containers on one network do not pass iptables on this host: %s" % why,
                 path,
                 "load the kernel module br_netfilter and set it to 1, or leave peers out",
             )
+
+
+def unseen(system: System) -> List[str]:
+    """Why iptables does not see what crosses a bridge, for each family, IPv4 first; nothing where it does."""
+    held = {name: (system.read(_SETTINGS + name) or "").strip() for name in ("iptables", "ip6tables")}
+    return ["net.bridge.bridge-nf-call-%s is %s" % (name, value or "not there") for name, value in held.items() if value != "1"]

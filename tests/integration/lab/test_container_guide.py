@@ -16,7 +16,7 @@ from tests.lab.layout import CLIENTS
 from tests.lab.workload import IMAGE
 
 GUIDE = (ROOT / "docs" / "guides" / "containers.md").read_text(encoding="utf-8")
-BLOCKS = [(language, text) for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)]
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
 YAML = [yaml.safe_load(text) for language, text in BLOCKS if language == "yaml"]
 TASKS = {task["name"]: task for block in YAML if isinstance(block, list) for task in block}
 DENIED = CLIENTS["denied"].v4

@@ -103,7 +103,7 @@ class PythonIptables(Transport):
             return RestoreFailed(words, None, PACKAGES)
         if answer["error"] == "busy":
             return RestoreFailed(answer["words"], None, "held by %s" % lock_holders(self.system, lock_file(self.env)))
-        return ChildEnded(str(answer["words"]) + _said(output), rule)
+        return ChildEnded("the library python-iptables says: %s%s" % (answer["words"], _said(output)), rule)
 
 
 def _request(command: Command) -> Dict[str, Any]:

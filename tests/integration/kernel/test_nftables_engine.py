@@ -44,7 +44,7 @@ def reached(docker_host):
     return {place for place, result in zip(tries, results) if result.open}
 
 
-def keep_policy(docker_host, folder, ports=engine_29.PUBLISHED):
+def keep_policy(docker_host, folder, ports=None):
     with engine_29.engine(folder, ports) as address:
         return host_policy.keep_policy(docker_host.task(
             address, state="present", policy=json.dumps(POLICY), profile=None, allow_lockout=False))

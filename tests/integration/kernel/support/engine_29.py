@@ -76,11 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def engine(folder, ports=PUBLISHED):
-    """An engine that answers on a socket in the folder → its address."""
+def engine(folder, ports=None):
+    """An engine that answers on a socket in the folder → its address. ports: PUBLISHED where not given."""
     path = str(Path(folder, "docker.sock"))
     with socketserver.ThreadingUnixStreamServer(path, _Handler) as server:
-        server.answers = answers(ports)
+        server.answers = answers(PUBLISHED if ports is None else ports)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         try:
             yield "unix://" + path

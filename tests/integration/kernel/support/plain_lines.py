@@ -69,9 +69,11 @@ class Grammar:
         return "-m conntrack %s" % (state + address + port + way) if state or address or port or way else ""
 
     def sets(self):
-        return "".join("-m set %s--match-set %s %s " % (self._negated(), self.random.choice(SETS),
-                                                         self.random.choice(["src", "dst", "src,src", "dst,dst"]))
-                       for _number in range(self.random.choice([1, 1, 2, 3])))
+        return "".join(self._one_set() for _number in range(self.random.choice([1, 1, 2, 3])))
+
+    def _one_set(self):
+        flags = ["src", "dst", "src,src", "dst,dst"]
+        return "-m set %s--match-set %s %s " % (self._negated(), self.random.choice(SETS), self.random.choice(flags))
 
     def comment(self):
         letters = "abcXYZ019_-"

@@ -54,8 +54,13 @@ def test_what_is_no_entry(kind, entry):
     assert error.value.path == "entries" and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("entry, family", [("10.0.0.1", 4), ("2001:db8::1", 6), ("10.0.0.1,tcp:80", 4), ("2001:db8::1,tcp:80", 6),
-    ("10.0.0.1 comment \"a:b\"", 4)])
+@pytest.mark.parametrize("entry, family", [
+    ("10.0.0.1", 4),
+    ("2001:db8::1", 6),
+    ("10.0.0.1,tcp:80", 4),
+    ("2001:db8::1,tcp:80", 6),
+    ("10.0.0.1 comment \"a:b\"", 4),
+])
 def test_the_family_is_that_of_the_first_address(entry, family):
     assert family_of(entry) == family
 

@@ -76,8 +76,8 @@ options:
     default: {}
   containers:
     description:
-      - What holds for single containers, before networks. Mappings with one of C(name), C(label) (C(key) or C(key=value)) and C(address) (of containers, a network
-        too), and the keys as in O(networks). The first that fits decides.
+      - What holds for single containers, before networks. Mappings with one of C(name), C(label) (C(key) or C(key=value)) and C(address) (of
+        containers, a network too), and the keys as in O(networks). The first that fits decides.
       - Containers are found by the addresses that they have when the task runs, on the interfaces that these are behind. A container that is started
         later, or anew with another address, falls under its network until the next run.
     type: list

@@ -208,6 +208,7 @@ def _dns(block: Block, rules: Rules) -> List[Line]:
 
 _BRIDGES = SetType("hash:net,iface")
 
+
 def _sets(egress: Egress, host: HostFacts) -> Dict[str, AddressSet]:
     bridges: Dict[str, List[str]] = {network.name: [network.bridge] for network in host.networks}
     by_bridge = {_network_set(name): bridges.get(name, []) for name in egress.networks}

@@ -96,10 +96,10 @@ def test_exceptions_by_destination_port_protocol_and_set(manageable):
 def test_replies_pass_and_open_flows_are_cut(lab, manageable):
     hosts = manageable
     onlooker = reach.Onlooker(lab, hosts)
-    flows = ways.on_all(hosts, lambda host: kept_open(host))
+    flows = ways.on_all(hosts, kept_open)
     assert set(flows.values()) == {True}
     play(hosts, [egress(default="deny")])
-    assert set(ways.on_all(hosts, lambda host: kept_open(host)).values()) == {False}
+    assert set(ways.on_all(hosts, kept_open).values()) == {False}
     for way in (reach.v4(8080), reach.v4(8083), reach.v6(8083), reach.v6(8080), reach.v4(8081)):
         assert onlooker.serves("allowed", way) and onlooker.serves("denied", way)
 

@@ -21,12 +21,20 @@ def hosts_with_containers(manageable):
         yield manageable
 
 
+def inside(host):
+    """What a container reaches of its network and of the host, and as whom."""
+    found = host.containers()
+    traveller, neighbour = found[outwards.NAME], found[outwards.NEIGHBOUR]
+    probes = [Probe("tcp", neighbour.v4, 80), Probe("tcp", neighbour.v6, 80), Probe("tcp", traveller.gateway, 9000),
+              Probe("tcp", host.spec.v4, 9000), Probe("tcp", host.spec.v4, 8080)]
+    return [(result.state, result.text) for result in traveller.probe(probes)]
 
 
 def test_off_shows_the_container_and_lasts(travelling):
     hosts = travelling
     outside = outwards.hosts_own(hosts)
     assert outwards.all_see(hosts, outside) == outside
+    within = ways.on_all(hosts, inside)
     before = ways.dumps(hosts)
     predicted = play(hosts, [OFF], check=True)
     assert ways.dumps(hosts) == before
@@ -34,8 +42,9 @@ def test_off_shows_the_container_and_lasts(travelling):
     for host in hosts:
         assert done.last(host.name)["diff"] == predicted.last(host.name)["diff"]
     assert set(done.changed().values()) == {True}
-    own = outwards.own(hosts)
-    assert outwards.all_see(hosts, own) == own
+    own, own6 = outwards.own(hosts), outwards.own(hosts, "v6")
+    assert outwards.all_see(hosts, own) == own and outwards.all_see(hosts, own6, "v6") == own6
+    assert ways.on_all(hosts, inside) == within
     assert set(play(hosts, [OFF]).changed().values()) == {False}
     ways.on_all(hosts, lambda host: workloads.network(host, "later"))
     assert outwards.all_see(hosts, own) == own
@@ -49,7 +58,6 @@ def test_off_shows_the_container_and_lasts(travelling):
 
 
 def test_without_a_route_back_off_cuts_containers_off(manageable):
-    """The third of the ways to cut a container off: seed of this module is a deleted MASQUERADE."""
     hosts = manageable
     ways.on_all(hosts, outwards.make)
     outside = outwards.hosts_own(hosts)
@@ -60,9 +68,12 @@ def test_without_a_route_back_off_cuts_containers_off(manageable):
     assert outwards.all_see(hosts, outside) == outside
 
 
-def test_docker_takes_no_notice_of_a_deleted_rule_for_long(travelling):
-    """By hand: deleted until the engine starts again."""
-    host = travelling[0]
+def test_by_hand_and_without_nft(travelling):
+    a_deleted_rule_is_back_with_the_engine(travelling[0])
+    without_nft_a_chain_does_it_until_docker_stands_above(travelling[0])
+
+
+def a_deleted_rule_is_back_with_the_engine(host):
     firewall.by_hand(host, "iptables -t nat -D POSTROUTING -s %s ! -o %s -j MASQUERADE"
                      % (outwards.subnets(host)["-4"], bridge(host)))
     own = outwards.own([host])
@@ -76,14 +87,44 @@ def bridge(host):
     return "br-" + host.run(["docker", "network", "inspect", "--format", "{{.Id}}", outwards.NETWORK]).stdout[:12]
 
 
-def test_a_given_address_in_both_families(travelling):
-    hosts = travelling
+def test_addresses_parts_and_networks_made_anew(travelling):
+    a_given_address_in_both_families(travelling)
+    narrowest_first(travelling)
+    a_network_made_anew_is_followed(travelling)
+
+
+def a_given_address_in_both_families(hosts):
     variables = {host.name: {"second4": host.spec.v4_second, "second6": host.spec.v6_second} for host in hosts}
     play(hosts, [SECOND], host_vars=variables)
     for family in ("v4", "v6"):
         second = outwards.hosts_own(hosts, family + "_second")
         assert outwards.all_see(hosts, second, family) == second
     assert set(play(hosts, [SECOND], host_vars=variables).changed().values()) == {False}
+
+
+def narrowest_first(hosts):
+    inner = {host.name: {"part": outwards.own([host])[host.name] + "/32"} for host in hosts}
+    play(hosts, [{"drawbridge.docker.masquerade": {"all": False, "subnets": {"10.98.0.0/16": True}}}])
+    outside = outwards.hosts_own(hosts)
+    assert outwards.all_see(hosts, outside) == outside
+    task = {"drawbridge.docker.masquerade": {"all": True, "subnets": "{{ {part: false} }}"}}
+    play(hosts, [task], host_vars=inner)
+    own = outwards.own(hosts)
+    assert outwards.all_see(hosts, own) == own
+    assert outwards.all_see(hosts, outside, name=outwards.NEIGHBOUR) == outside
+
+
+def a_network_made_anew_is_followed(hosts):
+    play(hosts, [OFF])
+    ways.on_all(hosts, outwards.unmake)
+    gone = play(hosts, [OFF])
+    for host in hosts:
+        assert "no such Docker bridge network" in gone.output
+        assert "drawbridge-masquerade" not in host.run(["nft", "list", "tables"]).stdout
+    ways.on_all(hosts, outwards.make)
+    assert set(play(hosts, [OFF]).changed().values()) == {True}
+    own = outwards.own(hosts)
+    assert outwards.all_see(hosts, own) == own
 
 
 def test_off_on_engines_that_drop_replies_is_a_warning(manageable):
@@ -103,57 +144,7 @@ def test_off_on_engines_that_drop_replies_is_a_warning(manageable):
             assert "allow-direct-routing" not in play([host], [OFF]).output
 
 
-def test_off_in_ipv6_shows_the_container(travelling):
-    hosts = travelling
-    play(hosts, [OFF])
-    own = outwards.own(hosts, "v6")
-    assert outwards.all_see(hosts, own, "v6") == own
-
-
-def test_other_traffic_of_the_network_is_as_before(travelling):
-    hosts = travelling
-
-    def peers(host):
-        found = host.containers()
-        traveller, neighbour = found[outwards.NAME], found[outwards.NEIGHBOUR]
-        probes = [Probe("tcp", neighbour.v4, 80), Probe("tcp", neighbour.v6, 80), Probe("tcp", traveller.gateway, 9000),
-                  Probe("tcp", host.spec.v4, 9000), Probe("tcp", host.spec.v4, 8080), Probe("tcp", "10.98.%d.99" % host.spec.number, 80)]
-        return [(result.state, result.text) for result in traveller.probe(probes)]
-
-    before = ways.on_all(hosts, peers)
-    play(hosts, [OFF])
-    assert ways.on_all(hosts, peers) == before
-
-
-def test_a_network_made_anew_is_followed(travelling):
-    hosts = travelling
-    play(hosts, [OFF])
-    ways.on_all(hosts, outwards.unmake)
-    gone = play(hosts, [OFF])
-    for host in hosts:
-        assert "no such Docker bridge network" in gone.output
-        assert "drawbridge-masquerade" not in host.run(["nft", "list", "tables"]).stdout
-    ways.on_all(hosts, outwards.make)
-    assert set(play(hosts, [OFF]).changed().values()) == {True}
-    own = outwards.own(hosts)
-    assert outwards.all_see(hosts, own) == own
-
-
-def test_narrowest_first(travelling):
-    hosts = travelling
-    inner = {host.name: {"part": outwards.own([host])[host.name] + "/32"} for host in hosts}
-    play(hosts, [{"drawbridge.docker.masquerade": {"all": False, "subnets": {"10.98.0.0/16": True}}}])
-    outside = outwards.hosts_own(hosts)
-    assert outwards.all_see(hosts, outside) == outside
-    task = {"drawbridge.docker.masquerade": {"all": True, "subnets": "{{ {part: false} }}"}}
-    play(hosts, [task], host_vars=inner)
-    own = outwards.own(hosts)
-    assert outwards.all_see(hosts, own) == own
-    assert outwards.all_see(hosts, outside, name=outwards.NEIGHBOUR) == outside
-
-
-def test_without_nft_a_chain_does_it_until_docker_stands_above(travelling):
-    host = travelling[0]
+def without_nft_a_chain_does_it_until_docker_stands_above(host):
     path = host.run(["sh", "-c", "command -v nft"]).stdout.strip()
     host.run(["mv", path, path + ".away"])
     try:

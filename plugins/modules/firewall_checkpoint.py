@@ -23,8 +23,13 @@ author:
   - The Drawbridge authors (@drawbridge)
 extends_documentation_fragment:
   - drawbridge.docker.netfilter
-  - drawbridge.docker.netfilter.transport
 options:
+  transport:
+    description:
+      - Which iptables' rules are remembered. V(auto) takes the variant that holds Docker's chains, or else the one that plain C(iptables) is.
+    type: str
+    choices: [auto, nft, legacy]
+    default: auto
   state:
     description:
       - V(armed) remembers the state. One that is armed already is left as it is.

@@ -18,8 +18,7 @@ from ..netfilter.nft_table import Nft
 from ..netfilter.save import Ruleset
 from ..netfilter.transport import words_of
 from .folder import Folder
-from .kept import ETC as ETC
-from .kept import PROGRAM as PROGRAM
+from .kept import ETC, PROGRAM
 from .texts import NAMES, Generation, generation, needed_sets, rules_text, sha256
 
 _GENERATIONS = "generations"

@@ -4,11 +4,18 @@
 import subprocess
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import VARIANTS, entered, missing, tools_of
+
+
+@pytest.fixture(autouse=True)
+def no_boot_files(monkeypatch, tmp_path):
+    """The machine's own boot files are none of the tests' business."""
+    monkeypatch.setattr(kept, "ETC", str(tmp_path / "etc"))
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 """daemon.json on each engine: what it does not take is not written, what is written holds after the restart that it asks for."""
 import json
 
+import pytest
+
 from tests.integration.lab.support import outwards
 from tests.integration.lab.support.playbook import play
 from tests.integration.lab.support.ways import on_all
@@ -85,6 +87,7 @@ def test_what_the_engine_starts_with_holds_after_the_restart_only(manageable):
     assert {read(host) for host in manageable} == {write_all}
 
 
+@pytest.mark.drill
 def test_the_role_restarts_only_where_it_has_to(manageable):
     role = {"ansible.builtin.include_role": {"name": "drawbridge.docker.docker_daemon"}, "vars": {
         "docker_daemon_config": {"userland_proxy": False}}}

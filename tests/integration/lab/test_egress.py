@@ -71,6 +71,7 @@ def test_a_network_is_denied_and_lasts(manageable):
     assert set(play(hosts, [ABSENT]).changed().values()) == {False}
 
 
+@pytest.mark.drill
 def test_exceptions_by_destination_port_protocol_and_set(manageable):
     hosts = manageable
     outside = {"destination": SERVER}
@@ -110,6 +111,7 @@ def kept_open(host):
     return host.containers()["web"].probe([probe])[0].open
 
 
+@pytest.mark.drill
 def test_single_containers(manageable):
     hosts = manageable
     play(hosts, [egress(containers=[{"name": "web", "default": "deny"}])])
@@ -125,6 +127,7 @@ def test_single_containers(manageable):
     assert everywhere(hosts, "six") == set()
 
 
+@pytest.mark.drill
 def test_neighbours_where_the_kernel_shows_them(manageable):
     hosts = manageable
     peers = egress(networks={"bridge": {"peers": [{"port": 9}]}, "backend": {"peers": "deny"}})
@@ -160,6 +163,7 @@ def test_default_deny_holds_for_a_network_made_later(manageable):
     assert set(ways.on_all(hosts, outside).values()) == {"open"}
 
 
+@pytest.mark.drill
 def test_another_bridge_of_that_name_is_left_alone(manageable):
     """A LAN's bridge br-lan with a machine behind it forwards as before, though Docker's bridges are called br-, too."""
     host = manageable[0]

@@ -50,6 +50,7 @@ def test_everything_is_cut_and_comes_back(lab, manageable):
     assert set(playbook(hosts, PLAYBOOK, extra=OFF).changed().values()) == {False}
 
 
+@pytest.mark.drill
 def test_open_connections_of_others_are_cut(lab, manageable):
     hosts = [host for host in manageable if host.name != "forky"]
     assert [flow(lab, host) for host in hosts] == [True] * len(hosts)
@@ -101,6 +102,7 @@ def test_become(lab, operator):
     assert ssh(lab, operator, "allowed")
 
 
+@pytest.mark.drill
 def test_further_sources(lab, manageable):
     host = manageable[0]
     extra = {"drawbridge_lockdown_sources": [layout.CLIENTS["allowed"].v4, layout.LAN_V6]}

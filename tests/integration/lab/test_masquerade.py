@@ -68,6 +68,7 @@ def test_without_a_route_back_off_cuts_containers_off(manageable):
     assert outwards.all_see(hosts, outside) == outside
 
 
+@pytest.mark.drill
 def test_by_hand_and_without_nft(travelling):
     a_deleted_rule_is_back_with_the_engine(travelling[0])
     without_nft_a_chain_does_it_until_docker_stands_above(travelling[0])
@@ -87,6 +88,7 @@ def bridge(host):
     return "br-" + host.run(["docker", "network", "inspect", "--format", "{{.Id}}", outwards.NETWORK]).stdout[:12]
 
 
+@pytest.mark.drill
 def test_addresses_parts_and_networks_made_anew(travelling):
     a_given_address_in_both_families(travelling)
     narrowest_first(travelling)

@@ -50,7 +50,12 @@ def lockdown(cell):
     return isolated(cell) and "ping" not in cell.path.name
 
 
-@pytest.mark.parametrize("expectation", [edge, internal, isolated, lockdown])
+@pytest.mark.parametrize("expectation", [
+    edge,
+    pytest.param(internal, marks=pytest.mark.drill),
+    isolated,
+    pytest.param(lockdown, marks=pytest.mark.drill),
+])
 def test_matrix(lab, manageable, expectation):
     profile = expectation.__name__
     task = {"drawbridge.docker.host_policy": {"fragments": "host_policy__", "profile": profile}}

@@ -32,6 +32,7 @@ def warned(run, host):
     return " ".join(run.last(host.name).get("warnings", []))
 
 
+@pytest.mark.drill
 def test_by_hand_docker_turns_it_on_again(forwarding):
     hosts = forwarding
     assert not toggled.all_are(hosts, toggled.container_reaches_outside, True)
@@ -44,6 +45,7 @@ def test_by_hand_docker_turns_it_on_again(forwarding):
     assert not toggled.all_are(hosts, toggled.container_reaches_outside, True)
 
 
+@pytest.mark.drill
 def test_ip_forward_off_lasts_and_comes_back(forwarding):
     hosts = forwarding
     assert not toggled.all_are(hosts, toggled.container_reaches_outside, True)
@@ -123,6 +125,7 @@ def test_for_one_interface(forwarding):
     assert {toggled.sysctl(host, V4) for host in hosts} == {"1"}
 
 
+@pytest.mark.drill
 def test_policy_of_forward(forwarding):
     hosts = forwarding
     client = Lab.load().clients["allowed"]

@@ -3,6 +3,8 @@
 """The toggles as keys of a policy: one task, and gone with it."""
 import json
 
+import pytest
+
 from tests.integration.lab.support import outwards, toggled
 from tests.integration.lab.support.playbook import play
 from tests.integration.lab.support.ways import on_all
@@ -57,6 +59,7 @@ def test_one_task_for_all_of_them(manageable):
         on_all(hosts, lambda host: toggled.set_by_hand(host, "net/ipv4/conf/vmbr0/forwarding", "1"))
 
 
+@pytest.mark.drill
 def test_the_role_restarts_the_engine_only_where_it_may(manageable):
     hosts = manageable[:1]
     fragment = {"host_policy__daemon": {"daemon": {"userland_proxy": False}}}

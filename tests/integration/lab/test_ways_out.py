@@ -45,6 +45,7 @@ HELD = {"seen": True, "traveller": [True, False, False], "peer": [False, False, 
 AS_DOCKER_DOES = {"seen": False, "traveller": [True, True, True], "peer": [True, True, True]}
 
 
+@pytest.mark.drill
 def test_in_a_policy_and_over_a_reboot(travelling):
     hosts = travelling
     host_vars = {host.name: FRAGMENTS for host in hosts}

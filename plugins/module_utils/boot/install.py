@@ -23,13 +23,14 @@ SERVICE = "drawbridge.service"
 WATCH = "drawbridge-watch.service"
 _RUN = "%s/%s" % (ETC, PROGRAM)
 
-# Before anything has an address or publishes a port, after those that load rules of their own.
+# Before anything has an address or publishes a port, after those that load rules of their own. Not before docker.socket: firewalld waits for
+# all sockets.
 _UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
 [Unit]
 Description=Drawbridge, the firewall of this Docker host
 DefaultDependencies=no
 Wants=network-pre.target
-Before=network-pre.target docker.service docker.socket
+Before=network-pre.target docker.service
 After=local-fs.target systemd-modules-load.service
 After=nftables.service netfilter-persistent.service ufw.service firewalld.service iptables.service ip6tables.service ipset.service
 

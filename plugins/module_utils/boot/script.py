@@ -129,12 +129,13 @@ families() { [ -e /proc/net/if_inet6 ] && echo 4 6 || echo 4; }
 load_rules() { # FILE FAMILY KEEP
     case $2 in 4) program=iptables;; *) program=ip6tables;; esac
     save=$(tool $program save) && restore=$(tool $program restore) || { say "$program-$variant is not installed"; return 1; }
-    for attempt in 1 2 3; do
+    for pause in 0.1 0.2 0.4 0; do
         live=$("$save") || return 1
         text=$(printf '%s\n%%%%\n' "$live" | cat - "$1" | awk -v keep="$3" "$RULES") || return 1
         [ -n "$text" ] || return 0
         # What is live may change between both commands.
         printf '%s\n' "$text" | "$restore" --noflush --wait 30 && return 0
+        sleep $pause
     done
     say "$program cannot load $1"
     return 1
@@ -270,6 +271,8 @@ commit() {
 
 forget_change() { # what a reboot did not confirm
     rm -rf "$STATE/checkpoint" "$STATE/deciding"
+    rmdir "$STATE" 2>/dev/null
+    rm -f "$ETC/dirty"
     if [ -L "$ETC/next" ]; then
         say "a change was not confirmed before the reboot: the rules before it are in force"
         rm -f "$ETC/next"

@@ -52,6 +52,7 @@ _WATCH = """# Written by the Ansible collection drawbridge.docker; changes are o
 Description=Drawbridge: bring rules back that firewalld took
 DefaultDependencies=no
 Before=firewalld.service
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/bin/sh {run} watch

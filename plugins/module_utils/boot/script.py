@@ -219,9 +219,10 @@ EOT
 }
 
 fallback() { # GENERATION
-    variant=nft ssh=22
-    whole "$1" variant && variant=$(cat "$1/variant")
-    whole "$1" ssh && ssh=$(cat "$1/ssh")
+    # Without a word of either variant, what plain iptables is.
+    variant=$(grep -xE 'nft|legacy' "$1/variant" 2>/dev/null)
+    ssh=$(grep -hxE '[0-9]+(,[0-9]+)*' "$ETC/ssh" "$1/ssh" 2>/dev/null | head -n 1)
+    ssh=${ssh:-22}
     for family in $(families); do
         if whole "$1" "fallback$family" && load_rules "$1/fallback$family" "$family" 0; then
             say "IPv$family: the ports that containers are known to publish are closed"
@@ -340,7 +341,8 @@ repair() {
 }
 
 watch() {
-    nft monitor destroy | while read -r line; do
+    # "nft monitor destroy" would do, but is a syntax error in some releases.
+    nft monitor | while read -r line; do
         case $line in
             "delete table"*|"delete chain"*" DB-"*|"delete chain"*" DOCKER-FILTER"*) ;;
             "delete rule"*" PREROUTING "*|"delete rule"*" INPUT "*|"delete rule"*" FORWARD "*|"delete rule"*" DOCKER-USER "*) ;;

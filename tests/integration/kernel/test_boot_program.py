@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The program that loads saved rules: from any state to the saved one, and nothing of others touched."""
+import itertools
+import os
+import shutil
+import subprocess
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles, whole
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.script import SCRIPT
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import AddressSet, Chain, Hook, Line, SetType, Wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.transport import path_variant
+
+from tests.integration.kernel.support.host import Host
+from tests.integration.kernel.support.namespace import entered
+
+OWNED = [("mangle", "DB-GUARD"), ("filter", "DB-INPUT"), ("nat", "DOCKER-FILTER")]
+
+
+class Program:
+    """The boot program with folders of the test's own."""
+
+    def __init__(self, folder, host):
+        self.folder, self.host = folder, host
+        text = SCRIPT
+        for name, path in (("ETC=/etc/drawbridge", "saved"), ("STATE=/var/lib/drawbridge", "state"), ("RUN=/run/drawbridge", "run"),
+                           ("LOCK=/run/drawbridge.lock", "lock")):
+            assert text.count(name + "\n") == 1
+            text = text.replace(name + "\n", "%s=%s\n" % (name.split("=")[0], folder / path))
+        self.files = BootFiles(host.system, str(folder / "saved"))
+        self.files.folder.make()
+        self.files.folder.write("boot.sh", text)
+        (folder / "run").mkdir()
+        (folder / "run" / "loaded").touch()
+
+    def save(self):
+        """Make what is in force the current generation."""
+        netfilter = Netfilter(self.host.system, self.host.variant)
+        self.files.write(self.files.texts(netfilter, Live(netfilter.rulesets(), {})), False)
+
+    def run(self, verb="boot", shell="/bin/sh", fails=False, path=None):
+        environment = dict(os.environ) if path is None else dict(os.environ, PATH=path)
+        done = subprocess.run([shell, str(self.folder / "saved" / "boot.sh"), verb], capture_output=True, text=True, check=False, env=environment)
+        assert (done.returncode != 0) == fails, done.stderr
+        return done.stderr
+
+
+@pytest.fixture(name="program")
+def boot_program(host, tmp_path):
+    return Program(tmp_path, host)
+
+
+def ours(host):
+    """Everything of Drawbridge's, and what a saved state makes beside it."""
+    netfilter = Netfilter(host.system, host.variant)
+    live = whole(netfilter, Live(netfilter.rulesets(), {}))
+    found = BootFiles(host.system).texts(netfilter, live).files
+    return {name: text for name, text in found.items() if not name.startswith("fallback")}
+
+
+def policy(number):
+    """One of several states: other chains, other rules, sets of other content."""
+    entries = {4: frozenset("192.0.2.%d" % last for last in range(number * 3)), 6: frozenset(["2001:db8::%d" % number])}
+    lines = [Line("-m set --match-set @friends src -j RETURN"), Line('-m comment --comment "it\\\'s -j DB-INPUT %d" -j DROP' % number)]
+    chains = [Chain("mangle", "DB-GUARD", lines)]
+    hooks = [Hook("mangle", "PREROUTING", "DB-GUARD")]
+    if number % 2:
+        chains.append(Chain("filter", "DB-INPUT", [Line("-p tcp -m tcp --dport %d -j DROP" % number)]))
+        hooks.append(Hook("filter", "INPUT", "DB-INPUT"))
+    if number == 2:
+        chains.append(Chain("nat", "DOCKER-FILTER", [Line("-s 192.0.2.0/24 -j ACCEPT", (4,)), Line("-j RETURN")]))
+        hooks.append(Hook("nat", "PREROUTING", "DOCKER-FILTER", ahead_of=("DOCKER",)))
+    return Wanted(chains, hooks, OWNED, "P", [], {"friends": AddressSet("friends", SetType("hash:net"), entries)})
+
+
+def bring(host, number):
+    """Bring a host to one of the states, or to none."""
+    host.converge(policy(number) if number is not None else Wanted([], [], OWNED, "P"))
+    host.section(["-s 192.0.2.%d -j DROP" % number] if number else [], "web", present=bool(number))
+
+
+def test_out_of_nothing_all_comes_back(host, program):
+    host.docker()
+    bring(host, 2)
+    host.address_set("office", ["192.0.2.0/24", "2001:db8::/32"])
+    host.sh("ipset", "create", "theirs", "hash:ip")
+    host.sh("ipset", "add", "theirs", "198.51.100.7")
+    host.iptables("-N theirs")
+    host.section(["-m set --match-set theirs src -j DROP", "-s 192.0.2.9 -j theirs", "-m set --match-set @office src -j RETURN"], "two")
+    program.save()
+    before = ours(host)
+    with entered():
+        program.run()
+        assert ours(host) == before
+        # Nobody but us.
+        assert "DOCKER-ISOLATION" not in host.save()
+        assert host.entries("theirs") == {"198.51.100.7"}
+        assert host.targets("FORWARD") == ["DOCKER-USER"]
+        # The engine comes later and makes its own.
+        assert host.rules("DOCKER") is None
+
+
+def test_from_any_state_to_any_other(host, program):
+    host.docker()
+    for before, after in itertools.permutations([None, 1, 2, 3], 2):
+        bring(host, after)
+        program.save()
+        wanted = ours(host)
+        bring(host, before)
+        assert ours(host) != wanted
+        others = others_of(host)
+        program.run()
+        assert ours(host) == wanted, (before, after)
+        assert others_of(host) == others
+
+
+def others_of(host):
+    """The lines of others, in order."""
+    text = host.save(4) + host.save(6)
+    return [line for line in text.splitlines() if "DB-" not in line and "DOCKER-FILTER" not in line]
+
+
+def test_a_second_load_touches_nothing(host, program):
+    host.docker()
+    bring(host, 3)
+    program.save()
+    host.iptables("-A OUTPUT -p udp -m udp --dport 9 -j ACCEPT")
+    before = host.save(4, counters=True), host.save(6, counters=True)
+    program.run("restore")
+    assert (host.save(4, counters=True), host.save(6, counters=True)) == before
+
+
+def test_a_stale_dump_does_not_win(host, program):
+    """As netfilter-persistent loads one: old rules of ours, jumps twice, sets of another content and type, a chain that is gone."""
+    host.docker()
+    bring(host, 1)
+    program.save()
+    before = ours(host)
+    with entered():
+        host.docker()
+        host.sh("ipset", "create", "DBP-friends-4a", "hash:ip")
+        host.sh("ipset", "create", "DBP-friends-6a", "hash:net", "family", "inet6", "maxelem", "131072")
+        host.sh("ipset", "add", "DBP-friends-6a", "2001:db8::66")
+        host.sh("ipset", "create", "DBT-0badcafe", "hash:net")
+        host.restore("*mangle\n:DB-GUARD - [0:0]\n:DB-GONE - [0:0]\n-A PREROUTING -j ACCEPT\n-A PREROUTING -j DB-GUARD\n"
+                     "-A PREROUTING -j DB-GUARD\n-A PREROUTING -j DB-GONE\n-A DB-GUARD -j ACCEPT\nCOMMIT\n")
+        host.restore("*raw\n:DB-OLD - [0:0]\n-A PREROUTING -j DB-OLD\nCOMMIT\n")
+        program.run()
+        assert ours(host) == before
+        assert host.targets("PREROUTING", "mangle") == ["DB-GUARD", "ACCEPT"]
+        assert host.rules("DB-GONE", "mangle") is None and host.rules("DB-OLD", "raw") is None
+        assert host.entries("DBT-0badcafe") is None
+        assert host.entries("DBP-friends-6a") == {"2001:db8::1"}
+
+
+@pytest.mark.parametrize("shell, awk", [("bash", None), ("dash", "gawk"), ("dash", "busybox"), ("dash", "original-awk")])
+def test_other_shells_and_awks(host, program, tmp_path, shell, awk):
+    if shutil.which(shell) is None or (awk and shutil.which(awk) is None):
+        pytest.skip("%s is not installed" % (awk or shell))
+    if awk:
+        # The program sets a PATH of its own.
+        text = program.files.folder.read("boot.sh").replace("PATH=/usr", "PATH=%s:/usr" % tmp_path, 1)
+        program.files.folder.write("boot.sh", text)
+        (tmp_path / "awk").write_text("#!/bin/sh\nexec %s \"$@\"\n" % ("busybox awk" if awk == "busybox" else awk), encoding="utf-8")
+        (tmp_path / "awk").chmod(0o755)
+    host.docker()
+    bring(host, 3)
+    program.save()
+    before = ours(host)
+    bring(host, 2)
+    program.run(shell=shutil.which(shell))
+    assert ours(host) == before
+
+
+@pytest.mark.parametrize("damage", ["ipv4", "sets", "digest", "current"])
+def test_damage_closes_and_says_so(host, program, damage):
+    host.docker()
+    bring(host, 1)
+    program.save()
+    place = program.folder / "saved" / "current"
+    if damage == "current":
+        place.unlink()
+    else:
+        (place / damage).write_text("damaged", encoding="utf-8")
+    words = program.run(fails=True)
+    assert "damaged" in words and ("closed" in words or "refused" in words)
+    if damage == "current":
+        # Nothing says any more which variant it was.
+        host = Host(path_variant(host.system))
+    else:
+        assert host.rules("DB-USER-web") is None
+    assert host.rules("DB-USER-policy")[-1] == "-m conntrack --ctstate DNAT -j DROP"
+    assert host.rules("DB-GUARD", "mangle") is not None
+    # Of what the sums do not vouch for, nothing is loaded.
+    ssh = "DB-GUARD" if damage in ("digest", "current") else "DB-GUARD-LOCAL"
+    for family in (4, 6):
+        assert any("--dports 22 -j RETURN" in rule for rule in host.rules(ssh, "mangle", family))
+
+
+def test_what_another_took_is_noticed(host, program):
+    bring(host, 3)
+    program.save()
+    assert program.run("settle") == ""
+    host.iptables("-t mangle -D PREROUTING -j DB-GUARD", 6)
+    before = ours(host)
+    program.run("settle")
+    assert ours(host) != before
+    assert host.targets("PREROUTING", "mangle", 6) == ["DB-GUARD"]
+
+
+def test_previous_goes_back_and_forth(host, program):
+    bring(host, 1)
+    program.save()
+    one = ours(host)
+    bring(host, 2)
+    program.save()
+    two = ours(host)
+    for expected in (one, two, one):
+        program.run("previous")
+        assert ours(host) == expected
+    assert len(list((program.folder / "saved" / "generations").iterdir())) == 2

@@ -87,3 +87,10 @@ def test_python_on_targets_is_python_3_8(name):
 
 def test_no_sanity_test_is_ignored():
     assert not [name for name in files_in_git() if name.startswith("tests/sanity/ignore")]
+
+
+def test_no_task_registers_what_the_next_run_would_read_as_a_fragment():
+    tasks = [path for folder in ("roles", "playbooks") for path in (ROOT / folder).rglob("*.yml")]
+    assert tasks
+    for path in tasks:
+        assert "register: host_policy__" not in path.read_text(), path

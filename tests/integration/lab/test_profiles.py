@@ -13,8 +13,6 @@ from tests.lab.paths import DIRECT, INSIDE, PUBLISHED
 HOST_TO_CONTAINER = paths.Path("host -> container's own address", INSIDE,
                                lambda target, _client: Probe("tcp", target.address("web"), 80), "host")
 PATHS = (*paths.PATHS, HOST_TO_CONTAINER)
-# What containers start and the profiles isolated and lockdown leave them.
-WITHIN_A_NETWORK = ("container -> container, same bridge", "container -> container, backend")
 # The clients' addresses are none of the private ones, so the set that a fragment may replace is one that the allowed client is in.
 FRAGMENT = {
     "address_sets": {"private": policies.ALLOWED},
@@ -41,8 +39,7 @@ def internal(cell):
 
 def isolated(cell):
     if cell.path.kind == INSIDE:
-        starts_in_a_container = cell.path.origin not in ("host", "vm")
-        return cell.path.name in WITHIN_A_NETWORK or not starts_in_a_container
+        return expected.without_egress(cell)
     return "forwarded" in cell.path.name or "ping" in cell.path.name
 
 

@@ -25,10 +25,11 @@ class Program:
     def __init__(self, folder, host):
         self.folder, self.host = folder, host
         text = SCRIPT
-        for name, path in (("ETC=/etc/drawbridge", "saved"), ("STATE=/var/lib/drawbridge", "state"), ("RUN=/run/drawbridge", "run"),
-                           ("LOCK=/run/drawbridge.lock", "lock")):
-            assert text.count(name + "\n") == 1
-            text = text.replace(name + "\n", "%s=%s\n" % (name.split("=")[0], folder / path))
+        for name, path, own in (("ETC", "/etc/drawbridge", "saved"), ("STATE", "/var/lib/drawbridge", "state"),
+                                ("RUN", "/run/drawbridge", "run"), ("LOCK", "/run/drawbridge.lock", "lock")):
+            line = "%s=%s\n" % (name, path)
+            assert text.count(line) == 1
+            text = text.replace(line, "%s=%s\n" % (name, folder / own))
         self.files = BootFiles(host.system, str(folder / "saved"))
         self.files.folder.make()
         self.files.folder.write("boot.sh", text)

@@ -13,6 +13,7 @@ from tests.integration.lab.support import boot, policies
 from tests.integration.lab.support import playbook as playbooks
 from tests.integration.lab.support.playbook import play, playbook
 from tests.lab.api import Probe
+from tests.lab.workload import IMAGE
 
 TIMEOUT = 8
 # Nobody at all reaches a service of the host, the controller's SSH included.
@@ -99,10 +100,10 @@ def test_the_controller_is_killed_after_the_apply(lab, one, tmp_path):
 
 
 def test_the_host_is_booted_before_the_confirmation(lab, one, tmp_path):
-    before = boot.owned(one).split("== sets")[0]
+    before = boot.rules(one)
     killed_after_the_apply(one, tmp_path, CUT)
     one.reboot()
-    assert boot.owned(one).split("== sets")[0] == before
+    assert boot.rules(one) == before
     assert boot.leftovers(one) == ""
     assert one.ssh(["true"]).returncode == 0 and reaches(lab, one, 8080)
     assert play([one], [change(boot.allowing(8081))]).last(one.name)["changed"]
@@ -165,15 +166,15 @@ def test_one_checkpoint_over_several_tasks(lab, one, end):
 
 
 def test_a_confirmed_checkpoint_and_back_by_the_playbook(lab, one):
-    before = boot.owned(one).split("== files")[0]
+    before = boot.in_kernel(one)
     play([one], [{CHECKPOINT: {"state": "armed"}}, *SEVERAL, {CHECKPOINT: {"state": "confirmed"}}])
     assert boot.leftovers(one) == ""
-    after = boot.owned(one).split("== files")[0]
+    after = boot.in_kernel(one)
     assert after != before
     for expected in (before, after):
         assert playbook([one], "drawbridge.docker.rollback", check=True).changed() == {one.name: True}
         assert playbook([one], "drawbridge.docker.rollback").changed() == {one.name: True}
-        assert boot.owned(one).split("== files")[0] == expected
+        assert boot.in_kernel(one) == expected
 
 
 @pytest.mark.drill
@@ -182,8 +183,7 @@ def test_lines_of_others_stay_through_a_rollback(one):
     one.run(["iptables", "-w", "-I", "DOCKER-USER", *others[0].split()])
     play([one], [{CHECKPOINT: {"state": "armed"}}, *SEVERAL])
     one.run(["iptables", "-w", "-A", "DOCKER-USER", *others[1].split()])
-    one.run(["docker", "run", "--detach", "--name", "late", "--publish", "8399:80", one.run(["docker", "inspect", "-f", "{{.Config.Image}}", "web"]).stdout.strip(),
-             "sleep", "60"])
+    one.run(["docker", "run", "--detach", "--name", "late", "--publish", "8399:80", IMAGE, "sleep", "60"])
     play([one], [{CHECKPOINT: {"state": "rolled_back"}}])
     lines = one.run(["iptables", "-S", "DOCKER-USER"]).stdout.splitlines()
     assert [line for line in lines if "198.51.100" in line] == ["-A DOCKER-USER " + line for line in others]

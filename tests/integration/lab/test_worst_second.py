@@ -38,7 +38,6 @@ def flooded(lab, hosts, happen, pause):
     return {host.name: (denied[host.name], allowed[host.name], begun) for host in hosts}
 
 
-
 @pytest.mark.drill
 def test_reboot_of_every_host(lab, manageable, tell):
     boot.protect(manageable)
@@ -94,7 +93,8 @@ def test_firewalls_that_take_the_rules(lab, manageable, tell):
     before = on_all(manageable, lambda host: sorted(boot.owned(host).splitlines()))
 
     def reload_them(host):
-        host.run(["sh", "-c", "systemctl start nftables; for i in 1 2 3 4 5 6 7 8 9 10; do systemctl reload nftables; sleep 0.2; done; systemctl stop nftables"])
+        reloads = "for i in 1 2 3 4 5 6 7 8 9 10; do systemctl reload nftables; sleep 0.2; done"
+        host.run(["sh", "-c", "systemctl start nftables; %s; systemctl stop nftables" % reloads])
 
     floods = flooded(lab, manageable, lambda: on_all(manageable, reload_them), 1)
     for name, (denied, _allowed, _begun) in floods.items():

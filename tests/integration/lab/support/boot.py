@@ -39,6 +39,16 @@ def owned(host: Host) -> str:
     return "\n".join(line.split(" [")[0] if line.startswith(":") else line for line in text.splitlines())
 
 
+def in_kernel(host: Host) -> str:
+    """The part of it that the kernel has."""
+    return owned(host).partition("== files")[0]
+
+
+def rules(host: Host) -> str:
+    """Rules alone: after a boot containers may have other addresses, and sets other content."""
+    return owned(host).partition("== sets")[0]
+
+
 def leftovers(host: Host) -> str:
     """What a confirmed or failed change must not leave: checkpoints, timers, prepared generations, scratch sets."""
     script = (

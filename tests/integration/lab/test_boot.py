@@ -152,6 +152,7 @@ def test_a_folder_that_others_may_write_to_is_refused(one):
     assert "only root" in play([one], [policies.task(boot.allowing(8081))], fails=True).failed()[one.name]
 
 
+@pytest.mark.drill
 def test_all_modules_keep_the_files_in_step(one):
     boot.protect([one])
     tasks = [

@@ -151,7 +151,7 @@ SEVERAL = [
 ]
 
 
-@pytest.mark.parametrize("end", ["rolled_back", "late"])
+@pytest.mark.parametrize("end", ["rolled_back", pytest.param("late", marks=pytest.mark.drill)])
 def test_one_checkpoint_over_several_tasks(lab, one, end):
     before = boot.owned(one)
     timeout = 60 if end == "rolled_back" else 6
@@ -165,6 +165,7 @@ def test_one_checkpoint_over_several_tasks(lab, one, end):
     assert boot.leftovers(one) == ""
 
 
+@pytest.mark.drill
 def test_a_confirmed_checkpoint_and_back_by_the_playbook(lab, one):
     before = boot.in_kernel(one)
     play([one], [{CHECKPOINT: {"state": "armed"}}, *SEVERAL, {CHECKPOINT: {"state": "confirmed"}}])

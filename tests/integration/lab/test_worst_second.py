@@ -53,8 +53,8 @@ def test_reboot_of_every_host(lab, manageable, tell):
 
     for name, (denied, allowed, begun) in flooded(lab, manageable, all_at_once, AFTER_BOOT).items():
         back = allowed.first_after(begun + 2)
-        tell("%s: denied 0 of %d tries while it booted; the allowed client got through %.1f s after the reboot began, the host was ready at %.1f s"
-             % (name, denied.tried, max(back.values()), seen[name] - begun))
+        tell("%s: %d connections of %d tries of the denied client while it booted; the allowed client got through %.1f s after the reboot"
+             " began, the host was ready at %.1f s" % (name, denied.count, denied.tried, max(back.values()), seen[name] - begun))
         assert denied.count == 0 and denied.tried > 10000
         assert len(back) == 2
 
@@ -80,7 +80,8 @@ def test_changing_policies_in_a_row(lab, manageable, tell):
     outcome = {}
     floods = flooded(lab, manageable, lambda: outcome.update(run=play(manageable, tasks)), 1)
     for name, (denied, _allowed, _begun) in floods.items():
-        tell("%s: denied 0 of %d tries during %d applies, %.0f s" % (name, denied.tried, APPLIES, time.monotonic() - started))
+        tell("%s: %d connections of %d tries of the denied client during %d applies, %.0f s"
+             % (name, denied.count, denied.tried, APPLIES, time.monotonic() - started))
         assert denied.count == 0 and denied.tried > 10000
         assert all(result["changed"] for result in outcome["run"].of(name))
 
@@ -98,9 +99,26 @@ def test_firewalls_that_take_the_rules(lab, manageable, tell):
 
     floods = flooded(lab, manageable, lambda: on_all(manageable, reload_them), 1)
     for name, (denied, _allowed, _begun) in floods.items():
-        tell("%s: denied 0 of %d tries during 12 flushes of nftables" % (name, denied.tried))
+        tell("%s: %d connections of %d tries of the denied client during 12 flushes of nftables" % (name, denied.count, denied.tried))
         assert denied.count == 0
     on_all(manageable, lambda host: host.run(["sh", "-c", "systemctl mask nftables; systemctl restart docker"]))
     # iptables lists tables in the order in which they were made.
     assert on_all(manageable, lambda host: sorted(boot.owned(host).splitlines())) == before
     assert all(result.open for host in manageable for result in lab.clients["allowed"].probe([Probe("tcp", host.spec.v4, 8080)]))
+
+
+@pytest.mark.drill
+def test_reboot_with_iptables_legacy(lab, hosts, tell):
+    host = next(host for host in hosts if host.name == "bookworm")
+    for program in ("iptables", "ip6tables"):
+        host.run(["update-alternatives", "--set", program, "/usr/sbin/%s-legacy" % program])
+    host.run(["sh", "-c", "systemctl stop docker; nft flush ruleset; systemctl start docker"])
+    assert boot.protect([host]).last(host.name)["transport"] == "legacy"
+    # Which table was made first is another matter.
+    before = sorted(boot.rules(host).replace("*nat\n", "").splitlines())
+    (denied, allowed, begun), = flooded(lab, [host], host.reboot, 5).values()
+    tell("%s with iptables-legacy: %d connections of %d tries of the denied client while it booted" % (host.name, denied.count, denied.tried))
+    assert denied.count == 0 and denied.tried > 1000
+    assert len(allowed.first_after(begun + 2)) == 2
+    assert sorted(boot.rules(host).replace("*nat\n", "").splitlines()) == before
+    assert "DB-" in host.run(["iptables-legacy-save"]).stdout and "DB-" not in host.run(["iptables-nft-save"]).stdout

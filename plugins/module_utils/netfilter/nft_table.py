@@ -38,10 +38,6 @@ def transaction(changes: Iterable[TableChange]) -> str:
     return "".join(_replaced(change.key, change.after) for change in changes)
 
 
-def inverse(changes: Iterable[TableChange]) -> List[TableChange]:
-    return [TableChange(change.key, change.after, change.before) for change in changes]
-
-
 def _replaced(key: TableKey, text: Optional[str]) -> str:
     # To be deleted a table has to exist; "destroy" is not known to older releases.
     return "add table {0}\ndelete table {0}\n{1}".format(spoken(key), text or "")

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The plan: the one value that check mode reports, ``--diff`` shows, an apply writes, and its inverse takes back."""
+"""The plan: the one value that check mode reports, ``--diff`` shows, an apply writes and, where it fails, takes back."""
 
 from __future__ import annotations
 
@@ -16,36 +16,22 @@ from .names import is_ours, owned_set_prefix
 from .nft_table import TableChange
 from .resolve import Resolver
 from .save import Ruleset, target_of
-from .state import Change, Rules, State, TableState, changes, commit, in_order, in_place, inverse, kept_counters
+from .state import Change, Rules, State, TableState, changes, commit, in_order, in_place, kept_counters
 from .state import live_state, wanted_state
 
 
 class FamilyPlan(NamedTuple):
-    """One family's rules, before and after. commits: in the order in which they go in. shared: by table, chains of others
-    that the rules need."""
+    """One family's rules, before and after. commits: in the order in which they go in."""
 
     old: State
     new: State
     commits: List[Change]
     ruleset: Ruleset
-    shared: Dict[str, Rules]
 
     @property
     def apply_text(self) -> str:
         """iptables-restore input that makes the change."""
         return "".join(commit(change, kept_counters(self.ruleset, change.table)) for change in self.commits)
-
-    @property
-    def inverse_text(self) -> str:
-        """iptables-restore input that takes a whole change back."""
-        return "".join(commit(inverse(change), {}) for change in reversed(self.commits))
-
-    @property
-    def boot_text(self) -> str:
-        """iptables-restore input that makes the wanted state out of nothing."""
-        return "".join(
-            commit(change._replace(make=self.shared.get(change.table, ())), {}) for change in changes({}, self.new)
-        )
 
 
 class SetChange(NamedTuple):
@@ -151,7 +137,7 @@ class Planner:
                 old[table] = old.get(table, TableState())._replace(foreign={name: foreign})
         needed = [self._placed(change, hooks, ruleset) for change in changes(old, new)]
         commits = in_order([change for change in needed if change.is_needed])
-        return FamilyPlan(old, new, commits, ruleset, {table: (name,) for table, name in self.wanted.shared})
+        return FamilyPlan(old, new, commits, ruleset)
 
     def _placed(self, change: Change, hooks: List[Hook], ruleset: Ruleset) -> Change:
         """The change with what the hooks' parents need: to exist, to be entered, to have our jumps in their place."""

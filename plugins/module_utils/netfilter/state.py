@@ -4,8 +4,8 @@
 
 """What a host holds, what it shall hold, and the texts that lead from one to the other. Pure.
 
-A *state* is, for each table, the content of our chains and our jumps in other people's chains. Apply text, inverse and
-boot text are one function of two states.
+A *state* is, for each table, the content of our chains and our jumps in other people's chains. What applies a change
+and what takes a failed one back are one function of two states.
 """
 
 from __future__ import annotations
@@ -146,10 +146,6 @@ class Change(NamedTuple):
 def changes(old: State, new: State) -> List[Change]:
     """What both states differ in, a change for each table."""
     return [Change(table, old.get(table, _EMPTY), new.get(table, _EMPTY)) for table in sorted({**old, **new})]
-
-
-def inverse(change: Change) -> Change:
-    return Change(change.table, change.new, change.old, moved=change.moved)
 
 
 def commit(change: Change, counters: Dict[str, Dict[str, str]]) -> str:

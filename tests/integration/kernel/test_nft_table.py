@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import nft_table
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 
 from tests.integration.kernel.support.namespace import missing
@@ -47,14 +46,6 @@ def test_changed_and_gone(nft_host):
     assert nft_host.converge(wanted()).plan.is_change
     assert KEY[1] not in listed(nft_host)
     assert not nft_host.converge(wanted()).plan.is_change
-
-
-def test_the_inverse_takes_a_change_back(nft_host):
-    nft_host.converge(wanted(off("172.18.0.0/16")))
-    before = listed(nft_host)
-    plan = nft_host.converge(wanted(off("172.19.0.0/16"))).plan
-    nft_host.sh("nft", "-f", "-", text=nft_table.transaction(nft_table.inverse(plan.tables)))
-    assert listed(nft_host) == before
 
 
 def test_what_the_kernel_refuses_changes_nothing(nft_host):

@@ -13,7 +13,7 @@ NET = SetType("hash:net")
 
 def family(old, new, **needs):
     commits = [change._replace(**needs) for change in changes(old, new)]
-    return FamilyPlan(old, new, commits, Ruleset(), {})
+    return FamilyPlan(old, new, commits, Ruleset())
 
 
 def shown(families=None, sets=()):
@@ -23,7 +23,7 @@ def shown(families=None, sets=()):
 
 def test_nothing_changes():
     assert shown() == ([], [])
-    assert shown({4: FamilyPlan({}, {}, [], Ruleset(), {})}) == ([], [])
+    assert shown({4: FamilyPlan({}, {}, [], Ruleset())}) == ([], [])
 
 
 def test_chains_jumps_and_lines_of_others():
@@ -42,7 +42,7 @@ def test_a_chain_that_is_made_for_others_is_shown():
 
 def test_tables_that_do_not_change_are_not_shown():
     same = {"nat": TableState({"DOCKER-FILTER": ()})}
-    part = FamilyPlan(same, same, [Change("filter", TableState(), TableState({"DB-A": ()}))], Ruleset(), {})
+    part = FamilyPlan(same, same, [Change("filter", TableState(), TableState({"DB-A": ()}))], Ruleset())
     assert not any("nat" in line for side in shown({4: part}) for line in side)
 
 

@@ -12,7 +12,6 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.state 
     hook_line,
     in_order,
     in_place,
-    inverse,
     kept_counters,
     live_state,
     returning,
@@ -66,12 +65,6 @@ def test_a_commit_writes_what_differs_and_nothing_else():
     text = commit(Change("filter", old, new), {"DB-B": {"-j RETURN": "[1:2] "}})
     assert text == ("*filter\n:DB-B - [0:0]\n:DB-C - [0:0]\n-D DOCKER-USER -j DB-A\n-I DOCKER-USER 1 -j DB-A\n-I DOCKER-USER 2 -j DB-B\n"
                     "-A DB-B -j DROP\n[1:2] -A DB-B -j RETURN\n-X DB-C\nCOMMIT\n")
-
-
-def test_the_inverse_of_a_change_is_the_change_back():
-    old, new = TableState({"DB-A": ("-j DROP",)}), TableState({"DB-B": ()}, {"INPUT": ("-j DB-B",)})
-    change = Change("filter", old, new, moved=("INPUT",))
-    assert inverse(change) == Change("filter", new, old, moved=("INPUT",)) and inverse(inverse(change)) == change
 
 
 def test_equal_states_need_no_change():

@@ -244,12 +244,28 @@ def _with_toggles(task: Task, toggles: Any, rules: Result) -> Result:
         return Result(dict(rules.values, restart_required=False), rules.warnings)
     # The rules may wait to be confirmed by this very run, which a run of its own would wait for.
     with nullcontext() if task.check_mode else HostLock(task.params["lock_timeout"]):
-        toggles.widen(Netfilter(task.system, task.params["transport"]))
+        try:
+            toggles.widen(Netfilter(task.system, task.params["transport"]))
+        except DrawbridgeError as error:
+            if "checkpoint" in rules.values:
+                _take_back(task, error)
+            raise
     done = toggles.result()
     values = dict(rules.values, changed=rules.values["changed"] or done.changed, restart_required=done.restart_required)
     if done.diffs:
         values["diff"] = [values["diff"], *done.diffs]
     return Result(values, rules.warnings + done.warnings)
+
+
+def _take_back(task: Task, cause: DrawbridgeError) -> None:
+    """Nobody will confirm the rules of a task that failed: back to the old ones now, and not when the time is over."""
+    from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint(task.system)
+    armed = checkpoint.armed()
+    if armed:
+        checkpoint.roll_back(armed)
+        raise DrawbridgeError("%s; the rules from before are in force again" % cause.message, cause.path, cause.hint) from None
 
 
 def _decoded(text: Any) -> Any:

@@ -17,6 +17,8 @@ _DECIDED = "/run/drawbridge/decided"
 # ssh takes the first value that it is given for an option.
 _NOT_SHARED = "-o ControlMaster=no -o ControlPath=none "
 _PAUSE = 0.3
+# What the program says by its exit status, which no shell and no sudo uses.
+_KEPT_BUT = 4
 # How long after its deadline a host that took a change back has to be reachable again.
 _GRACE = 3.5
 
@@ -83,7 +85,7 @@ def _confirm(action: Any, identifier: str, earlier: str) -> Answer:
     if done["rc"] == 0:
         return Answer(True)
     said = " ".join((done["stderr"] or done["stdout"]).split())
-    if done["rc"] == 1:
+    if done["rc"] == _KEPT_BUT:
         return Answer(True, "The change is confirmed, but: %s" % said)
     # The program goes with the checkpoint, so this may also be the second try after an answer was lost.
     decided = action._low_level_execute_command("cat %s" % _DECIDED)["stdout"].split(None, 1)

@@ -401,7 +401,7 @@ confirm() { # ID
     decide "$1" || return 3
     disarm "$1"
     result=0
-    [ ! -L "$ETC/next" ] || commit || { say "the change is in force, but not in the boot files"; result=1; }
+    [ ! -L "$ETC/next" ] || commit || { say "the change is in force, but not in the boot files"; result=4; }
     decided "$1" confirmed
     return $result
 }

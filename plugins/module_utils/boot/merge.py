@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The two awk programs of the boot program: from what is live and what is wanted to what has to be loaded."""
+
+from __future__ import annotations
+
+RULES = r"""function ours(chain) { return chain ~ /^DBX?-/ || chain == "DOCKER-FILTER" }
+function target(rule,   words, count, i) {
+    gsub(/"([^"\\]|\\.)*"/, "", rule)
+    count = split(rule, words, " ")
+    for (i = 1; i < count; i++) if (words[i] == "-j" || words[i] == "-g") return words[i + 1]
+    return ""
+}
+function remember_table(name) { table = name; if (!(name in known)) { known[name] = 1; order[++tables] = name } }
+function remember_chain(name, policy) {
+    exists[side, table, name] = 1
+    if (!ours(name)) { if (side == "want") declared[table] = declared[table] " " name }
+    else chains[side, table] = chains[side, table] " " name
+}
+function remember_rule(line,   parent, rule) {
+    rule = line; sub(/^-[AI] /, "", rule)
+    parent = rule; sub(/ .*/, "", parent); sub(/^[^ ]+ ?/, "", rule)
+    if (line ~ /^-I/) sub(/^[0-9]+ /, "", rule)
+    if (ours(parent)) { body[side, table, parent] = body[side, table, parent] "-A " parent " " rule "\n"; return }
+    if (side == "live") length_of[table, parent]++
+    if (ours(target(rule))) {
+        if (!((table, parent) in hooked)) { hooked[table, parent] = 1; parents[table] = parents[table] " " parent }
+        jumps[side, table, parent] = jumps[side, table, parent] rule "\n"
+        if (side == "live" && ++on_top[table, parent] != length_of[table, parent]) displaced[table, parent] = 1
+    } else if (parent == "FORWARD" && target(rule) == "DOCKER-USER") entered[side, table] = 1
+}
+function rehook(parent,   before, after, lines, count, i) {
+    before = jumps["live", table, parent]; after = jumps["want", table, parent]
+    if (before == after && (keep || !((table, parent) in displaced))) return
+    count = split(before, lines, "\n")
+    for (i = 1; i < count; i++) text = text "-D " parent " " lines[i] "\n"
+    count = split(after, lines, "\n")
+    for (i = 1; i < count; i++) text = text "-I " parent " " i " " lines[i] "\n"
+}
+function commit(   names, count, i, gone, rules) {
+    text = rules = gone = ""
+    count = split(declared[table], names, " ")
+    for (i = 1; i <= count; i++) if (!(("live", table, names[i]) in exists)) text = text ":" names[i] " - [0:0]\n"
+    count = split(chains["want", table], names, " ")
+    for (i = 1; i <= count; i++) {
+        if ((("live", table, names[i]) in exists) && body["live", table, names[i]] == body["want", table, names[i]]) continue
+        text = text ":" names[i] " - [0:0]\n"
+        rules = rules body["want", table, names[i]]
+    }
+    count = split(chains["live", table], names, " ")
+    for (i = 1; i <= count; i++) if (!(("want", table, names[i]) in exists)) {
+        text = text ":" names[i] " - [0:0]\n"
+        gone = gone "-X " names[i] "\n"
+    }
+    if (entered["want", table] && !entered["live", table]) text = text "-I FORWARD 1 -j DOCKER-USER\n"
+    count = split(parents[table], names, " ")
+    for (i = 1; i <= count; i++) rehook(names[i])
+    if (text rules gone != "") printf "*%s\n%s%s%sCOMMIT\n", table, text, rules, gone
+}
+BEGIN { side = "live" }
+$0 == "%%" { side = "want"; next }
+/^\*/ { remember_table(substr($0, 2)) }
+/^:/ { remember_chain(substr($1, 2)) }
+/^-[AI] / { remember_rule($0) }
+END { for (at = 1; at <= tables; at++) { table = order[at]; commit() } }
+"""
+
+SETS = r"""BEGIN { side = "live" }
+$0 == "%%" { side = "want"; next }
+side == "live" {
+    if ($1 == "Name:") name = $2
+    if ($1 == "Type:") kind[name] = $2
+    if ($1 == "Header:") family[name] = $2 == "family" ? $3 : ""
+    next
+}
+$1 == "create" && ($2 in kind) {
+    if ($2 ~ /^DBT-/) print "flush " $2
+    if ($2 !~ /^DB[A-Z]*-/) { foreign[$2] = 1; next }
+    if (kind[$2] == $3 && (family[$2] == "" || family[$2] == $5)) next
+    print "destroy " $2
+}
+$1 == "add" && ($2 in foreign) { next }
+{ print }
+"""

@@ -219,6 +219,15 @@ def fill_lines(target: SetTarget) -> List[str]:
     return lines
 
 
+def bring_lines(target: SetTarget, held: Optional[LiveSet]) -> List[str]:
+    """Bring whatever the kernel holds under the target's name, if anything, to the target. None where it is that already."""
+    if held is None:
+        return fill_lines(target)
+    if same_kind(held, target):
+        return update_lines(target, held)
+    return ["destroy %s" % target.name] + fill_lines(target)
+
+
 def update_lines(target: SetTarget, live: LiveSet) -> List[str]:
     """Bring a live set of the same kind to the target's entries: patched where little differs, else swapped.
 

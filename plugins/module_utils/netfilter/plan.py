@@ -160,12 +160,7 @@ class Planner:
         unused: List[str] = []
         for target in targets:
             held = live.sets.get(target.name)
-            if held is None:
-                lines = ipset.fill_lines(target)
-            elif ipset.same_kind(held, target):
-                lines = ipset.update_lines(target, held)
-            else:
-                lines = ["destroy %s" % target.name] + ipset.fill_lines(target)
+            lines = ipset.bring_lines(target, held)
             if lines:
                 before.extend(lines)
                 changed.append(SetChange(target.name, held, target))
@@ -186,7 +181,7 @@ def _next_generations(
         held = live.sets.get(target.name)
         if held is None or not resolver.is_referenced(target.name, family):
             continue
-        if not ipset.same_kind(held, target) or ipset.update_lines(target, held):
+        if ipset.bring_lines(target, held):
             renamed[target.name] = target.name[:-1] + ("b" if target.name.endswith("a") else "a")
     return renamed
 

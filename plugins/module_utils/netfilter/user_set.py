@@ -61,12 +61,7 @@ class SetPlanner:
         for family, name in self.names.items():
             held = live.get(name)
             target = SetTarget(name, SetType(self.wanted.type), family, self._entries(family, live))
-            if held is None:
-                added = ipset.fill_lines(target)
-            elif ipset.same_kind(held, target):
-                added = ipset.update_lines(target, held)
-            else:
-                added = ["destroy %s" % name] + ipset.fill_lines(target)
+            added = ipset.bring_lines(target, held)
             if added:
                 lines.extend(added)
                 changed.append(SetChange(name, held, target))

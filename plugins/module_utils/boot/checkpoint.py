@@ -15,7 +15,7 @@ from ..errors import DrawbridgeError
 from ..host.system import System
 from ..netfilter.transport import words_of
 from .files import BootFiles, run_program
-from .folder import Folder
+from ..host.folder import Folder
 from .kept import PROGRAM, STATE
 from .script import SCRIPT
 from .texts import Generation

@@ -17,7 +17,7 @@ from ..netfilter.model import FAMILIES, TableKey
 from ..netfilter.nft_table import Nft
 from ..netfilter.save import Ruleset
 from ..netfilter.transport import words_of
-from .folder import Folder
+from ..host.folder import Folder
 from .kept import ETC, PROGRAM
 from .texts import NAMES, Generation, generation, needed_sets, rules_text, sha256
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from contextlib import contextmanager
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, List, Optional
 
 from ..errors import DrawbridgeError
 
@@ -40,6 +40,13 @@ class Folder:
             os.makedirs(self.path, 0o700, exist_ok=True)
         if self.exists:
             os.chmod(self.path, 0o700)
+
+    def names(self) -> List[str]:
+        """What is in it; nothing where it is missing."""
+        if not self.exists:
+            return []
+        with self._errors():
+            return sorted(os.listdir(self.path))
 
     def read(self, name: str) -> Optional[str]:
         """A file's text; None where it is missing."""

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import DrawbridgeError
 from .host.system import System
-from .netfilter.converge import Settings
+from .task import Result, Task
+
+__all__ = ["Result", "Task", "run_module"]
 
 # Options of several modules, documented in the fragments netfilter and engine.
 LOCK_ARGUMENTS: Dict[str, Dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 30}}
@@ -29,29 +31,6 @@ ENGINE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
 MISSING_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "missing": {"type": "str", "choices": ["fail", "ignore"], "default": "fail"}
 }
-
-
-class Task(NamedTuple):
-    """What a module is asked to do, and where."""
-
-    params: Dict[str, Any]
-    check_mode: bool
-    system: System
-
-    def settings(self) -> Settings:
-        params = self.params
-        return Settings(
-            params.get("transport", "auto"), params["lock_timeout"], self.check_mode, params.get("confirm_timeout", 0)
-        )
-
-
-class Result(NamedTuple):
-    """values: what the module returns, ``changed`` among them. warnings: shown to the user beside it. failure: why the task
-    failed although there is something to return."""
-
-    values: Dict[str, Any]
-    warnings: List[str] = []
-    failure: Optional[str] = None
 
 
 def run_module(

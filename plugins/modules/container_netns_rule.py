@@ -21,7 +21,10 @@ description:
     another container, pods) are handled once. Stopped ones are reported.
   - Address sets (C(@name)) are the host's, as M(drawbridge.docker.address_set) keeps them. A namespace has its own sets, so they are copied
     into it beside the rules; run the task again where a set has changed.
-  - A restarted container has a new namespace, without rules. Run the task again then.
+  - A restarted container has a new namespace, without rules. Where M(drawbridge.docker.event_service) is set up, the task is recorded on the
+    host, and its rules are put into every container that starts and is chosen; elsewhere run the task again.
+  - Records hold what was asked last. O(state=absent) drops those that it is for. What is chosen by O(pid) or O(path) cannot be found again
+    and is not recorded.
 author:
   - The Drawbridge authors (@drawbridge)
 extends_documentation_fragment:
@@ -82,6 +85,7 @@ options:
     default: keep
 seealso:
   - module: drawbridge.docker.container_netns_info
+  - module: drawbridge.docker.event_service
   - module: drawbridge.docker.docker_user_chain
   - module: drawbridge.docker.address_set
 """
@@ -139,6 +143,11 @@ transport:
   returned: success
   type: str
   sample: nft
+lasting:
+  description: Whether M(drawbridge.docker.event_service) puts these rules into containers that start later.
+  returned: success
+  type: bool
+  sample: false
 containers:
   description: What was chosen, by name. Returned too when the task failed in some of them.
   returned: success
@@ -178,14 +187,8 @@ containers:
 """
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.sdk import SdkEngine
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.select import nothing_matches, select
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import SELECTOR_ARGUMENTS, parse_selector
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.target import by_namespace, held, refuse_host_network
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.visited import is_addressable, visited
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.inside import converge_inside
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ns_chain import PREFIX, NsSection, ns_wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ns_sets import with_host_sets
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import SELECTOR_ARGUMENTS
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.container_rules import own_memory, put_rules
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
@@ -198,35 +201,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
 
 
 def keep_section(task: Task) -> Result:
-    """Bring the section in every chosen namespace to what the task says."""
-    params = task.params
-    section = NsSection(
-        name=params["section"],
-        priority=params["priority"],
-        table=params["table"],
-        parent=params["chain"],
-        established=params["established"],
-        loopback=params["loopback"],
-        families=families_of(params["ip_version"], "ip_version"),
-        purge=params["foreign"] == "purge",
-        present=params["state"] == "present",
-    )
-    wanted = ns_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
-    selector = parse_selector({key: params[key] for key in SELECTOR_ARGUMENTS})
-    targets = select(selector, task.system, lambda: SdkEngine(params["docker_host"]))
-    if not targets and params["missing"] == "fail":
-        raise nothing_matches()
-    refuse_host_network(targets)
-    groups = by_namespace(targets)
-    inside = converge_inside(
-        task.system,
-        task.settings(),
-        lambda netfilter: with_host_sets(netfilter, section.name, wanted, task.check_mode),
-        [group[0] for group in groups if is_addressable(group)],
-        lambda target: held(task.system, target),
-    )
-    done = visited(groups, inside)
-    return Result(dict(done.values, chain=PREFIX + section.name), done.warnings, done.failure)
+    """Bring the section in every chosen namespace to what the task says, and remember it for those that start later."""
+    return put_rules(task, SdkEngine, own_memory(task))
 
 
 def main() -> None:

@@ -21,18 +21,23 @@ _VERSION = 1
 
 class Record(NamedTuple):
     """module: whose arguments these are, as ``container_port``. name: of the record, one of a kind for the module.
-    arguments: what the module was given, with defaults, as JSON holds it."""
+    arguments: what the module was given, with defaults, as JSON holds it. order: of two that are about the same, the higher one
+    was asked for later; given by :meth:`Records.put`."""
 
     module: str
     name: str
     arguments: Dict[str, Any]
+    order: int = 0
+
+    def says_the_same(self, other: Optional[Record]) -> bool:
+        return other is not None and self.arguments == other.arguments
 
 
 class Records:
     """The records of this host: one file each, root's alone, each whole or not there."""
 
-    def __init__(self, folder: str = FOLDER) -> None:
-        self._folder = Folder(folder)
+    def __init__(self, folder: Optional[str] = None) -> None:
+        self._folder = Folder(folder or FOLDER)
 
     @property
     def are_kept(self) -> bool:
@@ -40,8 +45,10 @@ class Records:
         return self._folder.exists
 
     def all(self) -> List[Record]:
-        """Every record, by module and name. Raises DrawbridgeError with the file's name where one cannot be read."""
-        return sorted(self._read(name) for name in self._folder.names() if name.endswith(".json"))
+        """Every record, in the order in which they were asked for. Raises DrawbridgeError with the file's name where one cannot be
+        read."""
+        found = [self._read(name) for name in self._folder.names() if name.endswith(".json")]
+        return sorted(found, key=lambda record: (record.order, record.module, record.name))
 
     def find(self, module: str, name: str) -> Optional[Record]:
         """One record, None where there is none."""
@@ -49,13 +56,16 @@ class Records:
         return self._read(file) if self._folder.read(file) is not None else None
 
     def put(self, record: Record) -> None:
-        """Keep a record in the place of the one of its module and name. Raises DrawbridgeError beyond MAX_RECORDS."""
-        file = _file(record.module, record.name)
-        kept = [name for name in self._folder.names() if name.endswith(".json")]
-        if file not in kept and len(kept) >= MAX_RECORDS:
+        """Keep a record as the last one, in the place of the one of its module and name. Raises DrawbridgeError beyond
+        MAX_RECORDS. The caller holds the host's lock."""
+        kept = self.all()
+        same = [other for other in kept if (other.module, other.name) == (record.module, record.name)]
+        if same and same[0] == kept[-1] and same[0].says_the_same(record):
+            return
+        if not same and len(kept) >= MAX_RECORDS:
             raise DrawbridgeError("%s holds %d records already" % (self._folder.path, MAX_RECORDS), None, "remove some with state: absent")
-        text = {"version": _VERSION, "module": record.module, "name": record.name, "arguments": record.arguments}
-        self._folder.write(file, json.dumps(text, indent=1, sort_keys=True) + "\n")
+        text = dict(record._asdict(), version=_VERSION, order=kept[-1].order + 1 if kept else 1)
+        self._folder.write(_file(record.module, record.name), json.dumps(text, indent=1, sort_keys=True) + "\n")
 
     def remove(self, module: str, name: str) -> None:
         """Forget a record that may be missing."""
@@ -67,7 +77,7 @@ class Records:
             data = json.loads(self._folder.read(file) or "")
             if data["version"] != _VERSION:
                 raise ValueError("version %s" % ascii(data["version"]))
-            return Record(str(data["module"]), str(data["name"]), dict(data["arguments"]))
+            return Record(str(data["module"]), str(data["name"]), dict(data["arguments"]), int(data["order"]))
         except (ValueError, KeyError, TypeError) as error:
             place = "%s/%s" % (self._folder.path, file)
             raise DrawbridgeError("%s is not a record: %s" % (place, error), None, "remove it, and run the task again") from None

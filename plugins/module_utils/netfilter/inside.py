@@ -45,9 +45,11 @@ def converge_inside(
     wanted: Callable[[Netfilter], Wanted],
     namespaces: Sequence[N],
     opened: Callable[[N], ContextManager[int]],
+    finished: Callable[[List[Visit]], None],
 ) -> Inside:
     """Bring each namespace to what is wanted, which is asked on the host once the lock is held. ``opened`` holds a namespace
-    open as a file descriptor; its errors are that namespace's, and no other's."""
+    open as a file descriptor; its errors are that namespace's, and no other's. ``finished`` is called with all visits while the
+    lock is still held."""
     with locked(settings):
         netfilter = Netfilter(system, settings.transport)
         netfilter.judge = JudgedOnce(netfilter.judge)
@@ -66,4 +68,5 @@ def converge_inside(
                 return Visit(None, error, False)
 
         visits = on_all(visit, namespaces)
+        finished(visits)
     return Inside(visits, netfilter.variant, netfilter.warnings)

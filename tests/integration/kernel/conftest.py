@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
 
 from tests.integration.kernel.support.host import Host
@@ -14,8 +15,9 @@ from tests.integration.kernel.support.namespace import VARIANTS, entered, missin
 
 @pytest.fixture(autouse=True)
 def no_boot_files(monkeypatch, tmp_path):
-    """The machine's own boot files are none of the tests' business."""
+    """The machine's own boot files and records are none of the tests' business."""
     monkeypatch.setattr(kept, "ETC", str(tmp_path / "etc"))
+    monkeypatch.setattr(records, "FOLDER", str(tmp_path / "lasting"))
 
 
 @pytest.fixture

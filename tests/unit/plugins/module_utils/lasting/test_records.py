@@ -26,7 +26,7 @@ def kept(tmp_path):
 def test_a_record_comes_back(kept):
     record = Record("container_port", "8080", {"port": 8080, "rules": [{"source": "10.0.0.0/8"}], "name": None})
     kept.put(record)
-    assert kept.all() == [record] == [kept.find("container_port", "8080")]
+    assert kept.all() == [record._replace(order=1)] == [kept.find("container_port", "8080")]
     assert kept.find("container_port", "8081") is None
 
 
@@ -34,7 +34,23 @@ def test_a_second_one_of_the_same_name_replaces_the_first(kept):
     kept.put(Record("container_port", "a", {"port": 1}))
     kept.put(Record("container_port", "a", {"port": 2}))
     kept.put(Record("container_netns_rule", "a", {}))
-    assert [record.arguments for record in kept.all()] == [{}, {"port": 2}]
+    assert [record.arguments for record in kept.all()] == [{"port": 2}, {}]
+
+
+def test_they_come_back_in_the_order_in_which_they_were_asked_for(kept):
+    for name in "bcab":
+        kept.put(Record("container_port", name, {}))
+    assert [record.name for record in kept.all()] == ["c", "a", "b"]
+
+
+def test_the_last_one_again_writes_nothing(kept, tmp_path):
+    kept.put(Record("container_port", "a", {"port": 1}))
+    (file,) = (tmp_path / "lasting").iterdir()
+    before = file.stat().st_ino
+    kept.put(Record("container_port", "a", {"port": 1}))
+    assert file.stat().st_ino == before
+    kept.put(Record("container_port", "a", {"port": 2}))
+    assert file.stat().st_ino != before
 
 
 def test_removed_is_gone_and_removing_twice_is_no_error(kept):

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a module is asked to do and what it returns, without Ansible: the event service does the same work."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from .host.system import System
+from .netfilter.converge import Settings
+
+
+class Task(NamedTuple):
+    """What a module is asked to do, and where."""
+
+    params: Dict[str, Any]
+    check_mode: bool
+    system: System
+
+    def settings(self) -> Settings:
+        params = self.params
+        return Settings(
+            params.get("transport", "auto"), params["lock_timeout"], self.check_mode, params.get("confirm_timeout", 0)
+        )
+
+
+class Result(NamedTuple):
+    """values: what the module returns, ``changed`` among them. warnings: shown to the user beside it. failure: why the task
+    failed although there is something to return."""
+
+    values: Dict[str, Any]
+    warnings: List[str] = []
+    failure: Optional[str] = None

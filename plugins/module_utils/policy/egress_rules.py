@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..netfilter.address import contains, parse_network
 from ..netfilter.model import BOTH, FAMILIES, IPV4, IPV6, AddressSet, Chain, Hook, Line, SetType, Wanted
@@ -61,7 +61,8 @@ class _Part(NamedTuple):
 def add_egress(egress: Egress, host: HostFacts, rules: Rules, owner: EgressOwner) -> List[Hook]:
     """Put the chains and sets into ``rules``; gives the hooks. None where nothing is limited."""
     parts = _parts(egress)
-    rules.sets.update(_sets(egress, host))
+    written = {selector: block.path for selector, block in egress.containers.items()}
+    rules.sets.update(egress_sets(egress.networks, written, host))
     hooks: List[Hook] = []
     if any(_limits_forwarding(part.block) for part in parts):
         hooks.append(Hook(TABLE, FORWARDED, owner.forwarded, owner.priority))
@@ -126,11 +127,11 @@ def _limits_host(block: Block) -> bool:
 def _parts(egress: Egress) -> List[_Part]:
     """Narrowest first."""
     found = [
-        _Part(egress.completed(block), "c-" + _short("%s-%s" % selector), [_from(_container_set(selector))])
+        _Part(egress.completed(block), "c-" + _short("%s-%s" % selector), [_from(container_set(selector))])
         for selector, block in egress.containers.items()
     ]
     found += [
-        _Part(egress.completed(block), "n-" + _short(name), [_from(_network_set(name))])
+        _Part(egress.completed(block), "n-" + _short(name), [_from(network_set(name))])
         for name, block in egress.networks.items()
     ]
     general = egress.general
@@ -161,11 +162,11 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:10]
 
 
-def _network_set(name: str) -> str:
+def network_set(name: str) -> str:
     return names.NETWORK + _digest(name)
 
 
-def _container_set(selector: Selector) -> str:
+def container_set(selector: Selector) -> str:
     return names.CONTAINERS + _digest("%s %s" % selector)
 
 
@@ -209,17 +210,18 @@ def _dns(block: Block, rules: Rules) -> List[Line]:
 _BRIDGES = SetType("hash:net,iface")
 
 
-def _sets(egress: Egress, host: HostFacts) -> Dict[str, AddressSet]:
+def egress_sets(networks: Iterable[str], containers: Mapping[Selector, Optional[str]], host: HostFacts) -> Dict[str, AddressSet]:
+    """The sets that say where packets of these networks and containers come from. containers: where each was written."""
     bridges: Dict[str, List[str]] = {network.name: [network.bridge] for network in host.networks}
-    by_bridge = {_network_set(name): bridges.get(name, []) for name in egress.networks}
+    by_bridge = {network_set(name): bridges.get(name, []) for name in networks}
     by_bridge[names.FOREIGN_BRIDGES] = list(host.foreign_bridges)
     found = [
         _set(host, name, _BRIDGES, {family: bridge_entries(family, on) for family in FAMILIES}, None)
         for name, on in by_bridge.items()
     ]
     found += [
-        _set(host, _container_set(selector), _BRIDGES, _by_family(_addresses(selector, host)), block.path)
-        for selector, block in egress.containers.items()
+        _set(host, container_set(selector), _BRIDGES, _by_family(_addresses(selector, host)), path)
+        for selector, path in containers.items()
     ]
     subnets = [(network.bridge, subnet) for network in host.networks for subnet in network.subnets]
     found.append(_set(host, names.SAME_NETWORK, _BRIDGES, _by_family(subnets), None))

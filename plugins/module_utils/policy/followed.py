@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The sets that follow the engine, brought up to date without the policy that they belong to: what they hold, the engine alone says."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Dict, List
+
+from ..errors import DrawbridgeError
+from ..host.system import System
+from ..netfilter import ipset
+from ..netfilter.ipset import Ipset, LiveSet
+from ..netfilter.model import FAMILIES, AddressSet
+from ..netfilter.plan import Plan, SetChange
+from ..netfilter.resolve import set_target
+from . import names
+from .egress import Selector
+from .egress_rules import container_set, egress_sets, network_set
+from .host import HostFacts
+from .sets import host_sets
+
+# Of every owner: host_policy, nat_filter_chain and container_egress.
+_KERNEL_NAME = re.compile(r"DB[A-Z]+-(.+)-([46])[ab]")
+
+
+class FollowedSets:
+    """Those of them that the kernel has. ``facts``: asks the engine."""
+
+    def __init__(self, system: System, facts: Callable[[], HostFacts]) -> None:
+        self._ipset = Ipset(system)
+        self._facts = facts
+
+    def read(self) -> Dict[str, LiveSet]:
+        held = self._ipset.headers()
+        return self._ipset.with_entries(held, [name for name in held if _KERNEL_NAME.fullmatch(name)])
+
+    def plan(self, live: Dict[str, LiveSet]) -> Plan:
+        named = {name: found.group(1) for name in live for found in [_KERNEL_NAME.fullmatch(name)] if found}
+        if not named:
+            return Plan({}, [], [], [], [])
+        wanted = _wanted(sorted(set(named.values())), self._facts())
+        changed: List[SetChange] = []
+        lines: List[str] = []
+        for kernel_name, name in named.items():
+            held = live[kernel_name]
+            if name not in wanted or held.entries is None:
+                continue
+            target = set_target(self._ipset, wanted[name], int(kernel_name[-2]), kernel_name, live)
+            added = ipset.update_lines(target, held) if ipset.same_kind(held, target) else []
+            if added:
+                lines += added
+                changed.append(SetChange(kernel_name, held, target))
+        # A port that moves from one set to another is at no moment in neither.
+        lines.sort(key=lambda line: line.startswith("del "))
+        return Plan({}, changed, lines, [], [])
+
+    def apply(self, plan: Plan) -> None:
+        self._ipset.restore(plan.before)
+        live = self.read() if plan.sets else {}
+        for change in plan.sets:
+            if change.target is not None and live[change.name].entries != change.target.entries:
+                raise DrawbridgeError("the kernel does not hold what was written: %s" % change.name)
+
+
+def _wanted(named: List[str], host: HostFacts) -> Dict[str, AddressSet]:
+    """By name, as far as the engine alone can say it: what a policy leaves alone, and addresses that it names, it alone knows."""
+    found = host_sets(host)
+    if names.SAME_NETWORK in named:
+        networks = {network_set(network.name): network.name for network in host.networks}
+        chosen = {container_set(selector): selector for selector in _selectors(host)}
+        sets = egress_sets(networks.values(), {chosen[name]: None for name in named if name in chosen}, host)
+        del sets[names.FOREIGN_BRIDGES]
+        found.update(sets)
+        if host.known:
+            nothing = sets[names.SAME_NETWORK]._replace(entries={family: frozenset() for family in FAMILIES})
+            gone = [name for name in named if name.startswith(names.NETWORK) and name not in networks]
+            found.update((name, nothing._replace(name=name)) for name in gone)
+    return found
+
+
+def _selectors(host: HostFacts) -> List[Selector]:
+    """All that a policy may have called a container that runs."""
+    found = [Selector("name", container.name) for container in host.containers]
+    for container in host.containers:
+        for key, value in container.labels.items():
+            found += [Selector("label", key), Selector("label", "%s=%s" % (key, value))]
+    return found

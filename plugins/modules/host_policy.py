@@ -37,7 +37,13 @@ options:
       - The fragment with the higher weight decides about a key, an address set of one name, and an entry about one port, protocol and
         address. At equal weight lists and sources add up, and keys with a single value have to agree.
       - A host that has no such variable is an error.
-      - Fragments are read, templated where there is a template in them, checked and merged on the controller, so errors name the variable.
+      - Fragments are gathered on the controller, and templated there where there is a template in them. Errors name the variable.
+    type: str
+  settings:
+    description:
+      - Take the options that the task does not give from variables whose names are this text and the option's name, where they are defined and
+        not empty.
+      - The role uses it. A template for each option would take longer than the rest of the task's preparation.
     type: str
   profile:
     description:
@@ -62,6 +68,17 @@ options:
         the task descends from, so C(become) makes no difference. Other connection types than SSH are not checked.
     type: bool
     default: false
+  revoke:
+    description:
+      - What becomes of open connections that a change of C(published_ports) denies.
+      - V(end) ends them, over TCP and UDP, by DNAT and by docker-proxy. RV(flows_cut) tells how many. No other connection loses a packet. Connections
+        that docker-proxy holds are closed at both ends (C(ss -K)); where they cannot be, a warning says so, and they are silent until they time out.
+      - V(keep) leaves connections that are established to published ports and containers, and those that containers opened, until they end by
+        themselves. New ones are judged. A later run with V(end) ends them.
+      - The host's own services always keep their open connections.
+    type: str
+    choices: [end, keep]
+    default: end
   confirm_timeout:
     description:
       - Seconds within which the controller has to open a new connection to the host after the change, and confirm it. V(0) for no confirmation.
@@ -150,6 +167,26 @@ transport:
   returned: success
   type: str
   sample: nft
+flows_cut:
+  description: How many open connections to published ports and containers the change ended. In check mode, how many it would end.
+  returned: when something changes, with O(revoke=end), on a host that tells its connections
+  type: int
+  sample: 2
+rules:
+  description: How many rules the policy has in the kernel, in both families together.
+  returned: success
+  type: int
+  sample: 41
+sets:
+  description: How many ipsets the policy has in the kernel.
+  returned: success
+  type: int
+  sample: 16
+seconds:
+  description: How long the module took on the host, without O(confirm_timeout)'s confirmation.
+  returned: success
+  type: float
+  sample: 0.142
 confirm_seconds:
   description: How long it took to confirm the change over a new connection.
   returned: when a change was to be confirmed
@@ -170,14 +207,15 @@ restart_required:
 """
 
 import json
+import time
 from contextlib import nullcontext
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import Engagement, ask
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Outcome, converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
@@ -196,14 +234,18 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import t
 
 
 def keep_policy(task: Task) -> Result:
-    """Bring the host to what the policy says."""
+    """Bring the host to what the policy says, and tell how long that took."""
+    started = time.monotonic()
+    result = _kept(task)
+    return result._replace(values=dict(result.values, seconds=round(time.monotonic() - started, 3)))
+
+
+def _kept(task: Task) -> Result:
     if task.params["state"] == "absent":
         toggles = _toggles(task, None)
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_policy())
-        return _with_toggles(task, toggles, Result(outcome.result(), outcome.warnings))
-    if task.params["profile"] is not None:
-        raise DrawbridgeError("a profile is what fragments are laid over: there are none", "profile")
-    policy = parse_policy(_decoded(task.params["policy"]))
+        return _with_toggles(task, toggles, _with_flows(task, outcome, Result(outcome.result(), outcome.warnings)))
+    policy = _policy(task.params)
     toggles = _toggles(task, policy)
     answers: List[Engagement] = []
     warnings: List[str] = []
@@ -219,13 +261,34 @@ def keep_policy(task: Task) -> Result:
             rules = with_ways_out(rules, policy, answers[0].facts, netfilter, warnings)
         if toggles is not None:
             toggles.narrow(netfilter)
+        if task.params["revoke"] == "keep":
+            from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import keeping
+
+            rules = keeping(rules)
         return rules
 
     outcome = converge(task.system, task.settings(), wanted)
     told = answers[0]
     warnings += ([told.warning] if told.warning else []) + outcome.warnings
     result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)
-    return _with_toggles(task, toggles, result)
+    return _with_toggles(task, toggles, _with_flows(task, outcome, result))
+
+
+def _with_flows(task: Task, outcome: Outcome, rules: Result) -> Result:
+    """Open connections that a change denies are ended, unless they are to be kept."""
+    plan = outcome.plan
+    values = dict(rules.values, rules=plan.rule_count, sets=plan.set_count)
+    if not plan.is_change:
+        return Result(values, rules.warnings)
+    from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import Ipset
+    from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import Revoked, end, find
+
+    ends = task.params["revoke"] == "end"
+    revoked = find(task.system, Ipset(task.system), plan) if ends else Revoked([], [])
+    warnings = revoked.warnings + ([] if task.check_mode else end(task.system, revoked))
+    if ends and revoked.flows is not None:
+        values["flows_cut"] = len(revoked.flows)
+    return Result(values, rules.warnings + warnings)
 
 
 def _toggles(task: Task, policy: Optional[Policy]) -> Any:
@@ -268,13 +331,23 @@ def _take_back(task: Task, cause: DrawbridgeError) -> None:
         raise DrawbridgeError("%s; the rules from before are in force again" % cause.message, cause.path, cause.hint) from None
 
 
-def _decoded(text: Any) -> Any:
-    if text is None:
-        raise DrawbridgeError("there is no policy", "policy", "fragments are merged on the controller, by the action plugin")
+def _policy(params: Dict[str, Any]) -> Policy:
+    if params["fragments"] is not None:
+        from ansible_collections.drawbridge.docker.plugins.module_utils.policy.merge import merge, parse_fragment, parse_profile
+
+        told = _decoded(params["fragments"], "fragments")
+        profile = [] if told["profile"] is None else [parse_profile("profile " + params["profile"], told["profile"])]
+        return merge(profile + [parse_fragment(name, raw) for name, raw in told["fragments"].items()])
+    if params["profile"] is not None:
+        raise DrawbridgeError("a profile is what fragments are laid over: there are none", "profile")
+    return parse_policy(_decoded(params["policy"], "policy"))
+
+
+def _decoded(text: str, option: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise DrawbridgeError("not a mapping and not JSON: %s" % error, "policy") from None
+        raise DrawbridgeError("not a mapping and not JSON: %s" % error, option) from None
 
 
 def main() -> None:
@@ -285,9 +358,11 @@ def main() -> None:
             **ENGINE_ARGUMENTS,
             "policy": {"type": "json"},
             "fragments": {"type": "str"},
+            "settings": {"type": "str"},
             "profile": {"type": "str", "choices": ["edge", "internal", "isolated", "lockdown"]},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "allow_lockout": {"type": "bool", "default": False},
+            "revoke": {"type": "str", "choices": ["end", "keep"], "default": "end"},
             "confirm_timeout": {"type": "int", "default": 0},
         },
         keep_policy,

@@ -14,7 +14,7 @@ from ..host.system import System
 from ..netfilter.host import Live, Netfilter
 from ..netfilter.ipset import Ipset, LiveSet
 from ..netfilter.model import FAMILIES, TableKey
-from ..netfilter.nft_table import Nft
+from ..netfilter.nft_table import CUT_TABLE, Nft
 from ..netfilter.save import Ruleset
 from ..netfilter.transport import words_of
 from ..host.folder import Folder
@@ -134,6 +134,6 @@ def our_tables(nft: Nft, system: System) -> Dict[TableKey, Optional[str]]:
     keys = [
         (_NFT_FAMILY[words[1]], words[2])
         for words in listed
-        if len(words) == 3 and words[1] in _NFT_FAMILY and words[2].startswith("drawbridge")
+        if len(words) == 3 and words[1] in _NFT_FAMILY and words[2].startswith("drawbridge") and words[2] != CUT_TABLE
     ]
     return nft.read(keys)

@@ -19,6 +19,8 @@ from .model import IPV4, IPV6, NftTables, TableKey
 from .transport import words_of
 
 _FAMILY = {IPV4: "ip", IPV6: "ip6"}
+# The one table of ours that no policy wants, no boot brings back, and whatever goes back to earlier rules removes: see cut_answers.py.
+CUT_TABLE = "drawbridge-cut"
 
 
 class TableChange(NamedTuple):
@@ -81,7 +83,7 @@ class Nft:
 
     def canonical(self, wanted: NftTables) -> Tuple[Dict[TableKey, Optional[str]], List[str]]:
         """The tables as nft will print them, and warnings. Raises DrawbridgeError for what the kernel does not take."""
-        texts = {key: None if body is None else _text(key, body) for key, body in wanted.items()}
+        texts = {key: None if body is None else table_text(key, body) for key, body in wanted.items()}
         written = "".join(text for text in texts.values() if text is not None)
         if not written:
             return texts, []
@@ -99,5 +101,6 @@ class Nft:
         return self.system.require("nft", "nftables")
 
 
-def _text(key: TableKey, body: List[str]) -> str:
+def table_text(key: TableKey, body: List[str]) -> str:
+    """``nft -f`` input that makes a table of the lines between its braces."""
     return "table %s {\n%s}\n" % (spoken(key), "".join("\t%s\n" % line for line in body))

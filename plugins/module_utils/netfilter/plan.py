@@ -44,7 +44,8 @@ class SetChange(NamedTuple):
 
 class Plan(NamedTuple):
     """families: what changes of the rules. sets: what changes of the sets. before: the ipset lines to run before the rules.
-    unused: the sets to destroy after them. tables: our tables in nftables, before and after."""
+    unused: the sets to destroy after them. tables: our tables in nftables, before and after. set_count: how many sets the owner has
+    after the change."""
 
     families: Dict[int, FamilyPlan]
     sets: List[SetChange]
@@ -52,6 +53,13 @@ class Plan(NamedTuple):
     unused: List[str]
     warnings: List[str]
     tables: List[TableChange] = []
+    set_count: int = 0
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules the owner's chains have after the change."""
+        states = [table for family in self.families.values() for table in family.new.values()]
+        return sum(len(rules) for table in states for rules in table.chains.values())
 
     @property
     def is_change(self) -> bool:
@@ -169,7 +177,7 @@ class Planner:
             if self._owns_set(name) and name not in kept:
                 unused.append(name)
                 changed.append(SetChange(name, live.sets[name], None))
-        return Plan(families, changed, before, unused, warnings)
+        return Plan(families, changed, before, unused, warnings, set_count=len(targets))
 
 
 def _next_generations(

@@ -42,13 +42,13 @@ def refuse_lockout(system: System, ipset: Ipset, policy: Policy, facts: HostFact
 def _comes_from_outside(system: System, connection: Connection, external: Tuple[str, ...]) -> bool:
     if not external:
         return True
-    interface = _interface_to(system, connection.remote_address)
+    interface = interface_to(system, connection.remote_address)
     return interface is None or any(
         interface.startswith(name[:-1]) if name.endswith("+") else interface == name for name in external
     )
 
 
-def _interface_to(system: System, address: str) -> Optional[str]:
+def interface_to(system: System, address: str) -> Optional[str]:
     """The interface that the host answers the address by."""
     words = system.run([system.require("ip", "iproute2"), "-o", "route", "get", address]).stdout.split()
     return words[words.index("dev") + 1] if "dev" in words[:-1] else None

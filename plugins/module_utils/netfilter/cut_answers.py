@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a server sends to a client that lost its permission, over UDP. Such a server may go on without ever hearing from the client,
+and its packets are replies, which no rule of a policy judges. So they are dropped, flow by flow, in nftables tables of their own,
+which stand only after flows were cut. A client whose packets pass again gets its answers again; a flow that is silent is forgotten."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional
+
+from ..errors import DrawbridgeError
+from ..host.conntrack import Flow
+from ..host.system import System
+from .model import FAMILIES, IPV4, IPV6
+from .nft_table import CUT_TABLE, Nft, TableChange, table_text, transaction
+
+_WORD = {IPV4: "ip", IPV6: "ip6"}
+_TYPE = {IPV4: "ipv4_addr", IPV6: "ipv6_addr"}
+_MOST = 100000
+
+
+def cut_answers(system: System, flows: List[Flow]) -> Optional[str]:
+    """Cut these UDP flows' answers, and those of no other flow → why that could not be done, None where it was."""
+    nft = Nft(system)
+    if not nft.is_installed:
+        return "nft is not installed (package nftables)" if flows else None
+    by_family: Dict[int, List[Flow]] = {}
+    for flow in flows[:_MOST]:
+        by_family.setdefault(flow.family, []).append(flow)
+    tables = {(family, CUT_TABLE): by_family.get(family) for family in FAMILIES}
+    texts = {key: None if cut is None else table_text(key, _body(key[0], cut)) for key, cut in tables.items()}
+    try:
+        nft.load(transaction(TableChange(key, None, text) for key, text in texts.items()))
+    except DrawbridgeError as error:
+        return error.message
+    return None
+
+
+def _body(family: int, flows: List[Flow]) -> List[str]:
+    packet = "ct original {0} saddr . ct original proto-src . ct original {0} daddr . ct original proto-dst".format(_WORD[family])
+    elements = ", ".join("%s . %d . %s . %d" % (flow.source, flow.source_port, flow.destination, flow.port) for flow in flows)
+    return [
+        "set flows {",
+        "type {0} . inet_service . {0} . inet_service".format(_TYPE[family]),
+        "size 262144",
+        "flags dynamic,timeout",
+        # Longer than connection tracking remembers a UDP flow.
+        "timeout 10m",
+        "elements = { %s }" % elements,
+        "}",
+        # Behind mangle, where the guard is.
+        "chain passed {",
+        "type filter hook prerouting priority -149; policy accept;",
+        "meta l4proto udp ct direction original delete @flows { %s }" % packet,
+        "}",
+        "chain answers {",
+        "type filter hook postrouting priority -151; policy accept;",
+        "meta l4proto udp ct direction reply %s @flows update @flows { %s } drop" % (packet, packet),
+        "}",
+    ]

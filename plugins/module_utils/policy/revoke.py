@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Flows that a change of the published ports denies: found by what the rules say before and after it, and ended.
+
+The guard, which judges every packet of a client, ends them all. What goes on beyond it is ended here: the connections that docker-proxy
+holds at both ends, and what servers send over UDP without being asked.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from ..host.conntrack import Flow, flows
+from ..host.sockets import Ends, close
+from ..host.system import System
+from ..netfilter.cut_answers import cut_answers
+from ..netfilter.ipset import Ipset
+from ..netfilter.model import Wanted
+from ..netfilter.plan import Plan
+from ..netfilter.state import State
+from . import guard
+from .own_way_in import interface_to
+from .passes import Entries, Judgement, Place, Unknown
+
+_MATCH_SET = re.compile(r"--match-set (\S+)")
+# States in which a connection can still carry something.
+_OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
+_EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
+_FIRST_PACKETS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+_NOT_ENDED = "%s: the guard ends denied flows all the same, but %s"
+
+
+class Revoked(NamedTuple):
+    """flows: those that the change denies, None where the host does not tell its flows. warnings: what is not as it could be."""
+
+    flows: Optional[List[Flow]]
+    warnings: List[str]
+
+
+def keeping(wanted: Wanted) -> Wanted:
+    """The same, but flows that are established are not judged any more."""
+    return wanted._replace(chains=[
+        chain._replace(lines=[
+            line._replace(text=_FIRST_PACKETS) if line.text == _EVERY_PACKET else line for line in chain.lines
+        ]) for chain in wanted.chains
+    ])
+
+
+def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
+    """The flows that passed before the plan's change and do not after it."""
+    known = flows(system)
+    if known is None:
+        return Revoked(None, [_NOT_ENDED % ("neither the kernel nor the command conntrack tells which flows there are (package conntrack)",
+                                            "how many and which is not known")])
+    known = [flow for flow in known if flow.state in _OPEN[flow.protocol]]
+    places = _Places(system)
+    found: List[Flow] = []
+    for family, part in plan.families.items():
+        mine = [flow for flow in known if flow.family == family]
+        before, after = _chains(part.old), _chains(part.new)
+        names = _sets_in([*before.values(), *after.values()])
+        if not mine or not after or (before == after and not any(change.name in names for change in plan.sets)):
+            continue
+        try:
+            held = _held(ipset, plan, names)
+            moments = [Judgement(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
+            found += [flow for flow in mine if _is_revoked(flow, places, *moments)]
+        except Unknown as error:
+            return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
+    return Revoked(found, [])
+
+
+def end(system: System, revoked: Revoked) -> List[str]:
+    """Once the change is in force: end what the guard alone leaves half open → warnings."""
+    cut = revoked.flows or []
+    held = [Ends(flow.destination, flow.port, flow.source, flow.source_port) for flow in cut
+            if flow.protocol == "tcp" and not flow.is_translated]
+    reasons = [
+        (close(system, held), "the sockets of docker-proxy stay until they time out"),
+        (cut_answers(system, [flow for flow in cut if flow.protocol == "udp"]), "what servers send over UDP is not ended"),
+    ]
+    return [_NOT_ENDED % (reason, what) for reason, what in reasons if reason]
+
+
+def _chains(state: State) -> Dict[str, Sequence[str]]:
+    return dict(state[guard.TABLE].chains) if guard.TABLE in state else {}
+
+
+def _sets_in(chains: Iterable[Sequence[str]]) -> Set[str]:
+    return {name for rules in chains for rule in rules if "--match-set " in rule for name in _MATCH_SET.findall(rule)}
+
+
+def _held(ipset: Ipset, plan: Plan, names: Set[str]) -> Tuple[Entries, Entries]:
+    """What these sets have before the change and after it, whether it was made already or not."""
+    changed = {change.name: change for change in plan.sets}
+    live = ipset.with_entries(ipset.headers(), names - set(changed))
+    before = {name: found.entries or frozenset() for name, found in live.items() if name in names}
+    after = dict(before)
+    for name in names & set(changed):
+        was, will = changed[name].live, changed[name].target
+        before[name] = (was and was.entries) or frozenset()
+        after[name] = (will and will.entries) or frozenset()
+    return before, after
+
+
+class _Places:
+    """Where flows come from and go to, each address looked up once."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._interfaces: Dict[str, str] = {}
+        self._local: Dict[str, bool] = {}
+
+    def of(self, flow: Flow) -> Place:
+        """As if it came by an interface that no rule names: most flows are no further question."""
+        if flow.destination not in self._local:
+            self._local[flow.destination] = _is_local(flow.destination)
+        return Place("", self._local[flow.destination])
+
+    def by_interface(self, flow: Flow) -> Place:
+        """By the one that the host answers the client by."""
+        if flow.source not in self._interfaces:
+            self._interfaces[flow.source] = interface_to(self._system, flow.source) or ""
+        return self.of(flow)._replace(interface=self._interfaces[flow.source])
+
+
+def _is_local(address: str) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _is_revoked(flow: Flow, places: _Places, before: Judgement, after: Judgement) -> bool:
+    return all(
+        before.passes(guard.CHAIN, flow, place) and not after.passes(guard.CHAIN, flow, place)
+        for look in (places.of, places.by_interface) for place in [look(flow)]
+    )

@@ -39,24 +39,26 @@ def cut_answers(system: System, flows: List[Flow]) -> Optional[str]:
 
 
 def _body(family: int, flows: List[Flow]) -> List[str]:
-    packet = "ct original {0} saddr . ct original proto-src . ct original {0} daddr . ct original proto-dst".format(_WORD[family])
-    elements = ", ".join("%s . %d . %s . %d" % (flow.source, flow.source_port, flow.destination, flow.port) for flow in flows)
+    header = "{0} saddr . udp sport . {0} daddr . udp dport".format(_WORD[family])
+    answer = "ct reply {0} saddr . ct reply proto-src . ct reply {0} daddr . ct reply proto-dst".format(_WORD[family])
+    elements = ("%s . %d . %s . %d" % (flow.answers_from, flow.answers_from_port, flow.source, flow.source_port) for flow in flows)
     return [
-        "set flows {",
+        "set answers {",
         "type {0} . inet_service . {0} . inet_service".format(_TYPE[family]),
         "size 262144",
         "flags dynamic,timeout",
         # Longer than connection tracking remembers a UDP flow.
         "timeout 10m",
-        "elements = { %s }" % elements,
+        "elements = { %s }" % ", ".join(dict.fromkeys(elements)),
         "}",
-        # Behind mangle, where the guard is.
-        "chain passed {",
+        # Behind mangle, where the guard is: the client is heard again.
+        "chain heard {",
         "type filter hook prerouting priority -149; policy accept;",
-        "meta l4proto udp ct direction original delete @flows { %s }" % packet,
+        "meta l4proto udp ct direction original delete @answers { %s }" % answer,
         "}",
-        "chain answers {",
+        # The server is still under its own address.
+        "chain cut {",
         "type filter hook postrouting priority -151; policy accept;",
-        "meta l4proto udp ct direction reply %s @flows update @flows { %s } drop" % (packet, packet),
+        "meta l4proto udp %s @answers update @answers { %s } drop" % (header, header),
         "}",
     ]

@@ -15,7 +15,7 @@ import socket
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..host.conntrack import Flow, flows
-from ..host.sockets import Ends, close
+from ..host.disconnect import Ends, close
 from ..host.system import System
 from ..netfilter.cut_answers import cut_answers
 from ..netfilter.ipset import Ipset
@@ -35,10 +35,12 @@ _NOT_ENDED = "%s: the guard ends denied flows all the same, but %s"
 
 
 class Revoked(NamedTuple):
-    """flows: those that the change denies, None where the host does not tell its flows. warnings: what is not as it could be."""
+    """flows: those that the change denies, None where the host does not tell its flows. warnings: what is not as it could be.
+    answers: flows of their own that docker-proxy sends, over UDP, where it answers from another address than was dialled."""
 
     flows: Optional[List[Flow]]
     warnings: List[str]
+    answers: Sequence[Flow] = ()
 
 
 def keeping(wanted: Wanted) -> Wanted:
@@ -56,11 +58,12 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
     if known is None:
         return Revoked(None, [_NOT_ENDED % ("neither the kernel nor the command conntrack tells which flows there are (package conntrack)",
                                             "how many and which is not known")])
-    known = [flow for flow in known if flow.state in _OPEN[flow.protocol]]
     places = _Places(system)
+    known = [flow for flow in known if flow.state in _OPEN[flow.protocol]]
+    answers = {_turned(flow) for flow in known if flow.protocol == "udp" and places.is_local(flow.source)}
     found: List[Flow] = []
     for family, part in plan.families.items():
-        mine = [flow for flow in known if flow.family == family]
+        mine = [flow for flow in [*known, *answers] if flow.family == family]
         before, after = _chains(part.old), _chains(part.new)
         names = _sets_in([*before.values(), *after.values()])
         if not mine or not after or (before == after and not any(change.name in names for change in plan.sets)):
@@ -71,7 +74,15 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
             found += [flow for flow in mine if _is_revoked(flow, places, *moments)]
         except Unknown as error:
             return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
-    return Revoked(found, [])
+    return Revoked([flow for flow in found if flow not in answers], [], [flow for flow in found if flow in answers])
+
+
+def _turned(flow: Flow) -> Flow:
+    """A server's own flow as the client's that it answers."""
+    return flow._replace(
+        source=flow.destination, source_port=flow.port, destination=flow.source, port=flow.source_port,
+        answers_from=flow.source, answers_from_port=flow.source_port,
+    )
 
 
 def end(system: System, revoked: Revoked) -> List[str]:
@@ -81,7 +92,7 @@ def end(system: System, revoked: Revoked) -> List[str]:
             if flow.protocol == "tcp" and not flow.is_translated]
     reasons = [
         (close(system, held), "the sockets of docker-proxy stay until they time out"),
-        (cut_answers(system, [flow for flow in cut if flow.protocol == "udp"]), "what servers send over UDP is not ended"),
+        (cut_answers(system, [flow for flow in [*cut, *revoked.answers] if flow.protocol == "udp"]), "what servers send over UDP is not ended"),
     ]
     return [_NOT_ENDED % (reason, what) for reason, what in reasons if reason]
 
@@ -115,11 +126,15 @@ class _Places:
         self._interfaces: Dict[str, str] = {}
         self._local: Dict[str, bool] = {}
 
+    def is_local(self, address: str) -> bool:
+        """Whether it is one of the host's."""
+        if address not in self._local:
+            self._local[address] = _is_local(address)
+        return self._local[address]
+
     def of(self, flow: Flow) -> Place:
         """As if it came by an interface that no rule names: most flows are no further question."""
-        if flow.destination not in self._local:
-            self._local[flow.destination] = _is_local(flow.destination)
-        return Place("", self._local[flow.destination])
+        return Place("", self.is_local(flow.destination))
 
     def by_interface(self, flow: Flow) -> Place:
         """By the one that the host answers the client by."""

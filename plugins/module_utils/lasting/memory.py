@@ -44,7 +44,7 @@ class StillAsked(Memory):
         self._record = record
 
     def begin(self) -> None:
-        if self._records.find(self._record.module, self._record.name) != self._record:
+        if not self._record.says_the_same(self._records.find(self._record.module, self._record.name)):
             raise Forgotten("it is not asked for any more")
 
 

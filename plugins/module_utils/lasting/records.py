@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
@@ -43,6 +44,14 @@ class Records:
     def are_kept(self) -> bool:
         """Whether this host keeps records: the event service's installation makes the folder."""
         return self._folder.exists
+
+    @property
+    def stamp(self) -> object:
+        """Another one whenever a record was put or removed."""
+        try:
+            return os.stat(self._folder.path).st_mtime_ns
+        except OSError:
+            return None
 
     def all(self) -> List[Record]:
         """Every record, in the order in which they were asked for. Raises DrawbridgeError with the file's name where one cannot be

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the unit runs."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from typing import Any, List
+
+from ..docker.engine import DEFAULT_HOST
+from ..host.system import System
+from .journal import INFO, notify, tell
+from .pending import Pending
+from .records import Records
+from .service import Service, start_listening
+
+
+def main(arguments: List[str]) -> None:
+    """Follow an engine until the process is told to end."""
+    parser = argparse.ArgumentParser(prog="drawbridge-events", description="Puts Drawbridge's rules into containers that start.")
+    parser.add_argument("--docker-host", default=DEFAULT_HOST, help="address of the engine, a unix socket")
+    given = parser.parse_args(arguments)
+    pending = Pending()
+    service = Service(System(), given.docker_host, Records())
+
+    def stop(_signal: int, _frame: Any) -> None:
+        pending.stop()
+        if pending.is_waiting:
+            sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    start_listening(given.docker_host, pending)
+    tell(INFO, "following the engine at %s" % given.docker_host)
+    notify("READY=1")
+    while not pending.is_stopped:
+        notify("WATCHDOG=1")
+        service.turn(pending)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Records put into force again for containers that run."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Set
+
+from ..docker.engine import Inspector
+from ..docker.select import select
+from ..docker.socket_client import socket_path
+from ..docker.target import HOST_NETWORK
+from ..errors import DrawbridgeError
+from ..host.system import System
+from ..task import Result, Task
+from .jobs import JOBS
+from .journal import ERROR, INFO, WARNING, tell
+from .memory import Forgotten, StillAsked, selector_of
+from .records import Record, Records
+from .some_of import SomeOf
+
+# Another run's change may wait for its confirmation meanwhile.
+LOCK_SECONDS = 30
+
+Listed = List[Dict[str, Any]]
+
+
+class Choice(NamedTuple):
+    """A record, and the ids of the containers that it chooses and that rules can be put into. sure: False where that cannot be told."""
+
+    record: Record
+    ids: Set[str]
+    sure: bool = True
+
+
+class Replay:
+    """engine: a client of the engine at ``docker_host``."""
+
+    def __init__(self, system: System, engine: Inspector, docker_host: str, records: Records) -> None:
+        self._system = system
+        self._engine = engine
+        self._address = _place(docker_host)
+        self._records = records
+
+    def records(self) -> List[Record]:
+        """Those about containers of this engine, and about pods, in the order in which they were asked for."""
+        return [
+            record
+            for record in self._records.all()
+            if record.module in JOBS and _place(str(record.arguments.get("docker_host"))) == self._address
+        ]
+
+    def choose(self, records: Sequence[Record], listed: Listed, ids: Collection[str]) -> List[Choice]:
+        """What each record chooses among those of the listed containers that have one of these ids."""
+        return [choice for record in records for choice in [self._choose(record, listed, ids)] if choice.ids or not choice.sure]
+
+    def _choose(self, record: Record, listed: Listed, ids: Collection[str]) -> Choice:
+        try:
+            selector = selector_of(record.arguments)
+            if selector.pod is not None:
+                return Choice(record, set())
+            # A query may be about all of them together.
+            seen = {str(item.get("Id")) for item in listed} if selector.query is not None else ids
+            found = select(selector, self._system, lambda: SomeOf(self._engine, listed, seen))
+        except DrawbridgeError as error:
+            tell(ERROR, "%s: which containers it is for cannot be told: %s" % (_title(record), error))
+            return Choice(record, set(), sure=False)
+        for target in found:
+            if target.reason == HOST_NETWORK:
+                tell(WARNING, "%s: not put into %s: %s" % (_title(record), _named(target.id, target.name), HOST_NETWORK))
+        return Choice(record, {target.id for target in found if target.reason is None and target.id in ids})
+
+    def put(self, choice: Choice, listed: Listed) -> Set[str]:
+        """Do again what the record asks for → the ids of those that did not get it."""
+        record, ids = choice.record, choice.ids
+        try:
+            result = self._job(record, SomeOf(self._engine, listed, ids))
+        except Forgotten as error:
+            tell(INFO, "%s: %s" % (_title(record), error))
+            return ids
+        except DrawbridgeError as error:
+            if len(ids) > 1:
+                # One that cannot be served is no reason to leave the others out.
+                return {one for each in sorted(ids) for one in self.put(Choice(record, {each}), listed)}
+            tell(ERROR, "%s: not put into %s: %s" % (_title(record), ", ".join(_named(each) for each in sorted(ids)), error))
+            return ids
+        return _told(record, result)
+
+    def pods(self, records: Sequence[Record]) -> bool:
+        """Do again what is asked for pods, of which no engine tells anything → whether all of it was done."""
+        done = True
+        for record in records:
+            try:
+                if selector_of(record.arguments).pod is not None:
+                    done = not _told(record, self._job(record, SomeOf(self._engine, [], ()))) and done
+            except DrawbridgeError as error:
+                tell(ERROR, "%s: %s" % (_title(record), error))
+                done = False
+        return done
+
+    def _job(self, record: Record, engine: Inspector) -> Result:
+        arguments = dict(record.arguments, missing="ignore", lock_timeout=LOCK_SECONDS)
+        return JOBS[record.module](Task(arguments, False, self._system), lambda _address: engine, StillAsked(self._records, record))
+
+
+def names_pods(records: Sequence[Record]) -> bool:
+    """Whether any of them is about pods."""
+    return any(record.arguments.get("pod") is not None for record in records)
+
+
+def _told(record: Record, result: Result) -> Set[str]:
+    """Say what became of it → the ids of those that did not get it."""
+    failed: Set[str] = set()
+    for entry in result.values["containers"]:
+        name = _named(str(entry["id"]), str(entry["name"]))
+        if entry["state"] == "failed":
+            failed.add(str(entry["id"]))
+            tell(ERROR, "%s: not put into %s: %s" % (_title(record), name, entry["reason"]))
+        elif entry["changed"]:
+            tell(INFO, "%s: put into %s" % (_title(record), name))
+    return failed
+
+
+def _title(record: Record) -> str:
+    return "%s %s" % (record.module, record.name)
+
+
+def _named(identity: str, name: str = "") -> str:
+    return "%s %s" % (identity[:12], name) if name else identity[:12]
+
+
+def _place(docker_host: str) -> str:
+    """The same for every spelling of one socket."""
+    path = socket_path(docker_host)
+    return docker_host if path is None else os.path.realpath(path)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The event service: what was asked for containers is put back when they start, and the sets that follow the engine are kept up to date.
+
+One thread listens to the engine, one works. The worker learns from the listener which containers to look at, and everything else anew
+at each pass from the engine, the records and the kernel: it remembers nothing that could be wrong or grow.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any, Callable, Set
+
+from ..docker.engine import EngineUnreachable
+from ..docker.events import events
+from ..docker.host_facts import ask
+from ..docker.socket_client import SocketEngine
+from ..errors import DrawbridgeError
+from ..host.system import System
+from ..netfilter.converge import Settings
+from ..netfilter.converge_set import converge_sets
+from ..policy.followed import FollowedSets
+from ..policy.host import HostFacts
+from .journal import ERROR, INFO, WARNING, tell
+from .pending import Pending, Todo
+from .records import Records
+from .replay import LOCK_SECONDS, Replay, names_pods
+
+# An event may get lost, and of pods there are none.
+PASS_SECONDS = 600.0
+PODS_SECONDS = 30.0
+# How soon a record that came since the last pass is noticed.
+LOOK_SECONDS = 5.0
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
+
+
+def listen(docker_host: str, pending: Pending, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Note what happens at the engine, and connect again whenever the connection ends. Does not return."""
+    wait = FIRST_WAIT
+    while not pending.is_stopped:
+        try:
+            for event in events(docker_host):
+                if wait != FIRST_WAIT:
+                    tell(INFO, "the engine tells its events again")
+                wait = FIRST_WAIT
+                pending.note(event)
+            reason = "the engine ended the connection"
+        except DrawbridgeError as error:
+            reason = str(error)
+        if wait == FIRST_WAIT:
+            tell(WARNING, "%s; connecting again until it answers" % reason)
+        wait = min(wait * 2, LONGEST_WAIT)
+        sleep(wait)
+
+
+class Service:
+    """The worker."""
+
+    def __init__(self, system: System, docker_host: str, records: Records) -> None:
+        self._system = system
+        self._docker_host = docker_host
+        self._records = records
+        self._connect()
+        self._retry = FIRST_RETRY
+        self._due = 0.0
+        self._seen: object = None
+
+    def _connect(self) -> None:
+        # An engine that was upgraded speaks another version.
+        self._engine = SocketEngine(self._docker_host)
+        self._replay = Replay(self._system, self._engine, self._docker_host, self._records)
+
+    def turn(self, pending: Pending) -> None:
+        """Wait for something to do, for LOOK_SECONDS at most, and do it."""
+        todo = pending.take(max(0.0, min(LOOK_SECONDS, self._due - time.monotonic())))
+        if time.monotonic() >= self._due or self._records.stamp != self._seen:
+            todo = Todo(True, {})
+        if todo is None:
+            return
+        self._seen = self._records.stamp
+        try:
+            done = self._pass(todo)
+        except EngineUnreachable:
+            # The listener knows, and says so.
+            done = False
+        except DrawbridgeError as error:
+            tell(ERROR, str(error))
+            done = False
+        self._plan(todo, done)
+
+    def _plan(self, todo: Todo, done: bool) -> None:
+        """When everything is looked at next."""
+        if not done:
+            again = time.monotonic() + self._retry
+            self._due = again if todo.everything else min(self._due, again)
+            self._retry = min(self._retry * 2, LONGEST_RETRY)
+        elif todo.everything:
+            pods = names_pods(self._replay.records())
+            self._due = time.monotonic() + (PODS_SECONDS if pods else PASS_SECONDS)
+            self._retry = FIRST_RETRY
+
+    def _pass(self, todo: Todo) -> bool:
+        """Whether all of it was done."""
+        if todo.everything:
+            self._connect()
+        records = self._replay.records()
+        failed: Set[str] = set()
+        sure = True
+        if todo.everything or todo.containers:
+            listed = self._engine.all_containers()
+            ids = {str(item.get("Id")) for item in listed}
+            if not todo.everything:
+                ids &= set(todo.containers)
+            choices = self._replay.choose(records, listed, ids)
+            sure = all(choice.sure for choice in choices)
+            for choice in choices:
+                failed |= self._replay.put(choice, listed)
+        if todo.everything:
+            sure = self._replay.pods(records) and sure
+        self._follow_sets()
+        return sure and not failed
+
+    def _follow_sets(self) -> None:
+        settings = Settings("auto", LOCK_SECONDS, False)
+        outcome = converge_sets(self._system, settings, lambda: FollowedSets(self._system, self._facts))
+        for change in outcome.plan.sets:
+            tell(INFO, "%s follows the engine" % change.name)
+
+    def _facts(self) -> HostFacts:
+        return ask(self._engine, self._system).facts
+
+
+def start_listening(docker_host: str, pending: Pending) -> None:
+    """Listen on a thread of its own. Should it end, so does the process: systemd starts another."""
+
+    def died(args: Any) -> None:
+        tell(ERROR, "internal error, please report it: %s: %s" % (args.exc_type.__name__, args.exc_value))
+        os._exit(70)
+
+    threading.excepthook = died
+    threading.Thread(target=listen, args=(docker_host, pending), daemon=True).start()

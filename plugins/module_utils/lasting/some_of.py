@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""An engine of which only some containers are seen."""
+
+from __future__ import annotations
+
+from typing import Any, Collection, Dict, List
+
+from ..docker.engine import Inspector
+
+
+class SomeOf(Inspector):
+    """Those of ``listed``, the engine's list, that have one of these ids."""
+
+    def __init__(self, engine: Inspector, listed: List[Dict[str, Any]], ids: Collection[str]) -> None:
+        self._engine = engine
+        self._listed = [item for item in listed if item.get("Id") in ids]
+
+    def all_containers(self) -> List[Dict[str, Any]]:
+        return self._listed
+
+    def inspect(self, container_id: str) -> Dict[str, Any]:
+        return self._engine.inspect(container_id)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ansible module: the service that follows the engine's events."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: event_service
+short_description: Have rules follow containers that start, and sets follow the engine
+version_added: 0.1.0
+description:
+  - Sets up C(drawbridge-events.service), a small program that systemd runs and that listens to the Docker engine's events.
+  - From then on M(drawbridge.docker.container_netns_rule) leaves a record of each task on the host (C(/var/lib/drawbridge/lasting), for root
+    alone), and the service puts the rules into every container that starts and is chosen. Run the tasks after this module.
+  - It keeps the sets that follow the engine up to date (published ports, networks and bridges, addresses of containers), so that a port
+    that is published after the policy was applied is guarded on docker-proxy's way too.
+  - When it loses the engine it connects again, and then looks at everything anew. So it does every ten minutes, and every 30 seconds where
+    records choose Kubernetes pods, of which no engine tells anything.
+  - The program is this collection's own code in one file that only root can write (C(/usr/local/lib/drawbridge/events.pyz)). It needs
+    Python and what the rules need, iptables and ipset, and C(jmespath) where records choose containers by a query.
+author:
+  - The Drawbridge authors (@drawbridge)
+options:
+  state:
+    description:
+      - V(absent) removes the service, its files and all records.
+      - Rules that are in containers stay until these end; sets stay as they are.
+    type: str
+    choices: [present, absent]
+    default: present
+  docker_host:
+    description: Address of the engine that is followed, a unix socket. Records about containers of another engine are left alone.
+    type: str
+    default: unix:///var/run/docker.sock
+attributes:
+  check_mode:
+    support: full
+    description: Reports what would be written and started.
+  diff_mode:
+    support: full
+    description: Shows the unit, and the digest of the program.
+  platform:
+    support: full
+    platforms: linux
+    description: Linux hosts that were booted by systemd.
+requirements:
+  - systemd and root on the host
+seealso:
+  - module: drawbridge.docker.container_netns_rule
+  - module: drawbridge.docker.host_policy
+"""
+
+EXAMPLES = r"""
+- name: Rules follow containers from now on
+  drawbridge.docker.event_service:
+
+- name: A service of Compose keeps its rules when it is recreated
+  drawbridge.docker.container_netns_rule:
+    compose_project: shop
+    compose_service: web
+    missing: ignore
+    section: blocked
+    rules:
+      - {source: 192.0.2.47, jump: DROP}
+
+- name: Nothing follows any more
+  drawbridge.docker.event_service:
+    state: absent
+"""
+
+RETURN = r"""
+written:
+  description: The files and folders that were, or would be, written or removed, and the unit where it was, or would be, started.
+  returned: success
+  type: list
+  elements: str
+  sample: [/usr/local/lib/drawbridge/events.pyz, /etc/systemd/system/drawbridge-events.service]
+"""
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.install import UNIT, Installation
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import ENGINE_ARGUMENTS, Result, Task, run_module
+
+
+def keep_service(task: Task) -> Result:
+    """Have the service, or not."""
+    installation = Installation(task.system)
+    if task.params["state"] == "absent":
+        changes, extra = installation.present(), installation.folders()
+    else:
+        changes = installation.missing(task.params["docker_host"])
+        extra = [] if not changes and installation.is_complete else [UNIT]
+    if (changes or extra) and not task.check_mode:
+        if task.params["state"] == "absent":
+            installation.remove()
+        else:
+            installation.install(changes)
+    written = [change.path for change in changes] + extra
+    return Result({"changed": bool(written), "written": written, "diff": [change.as_diff() for change in changes]})
+
+
+def main() -> None:
+    run_module(
+        {
+            **ENGINE_ARGUMENTS,
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        keep_service,
+    )
+
+
+if __name__ == "__main__":
+    main()

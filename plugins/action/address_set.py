@@ -11,6 +11,7 @@ import os
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 
 
 class ActionModule(ActionBase):
@@ -28,7 +29,7 @@ class ActionModule(ActionBase):
         if shown is not None and not remote:
             arguments["src"] = self._carried(shown)
         try:
-            result = self._execute_module(module_args=arguments, task_vars=task_vars)
+            result = execute(self, "address_set", arguments, task_vars or {})
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         if result.get("failed") and arguments.get("src") != shown:

@@ -11,3 +11,5 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.rules_action imp
 
 class ActionModule(RulesAction):
     """Runs the module of the same name."""
+
+    module = "docker_user_chain"

@@ -2,24 +2,24 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Controller side of host_policy: fragments are gathered, merged and checked before they travel, as one text."""
+"""Controller side of host_policy: fragments are gathered before they travel, and a change is confirmed over a new connection."""
 
 from __future__ import annotations
 
 import json
-import re
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.data import origins, policy_data
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import host_policy
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import fragments, profile
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
 
-_PLACE = re.compile(r"policy(?:\.[A-Za-z0-9_-]+(?:\[[0-9]+\])?)+")
+_LEFT_TO_VARIABLES = ("profile", "state", "transport", "lock_timeout", "confirm_timeout", "allow_lockout", "docker_host")
 
 
 class ActionModule(ActionBase):
-    """Puts the merged policy into ``policy`` where the task says ``fragments``, and runs the module."""
+    """Replaces the beginning of names in ``fragments`` by the variables that have it, and runs the module."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -30,37 +30,21 @@ class ActionModule(ActionBase):
             # The task would be over before the connection that confirms its change.
             return {"failed": True, "msg": "async: a policy is confirmed over a new connection once it is in force; leave async out"}
         done = super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
-        if arguments.get("fragments") is None or arguments.get("policy") is not None or arguments.get("state") == "absent":
-            return confirmed(self, self._execute_module(module_args=arguments, task_vars=task_vars))
         try:
-            policy = self._merged(arguments, task_vars or {})
+            arguments = self._arguments(task_vars or {})
         except DrawbridgeError as error:
             return dict(done, failed=True, msg=str(error))
-        arguments["policy"] = json.dumps(policy_data(policy), separators=(",", ":"))
-        result = self._execute_module(module_args=arguments, task_vars=task_vars)
-        if result.get("failed") and isinstance(result.get("msg"), str):
-            result["msg"] = in_users_places(result["msg"], origins(policy))
-            # Newer releases of ansible-core show this instead of the message.
-            result.pop("exception", None)
-        return confirmed(self, result)
+        return confirmed(self, execute(self, "host_policy", arguments, task_vars or {}))
 
-    def _merged(self, arguments, task_vars):
-        prefix = str(arguments.pop("fragments"))
-        profile = arguments.pop("profile", None)
-        if not prefix.isidentifier():
-            raise DrawbridgeError("%s is not the beginning of a variable's name" % ascii(prefix), "fragments")
-        return host_policy(prefix, profile or None, task_vars, self._templar)
-
-
-def in_users_places(message, written):
-    """The host knows the merged policy only: name the variable where it speaks of a place in that."""
-
-    def place(found):
-        known, rest = found.group(0), ""
-        while known not in written and "." in known:
-            known, _dot, last = known.rpartition(".")
-            rest = ".%s%s" % (last, rest)
-        return written[known] + rest if known in written else found.group(0)
-
-    return _PLACE.sub(place, message)
+    def _arguments(self, task_vars):
+        """The task's options, with those that it leaves to variables, and the fragments themselves in the place of their prefix."""
+        arguments = dict(self._task.args)
+        prefix = arguments.pop("settings", None)
+        for option in _LEFT_TO_VARIABLES if prefix is not None else ():
+            value = variable(prefix + option, task_vars, self._templar) if prefix + option in task_vars else None
+            if value not in (None, ""):
+                arguments.setdefault(option, value)
+        if arguments.get("fragments") is not None and arguments.get("policy") is None and arguments.get("state") != "absent":
+            told = {"fragments": fragments(str(arguments["fragments"]), task_vars, self._templar), "profile": profile(arguments.get("profile"))}
+            arguments["fragments"] = json.dumps(told, separators=(",", ":"))
+        return arguments

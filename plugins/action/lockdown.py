@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 
 
 class ActionModule(ActionBase):
@@ -22,4 +23,4 @@ class ActionModule(ActionBase):
             # The task would be over before the connection that confirms its change.
             return {"failed": True, "msg": "async: a lockdown is confirmed over a new connection once it is in force; leave async out"}
         super().run(tmp, task_vars)
-        return confirmed(self, self._execute_module(module_args=dict(self._task.args), task_vars=task_vars))
+        return confirmed(self, execute(self, "lockdown", self._task.args, task_vars))

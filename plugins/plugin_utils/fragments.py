@@ -2,35 +2,30 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A host's policy out of its variables: fragments by the beginning of their names, laid over a profile."""
+"""A host's fragments of a policy, by the beginning of their variables' names, and the profile that they are laid over."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, List, Mapping, Optional
+import os
+from typing import Any, Dict, Mapping, Optional
 
 import yaml
 from ansible.errors import AnsibleError
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.address import quoted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.merge import (
-    Fragment,
-    merge,
-    parse_fragment,
-    parse_profile,
-)
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model import Policy
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain, variable
 
 # Data, not code; beside the code that reads them, so that the module has them too where it is used without the role.
-PROFILES = Path(__file__).parent / "profiles"
+PROFILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "profiles")
 
 
-def host_policy(prefix: str, profile: Optional[str], task_vars: Mapping[str, Any], templar: Any) -> Policy:
-    """The merged policy of the host whose variables these are; places in it name the variables.
+def fragments(prefix: str, task_vars: Mapping[str, Any], templar: Any) -> Dict[str, Any]:
+    """The fragments of the host whose variables these are, by name, as plain data.
 
-    Raises DrawbridgeError where there is no fragment, where one is wrong, or where two contradict each other.
+    Raises DrawbridgeError where there is none, or where one cannot be templated.
     """
+    if not prefix.isidentifier():
+        raise DrawbridgeError("%s is not the beginning of a variable's name" % quoted(prefix), "fragments")
     names = sorted(name for name in task_vars if name.startswith(prefix))
     if not names:
         raise DrawbridgeError(
@@ -39,8 +34,7 @@ def host_policy(prefix: str, profile: Optional[str], task_vars: Mapping[str, Any
             None,
             "define one for the host or its groups, {} to have the profile alone",
         )
-    fragments = [parse_fragment(name, _value(name, task_vars, templar)) for name in names]
-    return merge(fragments if profile is None else [load_profile(profile), *fragments])
+    return {name: _value(name, task_vars, templar) for name in names}
 
 
 def _value(name: str, task_vars: Mapping[str, Any], templar: Any) -> Any:
@@ -50,27 +44,12 @@ def _value(name: str, task_vars: Mapping[str, Any], templar: Any) -> Any:
         raise DrawbridgeError("cannot be templated: %s" % error, name) from error
 
 
-def load_profile(name: str) -> Fragment:
-    """A profile by name."""
-    known = sorted(path.stem for path in PROFILES.glob("*.yml"))
+def profile(name: Optional[str]) -> Any:
+    """What a profile says, None without one. Raises DrawbridgeError for a name that is none."""
+    if not name:
+        return None
+    known = sorted(file[:-4] for file in os.listdir(PROFILES) if file.endswith(".yml"))
     if name not in known:
         raise DrawbridgeError("there is no profile %s" % quoted(name), "profile", "profiles: %s" % ", ".join(known))
-    with open(PROFILES / (name + ".yml"), encoding="utf-8") as stream:
-        return parse_profile("profile " + name, yaml.safe_load(stream))
-
-
-def plain(value: Any) -> Any:
-    """A variable's value without what Ansible hangs on it: lazy templates, tags, vault-encrypted text."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return _plain_list(value)
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    return str(value)
-
-
-def _plain_list(values: Any) -> List[Any]:
-    items = list(values)
-    # Long lists are lists of addresses: nothing to do for them.
-    return items if all(isinstance(item, str) for item in items) else [plain(item) for item in items]
+    with open(os.path.join(PROFILES, name + ".yml"), encoding="utf-8") as stream:
+        return yaml.safe_load(stream)

@@ -11,11 +11,17 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
 
 
 class RulesAction(ActionBase):
-    """Turns ``rules`` or the variable named by ``rules_from`` into one text and runs the module with it."""
+    """Turns ``rules`` or the variable named by ``rules_from`` into one text and runs the module with it.
+
+    module: its name, without the collection's.
+    """
+
+    module: str
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -28,7 +34,7 @@ class RulesAction(ActionBase):
             arguments["rules"] = self._packed(arguments, task_vars or {})
         except DrawbridgeError as error:
             raise AnsibleActionFail(str(error)) from error
-        return self._execute_module(module_args=arguments, task_vars=task_vars)
+        return execute(self, self.module, arguments, task_vars or {})
 
     def _packed(self, arguments, task_vars):
         name = arguments.get("rules_from")

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, List, Mapping
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 
@@ -31,3 +31,20 @@ def has_template(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(has_template(item) for item in value)
     return False
+
+
+def plain(value: Any) -> Any:
+    """A variable's value without what Ansible hangs on it: lazy templates, tags, vault-encrypted text."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return _plain_list(value)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return str(value)
+
+
+def _plain_list(values: Any) -> List[Any]:
+    items = list(values)
+    # Long lists are lists of addresses: nothing to do for them.
+    return items if all(isinstance(item, str) for item in items) else [plain(item) for item in items]

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from ..docker.daemon_keys import KEYS, MODES, SET, check_value
 from ..errors import DrawbridgeError
@@ -28,16 +28,6 @@ class Choices(NamedTuple):
 
     def place(self, key: Key) -> str:
         return ".".join((self.path, *key))
-
-    def data(self) -> Dict[str, Any]:
-        """The section as users write it."""
-        found: Dict[str, Any] = {}
-        for key, value in sorted(self.values.items()):
-            inner = found
-            for part in key[:-1]:
-                inner = inner.setdefault(part, {})
-            inner[key[-1]] = value
-        return found
 
 
 def parse_forwarding(policy: Dict[str, Any], path: str) -> Optional[Choices]:
@@ -95,12 +85,6 @@ def daemon_config(choices: Optional[Choices]) -> str:
     """What ``forwarding`` says about the engine's key."""
     mode: str = SET if choices is None else choices.values.get(("daemon_config",), SET)
     return mode
-
-
-def sections(policy: Any) -> List[Tuple[str, Choices]]:
-    """The sections of this kind that a policy has, by key."""
-    found = [(key, getattr(policy, key)) for key in SECTIONS]
-    return [(key, section) for key, section in found if section is not None]
 
 
 SECTIONS = ("forwarding", "forward_policy", "daemon")

@@ -96,28 +96,6 @@ def _treatment(value: Any, path: str) -> Treatment:
     return Treatment(SNAT, tuple(sorted(found.items())), path)
 
 
-def masquerade_data(masquerade: Masquerade) -> Dict[str, Any]:
-    """What :func:`parse_masquerade` reads back as the same."""
-    data: Dict[str, Any] = {}
-    if masquerade.everything is not None:
-        data["all"] = treatment_data(masquerade.everything)
-    if masquerade.networks:
-        data["networks"] = {name: treatment_data(item) for name, item in sorted(masquerade.networks.items())}
-    if masquerade.subnets:
-        data["subnets"] = {str(subnet): treatment_data(item) for subnet, item in sorted(masquerade.subnets.items())}
-    return data
-
-
-def places(masquerade: Masquerade, path: str) -> Dict[str, str]:
-    """Places in :func:`masquerade_data` under ``path`` → the places where the user wrote it."""
-    found = {path: masquerade.path}
-    if masquerade.everything is not None:
-        found[path + ".all"] = masquerade.everything.path
-    found.update(("%s.networks.%s" % (path, name), item.path) for name, item in masquerade.networks.items())
-    found.update(("%s.subnets.%s" % (path, subnet), item.path) for subnet, item in masquerade.subnets.items())
-    return found
-
-
 def treatment_data(treatment: Treatment) -> Any:
     """A treatment as users write it."""
     if treatment.mode == SNAT:

@@ -20,6 +20,8 @@ RECORD = "/var/lib/lab-pristine.json"
 DAEMON_CONFIG = "/etc/docker/daemon.json"
 LEFT_FILES = ("/run/drawbridge", "/run/drawbridge-*", "/run/drawbridge.*", "/etc/drawbridge", "/var/lib/drawbridge",
               "/etc/systemd/system/*.d/drawbridge.conf", "/etc/sysctl.d/*drawbridge*", "/etc/docker/daemon.json.*~")
+# Code that modules run from: not of the firewall, and sent again where it is missing.
+KEPT_FILES = ("/run/drawbridge-code",)
 LEFT_UNITS = "/etc/systemd/system/*drawbridge*"
 ALTERNATIVES = ("iptables", "ip6tables")
 SYSCTLS = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.default.forwarding",
@@ -117,7 +119,7 @@ def remove_strays(state):
         run("systemctl", "disable", "--now", *names, check=False)
         run("systemctl", "stop", *names, check=False)
     for pattern in (*LEFT_FILES, LEFT_UNITS):
-        for path in glob.glob(pattern):
+        for path in set(glob.glob(pattern)).difference(KEPT_FILES):
             shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
     if names:
         run("systemctl", "daemon-reload")

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """A host's fragments and profiles, as the controller finds them."""
+import os
+
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.data import policy_data
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import PROFILES, host_policy, load_profile, plain
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.merge import parse_profile
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import PROFILES, fragments, profile
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain
 
 WEB = {"published_ports": {"allow": [{"port": 80, "sources": ["any"]}]}}
 PROFILE_NAMES = ["edge", "internal", "isolated", "lockdown"]
@@ -22,22 +25,31 @@ class Templar:
         return self.answers[value]
 
 
+def policy_of(name):
+    return parse_profile(name, profile(name)).policy
+
+
 def test_only_variables_with_the_prefix_are_fragments():
     variables = {"host_policy__web": WEB, "host_policy_profile": "edge", "other": 1, "inventory_hostname": "web1"}
-    policy = host_policy("host_policy__", None, variables, Templar())
-    assert list(policy_data(policy)) == ["published_ports"]
-    assert policy.published_ports.allow[0].path == "host_policy__web.published_ports.allow[0]"
+    assert fragments("host_policy__", variables, Templar()) == {"host_policy__web": WEB}
 
 
 def test_a_host_without_a_fragment_is_an_error_that_names_the_host():
     with pytest.raises(DrawbridgeError) as error:
-        host_policy("host_policy__", "edge", {"inventory_hostname": "web1"}, Templar())
+        fragments("host_policy__", {"inventory_hostname": "web1"}, Templar())
     assert "no variable host_policy__* is defined for 'web1'" in str(error.value)
+
+
+def test_what_is_no_variables_name_is_no_prefix():
+    with pytest.raises(DrawbridgeError) as error:
+        fragments("a b", {}, Templar())
+    assert str(error.value).startswith("fragments: 'a b' is not the beginning")
 
 
 def test_only_what_has_a_template_in_it_is_templated():
     templar = Templar(**{"{{ web }}": WEB})
-    host_policy("host_policy__", None, {"host_policy__a": WEB, "host_policy__b": "{{ web }}"}, templar)
+    assert fragments("host_policy__", {"host_policy__a": WEB, "host_policy__b": "{{ web }}"}, templar) == {
+        "host_policy__a": WEB, "host_policy__b": WEB}
     assert templar.asked == ["{{ web }}"]
 
 
@@ -51,19 +63,23 @@ def test_values_lose_what_ansible_hangs_on_them():
 
 @pytest.mark.parametrize("name", PROFILE_NAMES)
 def test_profiles_are_policies_that_deny_what_is_published(name):
-    policy = load_profile(name).policy
+    policy = policy_of(name)
     assert policy.published_ports.default == policy.published_ports.direct == "deny"
 
 
 def test_the_profiles_are_those_that_are_documented():
-    assert sorted(path.stem for path in PROFILES.iterdir()) == PROFILE_NAMES
+    assert sorted(file[:-4] for file in os.listdir(PROFILES)) == PROFILE_NAMES
 
 
 def test_profiles_that_deny_services_of_the_host():
-    assert [name for name in PROFILE_NAMES if load_profile(name).policy.host_services] == ["isolated", "lockdown"]
+    assert [name for name in PROFILE_NAMES if policy_of(name).host_services] == ["isolated", "lockdown"]
+
+
+def test_no_profile_says_nothing():
+    assert profile(None) is None
 
 
 def test_an_unknown_profile_is_an_error_that_lists_them():
     with pytest.raises(DrawbridgeError) as error:
-        load_profile("../edge")
+        profile("../edge")
     assert "edge, internal, isolated, lockdown" in str(error.value)

@@ -4,9 +4,10 @@
 import pytest
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.data import origins, policy_data
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.merge import merge, parse_fragment
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+from tests.unit.support.policy_data import policy_data
 
 WHOLE = {
     "forwarding": {"ipv4": True, "ipv6": False, "daemon_config": "require",
@@ -61,4 +62,4 @@ def test_a_contradiction_names_both():
 
 def test_places_lead_back_to_the_fragment():
     policy = merge([parse_fragment("host_policy__a", {"daemon": {"icc": False}})])
-    assert origins(policy)["policy.daemon"] == "host_policy__a.daemon"
+    assert policy.daemon.path == "host_policy__a.daemon"

@@ -10,7 +10,6 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model 
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.bridged import refuse_unseen_peers
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import parse_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_data import egress_data, egress_places
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, unmatched
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import (
     ContainerFacts,
@@ -19,6 +18,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host impo
     unknown_host,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+from tests.unit.support.policy_data import egress_data
 
 HOST = HostFacts(
     [], ["docker0", "br-1"], {4: [], 6: []}, [], False,
@@ -223,9 +224,8 @@ def test_as_data_and_back():
     assert data["deny"] == [{"protocol": "any", "destination": ["10.0.0.0/8", "@a"]}]
     assert data["networks"]["n"]["allow"] == [{"protocol": "udp", "port": "1-2", "destination": ["any"]}]
     assert egress_data(parse_egress(data, "there")) == data
-    places = egress_places(once, "policy.egress")
-    assert places["policy.egress.deny[0].destination[1]"] == "here.deny[0].destination[0]"
-    assert places["policy.egress.containers[0].peers[0]"] == "here.containers[0].peers[0]"
+    assert once.general.deny[0].sources.sets[0].path == "here.deny[0].destination[0]"
+    assert list(once.containers.values())[0].peers.entries[0].path == "here.containers[0].peers[0]"
 
 
 def test_where_the_engine_says_containers_are():

@@ -11,9 +11,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host impo
     unknown_host,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import (
-    masquerade_data,
     parse_masquerade,
-    places,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade_rules import (
     nat_rules,
@@ -21,6 +19,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerad
     with_masquerade,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import POLICY_MASQUERADE, TASK_MASQUERADE
+
+from tests.unit.support.policy_data import masquerade_data
 
 NETWORKS = [
     NetworkFacts("bridge", "docker0", ["172.17.0.0/16"]),
@@ -145,7 +145,5 @@ def test_as_data_and_back():
     data = masquerade_data(once)
     assert data == {"all": False, "networks": {"a": True, "b": ["192.0.2.1", "2001:db8::1"]}, "subnets": {"10.0.0.0/8": False}}
     assert masquerade_data(parse_masquerade(data, "there")) == data
-    assert places(once, "policy.masquerade") == {
-        "policy.masquerade": "here", "policy.masquerade.all": "here.all", "policy.masquerade.networks.a": "here.networks.a",
-        "policy.masquerade.networks.b": "here.networks.b", "policy.masquerade.subnets.10.0.0.0/8": "here.subnets.10.1.1.1/8",
-    }
+    assert [item.path for item in once.networks.values()] == ["here.networks.b", "here.networks.a"]
+    assert [item.path for item in once.subnets.values()] == ["here.subnets.10.1.1.1/8"]

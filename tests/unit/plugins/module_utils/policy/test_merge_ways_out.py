@@ -3,9 +3,10 @@
 """Fragments about egress and masquerade, merged by weight."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.data import origins, policy_data
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.merge import merge, parse_fragment, parse_profile
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+from tests.unit.support.policy_data import policy_data
 
 
 def merged(**fragments):
@@ -86,6 +87,5 @@ def test_a_profile_is_lighter_than_every_fragment():
 def test_places_name_the_fragment():
     policy = merge([parse_fragment("frag", {"egress": {"networks": {"x": {"allow": [{"port": 1}, {"destination": ["10.0.0.1", "@s"]}]}}},
                                             "masquerade": {"networks": {"x": False}}})])
-    known = origins(policy)
-    assert known["policy.egress.networks.x.allow[1].destination[1]"] == "frag.egress.networks.x.allow[1].destination[1]"
-    assert known["policy.masquerade.networks.x"] == "frag.masquerade.networks.x"
+    assert policy.egress.networks["x"].allow[1].sources.sets[0].path == "frag.egress.networks.x.allow[1].destination[1]"
+    assert policy.masquerade.networks["x"].path == "frag.masquerade.networks.x"

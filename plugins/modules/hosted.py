@@ -1,0 +1,176 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: hosted
+short_description: Run a module of this collection from code that the host keeps
+version_added: 0.1.0
+description:
+  - Used by the action plugins of M(drawbridge.docker.host_policy) and others. There is nothing in it for playbooks.
+  - Ansible packs a module and all that it imports for each run of a playbook, and the host compiles it at each task. For a policy that is
+    more than everything else that the task does. With this module the code travels once and is compiled once. It is kept in
+    C(/run/drawbridge-code), for root alone, until the host is rebooted.
+author:
+  - The Drawbridge authors (@drawbridge)
+options:
+  module:
+    description: Name of the module to run, without the collection's.
+    type: str
+    required: true
+  arguments:
+    description: What the module is given, as JSON, compressed by zlib, in base64.
+    type: str
+    required: true
+  digest:
+    description: Which code, as 64 hexadecimal digits.
+    type: str
+    required: true
+  code:
+    description:
+      - The code, a zip archive in base64.
+      - Without it, a host that does not have the code says so and does nothing.
+    type: str
+attributes:
+  check_mode:
+    description: As the module that is run. Code that the host does not have yet is not kept then.
+    support: full
+  diff_mode:
+    description: As the module that is run.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: What the action plugin of host_policy does
+  drawbridge.docker.hosted:
+    module: host_policy
+    arguments: eAGrViouSSxJVbJSSkwqTs0rUaoFADwGBlk=
+    digest: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+"""
+
+RETURN = r"""
+code_needed:
+  description: Returned alone, where the host does not have the code. Everything else is what the module that was run returns.
+  returned: when O(code) is missing
+  type: bool
+  sample: true
+"""
+
+import base64
+import importlib
+import io
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+
+from ansible.module_utils import basic
+
+# Memory: nothing half-written survives a crash, and nothing of it the next boot.
+FOLDER = "/run/drawbridge-code"
+# A run that started before its code was replaced may still import some of it.
+KEPT = 2
+PLUGINS = "ansible_collections.drawbridge.docker.plugins"
+
+
+@contextmanager
+def code(digest, archive, check_mode):
+    """The folder with the collection's plugins; None where the host does not have that code and was not given it."""
+    kept = os.path.join(FOLDER, digest)
+    if is_roots(FOLDER) and is_roots(kept):
+        os.utime(kept)
+        yield kept
+    elif archive is None:
+        yield None
+    elif not check_mode and os.geteuid() == 0 and keep(kept, archive):
+        yield kept
+    else:
+        with tempfile.TemporaryDirectory(prefix="drawbridge-") as folder:
+            unpack(folder, archive)
+            yield folder
+
+
+def is_roots(path):
+    """Whether a folder is there that only root can write to."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and not found.st_mode & 0o022
+
+
+def keep(kept, archive):
+    """Put code into its folder, whole or not at all. False where the host has no room for it."""
+    try:
+        os.makedirs(FOLDER, 0o700, exist_ok=True)
+        if not is_roots(FOLDER):
+            return False
+        new = tempfile.mkdtemp(prefix="new-", dir=FOLDER)
+    except OSError:
+        return False
+    try:
+        unpack(new, archive)
+        os.rename(new, kept)
+    except OSError:
+        # Another run was faster, or there is no room.
+        shutil.rmtree(new, ignore_errors=True)
+        return is_roots(kept)
+    for name in sorted(os.listdir(FOLDER), key=lambda name: -os.lstat(os.path.join(FOLDER, name)).st_mtime)[KEPT:]:
+        shutil.rmtree(os.path.join(FOLDER, name), ignore_errors=True)
+    return True
+
+
+def unpack(folder, archive):
+    """Write an archive's files."""
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(archive))) as files:
+        files.extractall(folder)
+
+
+def run(folder, name, arguments):
+    """Run a module's main() with these arguments, and what Ansible tells every module beside its own."""
+    for package in ("", ".modules"):
+        importlib.import_module(PLUGINS + package).__path__.append(os.path.join(folder, package[1:]))
+    told = json.loads(basic._ANSIBLE_ARGS)["ANSIBLE_MODULE_ARGS"]  # pylint: disable=protected-access
+    own = {key: value for key, value in told.items() if key.startswith("_ansible_")}
+    own["_ansible_module_name"] = "drawbridge.docker." + name
+    given = dict(json.loads(zlib.decompress(base64.b64decode(arguments))), **own)
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode("utf-8")  # pylint: disable=protected-access
+    importlib.import_module("%s.modules.%s" % (PLUGINS, name)).main()
+
+
+def main():
+    module = basic.AnsibleModule(
+        argument_spec={
+            "module": {"type": "str", "required": True},
+            "arguments": {"type": "str", "required": True},
+            "digest": {"type": "str", "required": True},
+            "code": {"type": "str"},
+        },
+        supports_check_mode=True,
+        # The module that is run tells the log what it was given.
+        no_log=True,
+    )
+    params = module.params
+    if not re.fullmatch("[a-z_]+", params["module"]) or not re.fullmatch("[0-9a-f]{64}", params["digest"]):
+        module.fail_json(msg="module or digest is none; this module is for the action plugins of drawbridge.docker")
+    sys.dont_write_bytecode = module.check_mode
+    try:
+        with code(params["digest"], params["code"], module.check_mode) as folder:
+            if folder is None:
+                module.exit_json(changed=False, code_needed=True)
+            run(folder, params["module"], params["arguments"])
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, ImportError) as error:
+        module.fail_json(msg="cannot run %s from the code that was sent: %s" % (params["module"], error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Modules run from code that the host keeps: what they import is neither searched, packed nor compiled at each task."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from typing import Any, Dict, List, Mapping, Tuple
+
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain
+
+PLUGINS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def execute(action: Any, name: str, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+    """What a module of this collection returns. The code is sent where the host says that it does not have it.
+
+    action: the action plugin. name: the module's, without the collection's. arguments: of the module.
+    """
+    files = _files()
+    text = json.dumps(plain(arguments), separators=(",", ":")).encode("utf-8", "surrogateescape")
+    packed = base64.b64encode(zlib.compress(text, 1)).decode("ascii")
+    asked = {"module": name, "arguments": packed, "digest": _digest(files)}
+    result = _run(action, asked, task_vars)
+    return _run(action, dict(asked, code=_archive(files)), task_vars) if result.pop("code_needed", False) else result
+
+
+def _run(action: Any, asked: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+    return action._execute_module(module_name="drawbridge.docker.hosted", module_args=asked, task_vars=task_vars)
+
+
+def _files() -> List[Tuple[str, bytes]]:
+    """Every file that runs on hosts, by its place under plugins/."""
+    found = []
+    for folder in ("module_utils", "modules"):
+        for place, _folders, names in os.walk(os.path.join(PLUGINS, folder)):
+            found.extend(os.path.join(place, name) for name in names if name.endswith(".py"))
+    return [(os.path.relpath(path, PLUGINS), _content(path)) for path in sorted(found)]
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def _digest(files: List[Tuple[str, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for name, content in files:
+        digest.update(b"%s %d\n" % (name.encode("utf-8"), len(content)))
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _archive(files: List[Tuple[str, bytes]]) -> str:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files:
+            archive.writestr(name, content)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""A policy as plain data again, in the form that users write: two that mean the same are equal here."""
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import FAMILIES
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.choices import SECTIONS
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import treatment_data
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model import DENY
+
+
+def policy_data(policy):
+    """What parse_policy reads back as the same policy; two policies that mean the same are equal here."""
+    data = {}
+    if policy.address_sets:
+        data["address_sets"] = {
+            name: [address for family in FAMILIES for address in sorted(item.addresses[family])]
+            for name, item in sorted(policy.address_sets.items())
+        }
+    for key, names in (("external_interfaces", policy.external_interfaces), ("leave_alone", policy.leave_alone)):
+        if names:
+            data[key] = list(names)
+    ports, services = policy.published_ports, policy.host_services
+    if ports is not None:
+        data["published_ports"] = _section(ports.allow, default=ports.default, direct=ports.direct)
+    if services is not None:
+        data["host_services"] = _section(services.allow, default=services.default)
+    data.update({key: choices_data(getattr(policy, key)) for key in SECTIONS if getattr(policy, key) is not None})
+    if policy.masquerade is not None:
+        data["masquerade"] = masquerade_data(policy.masquerade)
+    if policy.egress is not None:
+        data["egress"] = egress_data(policy.egress)
+    return data
+
+
+def _section(allow, **scalars):
+    data = {key: value for key, value in scalars.items() if value is not None}
+    if allow:
+        data["allow"] = [dict(_target(entry.target), sources=sources_data(entry.sources)) for entry in allow]
+    return data
+
+
+def _target(target):
+    data = {"protocol": target.protocol}
+    if target.ports is not None:
+        data["port"] = ports_data(target.ports)
+    if target.address is not None:
+        data["address"] = target.address.address or ("0.0.0.0" if target.address.family == FAMILIES[0] else "::")
+    return data
+
+
+def masquerade_data(masquerade):
+    """What parse_masquerade reads back as the same."""
+    data = {}
+    if masquerade.everything is not None:
+        data["all"] = treatment_data(masquerade.everything)
+    if masquerade.networks:
+        data["networks"] = {name: treatment_data(item) for name, item in sorted(masquerade.networks.items())}
+    if masquerade.subnets:
+        data["subnets"] = {str(subnet): treatment_data(item) for subnet, item in sorted(masquerade.subnets.items())}
+    return data
+
+
+def egress_data(egress):
+    """What parse_egress reads back as the same."""
+    data = _block(egress.general)
+    if egress.networks:
+        data["networks"] = {name: _block(block) for name, block in sorted(egress.networks.items())}
+    if egress.containers:
+        data["containers"] = [dict([selector], **_block(block)) for selector, block in egress.containers.items()]
+    return data
+
+
+def _block(block):
+    data = {} if block.default is None else {"default": block.default}
+    for key, entries in (("deny", block.deny), ("allow", block.allow)):
+        if entries:
+            data[key] = [_entry(entry) for entry in entries]
+    if block.dns is not None:
+        data["dns"] = _dns(block.dns)
+    for key, access in (("host", block.host), ("peers", block.peers)):
+        if access is not None:
+            data[key] = _access(access, key)
+    return data
+
+
+def _entry(entry):
+    data = {"protocol": entry.target.protocol, "destination": sources_data(entry.sources)}
+    return data if entry.target.ports is None else dict(data, port=ports_data(entry.target.ports))
+
+
+def _dns(sources):
+    if sources.everybody:
+        return True
+    return sources_data(sources) or False
+
+
+def _access(access, key):
+    if access.verdict != DENY or not access.entries:
+        return access.verdict
+    entries = [_entry(entry) for entry in access.entries]
+    # Services of the host have no destination: it is the host.
+    return [{name: value for name, value in entry.items() if key == "peers" or name != "destination"} for entry in entries]
+
+
+def ports_data(ports):
+    """``443`` or ``8000-8010``"""
+    return ports.first if ports.first == ports.last else "%d-%d" % ports
+
+
+def sources_data(sources):
+    """Everybody, addresses, then sets, in an order that depends on nothing else."""
+    return plain_sources(sources) + ["@" + reference.name for reference in sources.sets]
+
+
+def plain_sources(sources):
+    """The same without sets."""
+    addresses = [address for family in FAMILIES for address in sorted(sources.addresses[family])]
+    return ["any"] * sources.everybody + addresses
+
+
+def choices_data(choices):
+    """Settings with one value each."""
+    found = {}
+    for key, value in sorted(choices.values.items()):
+        inner = found
+        for part in key[:-1]:
+            inner = inner.setdefault(part, {})
+        inner[key[-1]] = value
+    return found

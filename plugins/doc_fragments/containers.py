@@ -34,6 +34,22 @@ options:
       - It has to give containers, whole or by their C(Id).
       - Needs C(jmespath) for Python on the host.
     type: str
+  missing:
+    description: Whether it is an error that no container matches.
+    type: str
+    choices: [fail, ignore]
+    default: fail
+  docker_host:
+    description: Address of the engine, as the Docker command takes it.
+    type: str
+    default: unix:///var/run/docker.sock
+requirements:
+  - the Docker SDK for Python on the host, where containers are chosen by what the engine knows of them
+"""
+
+    # For modules that enter namespaces, whoever made them.
+    NAMESPACES = r"""
+options:
   pod:
     description:
       - Name of a Kubernetes pod on this node. Its sandbox is found through the node's container runtime (CRI), by C(crictl) where that is
@@ -53,15 +69,4 @@ options:
   path:
     description: File of a network namespace, as C(/run/netns/blue). On its own, it needs no engine.
     type: path
-  missing:
-    description: Whether it is an error that no container matches.
-    type: str
-    choices: [fail, ignore]
-    default: fail
-  docker_host:
-    description: Address of the engine, as the Docker command takes it.
-    type: str
-    default: unix:///var/run/docker.sock
-requirements:
-  - the Docker SDK for Python on the host, where containers are chosen by what the engine knows of them
 """

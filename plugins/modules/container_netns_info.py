@@ -18,6 +18,7 @@ author:
   - The Drawbridge authors (@drawbridge)
 extends_documentation_fragment:
   - drawbridge.docker.containers
+  - drawbridge.docker.containers.namespaces
 attributes:
   check_mode:
     support: full

@@ -29,6 +29,7 @@ author:
   - The Drawbridge authors (@drawbridge)
 extends_documentation_fragment:
   - drawbridge.docker.containers
+  - drawbridge.docker.containers.namespaces
   - drawbridge.docker.netfilter
   - drawbridge.docker.netfilter.transport
   - drawbridge.docker.netfilter.rules

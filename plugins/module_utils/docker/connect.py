@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 
 from ..netfilter.address import quoted
-from .engine import Engine, EngineError
+from .engine import EngineError, WholeEngine
 from .socket_client import SocketEngine, socket_path
 
 _REMOTE = re.compile(r"(tcp|http|https|ssh)://[^/]+")
 
 
-def connect(docker_host: str) -> Engine:
+def connect(docker_host: str) -> WholeEngine:
     """A client for a unix socket without libraries, the docker SDK for every other address.
 
     Asks nothing yet. Raises EngineError for what is no address of an engine: a typing error is not an engine that is down.

@@ -66,6 +66,10 @@ class Inspector(ABC):
         """``GET /containers/ID/json``. container_id: whole, as the engine gave it. Raises NoSuchContainer."""
 
 
+class WholeEngine(Engine, Inspector):
+    """A running engine that can be asked all of it."""
+
+
 def as_object(value: Any, asked: str) -> Dict[str, Any]:
     """The answer as a JSON object, or EngineError."""
     if not isinstance(value, dict):

@@ -13,14 +13,14 @@ import importlib
 import os
 from typing import Any, Dict, List, Optional
 
-from .engine import Engine, EngineError, EngineUnreachable, Inspector, NoSuchContainer, as_object, as_objects
+from .engine import EngineError, EngineUnreachable, NoSuchContainer, WholeEngine, as_object, as_objects
 
 TIMEOUT = 30
 
 MISSING = "install python3-docker (Debian, Ubuntu, Fedora) or docker (PyPI) for the Python that runs the task"
 
 
-class SdkEngine(Engine, Inspector):
+class SdkEngine(WholeEngine):
     """The engine that the SDK's client reaches.
 
     docker_host: ``unix://``, ``tcp://``, ``ssh://``. None: what the environment says (``DOCKER_HOST``), as for the

@@ -11,14 +11,18 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
 
-# Options of modules that choose containers, documented in the fragment containers.
-SELECTOR_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+# What an engine can answer; documented in the fragment containers.
+ENGINE_SELECTORS: Dict[str, Dict[str, Any]] = {
     "name": {"type": "str"},
     "id": {"type": "str"},
     "label": {"type": "list", "elements": "str"},
     "compose_project": {"type": "str"},
     "compose_service": {"type": "str"},
     "query": {"type": "str"},
+}
+# All options of modules that choose network namespaces, documented in the fragment's part namespaces too.
+SELECTOR_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    **ENGINE_SELECTORS,
     "pod": {"type": "str"},
     "pod_namespace": {"type": "str"},
     "cri_socket": {"type": "path"},

@@ -18,7 +18,7 @@ import socket
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from .engine import DEFAULT_HOST, Engine, EngineError, EngineUnreachable, Inspector, NoSuchContainer, as_object, as_objects
+from .engine import DEFAULT_HOST, EngineError, EngineUnreachable, NoSuchContainer, WholeEngine, as_object, as_objects
 
 TIMEOUT = 30.0
 MAX_HEAD = 64 * 1024
@@ -46,7 +46,7 @@ def socket_path(docker_host: str) -> Optional[str]:
     return docker_host[len("unix://"):] if docker_host.startswith("unix:///") else None
 
 
-class SocketEngine(Engine, Inspector):
+class SocketEngine(WholeEngine):
     """The engine behind a unix socket.
 
     Each question is one HTTP/1.0 request on a connection of its own, so an answer ends where the connection does. The

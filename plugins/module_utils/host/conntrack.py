@@ -22,7 +22,8 @@ _FLOW = re.compile(r"^ipv([46]) +\d+ (tcp|udp|sctp) +\d+ (?:\d+ )?([A-Z_]+ )?%s.
 class Flow(NamedTuple):
     """A flow as its first packet was sent, and as its replies are. Addresses are in their shortest spelling.
 
-    state: of TCP and SCTP, empty for others. answers_from, answers_from_port: the server, behind any translation.
+    state: of TCP and SCTP, empty for others. answers_from, answers_from_port: the server, behind any translation. answers_to,
+    answers_to_port: the client as the server sees it.
     """
 
     family: int
@@ -34,6 +35,8 @@ class Flow(NamedTuple):
     port: int
     answers_from: str
     answers_from_port: int
+    answers_to: str = ""
+    answers_to_port: int = 0
 
     @property
     def is_translated(self) -> bool:
@@ -60,9 +63,9 @@ def parse_flows(text: str) -> List[Flow]:
     return [
         Flow(
             int(family), protocol, state.strip(), _short(source), int(source_port), _short(destination), int(port),
-            _short(server), int(server_port),
+            _short(server), int(server_port), _short(client), int(client_port),
         )
-        for family, protocol, state, source, destination, source_port, port, server, _client, server_port, _client_port
+        for family, protocol, state, source, destination, source_port, port, server, client, server_port, client_port
         in _FLOW.findall(text)
     ]
 

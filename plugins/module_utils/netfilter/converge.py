@@ -59,17 +59,22 @@ class Outcome(NamedTuple):
 def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
     """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
     with locked(settings):
-        netfilter = Netfilter(system, settings.transport)
-        planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
-        live = planner.read()
-        plan = planner.plan(live)
-        files = boot_files(system)
-        written = files is not None and (plan.is_change or not files.are_in_step(live))
-        armed: Optional[Armed] = None
-        if (plan.is_change or written) and not settings.check_mode:
-            from ..boot.change import Change  # pylint: disable=import-outside-toplevel
+        return converge_locked(system, settings, wanted)
 
-            armed = Change(netfilter, planner, plan, live, files).make(settings.confirm_timeout)
+
+def converge_locked(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
+    """The same for a caller that holds the lock, and has more to do while it does."""
+    netfilter = Netfilter(system, settings.transport)
+    planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
+    live = planner.read()
+    plan = planner.plan(live)
+    files = boot_files(system)
+    written = files is not None and (plan.is_change or not files.are_in_step(live))
+    armed: Optional[Armed] = None
+    if (plan.is_change or written) and not settings.check_mode:
+        from ..boot.change import Change  # pylint: disable=import-outside-toplevel
+
+        armed = Change(netfilter, planner, plan, live, files).make(settings.confirm_timeout)
     return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings, written, armed)
 
 

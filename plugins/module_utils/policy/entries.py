@@ -56,7 +56,8 @@ def _entry(item: Any, path: str, protocols: Sequence[str]) -> Entry:
     protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", protocols)
     if "sources" not in given:
         raise DrawbridgeError("an entry needs sources", path, "sources: [any] lets everybody in")
-    target = Target(protocol, _entry_ports(given, protocol, path), _host_address(given, path))
+    address = parse_host_address(given["address"], path + ".address") if "address" in given else None
+    target = Target(protocol, _entry_ports(given, protocol, path), address)
     return Entry(target, parse_sources(given["sources"], path + ".sources"), path)
 
 
@@ -85,10 +86,8 @@ def parse_ports(value: Any, path: str) -> Ports:
     return Ports(first, last)
 
 
-def _host_address(given: Dict[str, Any], path: str) -> Optional[HostAddress]:
-    if "address" not in given:
-        return None
-    value, path = given["address"], path + ".address"
+def parse_host_address(value: Any, path: str) -> HostAddress:
+    """An address of the host; 0.0.0.0 and :: stand for all of their family."""
     if not isinstance(value, str):
         raise DrawbridgeError("expected an address of the host, got %s" % check.kind(value), path)
     network = parse_network(value, path)

@@ -90,10 +90,12 @@ class Rules:
     def permits(self, entries: Iterable[Entry], view: View) -> List[Line]:
         """A RETURN for each target and source of the entries."""
         return [
-            line
-            for entry in entries
-            for line in self._lines(view(entry.target), entry.sources, entry.path + ".sources", _FROM, "RETURN")
+            line for entry in entries for line in self.from_sources(view(entry.target), entry.sources, entry.path + ".sources", "RETURN")
         ]
+
+    def from_sources(self, targets: List[Match], sources: Sources, path: str, verdict: str) -> List[Line]:
+        """A line with this verdict for each of the matches and each source."""
+        return self._lines(targets, sources, path, _FROM, verdict)
 
     def toward(self, entries: Iterable[Entry], verdict: str) -> List[Line]:
         """A line for each service of the entries and what they have as sources, which is where packets go to."""

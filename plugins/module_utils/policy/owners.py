@@ -35,8 +35,9 @@ class MasqueradeOwner(NamedTuple):
     chain_priority: int
 
 
-# What the policy says comes before what a task of its own says.
-POLICY_EGRESS = EgressOwner("DB-USER-policy-EGRESS", "DB-HOST-policy", "DB-EGP-", 110)
-TASK_EGRESS = EgressOwner("DB-USER-egress", "DB-HOST-egress", "DB-EGT-", 120)
+# What the policy says comes before what a task of its own says. Both come before the ports that are opened by name (50), which
+# accept: opening one is no way past what a container may reach.
+POLICY_EGRESS = EgressOwner("DB-USER-policy-EGRESS", "DB-HOST-policy", "DB-EGP-", 30)
+TASK_EGRESS = EgressOwner("DB-USER-egress", "DB-HOST-egress", "DB-EGT-", 40)
 POLICY_MASQUERADE = MasqueradeOwner("drawbridge-policy", 98, "DB-POST-policy", 100)
 TASK_MASQUERADE = MasqueradeOwner("drawbridge-masquerade", 99, "DB-POST", 200)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the engine has to say about ports that are to be opened: which containers, where they are, and who has the ports."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+from ..docker.containers import EngineSource
+from ..docker.engine import WholeEngine
+from ..docker.state import NFTABLES, Network, parse_backend, parse_networks, parse_published
+from ..docker.target import RUNNING, Target
+from ..errors import DrawbridgeError
+from ..host.system import System
+from ..netfilter.address import quoted
+from ..netfilter.model import IPV4, IPV6
+from .endpoints import endpoints
+from .model import OpenPort, Opening
+from .taken import refuse_taken, refuse_twice
+
+_FORWARDS = {IPV4: "/proc/sys/net/ipv4/ip_forward", IPV6: "/proc/sys/net/ipv6/conf/all/forwarding"}
+_NAMED = {IPV4: "IPv4", IPV6: "IPv6"}
+_SHOWN = 5
+
+
+def openings(system: System, engine: WholeEngine, ports: Sequence[OpenPort]) -> List[Opening]:
+    """Where each of the ports leads. Raises DrawbridgeError, with the place in the user's data, where one cannot be opened."""
+    refuse_twice(ports)
+    info = engine.info()
+    if parse_backend(info).driver == NFTABLES:
+        raise DrawbridgeError(
+            "this engine uses its nftables backend, and drops what it did not publish itself whatever other rules accept",
+            ports[0].entry.path or None,
+            "publish the port with the container, and say in host_policy's published_ports who may reach it",
+        )
+    refuse_taken(system, ports, parse_published(engine.containers()))
+    networks = parse_networks(engine.networks(), info)
+    return [_opening(system, engine, port, networks) for port in ports]
+
+
+def _opening(system: System, engine: WholeEngine, port: OpenPort, networks: List[Network]) -> Opening:
+    container = _container(system, engine, port)
+    return Opening(port, container, () if container is None else endpoints(port, container, engine, networks))
+
+
+def _container(system: System, engine: WholeEngine, port: OpenPort) -> Optional[Target]:
+    """The one that runs; None where none does and that is no error."""
+    path = port.entry.path or None
+    found = EngineSource(system, engine, port.selector).find()
+    # One on the host's network has a process, and is refused by what it is.
+    there = [target for target in found if target.state == RUNNING]
+    if len(there) > 1:
+        names = ", ".join(quoted(target.name) for target in there[:_SHOWN])
+        raise DrawbridgeError("%d containers match, and a port leads to one: %s" % (len(there), names), path, "choose it by name")
+    if there:
+        return there[0]
+    if port.ignores_missing:
+        return None
+    if found:
+        states = ", ".join("%s is %s" % (quoted(target.name), target.state) for target in found[:_SHOWN])
+        raise DrawbridgeError("no container runs that matches: %s" % states, path, "missing: ignore makes that no error")
+    raise DrawbridgeError("no container matches", path, "missing: ignore makes that no error")
+
+
+def notes(system: System, opened: Sequence[Opening]) -> List[str]:
+    """What the user should know about ports that are open."""
+    found = []
+    for opening in opened:
+        families = {end.family for end in opening.ends}
+        where = opening.port.entry.path + ": " if opening.port.entry.path else ""
+        if opening.container is not None:
+            name = quoted(opening.container.name)
+            found += [
+                "%s%s is not opened for %s: container %s has no such address" % (where, opening.port.called, _NAMED[family], name)
+                for family in opening.port.families
+                if family not in families
+            ]
+        found += [
+            "%sthis host does not forward %s, so only itself reaches %s" % (where, _NAMED[family], opening.port.called)
+            for family in sorted(families)
+            if (system.read(_FORWARDS[family]) or "").strip() == "0"
+        ]
+    return found

@@ -25,6 +25,7 @@ _MIN_MAXELEM = 65536
 # Differences up to this share of a set are patched in; beyond it the set is filled anew and swapped.
 _PATCH_SHARE = 0.2
 _PATCH_ALWAYS = 64
+_PROMPT = "ipset> "
 _DESTROY_SECONDS = 5.0
 _DESTROY_POLL = 0.02
 
@@ -72,10 +73,10 @@ class Ipset:
         wanted = list(names)
         if not wanted:
             return {}
-        output = self.system.run([self._command(), "-"], "".join("save %s\n" % name for name in wanted))
+        output = self.system.run([self._command(), "-"], "".join("list %s\n" % name for name in wanted))
         if output.rc != 0:
-            raise DrawbridgeError("ipset save failed: %s" % output.stderr.strip())
-        return parse_entries(output.stdout.replace("ipset> ", ""))
+            raise DrawbridgeError("ipset list failed: %s" % output.stderr.strip())
+        return parse_entries(output.stdout)
 
     def with_entries(self, sets: Dict[str, LiveSet], names: Iterable[str]) -> Dict[str, LiveSet]:
         """The sets, with the entries of those named read from the kernel."""
@@ -182,15 +183,13 @@ def _live_set(name: str, type_name: str, header: str) -> LiveSet:
 
 
 def parse_entries(text: str) -> Dict[str, FrozenSet[str]]:
-    """``ipset save`` of several sets → entries by set. Works on whole texts: a set may hold a million lines."""
+    """``ipset list`` of several sets, a command each → entries by set. Works on whole texts: a set may hold a million lines."""
     sets: Dict[str, FrozenSet[str]] = {}
-    for block in ("\n" + text).split("\ncreate ")[1:]:
-        name = block.split(" ", 1)[0]
-        _header, _newline, body = block.partition("\n")
-        prefix = "add %s " % name
-        if body.startswith(prefix):
-            body = body[len(prefix):].rstrip("\n")
-        sets[name] = frozenset(body.split("\n" + prefix)) if body else frozenset()
+    for block in ("\n" + text).split("\n" + _PROMPT + "Name: ")[1:]:
+        header, _members, body = block.partition("\nMembers:\n")
+        # Behind the last set stands the prompt that waits for more.
+        body = (body[: -len(_PROMPT)] if body.endswith(_PROMPT) else body).rstrip("\n")
+        sets[header.partition("\n")[0]] = frozenset(body.split("\n")) if body else frozenset()
     return sets
 
 

@@ -83,9 +83,10 @@ def test_which_types_have_a_family(name, has):
 
 
 def test_entries_of_several_sets():
-    text = ("create a hash:net family inet\nadd a 10.0.0.0/8\nadd a 192.0.2.1\ncreate b hash:ip family inet6\n"
-            "create add hash:net\nadd add 1.2.3.4 comment \"x y\"\n")
-    assert parse_entries(text) == {"a": {"10.0.0.0/8", "192.0.2.1"}, "b": frozenset(), "add": {'1.2.3.4 comment "x y"'}}
+    header = "Type: hash:net\nRevision: 7\nHeader: family inet\nNumber of entries: 1\nMembers:\n"
+    text = ("ipset> Name: a\n" + header + "10.0.0.0/8\n192.0.2.1\nipset> Name: b\n" + header
+            + "ipset> Name: add\n" + header + '1.2.3.4 comment "ipset> Name: y"\nipset> ')
+    assert parse_entries(text) == {"a": {"10.0.0.0/8", "192.0.2.1"}, "b": frozenset(), "add": {'1.2.3.4 comment "ipset> Name: y"'}}
     assert parse_entries("") == {}
 
 

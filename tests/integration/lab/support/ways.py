@@ -38,6 +38,11 @@ Expectation = expected.Expectation
 Cells = Mapping[str, Sequence[table.Cell]]
 
 
+def commands_of(way: str) -> Sequence[str]:
+    """The rules of others that make packets go this way."""
+    return _RULES.get(way, ())
+
+
 def on_all(hosts: Sequence[Host], job: Callable[[Host], Any]) -> dict[str, Any]:
     """Do something on all hosts at once → what came of it, by host."""
     with ThreadPoolExecutor() as pool:

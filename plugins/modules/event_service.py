@@ -34,6 +34,18 @@ options:
     description: Address of the engine that is followed, a unix socket. Records about containers of another engine are left alone.
     type: str
     default: unix:///var/run/docker.sock
+  closed_until_ready:
+    description:
+      - Whether a container is closed from its start until its rules are in. A table of nftables drops all that goes through ports of bridges
+        whose name begins with C(veth), but for those that the service has found ready; it finds those of containers that no record is for
+        ready at once, and those on bridges that are not Docker's within a second.
+      - While the service does not run, containers that run go on, and those that start stay closed. A unit of its own loads the table at
+        boot, before Docker starts. Where records choose by a query and C(jmespath) is missing, all that start stay closed.
+      - Containers on the host's network, on macvlan, ipvlan and overlay networks have no such ports, and one that joins another
+        container's namespace finds that one's ready.
+      - Needs C(nft).
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -89,7 +101,7 @@ def keep_service(task: Task) -> Result:
     if task.params["state"] == "absent":
         changes, extra = installation.present(), installation.folders()
     else:
-        changes = installation.missing(task.params["docker_host"])
+        changes = installation.missing(task.params["docker_host"], task.params["closed_until_ready"])
         extra = [] if not changes and installation.is_complete else [UNIT]
     if (changes or extra) and not task.check_mode:
         if task.params["state"] == "absent":
@@ -105,6 +117,7 @@ def main() -> None:
         {
             **ENGINE_ARGUMENTS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "closed_until_ready": {"type": "bool", "default": False},
         },
         keep_service,
     )

@@ -17,16 +17,21 @@ from ..host import files, unit
 from ..host.folder import Folder
 from ..host.system import System
 from ..netfilter.address import quoted
+from ..netfilter.nft_table import Nft
 from ..netfilter.transport import words_of
 from . import program
 from .archive import archive
+from .gate import no_table_text, table_text
 from .records import FOLDER
 
 LIBRARY = "/usr/local/lib/drawbridge"
 PROGRAM = LIBRARY + "/events.pyz"
 UNIT = "drawbridge-events.service"
-UNIT_FILE = os.path.join(unit.FOLDER, UNIT)
-PATHS = (PROGRAM, UNIT_FILE)
+CLOSED_UNIT = "drawbridge-closed.service"
+TABLE = LIBRARY + "/closed.nft"
+UNIT_FILE, CLOSED_FILE = (os.path.join(unit.FOLDER, name) for name in (UNIT, CLOSED_UNIT))
+PATHS = (PROGRAM, TABLE, UNIT_FILE, CLOSED_FILE)
+CLOSED = " --closed-until-ready"
 # It becomes a word of a unit's command line.
 _SOCKET = re.compile(r"unix://(?:/[A-Za-z0-9_.-]+)+")
 
@@ -39,7 +44,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-ExecStart={python} -I {program} --docker-host {docker_host}
+ExecStart={python} -I {program} --docker-host {docker_host}{options}
 Restart=always
 RestartSec=1
 WatchdogSec=180
@@ -69,6 +74,22 @@ SystemCallArchitectures=native
 WantedBy=multi-user.target
 """
 
+# At boot containers start before the service does. Behind those that flush nftables.
+_CLOSED_UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
+[Unit]
+Description=Drawbridge: containers are closed until their rules are in
+Before=docker.service
+After=nftables.service netfilter-persistent.service ufw.service firewalld.service iptables.service ip6tables.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={nft} -f {table}
+
+[Install]
+WantedBy=docker.service
+"""
+
 
 class Change(NamedTuple):
     """A file that is not as it shall be; None where there is none, or shall be none."""
@@ -94,9 +115,14 @@ class Installation:
         self._system = system
         self._folders = (Folder(LIBRARY), Folder(FOLDER))
 
-    def missing(self, docker_host: str) -> List[Change]:
-        """What has to be written so that the service is there and follows this engine."""
-        return _changes(wanted_files(docker_host))
+    def missing(self, docker_host: str, closed: bool) -> List[Change]:
+        """What has to be written, or removed, so that the service is there and follows this engine. closed: until they are ready, containers
+        are."""
+        wanted: Dict[str, Optional[bytes]] = dict.fromkeys(PATHS)
+        wanted.update(service_files(docker_host, CLOSED if closed else ""))
+        if closed:
+            wanted.update(gate_files(self._system.require("nft", "nftables")))
+        return _changes(wanted)
 
     def present(self) -> List[Change]:
         """What of it is there."""
@@ -109,7 +135,7 @@ class Installation:
     @property
     def is_complete(self) -> bool:
         """Whether it has its folders, runs, and will at the next boot."""
-        running = self._says("is-active") == "active" and self._says("is-enabled") == "enabled"
+        running = self._says("is-active", UNIT) == "active" and self._says("is-enabled", UNIT) == "enabled"
         return running and len(self.folders()) == len(self._folders)
 
     def install(self, changes: List[Change]) -> None:
@@ -119,23 +145,36 @@ class Installation:
         for folder in self._folders:
             folder.make()
         for change in changes:
-            files.replace(change.path, change.after or b"", 0o600 if change.path == PROGRAM else 0o644)
+            if change.after is None:
+                self._remove(change.path)
+            else:
+                files.replace(change.path, change.after, 0o600 if change.path == PROGRAM else 0o644)
         self._must("daemon-reload")
         self._must("reenable", UNIT)
+        if any(change.path == CLOSED_FILE and change.after is not None for change in changes):
+            # Not started: the service makes the table, with those in it that are ready.
+            self._must("reenable", CLOSED_UNIT)
         self._must("restart" if changes else "start", UNIT)
+
+    def _remove(self, path: str) -> None:
+        if path == CLOSED_FILE:
+            self._says("disable", "--now", CLOSED_UNIT)
+            Nft(self._system).load(no_table_text())
+        files.remove(path)
 
     def remove(self) -> None:
         """Take all of it away, the records too. Rules that are in containers stay until these end."""
-        self._says("disable", "--now")
+        self._says("disable", "--now", UNIT)
         for path in PATHS:
-            files.remove(path)
+            if os.path.lexists(path):
+                self._remove(path)
         for folder in self._folders:
             folder.discard()
         self._must("daemon-reload")
-        self._says("reset-failed")
+        self._says("reset-failed", UNIT)
 
     def _says(self, *words: str) -> str:
-        return self._system.run([self._program(), *words, UNIT]).stdout.strip()
+        return self._system.run([self._program(), *words]).stdout.strip()
 
     def _must(self, *words: str) -> None:
         output = self._system.run([self._program(), *words])
@@ -146,14 +185,19 @@ class Installation:
         return self._system.require("systemctl", "systemd")
 
 
-def wanted_files(docker_host: str) -> Dict[str, Optional[bytes]]:
-    """Every file by path. Raises DrawbridgeError for an engine that cannot be followed."""
+def service_files(docker_host: str, options: str) -> Dict[str, bytes]:
+    """The service's files by path. Raises DrawbridgeError for an engine that cannot be followed."""
     if not _SOCKET.fullmatch(docker_host):
         raise DrawbridgeError(
             "%s is not a unix socket on this host" % quoted(docker_host), "docker_host", "the service follows an engine whose containers are here"
         )
-    text = _UNIT.format(python=sys.executable, program=PROGRAM, docker_host=docker_host)
+    text = _UNIT.format(python=sys.executable, program=PROGRAM, docker_host=docker_host, options=options)
     return {PROGRAM: archive(program.__name__.partition(".module_utils.")[2]), UNIT_FILE: text.encode("utf-8")}
+
+
+def gate_files(nft: str) -> Dict[str, bytes]:
+    """What closes containers at boot, by path."""
+    return {TABLE: table_text().encode("utf-8"), CLOSED_FILE: _CLOSED_UNIT.format(nft=nft, table=TABLE).encode("utf-8")}
 
 
 def _changes(wanted: Mapping[str, Optional[bytes]]) -> List[Change]:

@@ -13,6 +13,7 @@ from typing import Any, List
 
 from ..docker.engine import DEFAULT_HOST
 from ..host.system import System
+from .gate import Gate
 from .journal import INFO, notify, tell
 from .pending import Pending
 from .records import Records
@@ -23,9 +24,10 @@ def main(arguments: List[str]) -> None:
     """Follow an engine until the process is told to end."""
     parser = argparse.ArgumentParser(prog="drawbridge-events", description="Puts Drawbridge's rules into containers that start.")
     parser.add_argument("--docker-host", default=DEFAULT_HOST, help="address of the engine, a unix socket")
+    parser.add_argument("--closed-until-ready", action="store_true", help="drop what containers send and get until their rules are in")
     given = parser.parse_args(arguments)
-    pending = Pending()
-    service = Service(System(), given.docker_host, Records())
+    system, pending = System(), Pending()
+    service = Service(system, given.docker_host, Records(), Gate(system) if given.closed_until_ready else None)
 
     def stop(_signal: int, _frame: Any) -> None:
         pending.stop()
@@ -35,6 +37,7 @@ def main(arguments: List[str]) -> None:
     signal.signal(signal.SIGTERM, stop)
     start_listening(given.docker_host, pending)
     tell(INFO, "following the engine at %s" % given.docker_host)
+    service.turn(pending)
     notify("READY=1")
     while not pending.is_stopped:
         notify("WATCHDOG=1")

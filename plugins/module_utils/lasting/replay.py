@@ -7,25 +7,24 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Set
+from typing import Collection, List, NamedTuple, Sequence, Set
 
-from ..docker.engine import Inspector
+from ..docker.engine import Inspector, NoSuchContainer
 from ..docker.select import select
 from ..docker.socket_client import socket_path
 from ..docker.target import HOST_NETWORK
 from ..errors import DrawbridgeError
+from ..host.lock import HostLock
 from ..host.system import System
 from ..task import Result, Task
 from .jobs import JOBS
 from .journal import ERROR, INFO, WARNING, tell
 from .memory import Forgotten, StillAsked, selector_of
 from .records import Record, Records
-from .some_of import SomeOf
+from .some_of import Listed, SomeOf
 
 # Another run's change may wait for its confirmation meanwhile.
 LOCK_SECONDS = 30
-
-Listed = List[Dict[str, Any]]
 
 
 class Choice(NamedTuple):
@@ -100,6 +99,18 @@ class Replay:
                 tell(ERROR, "%s: %s" % (_title(record), error))
                 done = False
         return done
+
+    def prune(self, records: Sequence[Record]) -> None:
+        """Forget what is about a container that was removed: nobody gets its id again."""
+        for record in records:
+            identity = record.arguments.get("id")
+            try:
+                if identity is not None:
+                    self._engine.inspect(str(identity))
+            except NoSuchContainer:
+                with HostLock(LOCK_SECONDS):
+                    self._records.remove(record.module, record.name)
+                tell(INFO, "%s: forgotten with its container" % _title(record))
 
     def _job(self, record: Record, engine: Inspector) -> Result:
         arguments = dict(record.arguments, missing="ignore", lock_timeout=LOCK_SECONDS)

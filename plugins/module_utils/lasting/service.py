@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, Callable, Set
+from typing import Any, Callable, List, Optional, Set
 
 from ..docker.engine import EngineUnreachable
 from ..docker.events import events
@@ -25,16 +25,20 @@ from ..netfilter.converge import Settings
 from ..netfilter.converge_set import converge_sets
 from ..policy.followed import FollowedSets
 from ..policy.host import HostFacts
-from .journal import ERROR, INFO, WARNING, tell
+from .gate import Gate
+from .journal import ERROR, INFO, WARNING, notify, tell
 from .pending import Pending, Todo
 from .records import Records
-from .replay import LOCK_SECONDS, Replay, names_pods
+from .replay import LOCK_SECONDS, Choice, Replay, names_pods
+from .some_of import Listed
 
 # An event may get lost, and of pods there are none.
 PASS_SECONDS = 600.0
 PODS_SECONDS = 30.0
 # How soon a record that came since the last pass is noticed.
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+# How soon it is noticed that somebody flushed nftables.
+GATE_SECONDS = 15.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
@@ -61,13 +65,16 @@ def listen(docker_host: str, pending: Pending, sleep: Callable[[float], None] = 
 class Service:
     """The worker."""
 
-    def __init__(self, system: System, docker_host: str, records: Records) -> None:
+    def __init__(self, system: System, docker_host: str, records: Records, gate: Optional[Gate]) -> None:
+        """gate: what keeps containers closed until they are ready; None where nothing does."""
         self._system = system
+        self._gate = gate
         self._docker_host = docker_host
         self._records = records
         self._connect()
         self._retry = FIRST_RETRY
         self._due = 0.0
+        self._checked = 0.0
         self._seen: object = None
 
     def _connect(self) -> None:
@@ -78,20 +85,30 @@ class Service:
     def turn(self, pending: Pending) -> None:
         """Wait for something to do, for LOOK_SECONDS at most, and do it."""
         todo = pending.take(max(0.0, min(LOOK_SECONDS, self._due - time.monotonic())))
-        if time.monotonic() >= self._due or self._records.stamp != self._seen:
-            todo = Todo(True, {})
-        if todo is None:
-            return
-        self._seen = self._records.stamp
+        done = False
         try:
-            done = self._pass(todo)
+            if self._is_whole_due(todo):
+                todo = Todo(True, {})
+            if todo is not None:
+                self._seen = self._records.stamp
+                done = self._pass(todo)
+            if self._gate:
+                self._gate.open_others(self._engine)
         except EngineUnreachable:
             # The listener knows, and says so.
-            done = False
+            pass
         except DrawbridgeError as error:
             tell(ERROR, str(error))
-            done = False
-        self._plan(todo, done)
+        if todo is not None:
+            self._plan(todo, done)
+
+    def _is_whole_due(self, todo: Optional[Todo]) -> bool:
+        now = time.monotonic()
+        if self._gate and (todo is not None or now >= self._checked + GATE_SECONDS):
+            self._checked = now
+            if not self._gate.is_there:
+                return True
+        return now >= self._due or self._records.stamp != self._seen
 
     def _plan(self, todo: Todo, done: bool) -> None:
         """When everything is looked at next."""
@@ -112,18 +129,35 @@ class Service:
         failed: Set[str] = set()
         sure = True
         if todo.everything or todo.containers:
-            listed = self._engine.all_containers()
+            listed = self._engine.containers()
             ids = {str(item.get("Id")) for item in listed}
             if not todo.everything:
                 ids &= set(todo.containers)
             choices = self._replay.choose(records, listed, ids)
             sure = all(choice.sure for choice in choices)
-            for choice in choices:
-                failed |= self._replay.put(choice, listed)
+            failed = self._put(choices, listed, ids if sure else set())
         if todo.everything:
+            self._replay.prune(records)
             sure = self._replay.pods(records) and sure
         self._follow_sets()
         return sure and not failed
+
+    def _put(self, choices: List[Choice], listed: Listed, opened: Set[str]) -> Set[str]:
+        """Put the records in → the ids of those that did not get all of it. opened: of whom it is known what they shall have."""
+        named: Set[str] = set().union(*(choice.ids for choice in choices))
+        failed: Set[str] = set()
+        # A gate that is new closes those as well that have their rules already: it comes with all who may pass.
+        early = opened - named if self._gate and self._gate.is_known else set()
+        self._open(listed, early)
+        for choice in choices:
+            notify("WATCHDOG=1")
+            failed |= self._replay.put(choice, listed)
+        self._open(listed, opened - early - failed)
+        return failed
+
+    def _open(self, listed: Listed, ids: Set[str]) -> None:
+        if self._gate and ids:
+            self._gate.open(self._engine, listed, ids)
 
     def _follow_sets(self) -> None:
         settings = Settings("auto", LOCK_SECONDS, False)

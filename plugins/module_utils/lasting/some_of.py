@@ -11,10 +11,13 @@ from typing import Any, Collection, Dict, List
 from ..docker.engine import Inspector
 
 
+Listed = List[Dict[str, Any]]
+
+
 class SomeOf(Inspector):
     """Those of ``listed``, the engine's list, that have one of these ids."""
 
-    def __init__(self, engine: Inspector, listed: List[Dict[str, Any]], ids: Collection[str]) -> None:
+    def __init__(self, engine: Inspector, listed: Listed, ids: Collection[str]) -> None:
         self._engine = engine
         self._listed = [item for item in listed if item.get("Id") in ids]
 

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which interfaces of this namespace are the near ends of veth pairs into another one. The kernel is asked over netlink."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from ..errors import DrawbridgeError
+
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_RTM_GETLINK, _RTM_GETNSID = 18, 90
+_REQUEST, _DUMP = 0x1, 0x300
+_IFLA_IFNAME, _IFLA_LINK_NETNSID = 3, 37
+_NETNSA_NSID, _NETNSA_FD = 1, 3
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_LINK_HEAD = 16
+_ROOM = 256 * 1024
+
+
+def ends_into(netns: int) -> List[str]:
+    """The names of interfaces whose other end is in the namespace that is open as ``netns``."""
+    # The list makes the kernel number the namespaces that are in it.
+    found = [(attributes.get(_IFLA_IFNAME), attributes.get(_IFLA_LINK_NETNSID)) for attributes in _links()]
+    number = _number(netns)
+    if number is None:
+        return []
+    return [name.rstrip(b"\0").decode("utf-8", "surrogateescape") for name, other in found if name and other == number]
+
+
+def _links() -> List[Dict[int, bytes]]:
+    answers = _ask(_RTM_GETLINK, _REQUEST | _DUMP, bytes(_LINK_HEAD))
+    return [dict(_attributes(answer[_LINK_HEAD:])) for answer in answers]
+
+
+def _number(netns: int) -> Optional[bytes]:
+    """The number by which links of this namespace name that one; None where none does."""
+    attribute = _ATTRIBUTE.pack(8, _NETNSA_FD) + struct.pack("=i", netns)
+    for answer in _ask(_RTM_GETNSID, _REQUEST, bytes(4) + attribute):
+        number = dict(_attributes(answer[4:])).get(_NETNSA_NSID)
+        if number is not None and struct.unpack("=i", number)[0] >= 0:
+            return number
+    return None
+
+
+def _ask(kind: int, flags: int, payload: bytes) -> List[bytes]:
+    """One request → the payloads of its answers."""
+    answers: List[bytes] = []
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
+            kernel.sendto(_HEADER.pack(_HEADER.size + len(payload), kind, flags, 1, 0) + payload, (0, 0))
+            while True:
+                for answer_kind, body in _messages(kernel.recv(_ROOM)):
+                    if answer_kind == _NLMSG_DONE:
+                        return answers
+                    if answer_kind == _NLMSG_ERROR:
+                        code = -struct.unpack_from("=i", body)[0]
+                        raise OSError(code, os.strerror(code))
+                    answers.append(body)
+                if not flags & _DUMP & ~_REQUEST:
+                    return answers
+    except OSError as error:
+        raise DrawbridgeError("the kernel does not tell its interfaces: %s" % error) from None
+
+
+def _messages(data: bytes) -> Iterator[Tuple[int, bytes]]:
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, kind, _flags, _sequence, _port = _HEADER.unpack_from(data, at)
+        yield kind, data[at + _HEADER.size : at + length]
+        at += (max(length, _HEADER.size) + 3) & ~3
+
+
+def _attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
+    at = 0
+    while at + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
+        # The two highest bits are flags.
+        yield kind & 0x3FFF, data[at + _ATTRIBUTE.size : at + length]
+        at += (max(length, _ATTRIBUTE.size) + 3) & ~3

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Closed until ready: what a container sends and gets at its port of a bridge is dropped until its rules are in.
+
+A table of nftables in the family of bridges, with a set of the ports that are ready. A port's name is new at each start of a container, so
+one that was ready says nothing about the next.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Collection, Dict, FrozenSet, List, Optional
+
+from ..docker.engine import Engine, Inspector
+from ..docker.select import every_container
+from ..docker.state import parse_networks
+from ..docker.target import Gone, held
+from ..host.links import ends_into
+from ..host.system import System
+from ..netfilter.nft_table import Nft
+from .some_of import Listed, SomeOf
+
+TABLE = "drawbridge-closed"
+# In a swarm, one of its ports is the swarm's own and no container's.
+_NOT_CLOSED = "docker_gwbridge"
+_INTERFACES = "/sys/class/net"
+_PORT = re.compile(r"veth[A-Za-z0-9_.-]{1,11}")
+_QUOTED = re.compile(r'"(veth[^"\s]*)"')
+_TEXT = """table bridge {table} {{
+	set ready {{
+		type ifname
+{elements}	}}
+	chain from-containers {{
+		type filter hook prerouting priority -300; policy accept;
+		iifname "veth*" iifname != @ready counter drop
+	}}
+	chain to-containers {{
+		type filter hook postrouting priority -300; policy accept;
+		oifname "veth*" oifname != @ready counter drop
+	}}
+}}
+"""
+
+
+def table_text(ready: Collection[str] = ()) -> str:
+    """``nft -f`` input that makes the table anew."""
+    elements = "\t\telements = { %s }\n" % _listed(ready) if ready else ""
+    return no_table_text() + _TEXT.format(table=TABLE, elements=elements)
+
+
+def no_table_text() -> str:
+    """``nft -f`` input that removes it, wherever it is or not."""
+    return "add table bridge {0}\ndelete table bridge {0}\n".format(TABLE)
+
+
+class Gate:
+    """The table on this host."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._nft = Nft(system)
+        self._ready: Optional[FrozenSet[str]] = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the kernel has it; somebody may have flushed nftables."""
+        self._ready = self._read()
+        return self._ready is not None
+
+    @property
+    def is_known(self) -> bool:
+        """What ``is_there`` said last."""
+        return self._ready is not None
+
+    def open(self, inspector: Inspector, listed: Listed, ids: Collection[str]) -> None:
+        """Containers whose rules are in: their ports are ready from now on."""
+        ports: List[str] = []
+        for target in every_container(self._system, SomeOf(inspector, listed, ids)):
+            if target.reason is not None:
+                continue
+            try:
+                with held(self._system, target) as netns:
+                    ports += ends_into(netns)
+            except Gone:
+                continue
+        self._add(ports)
+
+    def open_others(self, engine: Engine) -> None:
+        """Ports of bridges that are not Docker's are not ours to close."""
+        ports = {name: bridge for name, bridge in _bridge_ports().items() if name not in (self._ready or ())}
+        if not ports:
+            return
+        # Asked after the ports were looked up: an engine has a network before its bridge has a port.
+        docker = {network.bridge for network in parse_networks(engine.networks(), {})} - {_NOT_CLOSED}
+        self._add([name for name, bridge in ports.items() if bridge not in docker])
+
+    def _add(self, ports: Collection[str]) -> None:
+        held = self._read()
+        if held is None:
+            self._nft.load(table_text(ports))
+        else:
+            gone = held.difference(self._system.interfaces())
+            added = set(ports) - held
+            text = "".join(
+                "%s element bridge %s ready { %s }\n" % (verb, TABLE, _listed(names))
+                for verb, names in (("add", added), ("delete", gone))
+                if names
+            )
+            if text:
+                self._nft.load(text)
+        self._ready = self._read()
+
+    def _read(self) -> Optional[FrozenSet[str]]:
+        """The ports that are ready; None where there is no table."""
+        output = self._system.run([self._system.require("nft", "nftables"), "list", "set", "bridge", TABLE, "ready"])
+        return frozenset(_QUOTED.findall(output.stdout)) if output.rc == 0 else None
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join('"%s"' % name for name in sorted(names) if _PORT.fullmatch(name))
+
+
+def _bridge_ports() -> Dict[str, str]:
+    """Ports whose names are like those of containers, and the bridge that each is on."""
+    found: Dict[str, str] = {}
+    for name in os.listdir(_INTERFACES):
+        if _PORT.fullmatch(name):
+            try:
+                found[name] = os.path.basename(os.readlink("%s/%s/master" % (_INTERFACES, name)))
+            except OSError:
+                # On no bridge, or gone.
+                continue
+    return found

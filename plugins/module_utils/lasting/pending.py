@@ -7,19 +7,28 @@
 from __future__ import annotations
 
 import threading
-from typing import Dict, NamedTuple, Optional
+from typing import FrozenSet, NamedTuple, Optional
 
-from ..docker.events import CONTAINER, UNKNOWN, Event
+from ..docker.events import CONTAINER, NETWORK, UNKNOWN, Event
 
 MAX_CONTAINERS = 256
 
 
 class Todo(NamedTuple):
-    """everything: a whole pass. containers: those that started, or joined a network, and when. ``everything`` has no containers, and
-    with neither something of the host's networks and ports has changed."""
+    """everything: a whole pass; then there are no containers. containers: the ids of those that started, or joined a network.
+    soon, later: whether ports or networks came, or went, by which the host's part is not up to date."""
 
     everything: bool
-    containers: Dict[str, float]
+    containers: FrozenSet[str]
+    soon: bool
+    later: bool
+
+
+EVERYTHING = Todo(True, frozenset(), True, False)
+_NOTHING = Todo(False, frozenset(), False, False)
+_STARTS = (CONTAINER, "start"), (CONTAINER, "rename")
+_JOINS = (NETWORK, "connect")
+_COMES = (*_STARTS, (NETWORK, "create"))
 
 
 class Pending:
@@ -27,26 +36,14 @@ class Pending:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._everything = False
-        self._any = False
-        self._containers: Dict[str, float] = {}
+        self._todo = _NOTHING
         self._stopped = False
         self.is_waiting = False
 
     def note(self, event: Event) -> None:
         """Something happened."""
         with self._changed:
-            self._any = True
-            starts = event.action in ("start", "rename") if event.kind == CONTAINER else event.action == "connect"
-            if event == UNKNOWN:
-                self._everything = True
-            elif starts and event.container:
-                self._containers.setdefault(event.container, event.at)
-            elif event.kind == CONTAINER:
-                self._containers.pop(event.container, None)
-            if self._everything or len(self._containers) > MAX_CONTAINERS:
-                self._everything = True
-                self._containers.clear()
+            self._todo = _after(self._todo, event)
             self._changed.notify()
 
     def stop(self) -> None:
@@ -60,12 +57,23 @@ class Pending:
     def take(self, seconds: float) -> Optional[Todo]:
         """What there is to do, all of it; None where nothing has happened for so long."""
         with self._changed:
-            if not self._any:
+            if self._todo == _NOTHING:
                 self.is_waiting = True
                 self._changed.wait(seconds)
                 self.is_waiting = False
-            if not self._any:
-                return None
-            found = Todo(self._everything, self._containers)
-            self._everything, self._any, self._containers = False, False, {}
-            return found
+            found, self._todo = self._todo, _NOTHING
+            return None if found == _NOTHING else found
+
+
+def _after(todo: Todo, event: Event) -> Todo:
+    """What is to be done once this has happened too."""
+    what = (event.kind, event.action)
+    containers = todo.containers
+    if event.container and (what in _STARTS or what == _JOINS):
+        containers |= {event.container}
+    elif event.kind == CONTAINER:
+        containers -= {event.container}
+    if event == UNKNOWN or todo.everything or len(containers) > MAX_CONTAINERS:
+        return EVERYTHING
+    # One that joins a network has most often not started yet; the host's part changes when it does.
+    return Todo(False, containers, todo.soon or what in _COMES, todo.later or what not in (*_COMES, _JOINS))

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import os
-from typing import Collection, List, NamedTuple, Sequence, Set
+from typing import Callable, Collection, List, NamedTuple, Sequence, Set
 
-from ..docker.engine import Inspector, NoSuchContainer
+from ..docker.engine import Inspector, NoSuchContainer, WholeEngine
 from ..docker.select import select
 from ..docker.socket_client import socket_path
 from ..docker.target import HOST_NETWORK
@@ -17,8 +17,8 @@ from ..errors import DrawbridgeError
 from ..host.lock import HostLock
 from ..host.system import System
 from ..task import Result, Task
-from .jobs import JOBS
-from .journal import ERROR, INFO, WARNING, tell
+from .jobs import IN_CONTAINERS, ON_THE_HOST
+from .journal import ERROR, INFO, WARNING, notify, tell
 from .memory import Forgotten, StillAsked, selector_of
 from .records import Record, Records
 from .some_of import Listed, SomeOf
@@ -38,7 +38,7 @@ class Choice(NamedTuple):
 class Replay:
     """engine: a client of the engine at ``docker_host``."""
 
-    def __init__(self, system: System, engine: Inspector, docker_host: str, records: Records) -> None:
+    def __init__(self, system: System, engine: WholeEngine, docker_host: str, records: Records) -> None:
         self._system = system
         self._engine = engine
         self._address = _place(docker_host)
@@ -49,12 +49,13 @@ class Replay:
         return [
             record
             for record in self._records.all()
-            if record.module in JOBS and _place(str(record.arguments.get("docker_host"))) == self._address
+            if record.module in (*IN_CONTAINERS, *ON_THE_HOST) and _place(str(record.arguments.get("docker_host"))) == self._address
         ]
 
     def choose(self, records: Sequence[Record], listed: Listed, ids: Collection[str]) -> List[Choice]:
         """What each record chooses among those of the listed containers that have one of these ids."""
-        return [choice for record in records for choice in [self._choose(record, listed, ids)] if choice.ids or not choice.sure]
+        found = [self._choose(record, listed, ids) for record in records if record.module in IN_CONTAINERS]
+        return [choice for choice in found if choice.ids or not choice.sure]
 
     def _choose(self, record: Record, listed: Listed, ids: Collection[str]) -> Choice:
         try:
@@ -90,11 +91,26 @@ class Replay:
 
     def pods(self, records: Sequence[Record]) -> bool:
         """Do again what is asked for pods, of which no engine tells anything → whether all of it was done."""
+        return self._all_done(
+            [record for record in records if record.module in IN_CONTAINERS and names_pods([record])],
+            lambda record: self._job(record, SomeOf(self._engine, [], ())),
+        )
+
+    def on_the_host(self, records: Sequence[Record]) -> bool:
+        """Do again what is asked for on the host → whether all of it was done."""
+        return self._all_done(
+            [record for record in records if record.module in ON_THE_HOST],
+            lambda record: ON_THE_HOST[record.module](
+                self._task(record), lambda _address: self._engine, StillAsked(self._records, record)
+            ),
+        )
+
+    def _all_done(self, records: Sequence[Record], job: Callable[[Record], Result]) -> bool:
         done = True
         for record in records:
+            notify("WATCHDOG=1")
             try:
-                if selector_of(record.arguments).pod is not None:
-                    done = not _told(record, self._job(record, SomeOf(self._engine, [], ()))) and done
+                done = not _told(record, job(record)) and done
             except DrawbridgeError as error:
                 tell(ERROR, "%s: %s" % (_title(record), error))
                 done = False
@@ -113,8 +129,10 @@ class Replay:
                 tell(INFO, "%s: forgotten with its container" % _title(record))
 
     def _job(self, record: Record, engine: Inspector) -> Result:
-        arguments = dict(record.arguments, missing="ignore", lock_timeout=LOCK_SECONDS)
-        return JOBS[record.module](Task(arguments, False, self._system), lambda _address: engine, StillAsked(self._records, record))
+        return IN_CONTAINERS[record.module](self._task(record), lambda _address: engine, StillAsked(self._records, record))
+
+    def _task(self, record: Record) -> Task:
+        return Task(dict(record.arguments, missing="ignore", lock_timeout=LOCK_SECONDS), False, self._system)
 
 
 def names_pods(records: Sequence[Record]) -> bool:
@@ -131,7 +149,9 @@ def _told(record: Record, result: Result) -> Set[str]:
             failed.add(str(entry["id"]))
             tell(ERROR, "%s: not put into %s: %s" % (_title(record), name, entry["reason"]))
         elif entry["changed"]:
-            tell(INFO, "%s: put into %s" % (_title(record), name))
+            tell(INFO, "%s: put in for %s" % (_title(record), name))
+    if result.values["changed"] and not result.values["containers"]:
+        tell(INFO, "%s: taken away, there is no such container" % _title(record))
     return failed
 
 

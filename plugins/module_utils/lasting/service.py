@@ -27,7 +27,7 @@ from ..policy.followed import FollowedSets
 from ..policy.host import HostFacts
 from .gate import Gate
 from .journal import ERROR, INFO, WARNING, notify, tell
-from .pending import Pending, Todo
+from .pending import EVERYTHING, Pending, Todo
 from .records import Records
 from .replay import LOCK_SECONDS, Choice, Replay, names_pods
 from .some_of import Listed
@@ -37,6 +37,9 @@ PASS_SECONDS = 600.0
 PODS_SECONDS = 30.0
 # How soon a record that came since the last pass is noticed.
 LOOK_SECONDS = 1.0
+# What has gone may come again at once, and is in nobody's way until then.
+LATER_SECONDS = 0.5
+NEVER = float("inf")
 # How soon it is noticed that somebody flushed nftables.
 GATE_SECONDS = 15.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
@@ -74,6 +77,7 @@ class Service:
         self._connect()
         self._retry = FIRST_RETRY
         self._due = 0.0
+        self._host_due = NEVER
         self._checked = 0.0
         self._seen: object = None
 
@@ -84,23 +88,18 @@ class Service:
 
     def turn(self, pending: Pending) -> None:
         """Wait for something to do, for LOOK_SECONDS at most, and do it."""
-        todo = pending.take(max(0.0, min(LOOK_SECONDS, self._due - time.monotonic())))
+        todo = pending.take(max(0.0, min(LOOK_SECONDS, min(self._due, self._host_due) - time.monotonic())))
         done = False
         try:
             if self._is_whole_due(todo):
-                todo = Todo(True, {})
-            if todo is not None:
-                self._seen = self._records.stamp
-                done = self._pass(todo)
-            if self._gate:
-                self._gate.open_others(self._engine)
+                todo = EVERYTHING
+            done = self._do(todo)
         except EngineUnreachable:
             # The listener knows, and says so.
             pass
         except DrawbridgeError as error:
             tell(ERROR, str(error))
-        if todo is not None:
-            self._plan(todo, done)
+        self._plan(todo, done)
 
     def _is_whole_due(self, todo: Optional[Todo]) -> bool:
         now = time.monotonic()
@@ -110,60 +109,82 @@ class Service:
                 return True
         return now >= self._due or self._records.stamp != self._seen
 
-    def _plan(self, todo: Todo, done: bool) -> None:
+    def _plan(self, todo: Optional[Todo], done: bool) -> None:
         """When everything is looked at next."""
+        whole = todo is not None and todo.everything
         if not done:
             again = time.monotonic() + self._retry
-            self._due = again if todo.everything else min(self._due, again)
+            self._due = again if whole else min(self._due, again)
             self._retry = min(self._retry * 2, LONGEST_RETRY)
-        elif todo.everything:
+        elif whole:
             pods = names_pods(self._replay.records())
             self._due = time.monotonic() + (PODS_SECONDS if pods else PASS_SECONDS)
             self._retry = FIRST_RETRY
 
-    def _pass(self, todo: Todo) -> bool:
+    def _do(self, todo: Optional[Todo]) -> bool:
         """Whether all of it was done."""
+        done = True
+        if todo is not None:
+            self._seen = self._records.stamp
+            done = self._in_containers(todo)
+            if todo.soon:
+                self._host_due = 0.0
+            elif todo.later:
+                self._host_due = min(self._host_due, time.monotonic() + LATER_SECONDS)
+        if self._gate:
+            self._gate.open_others(self._engine)
+        if time.monotonic() >= self._host_due:
+            self._host_due = NEVER
+            done = self._on_the_host() and done
+        return done
+
+    def _in_containers(self, todo: Todo) -> bool:
         if todo.everything:
             self._connect()
+        elif not todo.containers:
+            return True
         records = self._replay.records()
-        failed: Set[str] = set()
-        sure = True
-        if todo.everything or todo.containers:
-            listed = self._engine.containers()
-            ids = {str(item.get("Id")) for item in listed}
-            if not todo.everything:
-                ids &= set(todo.containers)
-            choices = self._replay.choose(records, listed, ids)
-            sure = all(choice.sure for choice in choices)
-            failed = self._put(choices, listed, ids if sure else set())
+        listed = self._engine.containers()
+        ids = {str(item.get("Id")) for item in listed}
+        if not todo.everything:
+            ids &= todo.containers
+        if ids:
+            self._host_due = 0.0
+        choices = self._replay.choose(records, listed, ids)
+        done = all(choice.sure for choice in choices)
+        # Where it cannot be told whom a record is for, it may be for any of them.
+        failed = self._put(choices, listed, ids if done else None)
         if todo.everything:
             self._replay.prune(records)
-            sure = self._replay.pods(records) and sure
-        self._follow_sets()
-        return sure and not failed
+            done = self._replay.pods(records) and done
+        return done and not failed
 
-    def _put(self, choices: List[Choice], listed: Listed, opened: Set[str]) -> Set[str]:
-        """Put the records in → the ids of those that did not get all of it. opened: of whom it is known what they shall have."""
+    def _put(self, choices: List[Choice], listed: Listed, ready: Optional[Set[str]]) -> Set[str]:
+        """Put the records in → the ids of those that did not get all of it. ready: whose ports may be opened then, None for nobody's."""
         named: Set[str] = set().union(*(choice.ids for choice in choices))
         failed: Set[str] = set()
         # A gate that is new closes those as well that have their rules already: it comes with all who may pass.
-        early = opened - named if self._gate and self._gate.is_known else set()
-        self._open(listed, early)
+        early = ready - named if ready and self._gate and self._gate.is_known else set()
+        if early:
+            self._open(listed, early)
         for choice in choices:
             notify("WATCHDOG=1")
             failed |= self._replay.put(choice, listed)
-        self._open(listed, opened - early - failed)
+        if ready is not None:
+            self._open(listed, ready - early - failed)
         return failed
 
     def _open(self, listed: Listed, ids: Set[str]) -> None:
-        if self._gate and ids:
+        if self._gate and (ids or not self._gate.is_known):
             self._gate.open(self._engine, listed, ids)
 
-    def _follow_sets(self) -> None:
+    def _on_the_host(self) -> bool:
+        done = self._replay.on_the_host(self._replay.records())
         settings = Settings("auto", LOCK_SECONDS, False)
         outcome = converge_sets(self._system, settings, lambda: FollowedSets(self._system, self._facts))
         for change in outcome.plan.sets:
             tell(INFO, "%s follows the engine" % change.name)
+        return done
 
     def _facts(self) -> HostFacts:
         return ask(self._engine, self._system).facts

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, Mapping
 
-_JUMP = re.compile(r"(?:^| )-[jg] (?!(?:ACCEPT|DROP|RETURN|REJECT|LOG)(?: |$))(\S+)")
+_JUMP = re.compile(r"(?:^| )-[jg] (?!(?:ACCEPT|DROP|RETURN|REJECT|LOG)(?:\s|$))(\S+)", re.MULTILINE)
 
 
 def ways_from(rules: Iterable[str]) -> List[str]:
     """The chains that rules may lead to. A word of a comment may be among them."""
-    return list(dict.fromkeys(name for rule in rules for name in _JUMP.findall(rule)))
+    return list(dict.fromkeys(_JUMP.findall("\n".join(rules))))
 
 
 def leads_back(start: str, table: Mapping[str, Iterable[str]]) -> List[str]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Any, List, Tuple
 
 from ..errors import DrawbridgeError
-from .model import Line
+from .model import BOTH, IPV4, IPV6, Line
 from .rule import compile_rules
 from .spelling import is_plain
 from .written import written_rule
+
+_FAMILIES = {"4": (IPV4,), "6": (IPV6,), "46": BOTH}
 
 
 def rule_lines(rules: Any, families: Tuple[int, ...], path: str) -> List[Line]:
@@ -41,11 +43,10 @@ def unpack(text: str, path: str) -> List[Line]:
     """What ``pack`` made. Every line is checked again: this is the host's side of the way."""
     lines = []
     for packed in text.split("\n") if text else []:
-        families, index, rule = (packed + "  ").split(" ", 2)
+        families, _space, rest = packed.partition(" ")
+        index, _space, rule = rest.partition(" ")
         place = "%s[%s]" % (path, index)
-        if families not in ("4", "6", "46"):
+        if families not in _FAMILIES:
             raise DrawbridgeError("not packed rules", place)
-        rule = rule[:-2]
-        text = rule if is_plain(rule) else written_rule(rule, place).text
-        lines.append(Line(text, tuple(map(int, families)), place))
+        lines.append(Line(rule if is_plain(rule) else written_rule(rule, place).text, _FAMILIES[families], place))
     return lines

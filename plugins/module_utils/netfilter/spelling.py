@@ -19,6 +19,7 @@ from .address import parse_network
 
 _PORTS = r"[0-9]{1,5}(?::[0-9]{1,5})?"
 _INTERFACE = r"(?:(?:! )?-%s (?=\S{1,15} )[A-Za-z0-9_][A-Za-z0-9_.-]*\+? )?"
+_COMMENT = r"(?:-m comment --comment (?:[A-Za-z0-9_][A-Za-z0-9_-]{0,200}|\"(?=[^\"]*[ .:/])[A-Za-z0-9_ .:/-]{1,200}\") )?"
 # In the order in which iptables prints them. Each piece may be missing, but for the last.
 _PLAIN = re.compile(
     r"(?:(?:! )?-s (?P<source>[0-9a-f:.]+/[0-9]{1,3}) )?"
@@ -36,21 +37,31 @@ _PLAIN = re.compile(
     r"(?:-m conntrack (?=--)(?:--ctstate (?:NEW|DNAT|RELATED,ESTABLISHED) )?(?:--ctorigdst (?P<dialled>[0-9a-f:.]+) )?"
     r"(?:--ctorigdstport " + _PORTS + r" )?(?:--ctdir (?:ORIGINAL|REPLY) )?)?"
     r"(?:-m set (?:! )?--match-set (?=\S{1,31} )[A-Za-z0-9_@][A-Za-z0-9_.:-]* (?:src|dst|src,src|dst,dst) )*"
-    r"(?:-m comment --comment (?:[A-Za-z0-9_][A-Za-z0-9_-]{0,200}|\"(?=[^\"]*[ .:/])[A-Za-z0-9_ .:/-]{1,200}\") )?"
-    r"(?:-j (?:ACCEPT|DROP|RETURN)|-[jg] DB-[A-Za-z0-9_.-]{1,25})"
+    + _COMMENT
+    + r"(?:-j (?:ACCEPT|DROP|RETURN)|-[jg] DB-[A-Za-z0-9_.-]{1,25})"
 )
 _PORT_RANGE = re.compile(r"port ([0-9]+):?([0-9]*)")
 
 
 # A host's address as iptables-save prints it, told without a closer look.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_HOST = re.compile(r"(?:%s\.){3}%s/32" % (_OCTET, _OCTET))
+_HOST = r"(?:%s\.){3}%s/32" % (_OCTET, _OCTET)
+_IS_HOST = re.compile(_HOST)
+# Most lines of long lists. What it takes needs no closer look at its numbers.
+_COMMON = re.compile(
+    r"(?:-s %s )?(?:-d %s )?" % (_HOST, _HOST)
+    + r"(?:-p (?P<protocol>tcp|udp|sctp) -m (?P=protocol) --dport (?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}) )?"
+    + _COMMENT
+    + r"-j (?:ACCEPT|DROP|RETURN)"
+)
 
 
 # A line is asked about where it arrives, and again where it is compared.
 @lru_cache(maxsize=1 << 16)
 def is_plain(line: str) -> bool:
     """Whether iptables-save prints this line as it stands. The sets and the chain that it names have to exist."""
+    if _COMMON.fullmatch(line):
+        return True
     found = _PLAIN.fullmatch(line)
     if found is None:
         return False
@@ -65,7 +76,7 @@ def _full(address: str) -> str:
 
 
 def _is_canonical(network: Optional[str]) -> bool:
-    if network is None or _HOST.fullmatch(network):
+    if network is None or _IS_HOST.fullmatch(network):
         return True
     try:
         parsed = parse_network(network)

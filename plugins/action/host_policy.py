@@ -15,7 +15,7 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
 
-_LEFT_TO_VARIABLES = ("profile", "state", "transport", "lock_timeout", "confirm_timeout", "allow_lockout", "docker_host")
+_LEFT_TO_VARIABLES = ("profile", "state", "transport", "lock_timeout", "revoke", "confirm_timeout", "allow_lockout", "docker_host")
 
 
 class ActionModule(ActionBase):

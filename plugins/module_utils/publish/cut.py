@@ -70,6 +70,8 @@ def _close_sockets(system: System, left: List[Flow], holder: Target) -> None:
 def holders(system: System, engine: WholeEngine, closed: Iterable[Lead]) -> List[Target]:
     """The running containers that these led to; none where the engine does not tell."""
     addresses = {destination(lead)[0] for lead in closed}
+    if not addresses:
+        return []
     try:
         found = container_facts(engine.containers(), parse_networks(engine.networks(), {}))
         names = [item.name for item in found if any(address in addresses for _bridge, address in item.ends)]

@@ -15,13 +15,15 @@ from ..lasting.memory import Memory
 from ..netfilter.converge import Outcome, converge_locked, locked
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
+from ..netfilter.save import Ruleset
 from ..policy.lines import Rules
 from ..policy.model import Target
 from ..task import Result, Task
+from . import hairpin
 from .chains import Names, open_wanted, parents
 from .cut import end_connections, holders
 from .enquiry import notes, openings
-from .leads import Lead, leads, leads_of
+from .leads import leads, leads_of
 from .memory import port_memory
 from .model import OpenPort, Opening
 from .parse import parse_open_port, parse_target
@@ -42,16 +44,17 @@ def open_port(task: Task, engine: EngineAt, memory: Memory) -> Result:
     with locked(task.settings()):
         memory.begin()
         outcome = converge_locked(task.system, task.settings(), work.wanted)
-        warnings = outcome.warnings + work.finish(outcome)
+        warnings = outcome.warnings + work.follow(outcome)
         recorded = memory.settle([opening.container for opening in work.found if opening.container is not None])
     values = outcome.result()
-    return Result(
-        dict(values, changed=bool(values["changed"]) or recorded, lasting=memory.lasts, containers=work.containers(outcome)), warnings
-    )
+    if work.ports:
+        values["diff"] = [values["diff"], hairpin.shown(work.ports)]
+    changed = outcome.is_change or bool(work.ports)
+    return Result(dict(values, changed=changed or recorded, lasting=memory.lasts, containers=work.containers(changed)), warnings)
 
 
 class _Work:
-    """found: what was opened, once it is known."""
+    """found: what was opened. ports: bridge ports that are switched as well. Both once they are known."""
 
     def __init__(self, task: Task, engine: EngineAt, port: Optional[OpenPort], key: str) -> None:
         self._task = task
@@ -59,13 +62,13 @@ class _Work:
         self._port = port
         self._names = Names(key)
         self._owner = _set_owner(key)
-        self._before: List[Lead] = []
+        self._rulesets: Dict[int, Ruleset] = {}
         self.found: List[Opening] = []
+        self.ports: List[hairpin.Port] = []
 
     def wanted(self, netfilter: Netfilter) -> Wanted:
         """Chains, hooks and sets of this port alone; nothing where it is to be closed."""
-        rulesets = netfilter.rulesets()
-        self._before = [lead for lead in leads(rulesets) if lead.chain == self._names.publish]
+        self._rulesets = rulesets = netfilter.rulesets()
         rules = Rules()
         mark = ""
         if self._port is not None:
@@ -75,18 +78,23 @@ class _Work:
         wanted = open_wanted(self._names, self.found, rules, parents(rulesets), mark)
         return wanted._replace(owner=self._owner, sets=rules.sets)
 
-    def finish(self, outcome: Outcome) -> List[str]:
-        """What the change means for connections that are open, and for the user."""
-        if not outcome.plan.is_change:
-            return []
-        told = notes(self._task.system, self.found)
-        closed = [lead for lead in self._before if lead not in leads_of(self._names.publish, self.found)]
-        if not closed or self._task.check_mode:
+    def follow(self, outcome: Outcome) -> List[str]:
+        """What has to be done beside the rules, and what the user should know."""
+        system, engine = self._task.system, self._engine(self._task.params["docker_host"])
+        before, after = leads(self._rulesets), leads_of(self._names.publish, self.found)
+        closed = [lead for lead in before if lead.chain == self._names.publish and lead not in after]
+        left = {lead.to for lead in before if lead not in closed} | {lead.to for lead in after}
+        if hairpin.is_ours_to_set(system, self._rulesets):
+            alone = holders(system, engine, [lead for lead in closed if lead.to not in left])
+            on = [opening.container for opening in self.found if opening.container is not None]
+            self.ports = hairpin.wrong_ports(system, on, alone)
+        told = notes(system, self.found) if outcome.plan.is_change else []
+        if self._task.check_mode:
             return told
-        engine = self._engine(self._task.params["docker_host"])
-        return told + end_connections(self._task.system, closed, holders(self._task.system, engine, closed))
+        hairpin.switch(system, self.ports)
+        return told + (end_connections(system, closed, holders(system, engine, closed)) if closed else [])
 
-    def containers(self, outcome: Outcome) -> List[Dict[str, Any]]:
+    def containers(self, changed: bool) -> List[Dict[str, Any]]:
         """What the port leads to, as the module returns it."""
         return [
             {
@@ -94,7 +102,7 @@ class _Work:
                 "id": opening.container.id,
                 "state": opening.container.state,
                 "reason": None,
-                "changed": outcome.plan.is_change,
+                "changed": changed,
                 "endpoints": [
                     {"ip_version": "ipv%d" % end.family, "address": end.address, "port": opening.port.container_port, "bridge": end.bridge}
                     for end in opening.ends

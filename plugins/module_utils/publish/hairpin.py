@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The container's own way to its opened port.
+
+Where bridged packets pass iptables (br_netfilter), one that is led back to the container that it came from never leaves the bridge, and a
+bridge sends nothing back through the port that it came in by, unless that port is in hairpin mode. Docker sets the mode where it runs no
+docker-proxy, and never elsewhere; there it is set with an opened port, and taken back with the last one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Dict, Iterable, List, NamedTuple
+
+from ..docker.target import Target, held
+from ..errors import DrawbridgeError
+from ..host.netns import in_netns
+from ..host.system import System
+from ..netfilter.address import quoted
+from ..netfilter.save import Ruleset, target_of
+
+_BRIDGED = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+# The index inside, and that of the other end.
+_PEER = re.compile(r"^(\d+): [^:@\s]+@if(\d+): ", re.MULTILINE)
+
+
+class Port(NamedTuple):
+    """A bridge's port to a container, and whether it is in hairpin mode."""
+
+    name: str
+    container: str
+    is_on: bool
+
+    @property
+    def told(self) -> str:
+        return "hairpin mode of %s, to container %s: %s\n" % (self.name, quoted(self.container), "on" if self.is_on else "off")
+
+
+def is_ours_to_set(system: System, rulesets: Dict[int, Ruleset]) -> bool:
+    """Whether a container needs the mode to reach itself, and Docker does not set it."""
+    outputs = [rule for ruleset in rulesets.values() for rule in ruleset.rules("nat", "OUTPUT") if target_of(rule) == "DOCKER"]
+    proxied = all("127.0.0.0/8" in rule or "::1/128" in rule for rule in outputs)
+    return proxied and (system.read(_BRIDGED) or "").strip() == "1"
+
+
+def wrong_ports(system: System, on: Iterable[Target], off: Iterable[Target]) -> List[Port]:
+    """The ports to these containers that are not in the mode that they should be in, as they are."""
+    wanted = [(container, True) for container in on] + [(container, False) for container in off]
+    return [port for container, is_on in wanted for port in _ports(system, container) if port.is_on != is_on]
+
+
+def switch(system: System, ports: Iterable[Port]) -> None:
+    """Put each into the other mode. Raises DrawbridgeError with ip's own words."""
+    for port in ports:
+        done = system.run([_ip(system), "link", "set", "dev", port.name, "type", "bridge_slave", "hairpin", "off" if port.is_on else "on"])
+        if done.rc != 0:
+            raise DrawbridgeError("the hairpin mode of %s cannot be set: %s" % (port.name, " ".join(done.stderr.split())))
+
+
+def shown(ports: List[Port]) -> Dict[str, str]:
+    """As a part of the task's diff."""
+    return {
+        "before_header": "bridge ports",
+        "after_header": "bridge ports",
+        "before": "".join(port.told for port in ports),
+        "after": "".join(port._replace(is_on=not port.is_on).told for port in ports),
+    }
+
+
+def _ports(system: System, container: Target) -> List[Port]:
+    """The bridge ports that the container's interfaces say they are connected to."""
+    try:
+        with held(system, container) as fd:
+            inside = in_netns(fd, lambda: system.run([_ip(system), "-o", "link", "show", "type", "veth"]).stdout)
+    except DrawbridgeError:
+        # It has ended, and its interfaces with it.
+        return []
+    pairs = {(int(index), int(peer)) for index, peer in _PEER.findall(inside)}
+    listed = json.loads(system.run([_ip(system), "-d", "-j", "link", "show", "type", "veth"]).stdout or "[]")
+    return [
+        Port(str(link["ifname"]), container.name, _slave(link).get("hairpin") is True)
+        for link in listed
+        if (link.get("link_index"), link.get("ifindex")) in pairs and "hairpin" in _slave(link)
+    ]
+
+
+def _slave(link: Dict[str, Any]) -> Dict[str, Any]:
+    data: Dict[str, Any] = link.get("linkinfo", {}).get("info_slave_data", {})
+    return data
+
+
+def _ip(system: System) -> str:
+    return system.require("ip", "iproute2")

@@ -21,6 +21,8 @@ from .model import IPV4, IPV6, SetType
 _ENTRY = re.compile(r"[0-9A-Fa-f:\[][0-9A-Za-z:./,\[\]%+@_-]*( nomatch| timeout [0-9]+| comment \"[^\"\\\x00-\x1f]*\")*")
 _PLAIN = re.compile(r"[0-9A-Fa-f:.]+(/[0-9.]+)?")
 _PORT = re.compile(r"[0-9]{1,5}")
+_NUMBERED = re.compile(r"(?:tcp|udp|sctp):[0-9]{1,5}")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
 # What each part of an entry's comma list may be, by its name in the set's type; ipset itself checks the rest.
 _RANGE = re.compile(r"(?:[0-9A-Fa-f:.]+(?:/[0-9.]+)?|[0-9.]+-[0-9.]+|[0-9A-Fa-f:]+-[0-9A-Fa-f:]+)")
 _PARTS = {
@@ -76,7 +78,21 @@ def _spelt(entry: str, kind: SetType, path: Optional[str]) -> Optional[Iterable[
         return (network.address,) if network.is_host else None
     if kind.name == "bitmap:port" and _PORT.fullmatch(entry) and int(entry) <= 65535:
         return (str(int(entry)),)
+    if kind.name in ("hash:ip,port", "hash:net,iface"):
+        return _spelt_pair(entry, kind.name, path)
     return None
+
+
+def _spelt_pair(entry: str, kind: str, path: Optional[str]) -> Optional[Iterable[str]]:
+    """An address with a numbered port, or a network with an interface."""
+    first, _comma, second = entry.partition(",")
+    if not _PLAIN.fullmatch(first) or not (_NUMBERED if kind == "hash:ip,port" else _INTERFACE).fullmatch(second):
+        return None
+    network = parse_network(first, path)
+    if kind == "hash:net,iface":
+        return ("%s,%s" % (network.address if network.is_host else network, second),)
+    protocol, _colon, port = second.partition(":")
+    return ("%s,%s:%d" % (network.address, protocol, int(port)),) if network.is_host and int(port) <= 65535 else None
 
 
 def _checked(entry: str, kind: SetType, path: Optional[str]) -> str:

@@ -32,6 +32,8 @@ def cut_answers(system: System, flows: List[Flow]) -> Optional[str]:
     tables = {(family, CUT_TABLE): by_family.get(family) for family in FAMILIES}
     texts = {key: None if cut is None else table_text(key, _body(key[0], cut)) for key, cut in tables.items()}
     try:
+        if not flows and not any(nft.read(tables).values()):
+            return None
         nft.load(transaction(TableChange(key, None, text) for key, text in texts.items()))
     except DrawbridgeError as error:
         return error.message

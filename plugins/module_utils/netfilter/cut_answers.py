@@ -42,7 +42,7 @@ def cut_answers(system: System, flows: List[Flow]) -> Optional[str]:
 
 def _body(family: int, flows: List[Flow]) -> List[str]:
     header = "{0} saddr . udp sport . {0} daddr . udp dport".format(_WORD[family])
-    answer = "ct reply {0} saddr . ct reply proto-src . ct reply {0} daddr . ct reply proto-dst".format(_WORD[family])
+    answer = "ct reply {0} saddr . ct reply proto-src . ct original {0} saddr . ct original proto-src".format(_WORD[family])
     elements = ("%s . %d . %s . %d" % (flow.answers_from, flow.answers_from_port, flow.source, flow.source_port) for flow in flows)
     return [
         "set answers {",

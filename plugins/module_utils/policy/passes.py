@@ -10,7 +10,7 @@ Of iptables' language it knows what the guard is written in. Rules with anything
 from __future__ import annotations
 
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from ..host.conntrack import Flow
 

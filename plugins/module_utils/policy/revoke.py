@@ -82,6 +82,7 @@ def _turned(flow: Flow) -> Flow:
     return flow._replace(
         source=flow.destination, source_port=flow.port, destination=flow.source, port=flow.source_port,
         answers_from=flow.source, answers_from_port=flow.source_port,
+        answers_to=flow.destination, answers_to_port=flow.port,
     )
 
 

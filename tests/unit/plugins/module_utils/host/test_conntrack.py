@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Flows as the kernel and conntrack print them."""
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.conntrack import TABLE, flows, parse_flows
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import Output, System
+
+DNATED = ("ipv4     2 tcp      6 431999 ESTABLISHED src=192.0.2.1 dst=192.0.2.12 sport=40000 dport=8080 "
+          "src=172.17.0.2 dst=192.0.2.1 sport=80 dport=40000 [ASSURED] mark=0 zone=0 use=2\n")
+IN_FULL = ("ipv6     10 udp      17 29 src=2001:0db8:0000:0000:0000:0000:0000:0001 dst=2001:0db8:0000:0000:0000:0000:0000:0012 sport=5 dport=53 "
+           "packets=1 bytes=2 [UNREPLIED] src=2001:0db8:0000:0000:0000:0000:0000:0012 dst=2001:0db8:0000:0000:0000:0000:0000:0001 sport=53 dport=5 "
+           "packets=0 bytes=0 mark=0 use=2\n")
+OTHERS = ("ipv4     2 unknown  2 274 src=172.17.0.1 dst=224.0.0.22 [UNREPLIED] src=224.0.0.22 dst=172.17.0.1 mark=0 use=1\n"
+          "ipv4     2 icmp     1 29 src=192.0.2.1 dst=192.0.2.2 type=8 code=0 id=7 src=192.0.2.2 dst=192.0.2.1 type=0 code=0 id=7 mark=0 use=2\n")
+
+
+class Told(System):
+    def __init__(self, listed, text=None):
+        super().__init__()
+        self.listed, self.text = listed, text
+
+    def read(self, path):
+        return self.text if path == TABLE else None
+
+    def which(self, name):
+        return None if self.listed is None else "/sbin/" + name
+
+    def run(self, argv, stdin="", env=None):
+        return Output(0, self.listed.get(argv[-1], ""), "")
+
+
+def test_both_ends_of_a_translated_flow():
+    found, = parse_flows(DNATED + OTHERS)
+    assert found == (4, "tcp", "ESTABLISHED", "192.0.2.1", 40000, "192.0.2.12", 8080, "172.17.0.2", 80, "192.0.2.1", 40000)
+    assert found.is_translated
+
+
+def test_addresses_in_full_become_short():
+    found, = parse_flows(OTHERS + IN_FULL)
+    assert found[:7] == (6, "udp", "", "2001:db8::1", 5, "2001:db8::12", 53)
+    assert not found.is_translated
+
+
+def test_the_kernel_is_asked_first_then_the_command():
+    assert [flow.protocol for flow in flows(Told(None, IN_FULL))] == ["udp"]
+    assert [flow.family for flow in flows(Told({"ipv4": DNATED, "ipv6": IN_FULL}))] == [4, 6]
+    assert flows(Told(None)) is None

@@ -24,23 +24,21 @@ _ACTIONS = {
 }
 # An event carries all labels of its container.
 MAX_LINE = 1 << 20
-_MAX_HEAD = 64 * 1024
 _CONNECT_SECONDS = 30.0
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Event(NamedTuple):
     """kind: container or network. action: as the engine calls it. container: the id of the one that it is about, empty where there is
-    none. at: seconds since the epoch."""
+    none."""
 
     kind: str
     action: str
     container: str
-    at: float
 
 
 # Something happened that could not be read; and the first of every stream: from now on nothing is missed.
-UNKNOWN = Event("", "", "", 0.0)
+UNKNOWN = Event("", "", "")
 
 
 def events(docker_host: str) -> Iterator[Event]:
@@ -131,5 +129,4 @@ def parse_event(line: bytes) -> Optional[Event]:
     attributes = actor.get("Attributes")
     named = actor.get("ID") if kind == CONTAINER else attributes.get("container") if isinstance(attributes, dict) else None
     container = named if isinstance(named, str) and _ID.fullmatch(named) else ""
-    at = data.get("timeNano")
-    return Event(kind, str(action), container, at / 1e9 if isinstance(at, int) else 0.0)
+    return Event(kind, str(action), container)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The event service on the lab's hosts, and rules that it has to put back."""
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.lab.api import Client, Host
+from tests.lab.layout import CLIENTS
+
+from .background import from_client
+from .playbook import Run, Task, play
+from .reach import wait_for
+
+UNIT = "drawbridge-events"
+DENIED = CLIENTS["denied"].v4
+DROPPED = "-A DB-NS-blocked -s %s/32 -j DROP" % DENIED
+
+
+def service(**arguments: object) -> Task:
+    """The task that sets the service up."""
+    return {"drawbridge.docker.event_service": arguments}
+
+
+def blocked(**selector: object) -> Task:
+    """The task that keeps the denied client out of containers."""
+    rules = [{"source": DENIED, "jump": "DROP"}]
+    return {"drawbridge.docker.container_netns_rule": {"section": "blocked", "rules": rules, **selector}}
+
+
+def protect(hosts: Sequence[Host], *tasks: Task, **arguments: object) -> Run:
+    """Set the service up, then these tasks."""
+    return play(hosts, [service(**arguments), *tasks])
+
+
+def is_blocked(host: Host, name: str) -> bool:
+    """Whether a container that runs has the rule."""
+    found = host.containers().get(name)
+    # It may end while this looks.
+    return found is not None and DROPPED in found.run(["iptables-save"], check=False).stdout
+
+
+def wait_until_blocked(host: Host, *names: str) -> None:
+    """The service has put the rule into all of these."""
+    wait_for(lambda: all(is_blocked(host, name) for name in names), "%s: %s blocked" % (host.name, " and ".join(names)), 60)
+
+
+def pid(host: Host, unit: str = UNIT) -> int:
+    """A unit's main process; 0 where it has none."""
+    return int(host.run(["systemctl", "show", "--property=MainPID", "--value", unit]).stdout)
+
+
+def journal(host: Host) -> str:
+    """What the service said since it was set up."""
+    return host.run(["journalctl", "--unit", UNIT, "--output=cat", "--no-pager"]).stdout
+
+
+_HAMMER = """
+import json, select, socket, sys, time
+address, port = sys.argv[1], int(sys.argv[2])
+tried, opened, waiting = 0, [], []
+print("ready", flush=True)
+while not select.select([sys.stdin], [], [], 0.001)[0] or waiting:
+    s = socket.socket()
+    s.setblocking(False)
+    s.connect_ex((address, port))
+    tried += 1
+    waiting.append((time.time(), s))
+    while waiting and time.time() - waiting[0][0] > 0.2:
+        began, s = waiting.pop(0)
+        try:
+            s.getpeername()
+            opened.append(began)
+        except OSError:
+            pass
+        s.close()
+    if select.select([sys.stdin], [], [], 0)[0]:
+        break
+print(json.dumps([tried, opened]))
+"""
+
+
+@dataclass
+class Hammered:
+    """How often a client tried, and when those tries began that a server accepted, in seconds since the epoch."""
+
+    tried: int = 0
+    opened: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def hammered(client: Client, address: str, port: int) -> Iterator[Hammered]:
+    """A client that opens a connection each millisecond while the block runs."""
+    found = Hammered()
+    with from_client(client, _HAMMER, address, str(port)) as process:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+        yield found
+        time.sleep(0.3)
+        found.tried, found.opened = json.loads(process.communicate("\n", timeout=30)[0])

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The event service: rules return to containers that start, by themselves, whatever happened to them, the engine or the service."""
+import json
+
+import pytest
+
+from tests.integration.lab.support import following, policies, workloads
+from tests.integration.lab.support.following import UNIT, blocked, is_blocked, protect, service, wait_until_blocked
+from tests.integration.lab.support.playbook import play
+from tests.integration.lab.support.reach import Onlooker, v4, v6, wait_for
+from tests.integration.lab.support.ways import on_all
+from tests.lab.api import Probe
+from tests.lab.workload import IMAGE
+
+SHOP = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+PORT, LATE = 8990, 8200
+
+
+@pytest.fixture(name="look")
+def onlooker(lab, manageable):
+    """Who is served on which way."""
+    return Onlooker(lab, manageable)
+
+
+def shop(host, name="shop-web-1"):
+    """A container as Compose makes it."""
+    labels = [word for key, value in SHOP.items() for word in ("--label", "%s=%s" % (key, value))]
+    host.run(["docker", "run", "--detach", "--name", name, "--restart=always", "--stop-signal=KILL", *labels, "--publish", "%d:80" % PORT,
+              IMAGE, "answer", name, "tcp,0.0.0.0,80"])
+
+
+# systemd gives an engine up that is started three times in a minute.
+RESTART = "systemctl reset-failed docker.service docker.socket; systemctl restart docker"
+RULES = [blocked(name="web"), blocked(compose_project="shop", compose_service="web", missing="ignore")]
+HAPPENINGS = {
+    "the container restarted": ["docker restart --time 1 web shop-web-1"],
+    "the container killed": ["docker kill web shop-web-1", "docker start web shop-web-1"],
+    "the engine restarted": [RESTART],
+    "the engine killed": ["kill -9 $(pidof dockerd)", "sleep 0.5", RESTART],
+    "the service killed, and the containers restarted meanwhile":
+        ["kill -9 $(systemctl show --property=MainPID --value %s)" % UNIT, "docker restart --time 0 web shop-web-1"],
+    "the service stopped, the engine restarted, the service started":
+        ["systemctl stop %s" % UNIT, RESTART, "systemctl start %s" % UNIT],
+}
+
+
+def test_rules_return_whatever_happens(look):
+    on_all(look.hosts, shop)
+    protect(look.hosts, *RULES)
+    for name, commands in HAPPENINGS.items():
+        before = on_all(look.hosts, lambda host: host.containers()["web"].pid)
+        on_all(look.hosts, lambda host, text="; ".join(commands): host.run(["sh", "-c", text]))
+        on_all(look.hosts, lambda host: host.wait_ready())
+        on_all(look.hosts, lambda host: wait_until_blocked(host, "web", "shop-web-1"))
+        after = on_all(look.hosts, lambda host: host.containers()["web"].pid)
+        assert not set(before.items()) & set(after.items()), name
+        for way in (v4(8080), v4(PORT)):
+            assert look.serves("allowed", way), name
+            assert look.turns_away("denied", way), name
+        print("rules returned after: %s" % name)
+    # The next run of the same tasks finds nothing to do.
+    assert not any(play(look.hosts, RULES).changed().values())
+
+
+def test_rules_come_into_what_compose_makes_anew_and_go_with_state_absent(look):
+    protect(look.hosts, *RULES)
+    on_all(look.hosts, shop)
+    on_all(look.hosts, lambda host: wait_until_blocked(host, "shop-web-1"))
+    on_all(look.hosts, lambda host: host.run(["docker", "rm", "--force", "shop-web-1"]))
+    on_all(look.hosts, lambda host: shop(host, "shop-web-2"))
+    on_all(look.hosts, lambda host: wait_until_blocked(host, "shop-web-2"))
+    assert look.serves("allowed", v4(PORT))
+    assert look.turns_away("denied", v4(PORT))
+    # A project's section goes with all that its services were given.
+    gone = blocked(compose_project="shop", state="absent", missing="ignore")
+    assert all(play(look.hosts, [gone]).changed().values())
+    on_all(look.hosts, lambda host: host.run(["docker", "restart", "--time", "0", "shop-web-2", "web"]))
+    on_all(look.hosts, lambda host: wait_until_blocked(host, "web"))
+    assert look.serves("denied", v4(PORT))
+    assert look.turns_away("denied", v4(8080))
+
+
+def test_published_ports_and_networks_are_followed(look):
+    wanted = policies.for_hosts(look.hosts, policies.one_client)
+    play(look.hosts, [service(), policies.POLICY], host_vars=wanted)
+    on_all(look.hosts, lambda host: workloads.publish(host, "late", LATE))
+
+    def made(host):
+        workloads.network(host, "late-net")
+        workloads.run(host, "late-inside", "late-net")
+
+    on_all(look.hosts, made)
+    on_all(look.hosts, lambda host: wait_for(lambda: follows(host, LATE), "%s: the set has %d" % (host.name, LATE)))
+    # By docker-proxy, which only a set that knows the port can stop.
+    for way in (v4(LATE), v6(LATE)):
+        assert look.turns_away("denied", way)
+        assert look.turns_away("allowed", way)
+    # What is open and what is closed, the sets say as a new run would.
+    on_all(look.hosts, lambda host: wait_for(lambda: quiet(host), host.name + ": the service has nothing left to do"))
+    assert not any(play(look.hosts, [policies.POLICY], host_vars=wanted).changed().values())
+    direct = [Probe("tcp", host.containers()["late-inside"].v4, 80, mark=host.spec.number) for host in look.hosts]
+    assert not any(result.open for result in look.lab.clients["denied"].probe(direct))
+    on_all(look.hosts, lambda host: host.run(["docker", "rm", "--force", "late", "late-inside"]))
+    on_all(look.hosts, lambda host: host.run(["docker", "network", "rm", "late-net"]))
+    on_all(look.hosts, lambda host: wait_for(lambda: not follows(host, LATE), "%s: the set is without %d" % (host.name, LATE)))
+    on_all(look.hosts, lambda host: wait_for(lambda: quiet(host), host.name + ": the service has nothing left to do"))
+    assert not any(play(look.hosts, [policies.POLICY], host_vars=wanted).changed().values())
+
+
+def follows(host, port):
+    """Whether a set of published ports of IPv6 has it."""
+    return any(host.run(["ipset", "test", "DBP-pub-tcp-6" + generation, str(port)], check=False).returncode == 0 for generation in "ab")
+
+
+def quiet(host):
+    """Whether the sets are what the engine says: its bridges, by name."""
+    ids = host.run(["docker", "network", "ls", "--filter", "driver=bridge", "--format", "{{.ID}} {{.Name}}"]).stdout.split("\n")
+    bridges = {"docker0" if line.endswith(" bridge") else "br-" + line.split()[0] for line in ids if line}
+    text = host.run(["sh", "-c", "ipset list DBP-bridges-4a 2>/dev/null || ipset list DBP-bridges-4b"]).stdout
+    return {line.split(",")[1] for line in text.splitlines() if line.startswith("0.0.0.0/0,")} == bridges
+
+
+def test_hostile_names_do_no_harm(look):
+    nasty = {"label": "a=x\n<3>drawbridge-events: all is well\t\x1b[31m'\"$(reboot)`../../" + "y" * 4000}
+    protect(look.hosts, blocked(label=["tier=nasty"], missing="ignore"))
+
+    def start(host):
+        host.run(["docker", "run", "--detach", "--name", "nasty", "--label", "tier=nasty", "--label", nasty["label"],
+                  "--label", "z=\U0001f480\u202e", "--env", "A=\n\n{}", IMAGE, "answer", "nasty", "tcp,0.0.0.0,80"])
+        wait_until_blocked(host, "nasty")
+
+    on_all(look.hosts, start)
+    # A record's section, too, is a user's text: it is in the journal, on one line.
+    for host in look.hosts:
+        lines = following.journal(host).splitlines()
+        assert any('["blocked", {"label": ["tier=nasty"]}]: put in for ' in line and line.endswith(" nasty") for line in lines)
+        assert not [line for line in lines if "all is well" in line or not line.isascii()]
+
+
+def test_set_up_and_taken_away(look):
+    before = on_all(look.hosts, lambda host: host.run(["sh", "-c", FILES]).stdout)
+    predicted = play(look.hosts, [service(closed_until_ready=True)], check=True)
+    assert on_all(look.hosts, lambda host: host.run(["sh", "-c", FILES]).stdout) == before
+    done = protect(look.hosts, closed_until_ready=True)
+    for host in look.hosts:
+        assert predicted.last(host.name)["diff"] == done.last(host.name)["diff"]
+        assert predicted.last(host.name)["written"] == done.last(host.name)["written"]
+        assert host.run(["stat", "--format=%a %U", "/usr/local/lib/drawbridge", "/usr/local/lib/drawbridge/events.pyz",
+                         "/var/lib/drawbridge/lasting"]).stdout.split("\n")[:3] == ["700 root", "600 root", "700 root"]
+    was = on_all(look.hosts, following.pid)
+    assert all(was.values())
+    assert not any(protect(look.hosts, closed_until_ready=True).changed().values())
+    assert on_all(look.hosts, following.pid) == was
+    # Only what changed is started anew; the gate goes.
+    assert all(protect(look.hosts).changed().values())
+    assert not set(on_all(look.hosts, following.pid).items()) & set(was.items())
+    on_all(look.hosts, lambda host: host.run(["systemctl", "stop", UNIT]))
+    assert all(protect(look.hosts).changed().values())
+    predicted = play(look.hosts, [service(state="absent")], check=True)
+    done = play(look.hosts, [service(state="absent")])
+    assert all(done.changed().values())
+    assert {host.name: predicted.last(host.name)["written"] for host in look.hosts} == {
+        host.name: done.last(host.name)["written"] for host in look.hosts}
+    assert on_all(look.hosts, lambda host: host.run(["sh", "-c", FILES]).stdout) == before
+    assert not any(play(look.hosts, [service(state="absent")]).changed().values())
+
+
+FILES = ("ls -d /usr/local/lib/drawbridge /var/lib/drawbridge/lasting /etc/systemd/system/*drawbridge* 2>/dev/null; nft list tables; "
+         "systemctl list-units --all --plain --no-legend '*drawbridge*'")
+
+
+def test_an_engine_that_cannot_be_followed_is_refused(look):
+    done = play(look.hosts, [service(docker_host="tcp://192.0.2.1:2375")], fails=True)
+    assert set(done.failed()) == look.everywhere
+    assert all("is not a unix socket on this host" in message for message in done.failed().values())

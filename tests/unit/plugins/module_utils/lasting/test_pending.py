@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""What there is to do does not grow, and nothing that happened is lost."""
+
+from __future__ import annotations
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.events import CONTAINER, NETWORK, UNKNOWN, Event
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.pending import EVERYTHING, MAX_CONTAINERS, Pending, Todo
+
+
+def event(kind, action, number=1):
+    return Event(kind, action, "%064x" % number)
+
+
+def after(*events):
+    pending = Pending()
+    for each in events:
+        pending.note(each)
+    return pending.take(0)
+
+
+def test_nothing_happened():
+    assert Pending().take(0) is None
+
+
+def test_it_is_taken_once():
+    pending = Pending()
+    pending.note(UNKNOWN)
+    assert pending.take(0) == EVERYTHING
+    assert pending.take(0) is None
+
+
+def test_those_that_started_are_looked_at():
+    found = after(event(CONTAINER, "start", 1), event(CONTAINER, "start", 2), event(CONTAINER, "die", 1))
+    assert found == Todo(False, frozenset(["%064x" % 2]), True, True)
+
+
+def test_joining_alone_is_nothing_of_the_hosts():
+    assert after(event(NETWORK, "connect")) == Todo(False, frozenset(["%064x" % 1]), False, False)
+
+
+def test_what_goes_has_time():
+    assert after(event(NETWORK, "disconnect"), event(CONTAINER, "die")) == Todo(False, frozenset(), False, True)
+    assert after(event(NETWORK, "create"))[2:] == (True, False)
+
+
+def test_too_many_are_all():
+    pending = Pending()
+    for number in range(100_000):
+        pending.note(event(CONTAINER, "start", number))
+        assert len(pending._todo.containers) <= MAX_CONTAINERS
+    assert pending.take(0) == EVERYTHING
+
+
+def test_a_stream_that_was_cut_means_all():
+    assert after(event(CONTAINER, "start", 1), UNKNOWN, event(CONTAINER, "start", 2)) == EVERYTHING

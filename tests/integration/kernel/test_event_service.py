@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The event service itself, as systemd runs it, with an engine that tells what a test says and containers that are namespaces."""
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.archive import archive
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.records import Records
+
+from .support.containers import containers
+from .support.engine_socket import EngineSocket
+
+DROP, DROPPED = "-s 192.0.2.66 -j DROP", "-s 192.0.2.66/32 -j DROP"
+# The machine's own lock, records and boot files are none of the tests' business.
+OWN_PLACES = [
+    "unshare", "--mount", "--propagation", "private", "sh", "-euc",
+    'mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; mkdir -p /var/lib/drawbridge/lasting;'
+    ' mount --bind "$1" /var/lib/drawbridge/lasting; shift; exec "$@"', "sh",
+]
+
+
+class Served:
+    """Containers of a host whose engine is followed."""
+
+    def __init__(self, host, folder, monkeypatch, found):
+        (folder / "lasting").mkdir(mode=0o700)
+        monkeypatch.setattr(records, "FOLDER", str(folder / "lasting"))
+        self.host = host
+        self.folder = folder
+        self.containers = found
+        self.engine = EngineSocket(folder / "engine.sock", found.engine)
+        self.journal = folder / "journal"
+        self.process = None
+        (folder / "events.pyz").write_bytes(archive("lasting.program"))
+
+    def ask(self, *rules, **selector):
+        """What the module does where nothing runs yet: a record, and no container that is changed."""
+        self.containers.apply(*rules, missing="ignore", **dict({"docker_host": self.engine.address}, **selector))
+
+    @contextlib.contextmanager
+    def running(self):
+        argv = [str(self.folder / "lasting"), "/usr/bin/python3", "-I", str(self.folder / "events.pyz"), "--docker-host", self.engine.address]
+        with open(self.journal, "wb") as out, subprocess.Popen(OWN_PLACES + argv, stderr=out) as self.process:
+            try:
+                self.wait(lambda: self.engine.is_heard, "the engine is heard")
+                yield
+            finally:
+                self.process.send_signal(signal.SIGTERM)
+                try:
+                    self.ended = self.process.wait(30)
+                finally:
+                    self.process.kill()
+
+    def start(self, name, **options):
+        """A container starts, and the engine tells it."""
+        identity = self.containers.start(name, **options)
+        self.engine.happen(("network", "connect", identity), ("container", "start", identity))
+        return identity
+
+    def end(self, name):
+        """A container ends, and the engine knows and tells it."""
+        self.containers.stop(name)
+        (identity,) = [item["Id"] for item in self.containers.engine.inspected.values() if item["Name"] == "/" + name]
+        self.engine.happen(("container", "die", identity), ("network", "disconnect", identity))
+
+    def has(self, name, chain="DB-NS-web"):
+        return self.containers.rules(name, chain) == [DROPPED]
+
+    def wait(self, condition, what):
+        end = time.monotonic() + 30
+        while not condition():
+            assert self.process.poll() is None, self.journal.read_text()
+            assert time.monotonic() < end, "%s: %s" % (what, self.journal.read_text())
+            time.sleep(0.01)
+
+    def wait_for_rules(self, *names, **options):
+        self.wait(lambda: all(self.has(name, **options) for name in names), "rules of %s" % (names,))
+
+    def size(self):
+        """Memory in KiB, files and threads of the service."""
+        place = "/proc/%d/" % self.process.pid
+        status = dict(line.split(":", 1) for line in open(place + "status", encoding="ascii"))
+        return int(status["VmRSS"].split()[0]), len(os.listdir(place + "fd")), int(status["Threads"])
+
+
+@pytest.fixture(name="served")
+def served_host(nft_host, tmp_path, monkeypatch):
+    with containers(nft_host.variant, monkeypatch) as found:
+        served = Served(nft_host, tmp_path, monkeypatch, found)
+        try:
+            yield served
+        finally:
+            served.engine.stop()
+
+
+def test_those_that_run_and_those_that_start(served):
+    served.ask(DROP, label=["tier=web"])
+    served.containers.start("before", labels={"tier": "web"})
+    with served.running():
+        served.wait_for_rules("before")
+        served.start("other")
+        served.start("after", labels={"tier": "web"})
+        served.wait_for_rules("after")
+        assert not served.has("other")
+        before = served.host.everything()
+        served.end("after")
+        served.containers.engine.inspected.popitem()
+        served.start("after", labels={"tier": "web"})
+        served.wait_for_rules("after")
+        assert served.host.everything() == before
+    assert served.ended == 0
+
+
+def test_what_happened_while_the_engine_was_away(served):
+    served.ask(DROP, name="web")
+    with served.running():
+        served.engine.stop()
+        served.containers.start("web")
+        served.engine.start()
+        served.wait_for_rules("web")
+        served.wait(lambda: "the engine tells its events again" in served.journal.read_text(), "it says so")
+    assert "connecting again until it answers" in served.journal.read_text()
+
+
+def test_a_task_while_it_runs(served):
+    with served.running():
+        served.containers.start("web", labels={"tier": "web"})
+        # The module puts its rules in itself; for a container that came in between, the service sees the record.
+        served.ask(DROP, name="later")
+        served.containers.start("later")
+        served.wait_for_rules("later")
+        served.ask(name="later", state="absent")
+        assert not served.has("later")
+        served.end("later")
+        served.start("later2")
+        served.ask(DROP, name="later2", section="b")
+        served.wait_for_rules("later2", chain="DB-NS-b")
+        assert not served.has("later2")
+
+
+def test_the_later_of_two_holds_and_one_that_fails_keeps_no_other_back(served):
+    served.ask("-s 192.0.2.1 -j DROP", label=["tier=web"])
+    served.ask(DROP, name="one")
+    served.ask("-m set --match-set nothere src -j DROP", name="two", section="b")
+    with served.running():
+        served.start("two", labels={"tier": "web"})
+        served.start("one", labels={"tier": "web"})
+        served.wait_for_rules("one")
+        served.wait(lambda: served.containers.rules("two") == ["-s 192.0.2.1/32 -j DROP"], "the other record")
+        served.wait(lambda: "not put into" in served.journal.read_text(), "the failure")
+    assert served.ended == 0
+
+
+def test_a_record_goes_with_the_container_whose_id_it_names(served):
+    identity = served.containers.start("web")
+    served.ask(DROP, id=identity[:12])
+    with served.running():
+        served.wait_for_rules("web")
+        served.containers.kill("web")
+        del served.containers.engine.inspected[identity]
+        served.engine.stop()
+        served.engine.start()
+        served.wait(lambda: Records().all() == [], "the record is forgotten")
+
+
+def test_a_hosts_network_is_never_entered(served):
+    served.ask(DROP, label=["tier=web"])
+    before = served.host.everything()
+    with served.running():
+        served.start("hosted", host=True, labels={"tier": "web"})
+        served.start("web", labels={"tier": "web"})
+        served.wait_for_rules("web")
+        assert served.host.everything() == before
+    assert "it is on the host's network" in served.journal.read_text()
+
+
+EVENTS, AT_ONCE = 10_000, 50
+# Threads: one listens, one works.
+IDLE = 2
+
+
+def test_it_does_not_grow(served, capsys):
+    for number in range(5):
+        served.ask(DROP, label=["tier=web"], section="s%d" % number)
+    served.containers.start("still", labels={"tier": "web"})
+    kinds = itertools.cycle([("container", "start"), ("container", "die"), ("network", "connect"), ("network", "disconnect"),
+                             ("network", "create"), ("container", "rename")])
+    (still,) = served.containers.engine.inspected
+
+    def flood(count, first):
+        for start in range(first, first + count, AT_ONCE):
+            served.engine.happen(*((*next(kinds), still if number % 7 == 0 else "%064x" % number)
+                                   for number in range(start, start + AT_ONCE)))
+
+    def settled(name):
+        # All that was told before this start has been taken.
+        served.start(name, labels={"tier": "web"})
+        served.wait_for_rules(name, chain="DB-NS-s4")
+
+    with served.running():
+        flood(EVENTS // 10, 0)
+        settled("first")
+        served.wait(lambda: served.size()[2] == IDLE, "nothing is done")
+        before = served.size()
+        flood(EVENTS, EVENTS)
+        settled("last")
+        served.wait(lambda: served.size()[1:] == before[1:], "as many files and threads as before: %s" % (before,))
+        after = served.size()
+    with capsys.disabled():
+        print("\n%d events: %d → %d KiB, %d files, %d threads, %d records" % (EVENTS, before[0], after[0], after[1], after[2], len(Records().all())))
+    assert after[0] - before[0] < 4096
+    assert len(Records().all()) == 5
+    assert served.ended == 0

@@ -7,6 +7,7 @@ load.py connect ADDRESS PORT COUNT    so many short connections, one after anoth
 load.py bulk ADDRESS PORT SECONDS     one connection, sending as fast as it goes; prints bytes in a second as the server saw them
 """
 
+import os
 import socket
 import struct
 import sys
@@ -68,6 +69,13 @@ def bulk(address, port, seconds):
     print(int(size) / float(took))
 
 
+def stay(side):
+    """Keep to one processor, each end to another where there are two: where the scheduler puts them is most of the noise."""
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[0] if side == "serve" else processors[-1]})
+
+
 if __name__ == "__main__":
+    stay(sys.argv[1])
     {"serve": serve, "connect": connect, "bulk": bulk}[sys.argv[1]](
         sys.argv[2], int(sys.argv[3]), *(int(word) for word in sys.argv[4:]))

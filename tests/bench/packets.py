@@ -69,7 +69,7 @@ def packets(count: int) -> list[Finding]:
         server = stack.enter_context(_process("server", "serve", "172.17.0.2", "80"))
         stack.callback(server.kill)
         server.stdout.readline()
-        for turn in range(count + 1):
+        for turn in range(2 * count + 1):
             for side in ("with", "without") if turn % 2 else ("without", "with"):
                 converge(System(), Settings("nft", 30, False), lambda _netfilter, side=side: wanted[side])
                 for load, limit in (("connect", CONNECTIONS), ("bulk", SECONDS)):

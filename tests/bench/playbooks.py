@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import yaml
 
@@ -20,6 +20,8 @@ from .measure import AT_LEAST, Finding, compare, milliseconds, timed
 FOLDER = BUILD / ("bench-" + layout.LAB if layout.LAB else "bench")
 CHAIN = "BENCH"
 TRIES = 4
+# Where hosts keep the code that modules run from.
+CODE = "/run/drawbridge-code"
 PING = [{"name": "Ping", "ansible.builtin.ping": {}}]
 RULES = [{"name": "Rules", "drawbridge.docker.docker_user_chain": {"section": "bench", "rules_from": "bench_rules"}}]
 LOOP = [
@@ -73,14 +75,16 @@ class Subject:
             raise Disturbed(f"{name}: changed={run.changed[self.host.name]}")
         return took
 
-    def rounds(self, count: int, sides: list[tuple[str, str, bool]]) -> list[dict[str, float]]:
-        """Rounds of (side, playbook, whether it changes something), each from a host without any rules of ours."""
+    def rounds(self, count: int, sides: list[tuple[str, str, bool]], before: Callable[[], object] = lambda: None) -> list[dict[str, float]]:
+        """Rounds of (side, playbook, whether it changes something), each from a host without any rules of ours, and ``before``
+        called. From the second one on, which the first is left out for, the host has the code of this collection."""
         self.seconds("ping", False)
-        return [self._round(sides) for _round in range(count)]
+        return [self._round(sides, before) for _round in range(count + 1)][1:]
 
-    def _round(self, sides: list[tuple[str, str, bool]]) -> dict[str, float]:
+    def _round(self, sides: list[tuple[str, str, bool]], before: Callable[[], object]) -> dict[str, float]:
         for _try in range(TRIES):
             self.host.pristine()
+            before()
             try:
                 return {side: self.seconds(name, changes) for side, name, changes in sides}
             except Disturbed as error:
@@ -109,10 +113,12 @@ def _policy(host: Host, count: int) -> list[Finding]:
     rounds = subject.rounds(count, OURS)
     subject.playbook("confirmed", [_role(confirm_timeout=60)])
     confirmed = subject.rounds(min(count, 3), [("ping", "ping", False), ("first", "confirmed", True)])
+    unknown = subject.rounds(min(count, 3), [("ping", "ping", False), ("first", "ours", True)], lambda: host.run(["rm", "-rf", CODE]))
     what = "policy: 60 ports, 10 sets, 10,000 addresses"
     return [compare(f"{what}: first apply", rounds, "first", "ping", 1.3, note=milliseconds(rounds)),
             compare(f"{what}: no change", rounds, "again", "ping", 1.15),
-            compare("  first apply, confirmed over a new connection", confirmed, "first", "ping")]
+            compare("  first apply, confirmed over a new connection", confirmed, "first", "ping"),
+            compare("  first apply on a host that has not had any task since it was booted", unknown, "first", "ping")]
 
 
 def _role(confirm_timeout: int) -> dict:

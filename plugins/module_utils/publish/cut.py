@@ -5,12 +5,13 @@
 """Connections through a port that was closed end at once.
 
 The rules are gone by then, but each connection keeps its translation in conntrack. Deleting only that would let the container's next
-packet make it anew, with its direction reversed: so the container's own socket is closed first, which tells the client.
+packet make it anew, with its direction reversed. So a TCP server's socket is closed first, which tells the client. A UDP server has one
+for all: there an entry that leads nowhere takes the place of each that is deleted, and what the server still sends cannot be answered.
 """
 
 from __future__ import annotations
 
-from typing import Iterable, List, Tuple
+from typing import Iterable, List, NamedTuple, Set, Tuple
 
 from ..docker.containers import EngineSource
 from ..docker.endpoints import container_facts
@@ -23,11 +24,21 @@ from ..host.conntrack import Flow, flows
 from ..host.netns import in_netns
 from ..host.sockets import Ends, close
 from ..host.system import System
-from ..netfilter.model import IPV4
 from .leads import Lead
 
-# A packet on its way may make one anew between both steps.
-_ROUNDS = 3
+# A packet on its way may make one anew between two commands.
+_ROUNDS = 5
+# Seconds; as long as packets come it lives on.
+_PLACE_TAKEN = 300
+
+
+class Client(NamedTuple):
+    """Who is connected, and to what it believes to be."""
+
+    address: str
+    port: int
+    dialled: str
+    dialled_port: int
 
 
 def end_connections(system: System, closed: Iterable[Lead], holders: Iterable[Target]) -> List[str]:
@@ -46,14 +57,28 @@ def _ended(system: System, lead: Lead, holders: List[Target]) -> str:
     conntrack = system.which("conntrack")
     if conntrack is None:
         return "conntrack is not installed"
+    clients: Set[Client] = set()
     for _round in range(_ROUNDS):
-        left = _through(system, lead)
-        if not left:
+        known = flows(system) or []
+        through = _through(known, lead)
+        clients |= {Client(flow.source, flow.source_port, flow.destination, flow.port) for flow in through}
+        reversed_ = _reversed(known, lead) & clients
+        if not through and not reversed_:
             return ""
         for holder in holders if lead.protocol == "tcp" else ():
-            _close_sockets(system, left, holder)
-        system.run([conntrack, "-D", *_chosen(lead)])
-    return "their entries in conntrack cannot be deleted" if _through(system, lead) else ""
+            _close_sockets(system, through, holder)
+        lines = [line for client in sorted(clients) for line in _replaced(lead, client)]
+        system.run([conntrack, "-R", "-"], stdin="".join(line + "\n" for line in lines))
+    return "conntrack keeps their entries"
+
+
+def _replaced(lead: Lead, client: Client) -> List[str]:
+    """conntrack's commands, one right after the other."""
+    there = "-p %s -s %s --sport %d -d %s --dport %d" % (lead.protocol, *client)
+    if lead.protocol != "udp":
+        return ["-D " + there]
+    back = "-p udp -s %s --sport %d -d %s --dport %d" % (*destination(lead), client.address, client.port)
+    return ["-D " + there, "-D " + back, "-I %s --timeout %d" % (there, _PLACE_TAKEN)]
 
 
 def _close_sockets(system: System, left: List[Flow], holder: Target) -> None:
@@ -80,23 +105,23 @@ def holders(system: System, engine: WholeEngine, closed: Iterable[Lead]) -> List
         return []
 
 
-def _through(system: System, lead: Lead) -> List[Flow]:
-    address, port = destination(lead)
+def _through(known: List[Flow], lead: Lead) -> List[Flow]:
     return [
         flow
-        for flow in flows(system) or ()
+        for flow in known
         if (flow.family, flow.protocol, flow.port) == (lead.family, lead.protocol, lead.port)
-        and (flow.answers_from, flow.answers_from_port) == (address, port)
+        and (flow.answers_from, flow.answers_from_port) == destination(lead)
         and lead.address in (None, flow.destination)
     ]
 
 
-def _chosen(lead: Lead) -> List[str]:
-    """conntrack's options for the connections that a lead made."""
-    address, port = destination(lead)
-    family = "ipv4" if lead.family == IPV4 else "ipv6"
-    options = ["-f", family, "-p", lead.protocol, "--orig-port-dst", str(lead.port), "--reply-src", address, "--reply-port-src", str(port)]
-    return options + (["--orig-dst", lead.address] if lead.address else [])
+def _reversed(known: List[Flow], lead: Lead) -> Set[Client]:
+    """The clients of flows that the container began from its port, and that seem to come from the host's."""
+    return {
+        Client(flow.destination, flow.port, flow.answers_to, flow.answers_to_port)
+        for flow in known
+        if (flow.protocol, flow.source, flow.source_port) == (lead.protocol, *destination(lead))
+    }
 
 
 def destination(lead: Lead) -> Tuple[str, int]:

@@ -152,5 +152,9 @@ def downloads(client: Client, places: Sequence[str]) -> Iterator[Downloads]:
 
 def serve(host: Host, name: str, port: int, inner: int, network: str = "bridge") -> None:
     """A container that counts over TCP and UDP on a port of its own, published."""
-    host.run(["docker", "run", "--detach", "--name", name, "--network", network, "--publish", "%d:%d" % (port, inner),
-              "--publish", "%d:%d/udp" % (port, inner), IMAGE, "python3", "-IS", "-c", _COUNT, str(inner)])
+    count(host, name, inner, "--network", network, "--publish", "%d:%d" % (port, inner), "--publish", "%d:%d/udp" % (port, inner))
+
+
+def count(host: Host, name: str, inner: int, *options: str) -> None:
+    """The same with the options of docker run."""
+    host.run(["docker", "run", "--detach", "--name", name, *options, IMAGE, "python3", "-IS", "-c", _COUNT, str(inner)])

@@ -2,21 +2,21 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which interfaces of this namespace are the near ends of veth pairs into another one. The kernel is asked over netlink."""
+"""Interfaces of this namespace: which lead into another one, and which are ports of a bridge. The kernel is asked over netlink."""
 
 from __future__ import annotations
 
 import os
 import socket
 import struct
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _RTM_GETLINK, _RTM_GETNSID = 18, 90
 _REQUEST, _DUMP = 0x1, 0x300
-_IFLA_IFNAME, _IFLA_LINK_NETNSID = 3, 37
+_IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINK_NETNSID = 3, 10, 37
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -24,19 +24,39 @@ _LINK_HEAD = 16
 _ROOM = 256 * 1024
 
 
+class _Link(NamedTuple):
+    """number: as other links name it. master: the number of the bridge that it is a port of. netns: of the namespace that its
+    other end is in."""
+
+    number: bytes
+    name: str
+    master: Optional[bytes]
+    netns: Optional[bytes]
+
+
 def ends_into(netns: int) -> List[str]:
     """The names of interfaces whose other end is in the namespace that is open as ``netns``."""
     # The list makes the kernel number the namespaces that are in it.
-    found = [(attributes.get(_IFLA_IFNAME), attributes.get(_IFLA_LINK_NETNSID)) for attributes in _links()]
+    links = _links()
     number = _number(netns)
-    if number is None:
-        return []
-    return [name.rstrip(b"\0").decode("utf-8", "surrogateescape") for name, other in found if name and other == number]
+    return [link.name for link in links if number is not None and link.netns == number]
 
 
-def _links() -> List[Dict[int, bytes]]:
-    answers = _ask(_RTM_GETLINK, _REQUEST | _DUMP, bytes(_LINK_HEAD))
-    return [dict(_attributes(answer[_LINK_HEAD:])) for answer in answers]
+def bridge_ports() -> Dict[str, str]:
+    """Each port's name, and its bridge's."""
+    links = _links()
+    names = {link.number: link.name for link in links}
+    return {link.name: names[link.master] for link in links if link.master is not None and link.master in names}
+
+
+def _links() -> List[_Link]:
+    return [_link(answer) for answer in _ask(_RTM_GETLINK, _REQUEST | _DUMP, bytes(_LINK_HEAD))]
+
+
+def _link(answer: bytes) -> _Link:
+    attributes = dict(_attributes(answer[_LINK_HEAD:]))
+    name = attributes.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
+    return _Link(answer[4:8], name, attributes.get(_IFLA_MASTER), attributes.get(_IFLA_LINK_NETNSID))
 
 
 def _number(netns: int) -> Optional[bytes]:

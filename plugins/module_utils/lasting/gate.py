@@ -10,15 +10,14 @@ one that was ready says nothing about the next.
 
 from __future__ import annotations
 
-import os
 import re
-from typing import Collection, Dict, FrozenSet, List, Optional
+from typing import Collection, FrozenSet, List, Optional
 
 from ..docker.engine import Engine, Inspector
 from ..docker.select import every_container
 from ..docker.state import parse_networks
 from ..docker.target import Gone, held
-from ..host.links import ends_into
+from ..host.links import bridge_ports, ends_into
 from ..host.system import System
 from ..netfilter.nft_table import Nft
 from .some_of import Listed, SomeOf
@@ -26,7 +25,6 @@ from .some_of import Listed, SomeOf
 TABLE = "drawbridge-closed"
 # In a swarm, one of its ports is the swarm's own and no container's.
 _NOT_CLOSED = "docker_gwbridge"
-_INTERFACES = "/sys/class/net"
 _PORT = re.compile(r"veth[A-Za-z0-9_.-]{1,11}")
 _QUOTED = re.compile(r'"(veth[^"\s]*)"')
 _TEXT = """table bridge {table} {{
@@ -90,7 +88,8 @@ class Gate:
 
     def open_others(self, engine: Engine) -> None:
         """Ports of bridges that are not Docker's are not ours to close."""
-        ports = {name: bridge for name, bridge in _bridge_ports().items() if name not in (self._ready or ())}
+        ready = self._ready or ()
+        ports = {name: bridge for name, bridge in bridge_ports().items() if _PORT.fullmatch(name) and name not in ready}
         if not ports:
             return
         # Asked after the ports were looked up: an engine has a network before its bridge has a port.
@@ -121,16 +120,3 @@ class Gate:
 
 def _listed(names: Collection[str]) -> str:
     return ", ".join('"%s"' % name for name in sorted(names) if _PORT.fullmatch(name))
-
-
-def _bridge_ports() -> Dict[str, str]:
-    """Ports whose names are like those of containers, and the bridge that each is on."""
-    found: Dict[str, str] = {}
-    for name in os.listdir(_INTERFACES):
-        if _PORT.fullmatch(name):
-            try:
-                found[name] = os.path.basename(os.readlink("%s/%s/master" % (_INTERFACES, name)))
-            except OSError:
-                # On no bridge, or gone.
-                continue
-    return found

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Closed until ready: on a bridge of this namespace, with containers that are namespaces on veth pairs."""
+import contextlib
+import os
+import socket
+import subprocess
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import ends_into
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.gate import TABLE, Gate, no_table_text, table_text
+
+from .support.containers import containers
+from .support.namespace import entered, missing
+
+BRIDGE = "br-0123456789ab"
+
+
+class Bridged:
+    """Containers on a bridge, as Docker attaches them."""
+
+    def __init__(self, found):
+        self.found = found
+        self.gate = Gate(System())
+        sh("ip", "link", "add", BRIDGE, "type", "bridge")
+        sh("ip", "address", "add", "192.0.2.1/24", "dev", BRIDGE)
+        sh("ip", "link", "set", BRIDGE, "up")
+
+    def start(self, name, number, port):
+        self.found.start(name)
+        sh("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(self.found.pid(name)))
+        sh("ip", "link", "set", port, "master", BRIDGE, "up")
+        with entered("/proc/%d/ns/net" % self.found.pid(name)):
+            sh("ip", "address", "add", "192.0.2.%d/24" % number, "dev", "eth0")
+            sh("ip", "link", "set", "eth0", "up")
+
+    def open(self, *names):
+        engine = self.found.engine
+        listed = engine.all_containers()
+        self.gate.open(engine, listed, [item["Id"] for item in listed if item["Names"][0][1:] in names])
+
+    def reaches(self, source, number):
+        """Whether a datagram from a container, or from the host for None, arrives at the container with this number, or at the host
+        for 1."""
+        name = {1: None, 10: "a", 11: "b"}[number]
+        with self.inside(name):
+            sh("ip", "neighbour", "flush", "all")
+            listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            listener.bind(("192.0.2.%d" % number, 7000))
+            listener.settimeout(0.3)
+        with listener, self.inside(source), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            # Who was not found is looked for again a second later only.
+            sh("ip", "neighbour", "flush", "all")
+            for _attempt in range(2):
+                sender.sendto(b"x", ("192.0.2.%d" % number, 7000))
+                try:
+                    return listener.recv(10) == b"x"
+                except OSError:
+                    continue
+        return False
+
+    def inside(self, name):
+        return contextlib.nullcontext() if name is None else entered("/proc/%d/ns/net" % self.found.pid(name))
+
+
+def sh(*argv):
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+@pytest.fixture(name="bridged")
+def bridge_with_containers(namespace, monkeypatch):
+    reason = missing("nft", "ip")
+    if reason:
+        pytest.skip(reason)
+    with containers("nft", monkeypatch) as found:
+        yield Bridged(found)
+
+
+def ready(bridged):
+    assert bridged.gate.is_there
+    return set(bridged.gate._ready)
+
+
+def test_only_those_that_are_ready_send_and_get(bridged):
+    bridged.start("a", 10, "veth000000a")
+    bridged.start("b", 11, "veth000000b")
+    assert bridged.reaches("a", 11) and bridged.reaches(None, 10)
+    bridged.open("b")
+    assert ready(bridged) == {"veth000000b"}
+    assert not bridged.reaches("a", 11) and not bridged.reaches("b", 10)
+    assert not bridged.reaches("a", 1) and not bridged.reaches(None, 10)
+    assert bridged.reaches("b", 1) and bridged.reaches(None, 11)
+    bridged.open("a")
+    assert bridged.reaches("a", 11) and bridged.reaches("a", 1) and bridged.reaches(None, 10)
+
+
+def test_a_new_start_is_closed_and_what_has_gone_is_forgotten(bridged):
+    bridged.start("a", 10, "veth000000a")
+    bridged.open("a")
+    bridged.found.stop("a")
+    sh("ip", "link", "delete", "veth000000a")
+    del bridged.found.engine.inspected[next(iter(bridged.found.engine.inspected))]
+    bridged.start("a", 10, "veth000001a")
+    bridged.start("b", 11, "veth000000b")
+    assert not bridged.reaches(None, 10)
+    bridged.open("b")
+    assert ready(bridged) == {"veth000000b"}
+    bridged.open("a")
+    assert ready(bridged) == {"veth000000b", "veth000001a"}
+
+
+def test_a_container_cannot_say_that_a_port_is_its_own(bridged):
+    bridged.start("a", 10, "veth000000a")
+    bridged.start("b", 11, "veth000000b")
+    with entered("/proc/%d/ns/net" % bridged.found.pid("a")):
+        # Pairs of its own, with every index that the host's interfaces could have.
+        for number in range(12):
+            sh("ip", "link", "add", "x%d" % number, "type", "veth", "peer", "name", "veth000000b" if number == 5 else "y%d" % number)
+    bridged.open("a")
+    assert ready(bridged) == {"veth000000a"}
+    with open("/proc/%d/ns/net" % bridged.found.pid("b"), "rb") as netns:
+        assert ends_into(netns.fileno()) == ["veth000000b"]
+
+
+def test_a_namespace_that_nothing_leads_to(bridged):
+    bridged.found.start("lonely")
+    with open("/proc/%d/ns/net" % bridged.found.pid("lonely"), "rb") as netns:
+        assert ends_into(netns.fileno()) == []
+    with open(os.devnull, "rb") as netns, pytest.raises(DrawbridgeError, match="does not tell its interfaces"):
+        ends_into(netns.fileno())
+
+
+class Networks:
+    """An engine that says which bridges are Docker's."""
+
+    def __init__(self, *bridges):
+        self.bridges = bridges
+
+    def networks(self):
+        return [{"Name": name, "Id": "f" * 64, "Driver": "bridge", "Options": {"com.docker.network.bridge.name": name}}
+                for name in self.bridges]
+
+
+def test_bridges_that_are_not_dockers_are_left_alone(bridged):
+    bridged.start("a", 10, "veth000000a")
+    bridged.open()
+    assert not bridged.reaches(None, 10)
+    bridged.gate.open_others(Networks(BRIDGE, "docker0"))
+    assert not bridged.reaches(None, 10)
+    bridged.gate.open_others(Networks("docker0"))
+    assert bridged.reaches(None, 10)
+    # Ports that are no veths were never closed.
+    sh("ip", "link", "add", "vnet0", "type", "dummy")
+    sh("ip", "link", "set", "vnet0", "master", BRIDGE, "up")
+    assert ready(bridged) == {"veth000000a"}
+
+
+def test_it_is_made_again_and_taken_away(bridged):
+    bridged.start("a", 10, "veth000000a")
+    bridged.open("a")
+    sh("nft", "flush", "ruleset")
+    assert not bridged.gate.is_there and not bridged.gate.is_known
+    bridged.open()
+    assert bridged.gate.is_there and not bridged.reaches(None, 10)
+    bridged.gate._nft.load(no_table_text())
+    bridged.gate._nft.load(no_table_text())
+    assert bridged.reaches(None, 10) and not bridged.gate.is_there
+    bridged.gate._nft.load(table_text())
+    bridged.gate._nft.load(table_text(["veth000000a"]))
+    assert ready(bridged) == {"veth000000a"}
+    listed = subprocess.run(["nft", "list", "table", "bridge", TABLE], capture_output=True, text=True, check=True).stdout
+    assert listed.count("drop") == 2

@@ -314,6 +314,19 @@ owned:
           description: How many entries it has.
           type: int
           sample: 7
+    tables:
+      description: Its tables in nftables.
+      type: list
+      elements: dict
+      contains:
+        table:
+          description: The table's family and name.
+          type: str
+          sample: ip drawbridge-policy
+        lines:
+          description: The table in nft's words.
+          type: list
+          elements: str
 escapes:
   description: What rules on published ports never see, by nature.
   returned: success

@@ -49,6 +49,7 @@ def report(found: Survey) -> Value:
             "chains": _owned_chains(found.rulesets),
             "hooks": _hooks(found.rulesets),
             "sets": _sets(found.sets),
+            "tables": [{"table": name, "lines": text.splitlines()} for name, text in sorted(found.tables.items())],
         },
         "escapes": [item._asdict() for item in escaping],
         "findings": [item._asdict() for item in findings(situation)],

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -34,13 +34,14 @@ class Answers(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """variant: of iptables, the one in use. sets: Drawbridge's own. other_rules: how many the other variant holds."""
+    """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name. other_rules: how many the other variant holds."""
 
     answers: Answers
     proxy: str
     variant: str
     rulesets: Rulesets
     sets: Sets
+    tables: Dict[str, str]
     other_variant: str
     other_rules: int
     warnings: List[str]
@@ -71,6 +72,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         variant=netfilter.variant,
         rulesets=rulesets,
         sets=_our_sets(netfilter),
+        tables=netfilter.nft.ours(),
         other_variant=other,
         other_rules=_count_rules(system, other, netfilter.families),
         warnings=warnings,

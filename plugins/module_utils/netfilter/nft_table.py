@@ -23,6 +23,9 @@ _FAMILY = {IPV4: "ip", IPV6: "ip6"}
 CUT_TABLE = "drawbridge-cut"
 
 
+_OURS = "drawbridge-"
+
+
 class TableChange(NamedTuple):
     """A table before and after; None where there is none."""
 
@@ -65,6 +68,12 @@ class Nft:
         wanted = list(keys)
         there = self._run("list", "tables").splitlines() if wanted and self.is_installed else []
         return {key: self._listed(key) if "table " + spoken(key) in there else None for key in wanted}
+
+    def ours(self) -> Dict[str, str]:
+        """Every table of ours, of any family, by what nft calls it, as nft prints it."""
+        listed = self._run("list", "tables").splitlines() if self.is_installed else []
+        names = [line[len("table "):] for line in listed if line.rpartition(" ")[2].startswith(_OURS)]
+        return {name: self._run("--stateless", "list", "table", *name.split()) for name in names}
 
     def _listed(self, key: TableKey) -> str:
         return self._run("--stateless", "list", "table", *spoken(key).split())

@@ -98,6 +98,15 @@ told = look("nft", Recorded())
     assert {"unguarded_ports", "chain_not_hooked", "hook_passed_by"} <= codes(told)
 
 
+def test_tables_in_nftables_are_told(isolated):
+    told = isolated("""
+sh("nft add table ip drawbridge-policy; nft add chain ip drawbridge-policy c; nft add table bridge drawbridge-x; nft add table ip theirs")
+told = look("nft", Unreachable())
+""")
+    assert [item["table"] for item in told["owned"]["tables"]] == ["bridge drawbridge-x", "ip drawbridge-policy"]
+    assert told["owned"]["tables"][1]["lines"] == ["table ip drawbridge-policy {", "\tchain c {", "\t}", "}"]
+
+
 @pytest.mark.parametrize("choice", ["auto", "nft", "legacy"])
 def test_a_look_at_a_bare_host_leaves_it_bare(isolated, choice):
     told = isolated("""
@@ -105,7 +114,7 @@ told = look(%r, Unreachable())
 told["left"] = sh("nft list tables; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; ipset list -n")
 """ % choice)
     assert told["left"] == ""
-    assert told["chains"] == [] and told["findings"] == [] and told["owned"] == {"chains": [], "hooks": [], "sets": []}
+    assert told["chains"] == [] and told["findings"] == [] and told["owned"] == {"chains": [], "hooks": [], "sets": [], "tables": []}
     assert told["engine"]["reachable"] is False and told["warnings"] == ["nobody there"]
 
 

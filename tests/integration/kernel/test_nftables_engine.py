@@ -6,9 +6,10 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import ENGINE_SELECTORS
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
-from ansible_collections.drawbridge.docker.plugins.modules import host_policy, nat_filter_chain
+from ansible_collections.drawbridge.docker.plugins.modules import container_port, host_policy, nat_filter_chain
 
 from tests.integration.kernel.support import engine_29, wire
 from tests.lab import probing
@@ -82,5 +83,15 @@ def test_so_nat_filter_chain_refuses(docker_host, tmp_path):
     before = docker_host.everything()
     with engine_29.engine(tmp_path) as address, pytest.raises(DrawbridgeError) as error:
         nat_filter_chain.keep_filter(docker_host.task(address, **NAT_FILTER))
+    assert "nftables backend" in str(error.value) and "host_policy" in str(error.value)
+    assert docker_host.everything() == before
+
+
+def test_container_port_refuses(docker_host, tmp_path):
+    """What it would accept, this engine's own chain drops all the same."""
+    before = docker_host.everything()
+    task = {"state": "present", "name": "c8080", "port": 8990, "container_port": 80, "sources": ["any"]}
+    with engine_29.engine(tmp_path) as address, pytest.raises(DrawbridgeError) as error:
+        container_port.keep_port(docker_host.task(address, **{**dict.fromkeys(ENGINE_SELECTORS), **task}))
     assert "nftables backend" in str(error.value) and "host_policy" in str(error.value)
     assert docker_host.everything() == before

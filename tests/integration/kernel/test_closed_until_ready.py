@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import time
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
@@ -69,6 +70,14 @@ def sh(*argv):
     subprocess.run(argv, check=True, capture_output=True)
 
 
+def wait_until_gone(name):
+    """The kernel takes a pair away with its namespace, a moment later."""
+    end = time.monotonic() + 10
+    while name in [found for _index, found in socket.if_nameindex()]:
+        assert time.monotonic() < end, name
+        time.sleep(0.01)
+
+
 @pytest.fixture(name="bridged")
 def bridge_with_containers(namespace, monkeypatch):
     reason = missing("nft", "ip")
@@ -100,7 +109,7 @@ def test_a_new_start_is_closed_and_what_has_gone_is_forgotten(bridged):
     bridged.start("a", 10, "veth000000a")
     bridged.open("a")
     bridged.found.stop("a")
-    sh("ip", "link", "delete", "veth000000a")
+    wait_until_gone("veth000000a")
     del bridged.found.engine.inspected[next(iter(bridged.found.engine.inspected))]
     bridged.start("a", 10, "veth000001a")
     bridged.start("b", 11, "veth000000b")

@@ -10,7 +10,9 @@ import errno
 import fcntl
 import os
 import time
+
 from ..errors import DrawbridgeError
+from .system import System
 
 LOCK_FILE = "/run/drawbridge.lock"
 _POLL_SECONDS = 0.1
@@ -33,7 +35,7 @@ class HostLock:
         deadline = time.monotonic() + self.timeout
         while not self._try():
             if time.monotonic() >= deadline:
-                holder = self._holder()
+                holder = lock_holders(System(), self.path)
                 os.close(self._fd)
                 raise DrawbridgeError(
                     "another run holds %s (process %s) since more than %g s" % (self.path, holder, self.timeout),
@@ -41,8 +43,6 @@ class HostLock:
                     "wait for it, or raise lock_timeout",
                 )
             time.sleep(_POLL_SECONDS)
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -57,6 +57,21 @@ class HostLock:
             raise
         return True
 
-    def _holder(self) -> str:
-        written = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
-        return written if written.isdigit() else "unknown"
+
+def lock_holders(system: System, path: str) -> str:
+    """Who holds a file's lock, from the kernel's list, by process id and name."""
+    try:
+        inode = os.stat(path).st_ino
+    except OSError:
+        return "unknown"
+    found = []
+    for line in (system.read("/proc/locks") or "").splitlines():
+        fields = line.split()
+        if len(fields) > 5 and fields[5].rsplit(":", 1)[-1] == str(inode):
+            found.append(_process(system, fields[4]))
+    return ", ".join(found) or "unknown"
+
+
+def _process(system: System, pid: str) -> str:
+    name = (system.read("/proc/%s/comm" % pid) or "?").strip()
+    return "%s: %s" % (pid, ascii(name)[1:-1])

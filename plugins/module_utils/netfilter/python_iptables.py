@@ -19,13 +19,14 @@ import tempfile
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
+from ..host.lock import lock_holders
 from ..host.netns import in_new_netns
 from ..host.system import Output, System
 from . import python_iptables_child
 from .address import quoted
 from .judge import ChainKey, restore_text
 from .restore_commands import APPEND, DELETE, INSERT, Block, Command, parse_blocks, rule_parts
-from .transport import LEGACY, XTABLES_WAIT, RestoreFailed, Transport, lock_file, lock_holders, words_of
+from .transport import LEGACY, XTABLES_WAIT, RestoreFailed, Transport, lock_file, words_of
 
 PACKAGES = "install python3-iptables (Debian, Ubuntu) or python-iptables (PyPI; needs a C compiler) for the Python that runs the task"
 

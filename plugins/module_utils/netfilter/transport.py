@@ -11,6 +11,7 @@ import re
 from typing import Dict, List, Optional
 
 from ..errors import DrawbridgeError
+from ..host.lock import lock_holders
 from ..host.system import Output, System
 from . import save
 from .model import FAMILIES, IPV4, IPV6
@@ -212,17 +213,3 @@ def words_of(output: Output) -> str:
 def lock_file(env: Dict[str, str]) -> str:
     """The lock that every legacy iptables command takes. env: what is added to the environment of commands."""
     return env.get("XTABLES_LOCKFILE") or os.environ.get("XTABLES_LOCKFILE") or "/run/xtables.lock"
-
-
-def lock_holders(system: System, path: str) -> str:
-    """Who holds the xtables lock, from the kernel's list of locks."""
-    try:
-        inode = os.stat(path).st_ino
-    except OSError:
-        return "unknown"
-    pids = []
-    for line in (system.read("/proc/locks") or "").splitlines():
-        fields = line.split()
-        if len(fields) > 5 and fields[5].rsplit(":", 1)[-1] == str(inode):
-            pids.append("%s (%s)" % (fields[4], (system.read("/proc/%s/comm" % fields[4]) or "?").strip()))
-    return ", ".join(pids) or "unknown"

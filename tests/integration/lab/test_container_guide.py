@@ -40,7 +40,7 @@ def onlooker(lab, manageable):
 
 def docker_run(host, *more):
     """The guide's docker run, with the lab's image and port."""
-    (line,) = [text for language, text in BLOCKS if text.startswith("docker run")]
+    (line,) = [text for language, text in BLOCKS if text.startswith("docker run -d -p")]
     *words, image = shlex.split(line.replace("8080:80", "%d:80" % PORT))
     assert image == "ubuntu" and "--cap-add" not in words
     host.run([*words, *more, IMAGE, *SERVER])
@@ -64,7 +64,7 @@ def capabilities(host, name):
 
 
 def test_the_guide_is_all_run():
-    assert len(TASKS) == 6 and DENIED in GUIDE
+    assert len(TASKS) == 8 and DENIED in GUIDE
 
 
 def test_docker_run(look):
@@ -144,3 +144,18 @@ def test_its_own_rules_move_to_the_host(look):
         assert "-A DB-NS-own-filter-forward-4 -j DROP" in saved(host, "ubuntu")
     assert look.serves("allowed", v4(PORT))
     assert look.turns_away("denied", v4(PORT))
+
+
+def test_a_port_that_was_not_published(look):
+    """Seed 001's container, by the guide's command, with the lab's image."""
+    (line,) = [text for language, text in BLOCKS if text.startswith("docker run -d --name nginx")]
+    *words, image = shlex.split(line)
+    assert image == "nginx"
+    on_all(look.hosts, lambda host: host.run([*words, IMAGE, "answer", "nginx", "tcp,0.0.0.0,80"]))
+    before = dumps(look.hosts)
+    assert look.turns_away("denied", v4(8990))
+    play(look.hosts, [task("Open a port")])
+    assert look.peers("denied", v4(8990)) == {DENIED}
+    play(look.hosts, [task("Close a port")])
+    assert dumps(look.hosts) == before
+    assert look.turns_away("denied", v4(8990))

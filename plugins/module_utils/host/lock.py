@@ -38,7 +38,7 @@ class HostLock:
                 holder = lock_holders(System(), self.path)
                 os.close(self._fd)
                 raise DrawbridgeError(
-                    "another run holds %s (process %s) since more than %g s" % (self.path, holder, self.timeout),
+                    "another run holds %s since more than %g s: process %s" % (self.path, self.timeout, holder),
                     None,
                     "wait for it, or raise lock_timeout",
                 )
@@ -74,4 +74,4 @@ def lock_holders(system: System, path: str) -> str:
 
 def _process(system: System, pid: str) -> str:
     name = (system.read("/proc/%s/comm" % pid) or "?").strip()
-    return "%s: %s" % (pid, ascii(name)[1:-1])
+    return "%s (%s)" % (pid, ascii(name)[1:-1])

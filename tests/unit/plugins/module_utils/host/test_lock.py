@@ -31,7 +31,7 @@ def test_the_second_waits_until_the_first_is_done(path, monkeypatch):
 
 
 def test_who_holds_it_for_too_long_is_named(path):
-    with HostLock(0, path), pytest.raises(DrawbridgeError, match=r"process %d: .*\) since more than 0 s \(wait for it" % os.getpid()):
+    with HostLock(0, path), pytest.raises(DrawbridgeError, match=r"since more than 0 s: process %d \(.*\) \(wait for it" % os.getpid()):
         HostLock(0, path).__enter__()
     with HostLock(0, path):
         pass
@@ -56,7 +56,7 @@ def test_a_holder_that_is_no_run_is_named_too(path):
     """As the boot program takes it, which writes nothing into it."""
     with subprocess.Popen(["flock", path, "sh", "-c", "echo ready; read line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
         assert held.stdout.readline() == "ready\n"
-        with pytest.raises(DrawbridgeError, match=r"process %d: flock\)" % held.pid):
+        with pytest.raises(DrawbridgeError, match=r"process %d \(flock\)" % held.pid):
             HostLock(0, path).__enter__()
         held.communicate("\n")
     with HostLock(0, path):
@@ -78,5 +78,5 @@ class Listed(System):
 def test_a_process_may_call_itself_anything(path):
     with open(path, "w", encoding="ascii") as stream:
         inode = os.fstat(stream.fileno()).st_ino
-    assert lock_holders(Listed(inode, "ev\x1b[2Jil\n"), path) == "7: ev\\x1b[2Jil"
+    assert lock_holders(Listed(inode, "ev\x1b[2Jil\n"), path) == "7 (ev\\x1b[2Jil)"
     assert lock_holders(Listed(inode + 1, "other"), path) == lock_holders(Listed(inode, "x"), path + ".gone") == "unknown"

@@ -34,7 +34,8 @@ class Answers(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name. other_rules: how many the other variant holds."""
+    """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
+    other_rules: how many the other variant holds."""
 
     answers: Answers
     proxy: str

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
+from ..host.parallel import on_all
 from . import ipset
 from .host import Live, Netfilter
 from .ipset import LiveSet, SetTarget
@@ -82,12 +83,15 @@ class Planner:
 
     def read(self) -> Live:
         """What the kernel holds of everything this plan needs to know."""
-        sets: Dict[str, LiveSet] = {}
-        if self._sets_matter():
-            headers = self.netfilter.ipset.headers()
-            sets = self.netfilter.ipset.with_entries(headers, [name for name in headers if self._owns_set(name)])
         tables = [key for key in self.wanted.tables if key[0] in self.netfilter.families]
-        return Live(self.netfilter.rulesets(), sets, self.netfilter.nft.read(tables))
+        parts: List[Callable[[], Any]] = [self.netfilter.rulesets, self._sets, lambda: self.netfilter.nft.read(tables)]
+        return Live(*on_all(lambda part: part(), parts))
+
+    def _sets(self) -> Dict[str, LiveSet]:
+        if not self._sets_matter():
+            return {}
+        headers = self.netfilter.ipset.headers()
+        return self.netfilter.ipset.with_entries(headers, [name for name in headers if self._owns_set(name)])
 
     def _sets_matter(self) -> bool:
         if self.wanted.owner or self.wanted.sets:

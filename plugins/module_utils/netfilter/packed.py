@@ -21,7 +21,7 @@ def rule_lines(rules: Any, families: Tuple[int, ...], path: str) -> List[Line]:
     """The user's list of rules, or the text that ``pack`` made of it, as lines. families: those that the rules are used
     for; one that fits none of them is an error. path: what the user calls the list."""
     lines = unpack(rules, path) if isinstance(rules, str) else compile_rules(rules, path)
-    for line in lines:
+    for line in lines if set(families) != set(BOTH) else ():
         if not set(families).intersection(line.families):
             raise DrawbridgeError("the rule is for IPv%d, which ip_version leaves out" % line.families[0], line.path)
     return lines

@@ -50,7 +50,7 @@ class Transport:
         output = self.system.run([self._command(family, "save"), "-c"], env=self.env)
         if output.rc != 0:
             raise DrawbridgeError("%s failed: %s" % (self._command(family, "save"), words_of(output)))
-        hidden = _HIDDEN_TABLE.search(output.stdout)
+        hidden = _HIDDEN_TABLE.search(output.stdout) if "is incompatible" in output.stdout else None
         if hidden:
             raise DrawbridgeError(
                 "somebody wrote rules with nft into iptables' own table %s, which iptables cannot read any more" % hidden.group(1),

@@ -11,7 +11,7 @@ one that was ready says nothing about the next.
 from __future__ import annotations
 
 import re
-from typing import Collection, FrozenSet, List, Optional
+from typing import Collection, Dict, FrozenSet, List, Mapping, Optional
 
 from ..docker.engine import Engine, Inspector
 from ..docker.select import every_container
@@ -73,11 +73,17 @@ class Gate:
         """What ``is_there`` said last."""
         return self._ready is not None
 
-    def open(self, inspector: Inspector, listed: Listed, ids: Collection[str]) -> None:
-        """Containers whose rules are in: their ports are ready from now on."""
+    def namespaces(self, inspector: Inspector, listed: Listed, ids: Collection[str]) -> Dict[str, int]:
+        """The namespaces in which containers are now, by their ids; of those that run."""
+        found = every_container(self._system, SomeOf(inspector, listed, ids))
+        return {target.id: target.inode for target in found if target.reason is None and target.inode is not None}
+
+    def open(self, inspector: Inspector, listed: Listed, ready: Mapping[str, int]) -> None:
+        """Containers that are ready: their ports are from now on. ready: by id the namespace in which they are; one that has started anew
+        since that was known is not ready."""
         ports: List[str] = []
-        for target in every_container(self._system, SomeOf(inspector, listed, ids)):
-            if target.reason is not None:
+        for target in every_container(self._system, SomeOf(inspector, listed, ready)):
+            if target.reason is not None or ready[target.id] != target.inode:
                 continue
             try:
                 with held(self._system, target) as netns:

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Collection, List, NamedTuple, Sequence, Set
+from typing import Callable, Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
 from ..docker.engine import Inspector, NoSuchContainer, WholeEngine
 from ..docker.select import select
 from ..docker.socket_client import socket_path
-from ..docker.target import HOST_NETWORK
+from ..docker.target import HOST_NETWORK, RUNNING
 from ..errors import DrawbridgeError
 from ..host.lock import HostLock
 from ..host.system import System
@@ -28,10 +28,12 @@ LOCK_SECONDS = 30
 
 
 class Choice(NamedTuple):
-    """A record, and the ids of the containers that it chooses and that rules can be put into. sure: False where that cannot be told."""
+    """A record, and the ids of the containers that it chooses. hosted: of those on the host's network, which get nothing. sure: False where
+    it cannot be told whom it chooses."""
 
     record: Record
     ids: Set[str]
+    hosted: FrozenSet[str] = frozenset()
     sure: bool = True
 
 
@@ -68,26 +70,32 @@ class Replay:
         except DrawbridgeError as error:
             tell(ERROR, "%s: which containers it is for cannot be told: %s" % (_title(record), error))
             return Choice(record, set(), sure=False)
-        for target in found:
-            if target.reason == HOST_NETWORK:
-                tell(WARNING, "%s: not put into %s: %s" % (_title(record), _named(target.id, target.name), HOST_NETWORK))
-        return Choice(record, {target.id for target in found if target.reason is None and target.id in ids})
+        chosen = [target for target in found if target.id in ids]
+        hosted = [target for target in chosen if target.is_host_network]
+        for target in hosted:
+            tell(WARNING, "%s: not put into %s: %s" % (_title(record), _named(target.id, target.name), HOST_NETWORK))
+        return Choice(record, {target.id for target in chosen}, frozenset(target.id for target in hosted))
 
-    def put(self, choice: Choice, listed: Listed) -> Set[str]:
-        """Do again what the record asks for → the ids of those that did not get it."""
-        record, ids = choice.record, choice.ids
+    def put(self, choice: Choice, listed: Listed) -> Dict[str, Optional[int]]:
+        """Do again what the record asks for → by the id of each of its containers the namespace that has it now, None where none has."""
+        record, ids = choice.record, choice.ids - choice.hosted
+        nowhere: Dict[str, Optional[int]] = dict.fromkeys(ids)
+        if not ids:
+            return nowhere
         try:
             result = self._job(record, SomeOf(self._engine, listed, ids))
         except Forgotten as error:
             tell(INFO, "%s: %s" % (_title(record), error))
-            return ids
+            return nowhere
         except DrawbridgeError as error:
             if len(ids) > 1:
                 # One that cannot be served is no reason to leave the others out.
-                return {one for each in sorted(ids) for one in self.put(Choice(record, {each}), listed)}
+                return {one: inode for each in sorted(ids) for one, inode in self.put(Choice(record, {each}), listed).items()}
             tell(ERROR, "%s: not put into %s: %s" % (_title(record), ", ".join(_named(each) for each in sorted(ids)), error))
-            return ids
-        return _told(record, result)
+            return nowhere
+        _tell(record, result)
+        running = [entry for entry in result.values["containers"] if entry["state"] == RUNNING]
+        return dict(nowhere, **{str(entry["id"]): entry["namespace"] for entry in running})
 
     def pods(self, records: Sequence[Record]) -> bool:
         """Do again what is asked for pods, of which no engine tells anything → whether all of it was done."""
@@ -110,7 +118,7 @@ class Replay:
         for record in records:
             notify("WATCHDOG=1")
             try:
-                done = not _told(record, job(record)) and done
+                done = _tell(record, job(record)) and done
             except DrawbridgeError as error:
                 tell(ERROR, "%s: %s" % (_title(record), error))
                 done = False
@@ -140,19 +148,17 @@ def names_pods(records: Sequence[Record]) -> bool:
     return any(record.arguments.get("pod") is not None for record in records)
 
 
-def _told(record: Record, result: Result) -> Set[str]:
-    """Say what became of it → the ids of those that did not get it."""
-    failed: Set[str] = set()
+def _tell(record: Record, result: Result) -> bool:
+    """Say what became of it → whether nothing failed."""
     for entry in result.values["containers"]:
         name = _named(str(entry["id"]), str(entry["name"]))
         if entry["state"] == "failed":
-            failed.add(str(entry["id"]))
             tell(ERROR, "%s: not put into %s: %s" % (_title(record), name, entry["reason"]))
         elif entry["changed"]:
             tell(INFO, "%s: put in for %s" % (_title(record), name))
     if result.values["changed"] and not result.values["containers"]:
         tell(INFO, "%s: taken away, there is no such container" % _title(record))
-    return failed
+    return result.failure is None
 
 
 def _title(record: Record) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, Callable, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from ..docker.engine import EngineUnreachable
 from ..docker.events import events
@@ -150,33 +150,35 @@ class Service:
             ids &= todo.containers
         if ids:
             self._host_due = 0.0
+        # Before it is asked whom the records are for: what a query chooses may be another with each start.
+        seen = self._gate.namespaces(self._engine, listed, ids) if self._gate else {}
         choices = self._replay.choose(records, listed, ids)
-        done = all(choice.sure for choice in choices)
+        sure = all(choice.sure for choice in choices)
         # Where it cannot be told whom a record is for, it may be for any of them.
-        failed = self._put(choices, listed, ids if done else None)
+        done = self._put(choices, listed, seen if sure else None) and sure
         if todo.everything:
             self._replay.prune(records)
             done = self._replay.pods(records) and done
-        return done and not failed
+        return done
 
-    def _put(self, choices: List[Choice], listed: Listed, ready: Optional[Set[str]]) -> Set[str]:
-        """Put the records in → the ids of those that did not get all of it. ready: whose ports may be opened then, None for nobody's."""
+    def _put(self, choices: List[Choice], listed: Listed, seen: Optional[Dict[str, int]]) -> bool:
+        """Put the records in → whether all was done. seen: the namespaces of those whose ports may be opened then, None for nobody's."""
+        ready: Dict[str, Set[Optional[int]]] = {identity: set() for choice in choices for identity in choice.ids - choice.hosted}
         named: Set[str] = set().union(*(choice.ids for choice in choices))
-        failed: Set[str] = set()
+        unnamed = {identity: inode for identity, inode in (seen or {}).items() if identity not in named}
         # A gate that is new closes those as well that have their rules already: it comes with all who may pass.
-        early = ready - named if ready and self._gate and self._gate.is_known else set()
-        if early:
-            self._open(listed, early)
+        if unnamed and self._gate and self._gate.is_known:
+            self._gate.open(self._engine, listed, unnamed)
+            unnamed = {}
         for choice in choices:
             notify("WATCHDOG=1")
-            failed |= self._replay.put(choice, listed)
-        if ready is not None:
-            self._open(listed, ready - early - failed)
-        return failed
-
-    def _open(self, listed: Listed, ids: Set[str]) -> None:
-        if self._gate and (ids or not self._gate.is_known):
-            self._gate.open(self._engine, listed, ids)
+            for identity, namespace in self._replay.put(choice, listed).items():
+                ready[identity].add(namespace)
+        # All of its records, and all in one namespace.
+        whole = {identity: inode for identity, found in ready.items() if len(found) == 1 for inode in found if inode is not None}
+        if self._gate and seen is not None and (unnamed or whole or not self._gate.is_known):
+            self._gate.open(self._engine, listed, {**unnamed, **whole})
+        return len(whole) == len(ready)
 
     def _on_the_host(self) -> bool:
         done = self._replay.on_the_host(self._replay.records())

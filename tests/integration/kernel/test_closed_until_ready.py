@@ -37,10 +37,12 @@ class Bridged:
             sh("ip", "address", "add", "192.0.2.%d/24" % number, "dev", "eth0")
             sh("ip", "link", "set", "eth0", "up")
 
-    def open(self, *names):
+    def open(self, *names, namespace=None):
         engine = self.found.engine
         listed = engine.all_containers()
-        self.gate.open(engine, listed, [item["Id"] for item in listed if item["Names"][0][1:] in names])
+        ids = [item["Id"] for item in listed if item["Names"][0][1:] in names]
+        found = self.gate.namespaces(engine, listed, ids)
+        self.gate.open(engine, listed, found if namespace is None else dict.fromkeys(found, namespace))
 
     def reaches(self, source, number):
         """Whether a datagram from a container, or from the host for None, arrives at the container with this number, or at the host
@@ -118,6 +120,15 @@ def test_a_new_start_is_closed_and_what_has_gone_is_forgotten(bridged):
     assert ready(bridged) == {"veth000000b"}
     bridged.open("a")
     assert ready(bridged) == {"veth000000b", "veth000001a"}
+
+
+def test_rules_in_the_namespace_before_are_none(bridged):
+    bridged.start("a", 10, "veth000000a")
+    inode = os.stat("/proc/%d/ns/net" % bridged.found.pid("a")).st_ino
+    bridged.open("a", namespace=inode + 1)
+    assert ready(bridged) == set()
+    bridged.open("a", namespace=inode)
+    assert ready(bridged) == {"veth000000a"}
 
 
 def test_a_container_cannot_say_that_a_port_is_its_own(bridged):

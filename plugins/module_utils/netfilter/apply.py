@@ -9,6 +9,7 @@ What fails half-way is taken back, so that a host holds the old rules or the new
 
 from __future__ import annotations
 
+import re
 from typing import List
 
 from ..errors import DrawbridgeError
@@ -19,12 +20,35 @@ from .nft_table import spoken, transaction
 from .plan import FamilyPlan, Plan, Planner, SetChange
 from .save import Ruleset
 from .state import State, changes, commit, live_state, returning
+from .transport import RestoreFailed
+
+# What is said where a line that the change stands beside, or a jump of ours, was taken by somebody else since the kernel was read.
+_OVERTAKEN = re.compile(r"RULE_(?:INSERT|DELETE|REPLACE) failed|Bad rule|does a matching rule exist|RULESET_GENID|line \d+ failed")
+_TRIES = 10
+
+
+class Overtaken(DrawbridgeError):
+    """The change did not fit the kernel any more; nothing was changed."""
 
 
 def apply(planner: Planner, plan: Plan) -> None:
-    """Make the plan's change. Raises DrawbridgeError; the old rules are then in force unless it says otherwise."""
-    if not plan.is_change:
-        return
+    """Make the plan's change. Raises DrawbridgeError; the old rules are then in force unless it says otherwise.
+
+    Where somebody else changes the same chains in that moment, it is planned again, several times.
+    """
+    for left in range(_TRIES, 0, -1):
+        if not plan.is_change:
+            return
+        try:
+            _apply(planner, plan)
+            return
+        except Overtaken:
+            if left == 1:
+                raise
+        plan = planner.plan(planner.read())
+
+
+def _apply(planner: Planner, plan: Plan) -> None:
     netfilter = planner.netfilter
     touched: List[int] = []
     try:
@@ -37,7 +61,8 @@ def apply(planner: Planner, plan: Plan) -> None:
             netfilter.nft.load(transaction(plan.table_changes))
     except DrawbridgeError as error:
         _take_back(netfilter, plan, touched, error)
-        raise DrawbridgeError("%s; nothing was changed" % error.message, error.path, error.hint) from None
+        overtaken = isinstance(error, RestoreFailed) and _OVERTAKEN.search(error.message)
+        raise (Overtaken if overtaken else DrawbridgeError)("%s; nothing was changed" % error.message, error.path, error.hint) from None
     netfilter.ipset.destroy(plan.unused)
     verify(planner, plan)
 

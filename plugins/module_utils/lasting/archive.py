@@ -67,6 +67,11 @@ def _text(name: str) -> str:
     return text
 
 
+def _is_package(name: str) -> bool:
+    spec = _spec(name)
+    return spec is not None and spec.submodule_search_locations is not None
+
+
 def _spec(name: str) -> Any:
     return importlib.util.find_spec("%s.%s" % (_ROOT, name))
 
@@ -77,7 +82,7 @@ def _imports(name: str, text: str) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and node.level:
             base: List[str] = package[: len(package) + 1 - node.level]
             named = ".".join([*base, node.module] if node.module else base)
-            if named and _spec(named).submodule_search_locations is None:
+            if named and not _is_package(named):
                 yield named
             else:
                 yield from (".".join(filter(None, (named, alias.name))) for alias in node.names)

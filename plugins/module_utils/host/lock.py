@@ -38,7 +38,7 @@ class HostLock:
                 holder = lock_holders(System(), self.path)
                 os.close(self._fd)
                 raise DrawbridgeError(
-                    "another run holds %s since more than %g s: process %s" % (self.path, self.timeout, holder),
+                    "another run holds %s since more than %g s: process %s" % (self.path, round(self.timeout, 1), holder),
                     None,
                     "wait for it, or raise lock_timeout",
                 )

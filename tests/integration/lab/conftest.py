@@ -64,3 +64,12 @@ def managed_by_the_newest(hosts):
     supported = [host for host in hosts if manages(NEWEST, host.name)]
     assert {host.name for host in supported} >= {"bookworm", "trixie"}
     return supported
+
+
+@pytest.fixture(name="tell")
+def telling(capsys):
+    """Prints figures to whoever runs the tests."""
+    def tell(*words):
+        with capsys.disabled():
+            print("   ", *words, flush=True)
+    return tell

@@ -41,15 +41,6 @@ def counting_hosts(manageable):
     return manageable
 
 
-@pytest.fixture(name="tell")
-def telling(capsys):
-    """Print to whoever runs the tests."""
-    def tell(*words):
-        with capsys.disabled():
-            print("   ", *words, flush=True)
-    return tell
-
-
 def held(host, client):
     """Connections of a client that processes of the host have open."""
     words = "( dst %s or dst [%s] ) and ( %s )" % (client.spec.v4, client.spec.v6, " or ".join("sport = :%d" % server[0] for server in SERVERS.values()))

@@ -17,15 +17,6 @@ AFTER_BOOT = 60
 APPLIES = 50
 
 
-@pytest.fixture(name="tell")
-def telling(capsys):
-    """Print to whoever runs the drill."""
-    def tell(*words):
-        with capsys.disabled():
-            print("   ", *words, flush=True)
-    return tell
-
-
 def flooded(lab, hosts, happen, pause):
     """By host: the flood of the denied client, and when the allowed one got through after what happened."""
     with ExitStack() as stack:

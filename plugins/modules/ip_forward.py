@@ -35,6 +35,8 @@ options:
       - Interfaces to set it for, that is for packets that come in by them. Without any, it is set for the whole host.
       - One that does not exist yet gets its setting when it comes up.
       - Setting it for the host is to the kernel an order to every interface. What this module keeps for single interfaces is said again after it.
+      - Off for the host includes interfaces that somebody else turned on one by one, as the kernel goes by the interface that a packet comes in by.
+        What this module or a policy keeps on for a single interface stays on.
     type: list
     elements: str
     default: []

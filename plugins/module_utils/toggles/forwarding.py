@@ -10,10 +10,12 @@ order to every interface there is; so what is said about single interfaces has t
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
+from ..host.sysctl import PROC_SYS
 from ..host.system import System
 from ..netfilter.address import quoted
 from ..netfilter.model import FAMILIES, IPV4, IPV6
@@ -72,8 +74,9 @@ def boot_settings(
     """What our file shall say, given what it says and the host's own values now.
 
     engine_is_kept: whether the engine is kept from turning forwarding on. What it turned on of the other family has to come
-    back at boot without it. Off for one interface is said beside what holds for the host for a similar reason: whoever
-    turns forwarding on for the host after the boot, as Docker does, turns it on for every interface.
+    back at boot without it; what is off there is not ours to keep off. Off for one interface is said beside what is on for the
+    host for a similar reason: whoever turns forwarding on for the host after the boot, as Docker does, turns it on for every
+    interface.
     """
     found = dict(old)
     if wanted.interfaces:
@@ -82,9 +85,8 @@ def boot_settings(
         recorded = [family for family in FAMILIES if engine_is_kept and family not in wanted.families]
     for family in recorded:
         for name in _EVERY[family]:
-            value = now.get(name)
-            if name not in found and value is not None:
-                found[name] = value
+            if now.get(name) == "1":
+                found.setdefault(name, "1")
     found.update(wanted.settings())
     return found
 
@@ -106,6 +108,34 @@ def said_again(boot: Mapping[str, str], told: Mapping[str, str]) -> Dict[str, st
             prefix = _ONE[family].partition("%s")[0]
             found.update({name: boot[name] for name in boot if name.startswith(prefix) and not is_for_host(name)})
     return found
+
+
+def for_all(family: int) -> str:
+    """The setting that is an order to all interfaces."""
+    return _EVERY[family][0]
+
+
+def forwards_all_the_same(system: System, boot: Mapping[str, str], off: Iterable[int]) -> Dict[str, str]:
+    """Single interfaces that somebody let forward a family that is off for the host, and what they are to be told.
+
+    The kernel goes by the interface that a packet comes in by. boot: our files; what they say of an interface holds.
+    """
+    found = {}
+    for family in off:
+        for name in _conf_folders(family):
+            setting = _ONE[family] % name
+            if setting not in boot and (system.read("%s/%s" % (PROC_SYS, setting)) or "").strip() == "1":
+                found[setting] = "0"
+    return found
+
+
+def _conf_folders(family: int) -> List[str]:
+    """Interfaces, and ``default`` for those to come."""
+    try:
+        names = os.listdir("%s/%s" % (PROC_SYS, _ONE[family].partition("/%s")[0]))
+    except OSError:
+        return []
+    return sorted(name for name in names if name != "all")
 
 
 def host_settings() -> List[str]:

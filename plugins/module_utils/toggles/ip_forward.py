@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..docker import daemon_forwarding
@@ -13,9 +14,12 @@ from ..docker.daemon_forwarding import Kept
 from ..host import sysctl
 from ..host.system import System
 from ..netfilter.model import IPV4, IPV6
+from . import traces
 from .forwarding import (
     Forwarding,
     boot_settings,
+    for_all,
+    forwards_all_the_same,
     host_settings,
     is_for_host,
     loses_advertisements,
@@ -69,7 +73,7 @@ def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[st
         settings.update(item.settings())
     for item in wanted:
         boot = {**boot_settings(boot, item, now, kept.configured is not None), **settings}
-    before, told, missing = _changes(system, settings, boot)
+    before, told, missing = _changes(system, {**settings, **_strays(host, wanted, boot, now)}, boot)
     warnings = kept.warnings + missing + _warnings(system, wanted, boot, told)
     warnings += ["%s overrides this at boot" % line for line in sysctl.contradictions(system, host.boot_file, boot)]
     if not host.check_mode:
@@ -79,6 +83,18 @@ def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[st
             sysctl.set_now(name, value)
     changed = {name: value for name, value in told.items() if before[name] != value}
     return Toggled({name: before[name] for name in changed}, changed, said, boot, kept, warnings)
+
+
+def _strays(
+    host: Host, wanted: Sequence[Forwarding], boot: Mapping[str, str], now: Mapping[str, Optional[str]]
+) -> Dict[str, str]:
+    """Interfaces that forward though the host does not; where it does now, turning it off is an order to all of them."""
+    off = [family for item in wanted if item.turns_host_off for family, on in item.families.items() if not on]
+    folder = os.path.dirname(host.boot_file)
+    said = dict(boot)
+    for owner in (BOOT_FILE, traces.BOOT_FILE):
+        said.update(sysctl.read_boot(host.system, os.path.join(folder, os.path.basename(owner))))
+    return forwards_all_the_same(host.system, said, [family for family in off if now[for_all(family)] == "0"])
 
 
 def _changes(

@@ -107,6 +107,34 @@ def test_per_interface_and_for_the_host(place):
     assert "net/ipv4/conf/b0.100/forwarding" not in done.after
 
 
+def test_off_for_the_host_is_off_for_interfaces_that_somebody_turned_on(place):
+    """The kernel asks the interface that a packet comes in by, and it alone."""
+    for setting in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"):
+        sysctl.set_now(setting, "0")
+    stray = ["net/%s/conf/%s/forwarding" % where for where in (("ipv4", "a0"), ("ipv4", "default"), ("ipv6", "a0"))]
+    for setting in stray:
+        sysctl.set_now(setting, "1")
+    wanted = [Forwarding({4: False, 6: False})]
+    predicted = ip_forward.keep(place._replace(check_mode=True), wanted)
+    done = ip_forward.keep(place, wanted)
+    assert {name: done.before[name] for name in stray} == dict.fromkeys(stray, "1")
+    assert predicted.after == done.after and {value(place, name) for name in stray} == {"0"}
+    assert not ip_forward.keep(place, wanted).changed
+    # What is wanted of one interface is that interface's.
+    sysctl.set_now("net/ipv4/conf/a0/forwarding", "1")
+    one = [*wanted, Forwarding({4: True}, ("a0",))]
+    ip_forward.keep(place, one)
+    assert value(place, "net/ipv4/conf/a0/forwarding") == "1" and not ip_forward.keep(place, one).changed
+
+
+def test_a_task_and_a_policy_do_not_fight_over_an_interface(place):
+    """One owner's file turns the host off, the other's one interface on."""
+    task = place._replace(boot_file=os.path.join(os.path.dirname(place.boot_file), os.path.basename(ip_forward.BOOT_FILE)))
+    sysctl.set_now(V4, "0")
+    ip_forward.keep(task, [Forwarding({4: True}, ("a0",))])
+    assert not ip_forward.keep(place, [Forwarding({4: False})]).after and value(place, "net/ipv4/conf/a0/forwarding") == "1"
+
+
 def test_ipv6_of_all_and_default(place):
     ip_forward.keep(place, [Forwarding({6: True})])
     assert value(place, "net/ipv6/conf/default/forwarding") == value(place, "net/ipv6/conf/a0/forwarding") == "1"

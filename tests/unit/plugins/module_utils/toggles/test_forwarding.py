@@ -32,6 +32,12 @@ def test_the_other_family_comes_back_at_boot_without_the_engine():
     assert fw.boot_settings({}, wanted, {V4: "1", ALL6: None, DEFAULT6: None}, True) == {V4: "0"}
 
 
+def test_what_nobody_mentioned_is_not_kept_off_at_boot():
+    off = {V4: "0", ALL6: "0", DEFAULT6: "0"}
+    assert fw.boot_settings({}, Forwarding({4: False}), off, True) == {V4: "0"}
+    assert fw.boot_settings({}, Forwarding({4: False}, ("a",)), off, False) == {"net/ipv4/conf/a/forwarding": "0"}
+
+
 def test_interfaces_are_said_again_after_the_host():
     boot = {V4: "1", "net/ipv4/conf/a/forwarding": "0", "net/ipv6/conf/a/forwarding": "0", ALL6: "1"}
     assert fw.said_again(boot, {V4: "1"}) == {"net/ipv4/conf/a/forwarding": "0"}

@@ -15,8 +15,8 @@ description:
     published port, no service of the host, no way out for containers or the host itself, no forwarding for others, IPv4 and IPv6.
   - Open connections are cut as well, at their next packet. Each packet is judged by its addresses alone, so a session that somebody else has
     stands still, and one from the controller's address goes on.
-  - The rules stand in two chains of their own in the mangle table (C(DB-LOCK), C(DB-LOCK-OUT)), ahead of all that Docker and policies
-    do, and ask neither. The engine need not run. V(absent) removes them, and everything is as it was before, the policy of
+  - The rules stand in chains of their own in the mangle table (C(DB-LOCK), C(DB-LOCK-OUT), C(DB-LOCK-FWD)), ahead of all that Docker and
+    policies do, and ask neither. The engine need not run. V(absent) removes them, and everything is as it was before, the policy of
     M(drawbridge.docker.host_policy) included.
   - The controller's address is taken from the socket of the C(sshd) that the task descends from, so C(become) makes no difference. Behind a
     bastion it is the bastion's, as the host sees it.
@@ -48,7 +48,8 @@ options:
     type: int
     default: 30
 notes:
-  - What passes all the same - the loopback, ICMP errors and path MTU discovery, IPv6 neighbour and router discovery, DHCP for the host.
+  - What the host itself gets and sends all the same - the loopback, ICMP errors and path MTU discovery, IPv6 neighbour and router discovery, DHCP.
+    Nothing passes through it, SSH included.
   - Containers on one network reach each other over a bridge. They are cut off from each other only where the kernel shows such packets to
     iptables (C(net.bridge.bridge-nf-call-iptables=1), as where Docker set it). A warning tells where it does not.
   - Logins that ask another machine, such as LDAP, and names of the controller that C(sshd) looks up, wait for answers that do not come.

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A host cut off but for SSH from a few addresses: two chains that know nothing of connections, engines and policies. Pure."""
+"""A host cut off but for SSH from a few addresses: three chains that know nothing of connections, engines and policies. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from ..netfilter.model import IPV4, IPV6, Chain, Hook, Line, Wanted
 from .inbound import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 
 TABLE = "mangle"
-# Whatever comes in, to the host, to containers or through, and whatever the host itself sends.
+# Whatever comes in; whatever the host itself sends; and what would pass through, for which a host needs nothing: a container can write
+# any sender into its packets, and anything into an ICMP error.
 INBOUND = "DB-LOCK"
 OUTBOUND = "DB-LOCK-OUT"
-_OWNED = [(TABLE, INBOUND), (TABLE, OUTBOUND)]
+THROUGH = "DB-LOCK-FWD"
+_OWNED = [(TABLE, INBOUND), (TABLE, OUTBOUND), (TABLE, THROUGH)]
 _PRIORITY = 10
 _DHCP = [("67", "68", IPV4), ("547", "546", IPV6)]
 
@@ -34,8 +36,16 @@ def cut_off(ssh_from: Iterable[Network], port: int) -> Wanted:
     essential: List[Line] = ESSENTIAL_ICMP + ESSENTIAL_ICMPV6
     drop = [Line("-j DROP")]
     return Wanted(
-        [Chain(TABLE, INBOUND, inbound + essential + drop), Chain(TABLE, OUTBOUND, outbound + essential + drop)],
-        [Hook(TABLE, "PREROUTING", INBOUND, _PRIORITY), Hook(TABLE, "OUTPUT", OUTBOUND, _PRIORITY)],
+        [
+            Chain(TABLE, INBOUND, inbound + essential + drop),
+            Chain(TABLE, OUTBOUND, outbound + essential + drop),
+            Chain(TABLE, THROUGH, drop),
+        ],
+        [
+            Hook(TABLE, "PREROUTING", INBOUND, _PRIORITY),
+            Hook(TABLE, "OUTPUT", OUTBOUND, _PRIORITY),
+            Hook(TABLE, "FORWARD", THROUGH, _PRIORITY),
+        ],
         _OWNED,
     )
 

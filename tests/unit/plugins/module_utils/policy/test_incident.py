@@ -23,4 +23,4 @@ def test_ssh_from_the_addresses_and_what_a_host_cannot_do_without():
 
 
 def test_taken_back_whole():
-    assert not_cut_off().chains == [] and set(not_cut_off().owned) == {("mangle", name) for name in ("DB-LOCK", "DB-LOCK-OUT")}
+    assert not_cut_off().chains == [] and set(not_cut_off().owned) == {("mangle", name) for name in ("DB-LOCK", "DB-LOCK-OUT", "DB-LOCK-FWD")}

@@ -22,7 +22,11 @@ class Task(NamedTuple):
     def settings(self) -> Settings:
         params = self.params
         return Settings(
-            params.get("transport", "auto"), params["lock_timeout"], self.check_mode, params.get("confirm_timeout", 0)
+            params.get("transport", "auto"),
+            params["lock_timeout"],
+            self.check_mode,
+            params.get("confirm_timeout", 0),
+            params.get("armed", ""),
         )
 
 

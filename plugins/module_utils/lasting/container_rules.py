@@ -30,7 +30,9 @@ def own_memory(task: Task) -> Memory:
 
 
 def put_rules(task: Task, engine: Callable[[str], Inspector], memory: Memory) -> Result:
-    """Bring the section in every chosen namespace to what the task says. ``engine``: the one at an address."""
+    """Bring the section in every chosen namespace to what the task says. ``engine``: the one at an address.
+
+    A policy gives ``prefix`` too, the beginning of its chains' names."""
     params = task.params
     section = NsSection(
         name=params["section"],
@@ -42,6 +44,7 @@ def put_rules(task: Task, engine: Callable[[str], Inspector], memory: Memory) ->
         families=families_of(params["ip_version"], "ip_version"),
         purge=params["foreign"] == "purge",
         present=params["state"] == "present",
+        prefix=params.get("prefix", PREFIX),
     )
     wanted = ns_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
     targets = select(selector_of(params), task.system, lambda: engine(params["docker_host"]))
@@ -53,7 +56,7 @@ def put_rules(task: Task, engine: Callable[[str], Inspector], memory: Memory) ->
 
     def state(netfilter: Netfilter) -> Wanted:
         memory.begin()
-        return with_host_sets(netfilter, section.name, wanted, task.check_mode)
+        return with_host_sets(netfilter, section.prefix[len(PREFIX):] + section.name, wanted, task.check_mode)
 
     def finished(visits: List[Visit]) -> None:
         if all(visit.error is None or isinstance(visit.error, Gone) for visit in visits):
@@ -68,5 +71,5 @@ def put_rules(task: Task, engine: Callable[[str], Inspector], memory: Memory) ->
         finished,
     )
     done = visited(groups, inside)
-    values = dict(done.values, chain=PREFIX + section.name, lasting=memory.lasts)
+    values = dict(done.values, chain=section.prefix + section.name, lasting=memory.lasts)
     return Result(dict(values, changed=values["changed"] or any(recorded)), done.warnings, done.failure)

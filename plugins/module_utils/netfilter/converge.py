@@ -27,12 +27,14 @@ _POLL_SECONDS = 0.1
 
 class Settings(NamedTuple):
     """How a task runs. transport: nft, legacy or auto. lock_timeout: seconds to wait for other runs on the host.
-    confirm_timeout: seconds until the host takes a change back that nobody confirmed, 0 for never."""
+    confirm_timeout: seconds until the host takes a change back that nobody confirmed, 0 for never. armed: id of the checkpoint that
+    this very run has armed, which it does not wait for."""
 
     transport: str
     lock_timeout: float
     check_mode: bool
     confirm_timeout: int = 0
+    armed: str = ""
 
 
 class Outcome(NamedTuple):
@@ -105,7 +107,7 @@ def locked(settings: Settings) -> Iterator[None]:
     while True:
         with HostLock(max(0.0, deadline - time.monotonic())):
             armed = change_to_confirm(System())
-            if armed is None:
+            if armed is None or armed.id == settings.armed:
                 yield
                 return
         if time.monotonic() >= deadline:

@@ -14,6 +14,8 @@ from .packed import rule_lines
 from .section import section_chain
 
 PREFIX = "DB-NS-"
+# The sections of a policy; no user's section is called so.
+POLICY_PREFIX = "DB-NS-policy-"
 PARENTS: Dict[str, Tuple[str, ...]] = {
     "filter": ("INPUT", "OUTPUT", "FORWARD"),
     "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
@@ -33,7 +35,8 @@ _RESOLVER = {
 class NsSection(NamedTuple):
     """name, priority: lowest first. table, parent: where it hooks in. established: replies and flows that were let in before
     pass first (in filter). loopback: so does what never leaves the container. families: those that the section is
-    for. purge: whether foreign lines of the parent are deleted. present: or to be removed, wherever it is."""
+    for. purge: whether foreign lines of the parent are deleted. present: or to be removed, wherever it is. prefix: of the chain's
+    name, by whose section it is."""
 
     name: str
     priority: int
@@ -44,11 +47,12 @@ class NsSection(NamedTuple):
     families: Tuple[int, ...]
     purge: bool
     present: bool
+    prefix: str = PREFIX
 
 
 def ns_wanted(section: NsSection, rules: Any, path: str) -> Wanted:
     """The section as wanted state of each namespace. ``rules``: the user's list, or packed; ``path``: its name."""
-    chain = section_chain(PREFIX, section.name, section.priority)
+    chain = section_chain(section.prefix, section.name, section.priority)
     # In whichever table an earlier task had it: a section has one place.
     owned = [(table, chain) for table in PARENTS]
     if not section.present:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Dict, List, Sequence, Tuple
 
 from ..netfilter.model import FAMILIES, AddressSet, Chain, Hook, SetType, Wanted
+from ..netfilter.plan import Plan
 from . import forward, guard, inbound, owners
 from .host import HostFacts
 from .lines import Rules
@@ -30,6 +31,7 @@ OWNED = [
     (inbound.TABLE, inbound.CHAIN),
     (inbound.TABLE, inbound.CHAIN + OUTSIDE),
     *owners.POLICY_EGRESS.owned,
+    *owners.POLICY_PORTS.owned,
 ]
 
 
@@ -55,7 +57,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
         hooks += add_egress(policy.egress, _with_left_alone(host, policy.leave_alone), rules, owners.POLICY_EGRESS)
         if not shared and any(hook.parent == forward.PARENT for hook in hooks):
             shared.append((forward.TABLE, forward.PARENT))
-    sets = {**_own(policy), **rules.sets, **host_sets(host)}
+    sets = {**own_sets(policy), **rules.sets, **host_sets(host)}
     wanted = Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets))
     return _not_masquerading(wanted) if policy.masquerade is None else wanted
 
@@ -63,6 +65,11 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
 def no_policy() -> Wanted:
     """What a host without a policy has: nothing of ours."""
     return _not_masquerading(Wanted([], [], OWNED, OWNER))
+
+
+def has_open_ports(plan: Plan) -> bool:
+    """Whether the policy had ports open before the plan's change."""
+    return any((table, name) in owners.POLICY_PORTS.owned for part in plan.families.values() for table, was in part.old.items() for name in was.chains)
 
 
 def _not_masquerading(wanted: Wanted) -> Wanted:
@@ -83,7 +90,8 @@ def _with_left_alone(host: HostFacts, left_alone: Sequence[str]) -> HostFacts:
     return host._replace(foreign_bridges=sorted({*host.foreign_bridges, *(name for name in left_alone if name[-1] != "+")}))
 
 
-def _own(policy: Policy) -> Dict[str, AddressSet]:
+def own_sets(policy: Policy) -> Dict[str, AddressSet]:
+    """The policy's ``address_sets``."""
     return {
         name: AddressSet(name, NAMED_SET, dict(item.addresses), item.path) for name, item in policy.address_sets.items()
     }

@@ -71,6 +71,8 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
         daemon=_choices(ordered, "daemon"),
         masquerade=merge_masquerade(_sections(ordered, "masquerade")),
         egress=merge_egress(_sections(ordered, "egress")),
+        open_ports=_listed(ordered, "open_ports"),
+        containers=_listed(ordered, "containers"),
     )
 
 
@@ -109,6 +111,15 @@ def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
 def _sections(fragments: List[Fragment], key: str) -> List[Stated]:
     found = [Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
     return [section for section in found if section.value is not None]
+
+
+def _listed(fragments: List[Fragment], key: str) -> Any:
+    sections = _sections(fragments, key)
+    if not sections:
+        return None
+    from .merge_containers import merge_containers, merge_open_ports  # pylint: disable=import-outside-toplevel
+
+    return merge_open_ports(sections) if key == "open_ports" else merge_containers(sections)
 
 
 def _scalar(sections: List[Stated], key: str) -> Optional[str]:

@@ -13,7 +13,9 @@ from .choices import Choices
 
 if TYPE_CHECKING:
     # They are made of what is defined here.
+    from ..publish.model import OpenPort
     from .egress import Egress
+    from .inside import ContainerRules
     from .masquerade import Masquerade
 
 ALLOW = "allow"
@@ -143,3 +145,5 @@ class Policy(NamedTuple):
     daemon: Optional[Choices] = None
     masquerade: Optional[Masquerade] = None
     egress: Optional[Egress] = None
+    open_ports: Optional[Tuple[OpenPort, ...]] = None
+    containers: Optional[Tuple[ContainerRules, ...]] = None

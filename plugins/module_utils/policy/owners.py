@@ -10,6 +10,28 @@ from typing import List, NamedTuple, Tuple
 
 FILTER = "filter"
 NAT = "nat"
+# Of ports that are opened by name, followed by whose they are.
+PUBLISH = "DB-PUBLISH-"
+HAIRPIN = "DB-HAIRPIN-"
+
+
+class PublishOwner(NamedTuple):
+    """key: the end of the names of its chains, at most 17 characters."""
+
+    key: str
+
+    @property
+    def publish(self) -> str:
+        """In nat and in filter."""
+        return PUBLISH + self.key
+
+    @property
+    def hairpin(self) -> str:
+        return HAIRPIN + self.key
+
+    @property
+    def owned(self) -> List[Tuple[str, str]]:
+        return [(NAT, self.publish), (NAT, self.hairpin), (FILTER, self.publish)]
 
 
 class EgressOwner(NamedTuple):
@@ -41,3 +63,5 @@ POLICY_EGRESS = EgressOwner("DB-USER-policy-EGRESS", "DB-HOST-policy", "DB-EGP-"
 TASK_EGRESS = EgressOwner("DB-USER-egress", "DB-HOST-egress", "DB-EGT-", 40)
 POLICY_MASQUERADE = MasqueradeOwner("drawbridge-policy", 98, "DB-POST-policy", 100)
 TASK_MASQUERADE = MasqueradeOwner("drawbridge-masquerade", 99, "DB-POST", 200)
+# The ports of container_port have their protocol and number as key.
+POLICY_PORTS = PublishOwner("policy")

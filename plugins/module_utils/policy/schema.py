@@ -18,10 +18,15 @@ from .names import set_name
 
 if TYPE_CHECKING:
     # Not every policy has these: their code is loaded where it is needed.
+    from ..publish.model import OpenPort
     from .egress import Egress
+    from .inside import ContainerRules
     from .masquerade import Masquerade
 
-POLICY_KEYS = ("address_sets", "external_interfaces", "leave_alone", "published_ports", "host_services", *SECTIONS, "masquerade", "egress")
+POLICY_KEYS = (
+    "address_sets", "external_interfaces", "leave_alone", "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports",
+    "containers",
+)
 
 
 def parse_policy(raw: Any, path: str = "policy") -> Policy:
@@ -42,6 +47,8 @@ def parse_policy(raw: Any, path: str = "policy") -> Policy:
         daemon=parse_daemon(given, path + ".daemon"),
         masquerade=_masquerade(given, path + ".masquerade"),
         egress=_egress(given, path + ".egress"),
+        open_ports=_open_ports(given, path + ".open_ports"),
+        containers=_containers(given, path + ".containers"),
     )
 
 
@@ -59,6 +66,22 @@ def _egress(given: Dict[str, Any], path: str) -> Optional[Egress]:
     from .egress import parse_egress  # pylint: disable=import-outside-toplevel
 
     return parse_egress(given["egress"], path)
+
+
+def _open_ports(given: Dict[str, Any], path: str) -> Optional[Tuple[OpenPort, ...]]:
+    if "open_ports" not in given:
+        return None
+    from ..publish.of_policy import parse_open_ports  # pylint: disable=import-outside-toplevel
+
+    return parse_open_ports(given["open_ports"], path)
+
+
+def _containers(given: Dict[str, Any], path: str) -> Optional[Tuple[ContainerRules, ...]]:
+    if "containers" not in given:
+        return None
+    from .inside import parse_containers  # pylint: disable=import-outside-toplevel
+
+    return parse_containers(given["containers"], path)
 
 
 def _address_sets(value: Any, path: str) -> Dict[str, NamedAddresses]:

@@ -16,12 +16,9 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 from ..netfilter.model import FAMILIES, IPV4, IPV6, Chain, Hook, Line, Wanted
 from ..netfilter.save import Ruleset
 from ..policy.lines import Match, Rules
+from ..policy.owners import FILTER, NAT, PublishOwner
 from .model import Endpoint, OpenPort, Opening
 
-NAT = "nat"
-FILTER = "filter"
-PUBLISH = "DB-PUBLISH-"
-HAIRPIN = "DB-HAIRPIN-"
 DOCKER_USER = "DOCKER-USER"
 # Before what a policy says about DNATed traffic (100), behind what it says about the ways out of containers.
 PRIORITY = 50
@@ -30,19 +27,7 @@ _LOOPBACK = {IPV4: "127.0.0.0/8", IPV6: "::1/128"}
 _FULL = {IPV4: 32, IPV6: 128}
 
 
-class Names:
-    """The chains of one owner: a task's port, or the policy."""
-
-    def __init__(self, key: str) -> None:
-        self.publish = PUBLISH + key
-        self.hairpin = HAIRPIN + key
-
-    @property
-    def owned(self) -> List[Tuple[str, str]]:
-        return [(NAT, self.publish), (NAT, self.hairpin), (FILTER, self.publish)]
-
-
-def open_wanted(names: Names, openings: Sequence[Opening], rules: Rules, parents: Mapping[int, str], mark: str) -> Wanted:
+def open_wanted(names: PublishOwner, openings: Sequence[Opening], rules: Rules, parents: Mapping[int, str], mark: str) -> Wanted:
     """Chains and hooks; nothing but what is owned where no opening leads anywhere. ``rules`` gets the sets that lines need.
 
     parents: by family, the chain of filter that all forwarded packets pass first. mark: whose the chains are.
@@ -66,7 +51,7 @@ def open_wanted(names: Names, openings: Sequence[Opening], rules: Rules, parents
     return Wanted(chains, _hooks(names, families, parents), names.owned, shared=_shared(families, parents))
 
 
-def _hooks(names: Names, families: Tuple[int, ...], parents: Mapping[int, str]) -> List[Hook]:
+def _hooks(names: PublishOwner, families: Tuple[int, ...], parents: Mapping[int, str]) -> List[Hook]:
     docker = ("DOCKER", "DOCKER-INGRESS")
     return [
         Hook(NAT, "PREROUTING", names.publish, ahead_of=docker, families=families),

@@ -70,7 +70,9 @@ def notes(system: System, opened: Sequence[Opening]) -> List[str]:
     for opening in opened:
         families = {end.family for end in opening.ends}
         where = opening.port.entry.path + ": " if opening.port.entry.path else ""
-        if opening.container is not None:
+        if opening.container is None:
+            found.append("%s%s leads nowhere: no container that matches runs" % (where, opening.port.called))
+        else:
             name = quoted(opening.container.name)
             found += [
                 "%s%s is not opened for %s: container %s has no such address" % (where, opening.port.called, _NAMED[family], name)

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import string
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterable, List
 
 from ..docker.engine import WholeEngine
 from ..lasting.memory import Memory
-from ..netfilter.converge import Outcome, converge_locked, locked
+from ..netfilter.converge import converge_locked, locked
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
-from ..netfilter.save import Ruleset
 from ..policy.lines import Rules
 from ..policy.model import Target
+from ..policy.owners import PublishOwner
 from ..task import Result, Task
 from . import hairpin
-from .chains import Names, open_wanted, parents
-from .cut import end_connections, holders
-from .enquiry import notes, openings
-from .leads import leads, leads_of
 from .memory import port_memory
-from .model import OpenPort, Opening
+from .model import Opening
+from .opener import Opener
 from .parse import parse_open_port, parse_target
-from .taken import refuse_opened
 
 EngineAt = Callable[[str], WholeEngine]
 
@@ -39,78 +35,43 @@ def own_memory(task: Task) -> Memory:
 
 def open_port(task: Task, engine: EngineAt, memory: Memory) -> Result:
     """Open the port, or close it, as the task says. ``engine``: the one at an address."""
-    port = parse_open_port(task.params) if task.params["state"] == "present" else None
-    work = _Work(task, engine, port, _key(parse_target(task.params)))
+    ports = [parse_open_port(task.params)] if task.params["state"] == "present" else []
+    key = _key(parse_target(task.params))
+    opener = Opener(task.system, engine(task.params["docker_host"]), PublishOwner(key), ports, ports[0].mark if ports else "")
+
+    def wanted(netfilter: Netfilter) -> Wanted:
+        rules = Rules()
+        return opener.wanted(netfilter, rules)._replace(owner=_set_owner(key), sets=rules.sets)
+
     with locked(task.settings()):
         memory.begin()
-        outcome = converge_locked(task.system, task.settings(), work.wanted)
-        warnings = outcome.warnings + work.follow(outcome)
-        recorded = memory.settle([opening.container for opening in work.found if opening.container is not None])
+        outcome = converge_locked(task.system, task.settings(), wanted)
+        warnings = outcome.warnings + opener.follow(outcome.plan, task.check_mode)
+        recorded = memory.settle([opening.container for opening in opener.found if opening.container is not None])
     values = outcome.result()
-    if work.ports:
-        values["diff"] = [values["diff"], hairpin.shown(work.ports)]
-    changed = outcome.is_change or bool(work.ports)
-    return Result(dict(values, changed=changed or recorded, lasting=memory.lasts, containers=work.containers(changed)), warnings)
+    if opener.switched:
+        values["diff"] = [values["diff"], hairpin.shown(opener.switched)]
+    changed = outcome.is_change or bool(opener.switched)
+    found = [dict(container, changed=changed) for container in told(opener.found)]
+    return Result(dict(values, changed=changed or recorded, lasting=memory.lasts, containers=found), warnings)
 
 
-class _Work:
-    """found: what was opened. ports: bridge ports that are switched as well. Both once they are known."""
-
-    def __init__(self, task: Task, engine: EngineAt, port: Optional[OpenPort], key: str) -> None:
-        self._task = task
-        self._engine = engine
-        self._port = port
-        self._names = Names(key)
-        self._owner = _set_owner(key)
-        self._rulesets: Dict[int, Ruleset] = {}
-        self.found: List[Opening] = []
-        self.ports: List[hairpin.Port] = []
-
-    def wanted(self, netfilter: Netfilter) -> Wanted:
-        """Chains, hooks and sets of this port alone; nothing where it is to be closed."""
-        self._rulesets = rulesets = netfilter.rulesets()
-        rules = Rules()
-        mark = ""
-        if self._port is not None:
-            mark = self._port.mark
-            refuse_opened([self._port], self._names.publish, mark, rulesets)
-            self.found = openings(self._task.system, self._engine(self._task.params["docker_host"]), [self._port])
-        wanted = open_wanted(self._names, self.found, rules, parents(rulesets), mark)
-        return wanted._replace(owner=self._owner, sets=rules.sets)
-
-    def follow(self, outcome: Outcome) -> List[str]:
-        """What has to be done beside the rules, and what the user should know."""
-        system, engine = self._task.system, self._engine(self._task.params["docker_host"])
-        before, after = leads(self._rulesets), leads_of(self._names.publish, self.found)
-        closed = [lead for lead in before if lead.chain == self._names.publish and lead not in after]
-        left = {lead.to for lead in before if lead not in closed} | {lead.to for lead in after}
-        if hairpin.is_ours_to_set(system, self._rulesets):
-            alone = holders(system, engine, [lead for lead in closed if lead.to not in left])
-            on = [opening.container for opening in self.found if opening.container is not None]
-            self.ports = hairpin.wrong_ports(system, on, alone)
-        told = notes(system, self.found) if outcome.plan.is_change else []
-        if self._task.check_mode:
-            return told
-        hairpin.switch(system, self.ports)
-        return told + (end_connections(system, closed, holders(system, engine, closed)) if closed else [])
-
-    def containers(self, changed: bool) -> List[Dict[str, Any]]:
-        """What the port leads to, as the module returns it."""
-        return [
-            {
-                "name": opening.container.name,
-                "id": opening.container.id,
-                "state": opening.container.state,
-                "reason": None,
-                "changed": changed,
-                "endpoints": [
-                    {"ip_version": "ipv%d" % end.family, "address": end.address, "port": opening.port.container_port, "bridge": end.bridge}
-                    for end in opening.ends
-                ],
-            }
-            for opening in self.found
-            if opening.container is not None
-        ]
+def told(found: Iterable[Opening]) -> List[Dict[str, Any]]:
+    """The containers that ports lead to, as modules return them."""
+    return [
+        {
+            "name": opening.container.name,
+            "id": opening.container.id,
+            "state": opening.container.state,
+            "reason": None,
+            "endpoints": [
+                {"ip_version": "ipv%d" % end.family, "address": end.address, "port": opening.port.container_port, "bridge": end.bridge}
+                for end in opening.ends
+            ],
+        }
+        for opening in found
+        if opening.container is not None
+    ]
 
 
 def _key(target: Target) -> str:

@@ -10,7 +10,8 @@ import re
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from ..netfilter.save import Ruleset
-from .chains import MARK, NAT, PUBLISH, socket_text
+from ..policy.owners import NAT, PUBLISH
+from .chains import MARK, socket_text
 from .model import Opening
 
 _LED = re.compile(r"(?:-s \S+ )?(?:-d (\S+)/\d+ )?-p (\w+) .*--dport (\d+) .*-j DNAT --to-destination (\S+)")

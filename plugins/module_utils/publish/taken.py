@@ -65,4 +65,3 @@ def _is_loopback(address: Optional[str]) -> bool:
 
 def _error(port: OpenPort, reason: str, hint: str = _ANOTHER) -> DrawbridgeError:
     return DrawbridgeError("%s cannot be opened: %s" % (port.called, reason), port.entry.path or "port", hint)
-

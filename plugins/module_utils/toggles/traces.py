@@ -2,12 +2,13 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Where the toggles of a host's policy leave files, so that a policy without any need not load what handles them."""
+"""Where a host's policy leaves files beside its rules, so that a policy that never needed them need not load what handles them."""
 
 from __future__ import annotations
 
 import os
 
+from ..boot.kept import STATE
 from ..host.unit import FOLDER
 
 # After 99-sysctl.conf, which some distributions link to /etc/sysctl.conf.
@@ -15,7 +16,16 @@ BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge-policy.conf"
 UNIT = "drawbridge-policy-forward-%s.service"
 
 
+# Which sections of rules there are inside containers.
+INSIDE = "policy-containers.json"
+
+
+def are_inside() -> bool:
+    """Whether an earlier policy has rules inside containers."""
+    return os.path.exists(os.path.join(STATE, INSIDE))
+
+
 def are_there() -> bool:
-    """Whether an earlier policy left some."""
+    """Whether an earlier policy left some for its toggles."""
     units = [os.path.join(FOLDER, UNIT % policy) for policy in ("drop", "accept")]
     return any(os.path.exists(path) for path in [BOOT_FILE, *units])

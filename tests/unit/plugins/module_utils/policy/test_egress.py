@@ -68,7 +68,7 @@ def test_a_network_with_an_exception():
     assert texts(result, "DB-EGT-n-backend") == [*SAME, "-d 10.0.5.0/24 -p tcp -m tcp --dport 5432 -j RETURN", "-j DROP"]
     assert texts(result, "DB-EGT-n-backend", 6)[-1] == "-j DROP"
     assert texts(result, "DB-EGT-hn-backend")[-1] == "-j DROP"
-    assert [hook[1:4] for hook in result.hooks] == [("DOCKER-USER", "DB-USER-egress", 120), ("INPUT", "DB-HOST-egress", 120)]
+    assert [hook[1:4] for hook in result.hooks] == [("DOCKER-USER", "DB-USER-egress", 40), ("INPUT", "DB-HOST-egress", 40)]
 
 
 def test_the_subnets_with_the_interface_they_are_behind_tell_neighbours():

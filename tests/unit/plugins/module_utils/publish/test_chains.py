@@ -7,8 +7,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model 
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.names import is_our_set, owned_set
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import Ruleset, SavedChain
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.lines import Rules
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import FILTER, NAT, PublishOwner
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish import keep
-from ansible_collections.drawbridge.docker.plugins.module_utils.publish.chains import FILTER, NAT, Names, open_wanted, parents
+from ansible_collections.drawbridge.docker.plugins.module_utils.publish.chains import open_wanted, parents
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish.leads import Lead, leads, leads_of, mark_of
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish.model import Endpoint, Opening
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish.parse import parse_open_port, parse_target
@@ -25,7 +26,7 @@ def opening(**more):
 
 
 def compiled(*opened):
-    return open_wanted(Names("key"), opened, Rules(), USER, "abc")
+    return open_wanted(PublishOwner("key"), opened, Rules(), USER, "abc")
 
 
 def chain(wanted, table, name, family=4):
@@ -119,7 +120,7 @@ def test_another_selector_s_chain_is_not_taken_over():
 def test_names_fit():
     for port, address in (({"port": 65535, "protocol": "sctp", "address": "2001:db8::1"}, True), ({"port": 1}, False)):
         key = keep._key(parse_target(port))
-        assert all(len(name) <= MAX_CHAIN_NAME for _table, name in Names(key).owned) and ("-" in key[5:]) == address
+        assert all(len(name) <= MAX_CHAIN_NAME for _table, name in PublishOwner(key).owned) and ("-" in key[5:]) == address
         name = owned_set(keep._set_owner(key), "src-0123456789ab", 4, "a")
         assert len(name) <= MAX_SET_NAME and is_our_set(name)
     assert keep._key(parse_target({"port": 1, "address": "192.0.2.1"})) != keep._key(parse_target({"port": 1, "address": "192.0.2.2"}))

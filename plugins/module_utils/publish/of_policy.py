@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A policy's ``open_ports``: read, and made a part of what the policy wants."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Tuple
+
+from ..docker.connect import connect
+from ..host.system import System
+from ..netfilter.host import Netfilter
+from ..netfilter.model import Wanted
+from ..netfilter.plan import Plan
+from ..policy import check
+from ..policy.compile import own_sets
+from ..policy.lines import Rules
+from ..policy.model import Policy
+from ..policy.owners import POLICY_PORTS
+from ..policy.sets import named_sets
+from ..task import Result
+from . import hairpin
+from .keep import told
+from .model import OpenPort
+from .opener import Opener
+from .parse import KEYS, parse_open_port
+
+_MARK = "policy"
+
+
+def parse_open_ports(value: Any, path: str) -> Tuple[OpenPort, ...]:
+    """The list, in which a container that does not run is no error: the rest of a policy must not depend on it."""
+    found = []
+    for index, item in enumerate(check.sequence(value, path)):
+        place = "%s[%d]" % (path, index)
+        found.append(parse_open_port({"missing": "ignore", **check.mapping(item, place, KEYS)}, place))
+    return tuple(found)
+
+
+class PolicyPorts:
+    """The ports of one policy on its way into force; none where an earlier one had some that are to be closed."""
+
+    def __init__(self, system: System, docker_host: str, ports: Optional[Tuple[OpenPort, ...]]) -> None:
+        self._system = system
+        self._opener = Opener(system, connect(docker_host), POLICY_PORTS, ports or (), _MARK)
+
+    def with_ports(self, wanted: Wanted, policy: Policy, netfilter: Netfilter) -> Wanted:
+        """The policy's wanted state with the chains of these. Raises DrawbridgeError for a port that cannot be opened."""
+        rules = Rules()
+        mine = self._opener.wanted(netfilter, rules)
+        return wanted._replace(
+            chains=wanted.chains + mine.chains,
+            hooks=wanted.hooks + mine.hooks,
+            shared=list(dict.fromkeys(wanted.shared + mine.shared)),
+            sets={**wanted.sets, **named_sets(mine.chains, {**own_sets(policy), **rules.sets})},
+        )
+
+    def follow(self, plan: Plan, check_mode: bool, done: Result) -> Result:
+        """What has to be done beside the rules, once they are in force, and all of it in the result."""
+        warnings = done.warnings + self._opener.follow(plan, check_mode)
+        values: Dict[str, Any] = dict(done.values, open_ports=told(self._opener.found))
+        if self._opener.switched:
+            diffs: List[Any] = values["diff"] if isinstance(values["diff"], list) else [values["diff"]]
+            values.update(changed=True, diff=[*diffs, hairpin.shown(self._opener.switched)])
+        return done._replace(values=values, warnings=warnings)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""All ports of one owner: a task's one port, or those of a policy."""
+
+from __future__ import annotations
+
+from typing import List, Sequence
+
+from ..docker.engine import WholeEngine
+from ..host.system import System
+from ..netfilter.host import Netfilter
+from ..netfilter.model import Wanted
+from ..netfilter.plan import Plan
+from ..policy.lines import Rules
+from ..policy.owners import PublishOwner
+from . import hairpin
+from .chains import open_wanted, parents
+from .cut import end_connections, holders
+from .enquiry import notes, openings
+from .leads import leads, leads_of
+from .model import OpenPort, Opening
+from .taken import refuse_opened
+
+
+class Opener:
+    """found: where the ports lead, once ``wanted`` was asked. switched: bridge ports that were, or would be, put into another mode,
+    as they were; once ``follow`` was asked."""
+
+    def __init__(self, system: System, engine: WholeEngine, names: PublishOwner, ports: Sequence[OpenPort], mark: str) -> None:
+        """mark: tells this owner of the chains from others that would give them the same names."""
+        self._system = system
+        self._engine = engine
+        self._names = names
+        self._ports = list(ports)
+        self._mark = mark
+        self.found: List[Opening] = []
+        self.switched: List[hairpin.Port] = []
+
+    def wanted(self, netfilter: Netfilter, rules: Rules) -> Wanted:
+        """Chains and hooks. ``rules`` gets the sets that lines need. Raises DrawbridgeError for a port that cannot be opened."""
+        rulesets = netfilter.rulesets()
+        if self._ports:
+            refuse_opened(self._ports, self._names.publish, self._mark, rulesets)
+            self.found = openings(self._system, self._engine, self._ports)
+        return open_wanted(self._names, self.found, rules, parents(rulesets), self._mark)
+
+    def follow(self, plan: Plan, check_mode: bool) -> List[str]:
+        """What has to be done beside the rules, once they are in force, and what the user should know."""
+        rulesets = {family: part.ruleset for family, part in plan.families.items()}
+        before, after = leads(rulesets), leads_of(self._names.publish, self.found)
+        closed = [lead for lead in before if lead.chain == self._names.publish and lead not in after]
+        left = {lead.to for lead in before if lead not in closed} | {lead.to for lead in after}
+        if hairpin.is_ours_to_set(self._system, rulesets):
+            alone = holders(self._system, self._engine, [lead for lead in closed if lead.to not in left])
+            on = [opening.container for opening in self.found if opening.container is not None]
+            self.switched = hairpin.wrong_ports(self._system, on, alone)
+        told = notes(self._system, self.found) if plan.is_change else []
+        if check_mode:
+            return told
+        hairpin.switch(self._system, self.switched)
+        return told + (end_connections(self._system, closed, holders(self._system, self._engine, closed)) if closed else [])

@@ -12,14 +12,16 @@ short_description: Have rules follow containers that start, and sets follow the 
 version_added: 0.1.0
 description:
   - Sets up C(drawbridge-events.service), a small program that systemd runs and that listens to the Docker engine's events.
-  - From then on M(drawbridge.docker.container_netns_rule) leaves a record of each task on the host (C(/var/lib/drawbridge/lasting), for root
-    alone), and the service puts the rules into every container that starts and is chosen. Run the tasks after this module.
+  - From then on M(drawbridge.docker.container_netns_rule) and M(drawbridge.docker.container_port) leave a record of each task on the host
+    (C(/var/lib/drawbridge/lasting), for root alone), and the service does again what they ask for when a container starts that is chosen. Run
+    these tasks after this module.
   - It keeps the sets that follow the engine up to date (published ports, networks and bridges, addresses of containers), so that a port
     that is published after the policy was applied is guarded on docker-proxy's way too.
   - When it loses the engine it connects again, and then looks at everything anew. So it does every ten minutes, and every 30 seconds where
     records choose Kubernetes pods, of which no engine tells anything.
-  - The program is this collection's own code in one file that only root can write (C(/usr/local/lib/drawbridge/events.pyz)). It needs
-    Python and what the rules need, iptables and ipset, and C(jmespath) where records choose containers by a query.
+  - The program is this collection's own code in one file for root alone (C(/usr/local/lib/drawbridge/events.pyz)). It needs Python and what the
+    rules need, iptables and ipset, and C(jmespath) where records choose containers by a query; not the Docker SDK.
+  - The role P(drawbridge.docker.event_service#role) is this module as a role.
 author:
   - The Drawbridge authors (@drawbridge)
 options:
@@ -61,6 +63,7 @@ requirements:
   - systemd and root on the host
 seealso:
   - module: drawbridge.docker.container_netns_rule
+  - module: drawbridge.docker.container_port
   - module: drawbridge.docker.host_policy
 """
 

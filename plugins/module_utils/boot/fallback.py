@@ -39,7 +39,7 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
     guard += ["-d %s -j DROP" % network for network in sorted(_entries(sets, family, names.CONTAINER_NETWORKS))]
     published = list(_on_one_address(_entries(sets, family, names.ADDRESS_PORTS))) + ssh
     for protocol, name in names.PORTS.items():
-        published += _port_lines(protocol, sorted(_entries(sets, family, name), key=int), "DROP")
+        published += _port_lines(protocol, _ports(sets, family, name), "DROP")
     text = _block("mangle", {"DB-GUARD": guard, "DB-GUARD-LOCAL": published}, ["-I PREROUTING 1 -j DB-GUARD"])
     established = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
     chains = {"DB-USER-policy": [established, *inside, "-m conntrack --ctstate DNAT -j DROP"]}
@@ -65,7 +65,7 @@ def hold_text(rulesets: Iterable[Ruleset], sets: Dict[str, LiveSet], ssh_ports: 
     lines.append("tcp dport { %s } accept" % ", ".join(ssh_ports))
     for family in _NFT_WORDS:
         for protocol, name in names.PORTS.items():
-            ports = sorted(_entries(sets, family, name), key=int)
+            ports = _ports(sets, family, name)
             if ports:
                 lines.append("meta nfproto ipv%d %s %s dport { %s } drop" % (family, _AT_HOST, protocol, ", ".join(ports)))
     if any(ruleset.chain("filter", "DB-INPUT") is not None for ruleset in rulesets):
@@ -97,6 +97,11 @@ def _entries(sets: Dict[str, LiveSet], family: int, name: str) -> FrozenSet[str]
         if kernel_name.match(kernel) and live.entries:
             found |= live.entries
     return found
+
+
+def _ports(sets: Dict[str, LiveSet], family: int, name: str) -> List[str]:
+    """Of entries that are a port, or end in one."""
+    return sorted({entry.rpartition(":")[2] for entry in _entries(sets, family, name)}, key=int)
 
 
 def _port_lines(protocol: str, ports: Sequence[str], verdict: str) -> List[str]:

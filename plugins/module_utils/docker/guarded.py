@@ -12,6 +12,7 @@ from typing import Dict, FrozenSet, List
 from ..netfilter.ipset import LiveSet
 from ..netfilter.save import Ruleset
 from ..policy import guard
+from ..policy.sets import port_entries
 from .jumps import jumps_to
 from .state import PublishedPort
 
@@ -62,6 +63,6 @@ def _rules(ruleset: Ruleset) -> List[str]:
 
 def _holds(live: LiveSet, port: PublishedPort) -> bool:
     entries = live.entries or frozenset()
-    if live.type.name == "bitmap:port":
-        return port.address is None and str(port.port) in entries
+    if port.address is None:
+        return entries.issuperset(port_entries(port.family, port.protocol, port.port))
     return "%s,%s:%d" % (port.address, port.protocol, port.port) in entries

@@ -13,6 +13,7 @@ from . import names
 from .lines import Rules, by_destination, drops
 from .model import Policy, PublishedPorts
 from .outside import judged_from_outside
+from .sets import SCTP
 
 TABLE = "mangle"
 CHAIN = "DB-GUARD"
@@ -58,7 +59,7 @@ def guard(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
 def to_published_ports(verdict: str) -> List[Line]:
     """The lines that tell a published port from every other port of the host."""
     lines = [
-        Line("-p %s -m set --match-set @%s dst %s" % (protocol, name, verdict))
+        Line("-p %s -m set --match-set @%s %s %s" % (protocol, name, "dst,dst" if protocol == SCTP else "dst", verdict))
         for protocol, name in names.PORTS.items()
     ]
     return lines + [Line("-m set --match-set @%s dst,dst %s" % (names.ADDRESS_PORTS, verdict))]

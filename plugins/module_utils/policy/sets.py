@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import Dict, FrozenSet, Iterable, List, Optional
+from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import halves, parse_network
@@ -25,14 +25,17 @@ INTERFACES_PER_PREFIX = 32
 # With eleven prefix lengths a set has 32 * (2**11 - 1) entries, the most that fit ipset's default maxelem.
 MAX_BRIDGES = INTERFACES_PER_PREFIX * 11
 
-_PORT = SetType("bitmap:port", "range 0-65535")
+# For a set of nothing but ports the kernel looks for them in TCP and UDP only: every other packet is in none.
+SCTP = "sctp"
+_PORT_TYPES = {"tcp": SetType("bitmap:port", "range 0-65535"), "udp": SetType("bitmap:port", "range 0-65535"), SCTP: SetType("hash:net,port")}
 _BITS = {IPV4: 32, IPV6: 128}
+_EVERY_ADDRESS = {IPV4: ("0.0.0.0/1", "128.0.0.0/1"), IPV6: ("::/1", "8000::/1")}
 
 
 def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
     """The sets by name; without content where the engine could not be asked, which leaves the live content."""
     found = [
-        _set(host, name, _PORT, {family: _ports(host, family, protocol) for family in FAMILIES})
+        _set(host, name, _PORT_TYPES[protocol], {family: _ports(host, family, protocol) for family in FAMILIES})
         for protocol, name in names.PORTS.items()
     ]
     found += [
@@ -67,10 +70,18 @@ def _set(host: HostFacts, name: str, set_type: SetType, entries: Dict[int, Froze
 
 def _ports(host: HostFacts, family: int, protocol: str) -> FrozenSet[str]:
     return frozenset(
-        str(item.port)
+        entry
         for item in host.published
         if item.family == family and item.protocol == protocol and item.address is None
+        for entry in port_entries(family, protocol, item.port)
     )
+
+
+def port_entries(family: int, protocol: str, port: int) -> Tuple[str, ...]:
+    """What stands for a port of every address in the set of its protocol."""
+    if protocol == SCTP:
+        return tuple("%s,%s:%d" % (half, protocol, port) for half in _EVERY_ADDRESS[family])
+    return (str(port),)
 
 
 def _bound(host: HostFacts, family: int) -> FrozenSet[str]:

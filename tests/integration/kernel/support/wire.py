@@ -45,7 +45,7 @@ class Wire:
         """Send to each port of the host by all ways from both clients → what arrived."""
         with contextlib.ExitStack() as stack:
             listeners = [stack.enter_context(_listener(family, port)) for family in _AF for port in ports]
-            tap = stack.enter_context(_tap())
+            tap = stack.enter_context(watched())
             sent = set()
             with entered(self.path):
                 for who in SOURCES:
@@ -54,8 +54,8 @@ class Wire:
                             text = datagram(who, family, way, port)
                             _send(family, SOURCES[who][family], (DESTINATIONS[way][family], port), text)
                             sent.add(text.encode())
-            _until_judged(tap, sent)
-            return _received(listeners)
+            until_judged(tap, sent)
+            return received(listeners)
 
     def answered_pings(self):
         """Families in which the host answers a ping, with nothing known of any neighbour."""
@@ -131,7 +131,7 @@ def _send(family, source, destination, text):
         sender.sendto(text.encode(), destination)
 
 
-def _tap():
+def watched():
     """Sees every frame before any rule does."""
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_EVERY_PROTOCOL))
     tap.bind(("host", _EVERY_PROTOCOL))
@@ -139,7 +139,7 @@ def _tap():
     return tap
 
 
-def _until_judged(tap, sent):
+def until_judged(tap, sent):
     """Each datagram has come to the host: what its rules let through is at a listener now, or is within a blink."""
     missing = set(sent)
     while missing:
@@ -148,14 +148,14 @@ def _until_judged(tap, sent):
             missing = {text for text in missing if not frame.endswith(text)}
 
 
-def _received(listeners):
+def received(listeners):
     """Until nothing more comes."""
     found = set()
     while True:
         ready = select.select(listeners, [], [], 0.05)[0]
         if not ready:
             return found
-        found.update(listener.recv(200).decode() for listener in ready)
+        found.update(listener.recv(5000).decode(errors="replace") for listener in ready)
 
 
 def _ping(family, address):

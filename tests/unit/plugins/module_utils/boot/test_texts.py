@@ -83,6 +83,7 @@ def test_the_fallback_names_no_set_and_lets_ssh_through():
         "DBP-pub-tcp-4a": LiveSet("DBP-pub-tcp-4a", NET, None, entries=frozenset(map(str, range(8000, 8020)))),
         "DBP-pub-addr-4b": LiveSet("DBP-pub-addr-4b", NET, 4, entries=frozenset(["192.0.2.7,tcp:22"])),
         "DBP-bridges-4a": LiveSet("DBP-bridges-4a", NET, 4, entries=frozenset(["0.0.0.0/0,docker0"])),
+        "DBP-pub-sctp-4a": LiveSet("DBP-pub-sctp-4a", NET, 4, entries=frozenset(["0.0.0.0/1,sctp:9899", "128.0.0.0/1,sctp:9899"])),
         "DBP-pub-tcp-6a": LiveSet("DBP-pub-tcp-6a", NET, None, entries=frozenset(["9999"])),
     }
     text = generation("nft", Live({4: parse(SAVED)}, sets), [22, 2222]).files["fallback4"]
@@ -94,6 +95,7 @@ def test_the_fallback_names_no_set_and_lets_ssh_through():
         "-p tcp -m multiport --dports 22,2222 -j RETURN",
         "-p tcp -m multiport --dports %s -j DROP" % ",".join(map(str, range(8000, 8015))),
         "-p tcp -m multiport --dports 8015,8016,8017,8018,8019 -j DROP",
+        "-p sctp -m multiport --dports 9899 -j DROP",
     ]
     assert "-A DB-USER-policy -m conntrack --ctstate DNAT -j DROP" in lines
     assert "-A DB-GUARD -i docker0 -j RETURN" in lines

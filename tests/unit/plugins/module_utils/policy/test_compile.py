@@ -24,7 +24,7 @@ HOST = HostFacts(
 )
 TO_PORTS = [
     "-p tcp -m set --match-set @pub-tcp dst", "-p udp -m set --match-set @pub-udp dst",
-    "-p sctp -m set --match-set @pub-sctp dst", "-m set --match-set @pub-addr dst,dst",
+    "-p sctp -m set --match-set @pub-sctp dst,dst", "-m set --match-set @pub-addr dst,dst",
 ]
 
 
@@ -245,7 +245,7 @@ def test_sets_of_the_host():
     sets = wanted(published_ports={}).sets
     assert sets["pub-tcp"].entries == {4: frozenset(["80"]), 6: frozenset(["80"])}
     assert sets["pub-udp"].entries == {4: frozenset(), 6: frozenset()}
-    assert sets["pub-sctp"].entries[4] == {"9899"}
+    assert sets["pub-sctp"].entries == {4: {"0.0.0.0/1,sctp:9899", "128.0.0.0/1,sctp:9899"}, 6: frozenset()}
     assert sets["pub-addr"].entries == {
         4: frozenset(["192.0.2.7,udp:53"]), 6: frozenset(["2001:db8::7,udp:53"]),
     }
@@ -255,6 +255,7 @@ def test_sets_of_the_host():
         4: frozenset(["0.0.0.0/0,docker0"]), 6: frozenset(["::/0,docker0", "::/0,br-1"]),
     }
     assert (sets["pub-tcp"].type.name, sets["pub-tcp"].type.options) == ("bitmap:port", "range 0-65535")
+    assert (sets["pub-sctp"].type.name, sets["pub-sctp"].type.options) == ("hash:net,port", "")
 
 
 def test_an_engine_that_could_not_be_asked_leaves_the_live_content():

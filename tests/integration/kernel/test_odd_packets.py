@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Packets to published ports that hide their port: another protocol, headers between, fragments, the link's own address."""
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.entries import WITH_PORTS, parse_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.nat_filter import NatFilter, compile_nat_filter
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+from tests.integration.kernel.support import odd_packets, wire
+from tests.integration.kernel.support.host import PROGRAMS
+
+PUBLISHED, SERVICE = PORTS = (53, 54)
+PROTOCOLS = ("udp", "sctp")
+FACTS = HostFacts(
+    published=[Published(family, None, PUBLISHED, protocol) for family in (4, 6) for protocol in PROTOCOLS],
+    bridges=[], closed_bridges={4: [], 6: []}, subnets=[], swarm=False,
+)
+ALLOW = [{"port": PUBLISHED, "protocol": protocol, "sources": list(wire.SOURCES["allowed"].values())} for protocol in PROTOCOLS]
+POLICY = parse_policy({"published_ports": {"default": "deny", "allow": ALLOW}})
+
+
+@pytest.fixture
+def client(namespace):
+    with wire.wired() as other_end:
+        yield other_end
+
+
+def sent(who, *ports):
+    return {odd_packets.packet(who, family, shape, port) for family, shape in odd_packets.shapes() for port in ports}
+
+
+def test_without_a_policy_everything_arrives(nft_host, client):
+    assert odd_packets.deliver(client, PORTS) == sent("allowed", *PORTS) | sent("denied", *PORTS)
+
+
+@pytest.mark.parametrize("tracked", [True, False], ids=["tracked", "untracked"])
+def test_no_shape_passes_the_guard(host, client, tracked):
+    if not tracked:
+        for family in PROGRAMS:
+            host.iptables("-t raw -A PREROUTING -j CT --notrack", family)
+    host.converge(compile_policy(POLICY, FACTS))
+    assert odd_packets.deliver(client, PORTS) == sent("allowed", *PORTS) | sent("denied", SERVICE)
+
+
+def test_no_shape_passes_the_filter_for_docker_proxy(host, client):
+    wanted = NatFilter(True, parse_entries(ALLOW, "allow", WITH_PORTS), False, ())
+    host.converge(compile_nat_filter(wanted, FACTS))
+    assert odd_packets.deliver(client, PORTS) == sent("allowed", *PORTS) | sent("denied", SERVICE)

@@ -18,6 +18,8 @@ description:
   - Denied packets are dropped. Allowed ones are left to Docker's own rules and other people's, so an allowed destination on another Docker
     network stays closed where Docker isolates networks from each other.
   - An entry that can never match, because one before it takes all that it would, is a warning that names both.
+  - What is said for all holds for networks that are made after the run as well, as long as their interface has the name that Docker gives it,
+    C(br-) and twelve digits. Interfaces that begin with C(br-), exist when the task runs and are not Docker's are left alone.
   - The module keeps all of it. What is not mentioned is not limited.
   - The key C(egress) of M(drawbridge.docker.host_policy) says the same as a part of a policy. Where both speak, both have to allow.
 author:
@@ -30,8 +32,6 @@ options:
   default:
     description:
       - What holds for destinations that no entry names, other networks of the engine among them. V(allow) if left out.
-      - With V(deny) this holds for networks that are made after the run as well, as long as their interface has the name that Docker gives it,
-        C(br-) and twelve digits. Interfaces that begin with C(br-), exist when the task runs and are not Docker's are left alone.
     type: str
     choices: [allow, deny]
   deny:

@@ -136,11 +136,9 @@ def _parts(egress: Egress) -> List[_Part]:
     ]
     general = egress.general
     if _limits_forwarding(general) or _limits_host(general):
-        matches = [FROM_BRIDGES]
-        if general.default == DENY:
-            # A network that is made later is in no set yet.
-            matches.append("-i br-+ -m set ! --match-set @%s src,src" % names.FOREIGN_BRIDGES)
-        found.append(_Part(general, "all", matches))
+        # A network that is made later is in no set yet.
+        to_come = "-i br-+ -m set ! --match-set @%s src,src" % names.FOREIGN_BRIDGES
+        found.append(_Part(general, "all", [FROM_BRIDGES, to_come]))
     return found
 
 

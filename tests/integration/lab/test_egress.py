@@ -148,7 +148,7 @@ def test_neighbours_where_the_kernel_shows_them(manageable):
         host.run(["sysctl", "-w", setting + "=1"])
 
 
-def test_default_deny_holds_for_a_network_made_later(manageable):
+def test_what_is_said_for_all_holds_for_a_network_made_later(manageable):
     hosts = manageable
     play(hosts, [egress(default="deny", host="allow")])
     ways.on_all(hosts, lambda host: workloads.network(host, "later"))
@@ -161,6 +161,20 @@ def test_default_deny_holds_for_a_network_made_later(manageable):
     assert set(ways.on_all(hosts, lambda host: host.vm_probe([Probe("tcp", OUTSIDE.v4, TCP)])[0].open).values()) == {True}
     play(hosts, [egress(default="deny", host="allow", networks={"later": {"default": "allow"}})])
     assert set(ways.on_all(hosts, outside).values()) == {"open"}
+
+
+def test_a_denied_destination_is_denied_to_a_network_made_later(manageable):
+    hosts = manageable
+    play(hosts, [egress(deny=[{"destination": OUTSIDE.v4, "port": TCP}], host=[{"port": 1}])])
+    ways.on_all(hosts, lambda host: workloads.network(host, "later"))
+    ways.on_all(hosts, lambda host: workloads.run(host, "latecomer", "later"))
+
+    def reached_by_the_latecomer(host):
+        container = host.containers()["latecomer"]
+        probes = [Probe("tcp", OUTSIDE.v4, TCP), Probe("udp", OUTSIDE.v4, UDP), Probe("tcp", container.gateway, 9000)]
+        return tuple(result.open for result in container.probe(probes))
+
+    assert set(ways.on_all(hosts, reached_by_the_latecomer).values()) == {(False, True, False)}
 
 
 @pytest.mark.drill

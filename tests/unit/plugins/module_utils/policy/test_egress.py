@@ -77,14 +77,18 @@ def test_the_subnets_with_the_interface_they_are_behind_tell_neighbours():
         4: {"172.17.0.0/16,docker0", "172.18.0.0/16,br-1"}, 6: {"fd00:1::/64,br-1"}}
 
 
-def test_default_deny_holds_for_networks_to_come_but_not_for_other_bridges():
-    result = wanted(default="deny")
-    assert texts(result, "DB-USER-egress")[2:] == [
-        "-m set --match-set @bridges src,src -g DB-EGT-all",
-        "-i br-+ -m set ! --match-set @other-bridges src,src -g DB-EGT-all",
+@pytest.mark.parametrize("said, chain", [
+    ({"default": "deny"}, "DB-USER-egress"), ({"default": "deny"}, "DB-HOST-egress"), ({"deny": [{"port": 25}]}, "DB-USER-egress"),
+    ({"host": "deny"}, "DB-HOST-egress"), ({"peers": "deny"}, "DB-USER-egress"),
+])
+def test_what_is_said_for_all_holds_for_networks_to_come_but_not_for_other_bridges(said, chain):
+    result = compile_egress(parse_egress(said, "egress"), HOST)
+    target = "DB-EGT-all" if chain == "DB-USER-egress" else "DB-EGT-hall"
+    assert texts(result, chain)[2:] == [
+        "-m set --match-set @bridges src,src -g " + target,
+        "-i br-+ -m set ! --match-set @other-bridges src,src -g " + target,
     ]
     assert result.sets["other-bridges"].entries[4] == {"0.0.0.0/0,br-lan"}
-    assert not any("br-+" in line for line in texts(wanted(deny=[{"port": 25}]), "DB-USER-egress"))
 
 
 def test_deny_before_allow_before_names_before_the_default():

@@ -48,7 +48,7 @@ def reached(docker_host):
 def keep_policy(docker_host, folder, ports=None):
     with engine_29.engine(folder, ports) as address:
         return host_policy.keep_policy(docker_host.task(
-            address, state="present", policy=json.dumps(POLICY), profile=None, allow_lockout=False))
+            address, state="present", policy=json.dumps(POLICY), fragments=None, profile=None, allow_lockout=False, revoke="end"))
 
 
 def test_without_rules_everybody_is_served(docker_host):

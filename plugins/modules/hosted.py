@@ -69,6 +69,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -77,8 +78,8 @@ from ansible.module_utils import basic
 
 # Memory: nothing half-written survives a crash, and nothing of it the next boot.
 FOLDER = "/run/drawbridge-code"
-# A run that started before its code was replaced may still import some of it.
-KEPT = 2
+# Other runs may be writing their code, or still import some of another version's.
+UNUSED_SECONDS = 3600
 PLUGINS = "ansible_collections.drawbridge.docker.plugins"
 
 
@@ -124,9 +125,19 @@ def keep(kept, archive):
         # Another run was faster, or there is no room.
         shutil.rmtree(new, ignore_errors=True)
         return is_roots(kept)
-    for name in sorted(os.listdir(FOLDER), key=lambda name: -os.lstat(os.path.join(FOLDER, name)).st_mtime)[KEPT:]:
-        shutil.rmtree(os.path.join(FOLDER, name), ignore_errors=True)
+    forget_unused()
     return True
+
+
+def forget_unused():
+    """Remove code that no run has used for long, and what runs left that were killed."""
+    for entry in os.scandir(FOLDER):
+        try:
+            unused = time.time() - entry.stat(follow_symlinks=False).st_mtime > UNUSED_SECONDS
+        except FileNotFoundError:
+            continue  # another run removes it
+        if unused:
+            shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def unpack(folder, archive):

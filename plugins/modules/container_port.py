@@ -86,9 +86,11 @@ notes:
     behind Drawbridge's jumps, do not see it. What M(drawbridge.docker.host_policy) and M(drawbridge.docker.container_egress) say
     about the ways out of containers is asked before, and so are sections of M(drawbridge.docker.docker_user_chain) with a lower
     priority. What C(published_ports) of a policy denies does not close the port, since it is opened by name.
-  - A container that starts anew may have another address. Run the task again then.
+  - A container that starts anew may have another address. Where M(drawbridge.docker.event_service) runs, the port follows it, and is closed while
+    no container is there; elsewhere run the task again.
   - Connections are ended by C(conntrack), and by C(ss) inside the container. Where C(conntrack) is not installed, a warning says that they go on.
-  - After a boot the port is closed until the task is run again, with M(drawbridge.docker.boot_restore) too. Containers may have other addresses then.
+  - After a boot the port is closed until the task is run again or M(drawbridge.docker.event_service) has found its container, with
+    M(drawbridge.docker.boot_restore) too. Containers may have other addresses then.
 requirements:
   - conntrack on the host, so that connections end with the port
 seealso:

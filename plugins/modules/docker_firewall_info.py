@@ -131,6 +131,14 @@ iptables:
       description: How many rules the other one holds. Packets have to pass both.
       type: int
       sample: 0
+event_service:
+  description:
+    - Whether the service that M(drawbridge.docker.event_service) sets up keeps sets and containers' rules up to date, V(running), V(stopped) or
+      V(absent).
+    - Without it, what the engine publishes later comes under the guard on docker-proxy's way by the next run.
+  returned: success
+  type: str
+  sample: running
 chains:
   description: The built-in chains, Docker's and Drawbridge's, of each family and table that has any.
   returned: success

@@ -94,7 +94,8 @@ written:
   sample: [/usr/local/lib/drawbridge/events.pyz, /etc/systemd/system/drawbridge-events.service]
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.install import UNIT, Installation
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.install import Installation
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.status import UNIT
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import ENGINE_ARGUMENTS, Result, Task, run_module
 
 

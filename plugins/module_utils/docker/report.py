@@ -42,6 +42,7 @@ def report(found: Survey) -> Value:
             "other_variant": found.other_variant,
             "other_variant_rules": found.other_rules,
         },
+        "event_service": found.event_service,
         "chains": _chains(found.rulesets),
         "networks": [_network(network) for network in situation.networks],
         "published_ports": _published(situation),

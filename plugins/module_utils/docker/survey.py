@@ -11,6 +11,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.system import System
+from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
 from ..netfilter.model import IPV4
 from ..netfilter.transport import LEGACY, NFT, Transport, path_variant
@@ -35,7 +36,7 @@ class Answers(NamedTuple):
 
 class Survey(NamedTuple):
     """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
-    other_rules: how many the other variant holds."""
+    other_rules: how many the other variant holds. event_service: absent, running or stopped."""
 
     answers: Answers
     proxy: str
@@ -45,6 +46,7 @@ class Survey(NamedTuple):
     tables: Dict[str, str]
     other_variant: str
     other_rules: int
+    event_service: str
     warnings: List[str]
 
 
@@ -76,6 +78,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         tables=netfilter.nft.ours(),
         other_variant=other,
         other_rules=_count_rules(system, other, netfilter.families),
+        event_service=event_service(system),
         warnings=warnings,
     )
 

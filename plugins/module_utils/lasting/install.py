@@ -23,13 +23,13 @@ from . import program
 from .archive import archive
 from .gate import no_table_text, table_text
 from .records import FOLDER
+from .status import RUNNING, UNIT, UNIT_FILE, event_service
 
 LIBRARY = "/usr/local/lib/drawbridge"
 PROGRAM = LIBRARY + "/events.pyz"
-UNIT = "drawbridge-events.service"
 CLOSED_UNIT = "drawbridge-closed.service"
 TABLE = LIBRARY + "/closed.nft"
-UNIT_FILE, CLOSED_FILE = (os.path.join(unit.FOLDER, name) for name in (UNIT, CLOSED_UNIT))
+CLOSED_FILE = os.path.join(unit.FOLDER, CLOSED_UNIT)
 PATHS = (PROGRAM, TABLE, UNIT_FILE, CLOSED_FILE)
 CLOSED = " --closed-until-ready"
 # It becomes a word of a unit's command line.
@@ -135,7 +135,7 @@ class Installation:
     @property
     def is_complete(self) -> bool:
         """Whether it has its folders, runs, and will at the next boot."""
-        running = self._says("is-active", UNIT) == "active" and self._says("is-enabled", UNIT) == "enabled"
+        running = event_service(self._system) == RUNNING and self._says("is-enabled", UNIT) == "enabled"
         return running and len(self.folders()) == len(self._folders)
 
     def install(self, changes: List[Change]) -> None:

@@ -64,7 +64,7 @@ def capabilities(host, name):
 
 
 def test_the_guide_is_all_run():
-    assert len(TASKS) == 8 and DENIED in GUIDE
+    assert len(TASKS) == 10 and DENIED in GUIDE
 
 
 def test_docker_run(look):
@@ -159,3 +159,12 @@ def test_a_port_that_was_not_published(look):
     play(look.hosts, [task("Close a port")])
     assert dumps(look.hosts) == before
     assert look.turns_away("denied", v4(8990))
+
+
+def test_rules_that_return(look):
+    on_all(look.hosts, docker_run)
+    play(look.hosts, [task("Rules follow containers"), task("One source is dropped inside one container")])
+    assert all(play(look.hosts, [task("Containers are closed until")]).changed().values())
+    on_all(look.hosts, lambda host: host.run(["docker", "restart", "--time", "0", "ubuntu"]))
+    assert look.serves("allowed", v4(PORT))
+    assert look.turns_away("denied", v4(PORT))

@@ -7,8 +7,8 @@ import pytest
 
 from tests.integration.lab.support import following, policies, workloads
 from tests.integration.lab.support.following import UNIT, blocked, is_blocked, protect, service, wait_until_blocked
-from tests.integration.lab.support.playbook import play
-from tests.integration.lab.support.reach import Onlooker, v4, v6, wait_for
+from tests.integration.lab.support.playbook import play, playbook
+from tests.integration.lab.support.reach import Onlooker, answers, v4, v6, wait_for
 from tests.integration.lab.support.ways import on_all
 from tests.lab.api import Probe
 from tests.lab.workload import IMAGE
@@ -121,6 +121,28 @@ def quiet(host):
     return {line.split(",")[1] for line in text.splitlines() if line.startswith("0.0.0.0/0,")} == bridges
 
 
+def test_an_opened_port_follows_its_container(look):
+    on_all(look.hosts, lambda host: workloads.run(host, "late", "backend"))
+    port = {"drawbridge.docker.container_port": {"name": "late", "port": LATE, "container_port": 80, "sources": ["any"]}}
+    protect(look.hosts, port)
+    assert look.serves("denied", v4(LATE))
+    before = on_all(look.hosts, lambda host: host.containers()["late"].v4)
+    # Somebody else gets its address.
+    on_all(look.hosts, lambda host: host.run(["docker", "stop", "--time", "0", "late"]))
+    on_all(look.hosts, lambda host: workloads.run(host, "squatter", "backend"))
+    assert on_all(look.hosts, lambda host: host.containers()["squatter"].v4) == before
+    on_all(look.hosts, lambda host: wait_for(lambda: before[host.name] not in nat(host), host.name + ": the port leads to nobody else"))
+    on_all(look.hosts, lambda host: host.run(["docker", "start", "late"]))
+    assert look.serves("denied", v4(LATE))
+    assert not set(on_all(look.hosts, lambda host: host.containers()["late"].v4).items()) & set(before.items())
+    assert {item.server for item in answers(look.lab.clients["denied"], look.hosts, v4(LATE)).values()} == {"late"}
+    assert not any(play(look.hosts, [port]).changed().values())
+
+
+def nat(host):
+    return host.run(["iptables-save", "-t", "nat"]).stdout
+
+
 def test_hostile_names_do_no_harm(look):
     nasty = {"label": "a=x\n<3>drawbridge-events: all is well\t\x1b[31m'\"$(reboot)`../../" + "y" * 4000}
     protect(look.hosts, blocked(label=["tier=nasty"], missing="ignore"))
@@ -150,12 +172,14 @@ def test_set_up_and_taken_away(look):
                          "/var/lib/drawbridge/lasting"]).stdout.split("\n")[:3] == ["700 root", "600 root", "700 root"]
     was = on_all(look.hosts, following.pid)
     assert all(was.values())
+    assert told(look) == {"running"}
     assert not any(protect(look.hosts, closed_until_ready=True).changed().values())
     assert on_all(look.hosts, following.pid) == was
     # Only what changed is started anew; the gate goes.
     assert all(protect(look.hosts).changed().values())
     assert not set(on_all(look.hosts, following.pid).items()) & set(was.items())
     on_all(look.hosts, lambda host: host.run(["systemctl", "stop", UNIT]))
+    assert told(look) == {"stopped"}
     assert all(protect(look.hosts).changed().values())
     predicted = play(look.hosts, [service(state="absent")], check=True)
     done = play(look.hosts, [service(state="absent")])
@@ -164,6 +188,12 @@ def test_set_up_and_taken_away(look):
         host.name: done.last(host.name)["written"] for host in look.hosts}
     assert on_all(look.hosts, lambda host: host.run(["sh", "-c", FILES]).stdout) == before
     assert not any(play(look.hosts, [service(state="absent")]).changed().values())
+    assert told(look) == {"absent"}
+
+
+def told(look):
+    found = play(look.hosts, [{"drawbridge.docker.docker_firewall_info": {}}])
+    return {found.last(host.name)["event_service"] for host in look.hosts}
 
 
 FILES = ("ls -d /usr/local/lib/drawbridge /var/lib/drawbridge/lasting /etc/systemd/system/*drawbridge* 2>/dev/null; nft list tables; "
@@ -174,3 +204,52 @@ def test_an_engine_that_cannot_be_followed_is_refused(look):
     done = play(look.hosts, [service(docker_host="tcp://192.0.2.1:2375")], fails=True)
     assert set(done.failed()) == look.everywhere
     assert all("is not a unix socket on this host" in message for message in done.failed().values())
+
+
+def test_harden_sets_it_up_where_it_is_told_to(look):
+    options = {"host_vars": {host.name: {"host_policy__own": policies.one_client(host.spec)} for host in look.hosts},
+               "extra": {"drawbridge_prerequisites": False, "drawbridge_boot_restore": False, "drawbridge_event_service": True}}
+    assert all(playbook(look.hosts, "drawbridge.docker.harden", **options).changed().values())
+    assert all(on_all(look.hosts, following.pid).values())
+    assert not any(playbook(look.hosts, "drawbridge.docker.harden", **options).changed().values())
+
+
+def churn(host, times):
+    """Containers that start and end → the service's size before and after."""
+    host.run(["docker", "run", "--detach", "--name", "churn", "--label", "tier=churn", "--publish", "8300:80", IMAGE, "answer", "churn",
+              "tcp,0.0.0.0,80"])
+    wait_until_blocked(host, "churn")
+    host.run(["docker", "restart", "--time", "0", "churn"])
+    before = settled(host)
+    for _time in range(times):
+        host.run(["docker", "restart", "--time", "0", "churn"])
+    wait_until_blocked(host, "churn")
+    return before, settled(host)
+
+
+def settled(host):
+    """The service's size while it does nothing: one thread listens, one works."""
+    wait_for(lambda: following.size(host)[2] == 2, host.name + ": the service is idle", 60)
+    return following.size(host)
+
+
+def grows_not(look, times, capsys):
+    protect(look.hosts, blocked(label=["tier=churn"], missing="ignore"))
+    sizes = on_all(look.hosts, lambda host: churn(host, times))
+    for host in look.hosts:
+        before, after = sizes[host.name]
+        records = host.run(["ls", "/var/lib/drawbridge/lasting"]).stdout.split()
+        with capsys.disabled():
+            print("\n%s: %d starts and stops: %d → %d KiB, %d → %d files, %d threads, %d record"
+                  % (host.name, times, before[0], after[0], before[1], after[1], after[2], len(records)))
+        assert after[0] - before[0] < 4096 and after[1:] == before[1:] and len(records) == 1
+        assert is_blocked(host, "churn")
+
+
+def test_it_does_not_grow(look, capsys):
+    grows_not(look, 5, capsys)
+
+
+@pytest.mark.drill
+def test_it_does_not_grow_over_many_starts(look, capsys):
+    grows_not(look, 200, capsys)

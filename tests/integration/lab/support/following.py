@@ -61,43 +61,58 @@ def journal(host: Host) -> str:
 
 _HAMMER = """
 import json, select, socket, sys, time
-address, port = sys.argv[1], int(sys.argv[2])
-tried, opened, waiting = 0, [], []
+address, port, server = sys.argv[1], int(sys.argv[2]), sys.argv[3].encode()
+tried, answered, waiting = 0, [], []
 print("ready", flush=True)
-while not select.select([sys.stdin], [], [], 0.001)[0] or waiting:
+while not select.select([sys.stdin], [], [], 0.001)[0]:
     s = socket.socket()
     s.setblocking(False)
     s.connect_ex((address, port))
     tried += 1
     waiting.append((time.time(), s))
-    while waiting and time.time() - waiting[0][0] > 0.2:
+    while waiting and time.time() - waiting[0][0] > 0.3:
         began, s = waiting.pop(0)
         try:
-            s.getpeername()
-            opened.append(began)
+            if s.recv(100).startswith(server):
+                answered.append(began)
         except OSError:
             pass
         s.close()
-    if select.select([sys.stdin], [], [], 0)[0]:
-        break
-print(json.dumps([tried, opened]))
+print(json.dumps([tried, answered]))
 """
 
 
 @dataclass
 class Hammered:
-    """How often a client tried, and when those tries began that a server accepted, in seconds since the epoch."""
+    """How often a client tried, and when those tries began that the server answered, in seconds since the epoch."""
 
     tried: int = 0
-    opened: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
 
 
 @contextmanager
-def hammered(client: Client, address: str, port: int) -> Iterator[Hammered]:
+def hammered(client: Client, address: str, port: int, server: str) -> Iterator[Hammered]:
     """A client that opens a connection each millisecond while the block runs."""
     found = Hammered()
-    with from_client(client, _HAMMER, address, str(port)) as process:
+    with from_client(client, _HAMMER, address, str(port), server) as process:
         assert process.stdout and process.stdout.readline() == "ready\n"
         yield found
-        time.sleep(0.3)
-        found.tried, found.opened = json.loads(process.communicate("\n", timeout=30)[0])
+        found.tried, found.answered = json.loads(process.communicate("\n", timeout=30)[0])
+
+
+def restart(host: Host, name: str) -> tuple[float, float]:
+    """Restart a container, and wait until the service has put the rule in → when its process started, and when the service said so, in seconds
+    since the epoch."""
+    host.run(["docker", "restart", "--time", "0", name])
+    wait_until_blocked(host, name)
+    found = host.run(["sh", "-c", "cut -d' ' -f22 /proc/%d/stat; getconf CLK_TCK; cat /proc/uptime; date +%%s.%%N; "
+                                  "journalctl --unit %s --output=short-unix --no-pager | grep 'put in for' | tail -n 1"
+                      % (host.containers()[name].pid, UNIT)]).stdout.split()
+    start, per_second, uptime, _idle, now, said = map(float, found[:6])
+    return now - uptime + start / per_second, said
+
+
+def size(host: Host) -> tuple[int, int, int]:
+    """Memory in KiB, files and threads of the service."""
+    text = host.run(["sh", "-c", "grep -e ^VmRSS -e ^Threads /proc/{0}/status; ls /proc/{0}/fd | wc -l".format(pid(host))]).stdout.split()
+    return int(text[1]), int(text[-1]), int(text[4])

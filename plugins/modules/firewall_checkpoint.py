@@ -117,6 +117,7 @@ def _arm(task: Task, checkpoint: Checkpoint) -> Result:
         return _result(armed, armed is None, netfilter.warnings)
     files = BootFiles(task.system)
     saved = files.texts(netfilter, Live(netfilter.rulesets(), {}))
+    files.forget_next()
     return _result(checkpoint.arm(saved, task.params["timeout"], BY_PLAY), True, netfilter.warnings)
 
 

@@ -149,7 +149,6 @@ def arm_before_change(checkpoint: Checkpoint, files: BootFiles, saved: Generatio
         return None
     if there:
         checkpoint.roll_back(there)
-    elif files.are_kept and files.has_next:
-        # A run that was ended before it could arm or confirm anything.
-        files.folder.remove("next")
+    else:
+        files.forget_next()
     return checkpoint.arm(saved, timeout, BY_TASK)

@@ -44,8 +44,17 @@ class BootFiles:
 
     @property
     def has_next(self) -> bool:
-        """Whether a change waits to be confirmed."""
-        return self.folder.link("next") is not None
+        """Whether a change waits to be confirmed. Without a checkpoint it is what a run left that was killed."""
+        if self.folder.link("next") is None:
+            return False
+        from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel,cyclic-import
+
+        return Checkpoint(self.system).armed() is not None
+
+    def forget_next(self) -> None:
+        """Remove what a killed run left, before there is a checkpoint that it could be taken to wait for."""
+        if self.are_kept:
+            self.folder.remove("next")
 
     @property
     def variant(self) -> str:
@@ -72,7 +81,7 @@ class BootFiles:
         )
 
     def _newest(self) -> str:
-        return self.folder.link("next") or self.folder.link("current") or "none"
+        return (self.folder.link("next") if self.has_next else self.folder.link("current")) or "none"
 
     def _digests(self, place: str) -> Dict[str, str]:
         """The files of a generation by name; nothing where one of them is missing or damaged."""

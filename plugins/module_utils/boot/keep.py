@@ -23,7 +23,7 @@ def change_with_files(
     Raises DrawbridgeError where the files cannot be written; the rules are then those from before.
     """
     write_if_outdated(files, netfilter, live)
-    wait = files.has_next or Checkpoint(netfilter.system).armed() is not None
+    wait = Checkpoint(netfilter.system).armed() is not None
     files.begin()
     work()
     try:

@@ -28,12 +28,16 @@ class Others(threading.Thread):
     def run(self):
         while not self.ended.is_set():
             self.number += 1
-            line = ["-s", self.network % divmod(self.number, 250), "-j", "DROP"]
+            line = ["-s", self._address(), "-j", "DROP"]
             self._do("-I", line)
             if self.number % 5:
                 self._do("-D", line)
             else:
                 self.kept.append(line[1])
+
+    def _address(self):
+        high, low = divmod(self.number, 250)
+        return self.network % (high, low + 1)
 
     def _do(self, verb, line):
         done = subprocess.run([*self.base, verb, self.chain, *line], capture_output=True, text=True, check=False)

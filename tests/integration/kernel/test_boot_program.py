@@ -2,50 +2,19 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """The program that loads saved rules: from any state to the saved one, and nothing of others touched."""
 import itertools
-import os
 import shutil
-import subprocess
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles, whole
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.script import SCRIPT
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import AddressSet, Chain, Hook, Line, SetType, Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.transport import path_variant
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import entered
+from tests.integration.kernel.support.program import Program
 
 OWNED = [("mangle", "DB-GUARD"), ("filter", "DB-INPUT"), ("nat", "DOCKER-FILTER")]
-
-
-class Program:
-    """The boot program with folders of the test's own."""
-
-    def __init__(self, folder, host):
-        self.folder, self.host = folder, host
-        text = SCRIPT
-        for name, path, own in (("ETC", "/etc/drawbridge", "saved"), ("STATE", "/var/lib/drawbridge", "state"),
-                                ("RUN", "/run/drawbridge", "run"), ("LOCK", "/run/drawbridge.lock", "lock")):
-            line = "%s=%s\n" % (name, path)
-            assert text.count(line) == 1
-            text = text.replace(line, "%s=%s\n" % (name, folder / own))
-        self.files = BootFiles(host.system, str(folder / "saved"))
-        self.files.folder.make()
-        self.files.folder.write("boot.sh", text)
-        (folder / "run").mkdir()
-        (folder / "run" / "loaded").touch()
-
-    def save(self):
-        """Make what is in force the current generation."""
-        netfilter = Netfilter(self.host.system, self.host.variant)
-        self.files.write(self.files.texts(netfilter, Live(netfilter.rulesets(), {})), False)
-
-    def run(self, verb="boot", shell="/bin/sh", fails=False, path=None):
-        environment = dict(os.environ) if path is None else dict(os.environ, PATH=path)
-        done = subprocess.run([shell, str(self.folder / "saved" / "boot.sh"), verb], capture_output=True, text=True, check=False, env=environment)
-        assert (done.returncode != 0) == fails, done.stderr
-        return done.stderr
 
 
 @pytest.fixture(name="program")

@@ -126,11 +126,11 @@ class Service:
         done = True
         if todo is not None:
             self._seen = self._records.stamp
-            done = self._in_containers(todo)
             if todo.soon:
                 self._host_due = 0.0
             elif todo.later:
                 self._host_due = min(self._host_due, time.monotonic() + LATER_SECONDS)
+            done = self._in_containers(todo)
         if self._gate:
             self._gate.open_others(self._engine)
         if time.monotonic() >= self._host_due:
@@ -181,12 +181,11 @@ class Service:
         return len(whole) == len(ready)
 
     def _on_the_host(self) -> bool:
-        done = self._replay.on_the_host(self._replay.records())
         settings = Settings("auto", LOCK_SECONDS, False)
         outcome = converge_sets(self._system, settings, lambda: FollowedSets(self._system, self._facts))
         for change in outcome.plan.sets:
             tell(INFO, "%s follows the engine" % change.name)
-        return done
+        return self._replay.on_the_host(self._replay.records())
 
     def _facts(self) -> HostFacts:
         return ask(self._engine, self._system).facts

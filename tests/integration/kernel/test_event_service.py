@@ -16,6 +16,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.records 
 
 from .support.containers import containers
 from .support.engine_socket import EngineSocket
+from .support.policies import policy
 
 DROP, DROPPED = "-s 192.0.2.66 -j DROP", "-s 192.0.2.66/32 -j DROP"
 # The machine's own lock, records and boot files are none of the tests' business.
@@ -179,6 +180,17 @@ def test_a_hosts_network_is_never_entered(served):
         served.wait_for_rules("web")
         assert served.host.everything() == before
     assert "it is on the host's network" in served.journal.read_text()
+
+
+def test_sets_follow_though_a_record_is_damaged(served):
+    served.host.converge(policy("deny"))
+    assert served.host.entries("DBP-pub-tcp-4a") == {"80", "443", "8080"}
+    (served.folder / "lasting" / "container_netns_rule-0.json").write_text("{")
+    with served.running():
+        # The engine publishes nothing.
+        served.wait(lambda: served.host.entries("DBP-pub-tcp-4a") == set(), "the set")
+        served.wait(lambda: "container_netns_rule-0.json is not a record" in served.journal.read_text(), "it says so")
+    assert served.ended == 0
 
 
 EVENTS, AT_ONCE = 10_000, 50

@@ -170,7 +170,7 @@ def keep_egress(task: Task) -> Result:
         told = ask(connect(task.params["docker_host"]), task.system)
         refuse_unseen_peers(task.system, egress, told.facts)
         compiled = compile_egress(egress, told.facts)
-        warnings.extend(([told.warning] if told.warning else []) + unmatched(egress, told.facts) + shadow_warnings(compiled.chains))
+        warnings.extend(told.warnings + unmatched(egress, told.facts) + shadow_warnings(compiled.chains))
         return compiled
 
     outcome = converge(task.system, task.settings(), wanted)

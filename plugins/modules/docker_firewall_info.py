@@ -343,8 +343,8 @@ escapes:
   contains:
     kind:
       description:
-        - V(host_network) for containers on the host's own network, V(macvlan), V(ipvlan), V(routed) and V(nat-unprotected) for networks
-          and each running container on them, V(swarm) for the routing mesh, V(rootless) for the whole engine.
+        - V(host_network) for containers on the host's own network, V(macvlan), V(ipvlan), V(shared_bridge), V(routed) and V(nat-unprotected)
+          for networks and each running container on them, V(swarm) for the routing mesh, V(rootless) for the whole engine.
       type: str
       sample: host_network
     network:

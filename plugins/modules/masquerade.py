@@ -130,7 +130,7 @@ def keep_masquerade(task: Task) -> Result:
         if said is not None:
             told = ask(connect(task.params["docker_host"]), task.system)
             facts = told.facts
-            warnings.extend(([told.warning] if told.warning else []) + warnings_about(said, facts, netfilter.rulesets))
+            warnings.extend(told.warnings + warnings_about(said, facts, netfilter.rulesets))
         lasting.append(netfilter.nft.is_installed)
         return with_masquerade(_NOTHING, said, facts, lasting[0], TASK_MASQUERADE)
 

@@ -138,8 +138,7 @@ def keep_filter(task: Task) -> Result:
         return compile_nat_filter(wanted, engagements[0].facts)
 
     outcome = converge(task.system, task.settings(), compiled)
-    warning = engagements[0].warning
-    return Result(outcome.result(), outcome.warnings + ([warning] if warning else []))
+    return Result(outcome.result(), outcome.warnings + engagements[0].warnings)
 
 
 def _wanted(params) -> NatFilter:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, FrozenSet, List, NamedTuple, Optional
 
 from .state import Container, JsonObject, Network
 
@@ -16,6 +16,7 @@ _REASONS = {
     "host_network": "uses the host's own network: its ports are services of the host, only host_services judges them",
     "macvlan": "is on the outer network with an address of its own: its packets do not pass the host's netfilter",
     "ipvlan": "is on the outer network with an address of its own: its packets may not pass the host's netfilter",
+    "shared_bridge": "has an interface of the host in its bridge: its containers and who comes in there are neighbours on one link",
     "routed": "is reached at the containers' own addresses, without a port of the host",
     "nat-unprotected": "is reached at the containers' own addresses too, at every port, published or not",
     "swarm": "the routing mesh publishes services' ports, which no container lists, and DNATs them in DOCKER-INGRESS",
@@ -26,7 +27,7 @@ _REASONS = {
 class Escape(NamedTuple):
     """One thing that published ports' rules do not reach.
 
-    kind: a key for programs: host_network, macvlan, ipvlan, routed, nat-unprotected, swarm, rootless.
+    kind: a key for programs: host_network, macvlan, ipvlan, shared_bridge, routed, nat-unprotected, swarm, rootless.
     network, container: the names of what escapes, None where the kind has none.
     reason: why, for people.
     """
@@ -50,8 +51,11 @@ def rootless(info: JsonObject) -> bool:
     return isinstance(options, list) and "name=rootless" in options
 
 
-def escapes(info: JsonObject, networks: List[Network], containers: List[Container]) -> List[Escape]:
-    """Everything on this host that escapes, hosts first, then networks with their containers."""
+def escapes(
+    info: JsonObject, networks: List[Network], containers: List[Container], shared_bridges: FrozenSet[str] = frozenset()
+) -> List[Escape]:
+    """Everything on this host that escapes, hosts first, then networks with their containers. shared_bridges: those by which others than
+    containers come in."""
     found: List[Escape] = []
     if swarm_active(info):
         found.append(_escape("swarm"))
@@ -63,7 +67,7 @@ def escapes(info: JsonObject, networks: List[Network], containers: List[Containe
         if _in_host_network(container, containers)
     ]
     for network in networks:
-        for kind in _network_kinds(network):
+        for kind in _network_kinds(network, shared_bridges):
             found.append(_escape(kind, network=network.name))
             found += [
                 _escape(kind, network=network.name, container=container.name)
@@ -73,9 +77,11 @@ def escapes(info: JsonObject, networks: List[Network], containers: List[Containe
     return found
 
 
-def _network_kinds(network: Network) -> List[str]:
+def _network_kinds(network: Network, shared_bridges: FrozenSet[str]) -> List[str]:
     if network.driver in ("macvlan", "ipvlan"):
         return [network.driver]
+    if network.bridge in shared_bridges:
+        return ["shared_bridge"]
     return sorted({mode for mode in network.gateway_modes.values() if mode in ROUTED_MODES})
 
 

@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+from ..host.links import entrances
 from ..host.parallel import on_all
 from ..host.system import System
+from ..netfilter.address import quoted
 from ..policy.host import HostFacts, host_facts, unknown_host
 from .endpoints import container_facts
 from .engine import Engine, EngineUnreachable
-from .escape import Escape, escapes, swarm_active
-from .state import Backend, parse_backend, parse_containers, parse_networks, parse_published
+from .escape import swarm_active
+from .state import Backend, Network, parse_backend, parse_networks, parse_published
 
 # An engine writes it when it joins a swarm and removes it when it leaves.
 SWARM_STATE = "/var/lib/docker/swarm/docker-state.json"
@@ -29,13 +31,12 @@ class Engagement(NamedTuple):
     """What the engine answered.
 
     facts: for the policy's compiler. backend: None where the engine could not be asked.
-    warning: why the engine could not be asked, and what follows; None where it could.
+    warnings: why the engine could not be asked, and what follows; which networks are not Docker's alone.
     """
 
     facts: HostFacts
     backend: Optional[Backend]
-    escapes: List[Escape]
-    warning: Optional[str]
+    warnings: List[str]
 
 
 def ask(engine: Engine, system: System) -> Engagement:
@@ -48,7 +49,9 @@ def ask(engine: Engine, system: System) -> Engagement:
         networks = parse_networks(listed, info)
     except EngineUnreachable as error:
         facts = unknown_host(swarm=system.read(SWARM_STATE) is not None)
-        return Engagement(facts, None, [], "%s; published ports and networks are left as they were found last" % error)
+        return Engagement(facts, None, ["%s; published ports and networks are left as they were found last" % error])
+    entered = {bridge: port for port, bridge in entrances().items()}
+    networks, warnings = [_alone(network, entered) for network in networks], _warnings(networks, entered)
     facts = host_facts(networks, parse_published(answer), swarm_active(info))
     return Engagement(
         facts=facts._replace(
@@ -56,9 +59,22 @@ def ask(engine: Engine, system: System) -> Engagement:
             foreign_bridges=[name for name in system.interfaces() if _BRIDGE_LIKE.fullmatch(name) and name not in facts.bridges],
         ),
         backend=parse_backend(info),
-        escapes=escapes(info, networks, parse_containers(answer)),
-        warning=None,
+        warnings=warnings,
     )
+
+
+def _alone(network: Network, entered: Dict[str, str]) -> Network:
+    """The network, without its bridge where that is a way in from outside: it is nobody's inside then."""
+    return network._replace(bridge=None) if network.bridge in entered else network
+
+
+def _warnings(networks: List[Network], entered: Dict[str, str]) -> List[str]:
+    return [
+        "the Docker network %s shares its bridge %s with the interface %s: whoever comes in there is outside, and reaches its containers' own"
+        " addresses past every rule" % (quoted(network.name), network.bridge, entered[network.bridge])
+        for network in networks
+        if network.bridge in entered
+    ]
 
 
 def _answers(engine: Engine) -> List[Any]:

@@ -34,7 +34,7 @@ def report(found: Survey) -> Value:
         other_variant=found.other_variant,
         other_rules=found.other_rules,
     )
-    escaping = escapes(info, situation.networks, parse_containers(found.answers.containers))
+    escaping = escapes(info, situation.networks, parse_containers(found.answers.containers), found.shared_bridges)
     return {
         "engine": _engine(found, situation),
         "iptables": {

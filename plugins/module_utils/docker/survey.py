@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
+from ..host.links import entrances
 from ..host.system import System
 from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
@@ -36,7 +37,7 @@ class Answers(NamedTuple):
 
 class Survey(NamedTuple):
     """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
-    other_rules: how many the other variant holds. event_service: absent, running or stopped."""
+    other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in. event_service: absent, running or stopped."""
 
     answers: Answers
     proxy: str
@@ -46,6 +47,7 @@ class Survey(NamedTuple):
     tables: Dict[str, str]
     other_variant: str
     other_rules: int
+    shared_bridges: FrozenSet[str]
     event_service: str
     warnings: List[str]
 
@@ -78,6 +80,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         tables=netfilter.nft.ours(),
         other_variant=other,
         other_rules=_count_rules(system, other, netfilter.families),
+        shared_bridges=frozenset(entrances().values()),
         event_service=event_service(system),
         warnings=warnings,
     )

@@ -16,7 +16,10 @@ from ..errors import DrawbridgeError
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _RTM_GETLINK, _RTM_GETNSID = 18, 90
 _REQUEST, _DUMP = 0x1, 0x300
-_IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINK_NETNSID = 3, 10, 37
+_IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_LINK_NETNSID = 3, 10, 18, 37
+_IFLA_INFO_KIND = 1
+# One of a pair, as containers have them; and what nothing comes in by.
+_NO_ENTRANCES = (b"veth", b"dummy")
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -25,11 +28,12 @@ _ROOM = 256 * 1024
 
 
 class _Link(NamedTuple):
-    """number: as other links name it. master: the number of the bridge that it is a port of. netns: of the namespace that its
-    other end is in."""
+    """number: as other links name it. kind: the kernel's word, empty for hardware. master: the number of the bridge that it is a
+    port of. netns: of the namespace that its other end is in."""
 
     number: bytes
     name: str
+    kind: bytes
     master: Optional[bytes]
     netns: Optional[bytes]
 
@@ -44,7 +48,18 @@ def ends_into(netns: int) -> List[str]:
 
 def bridge_ports() -> Dict[str, str]:
     """Each port's name, and its bridge's."""
+    return _ports(_links())
+
+
+def entrances() -> Dict[str, str]:
+    """The ports by which others than containers come into a bridge: a network card, a tunnel, a virtual machine's. Each one's name, and
+    its bridge's."""
     links = _links()
+    kinds = {link.name: link.kind for link in links}
+    return {name: bridge for name, bridge in _ports(links).items() if kinds[name] not in _NO_ENTRANCES}
+
+
+def _ports(links: List[_Link]) -> Dict[str, str]:
     names = {link.number: link.name for link in links}
     return {link.name: names[link.master] for link in links if link.master is not None and link.master in names}
 
@@ -56,7 +71,8 @@ def _links() -> List[_Link]:
 def _link(answer: bytes) -> _Link:
     attributes = dict(_attributes(answer[_LINK_HEAD:]))
     name = attributes.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
-    return _Link(answer[4:8], name, attributes.get(_IFLA_MASTER), attributes.get(_IFLA_LINK_NETNSID))
+    kind = dict(_attributes(attributes.get(_IFLA_LINKINFO, b""))).get(_IFLA_INFO_KIND, b"").rstrip(b"\0")
+    return _Link(answer[4:8], name, kind, attributes.get(_IFLA_MASTER), attributes.get(_IFLA_LINK_NETNSID))
 
 
 def _number(netns: int) -> Optional[bytes]:

@@ -67,7 +67,7 @@ def _kept(task: Task) -> Result:
 
     outcome = converge(task.system, task.settings(), wanted)
     told = answers[0]
-    warnings += ([told.warning] if told.warning else []) + outcome.warnings
+    warnings += told.warnings + outcome.warnings
     result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)
     return _with_toggles(task, toggles, inside, _with_ports(task, ports, outcome, _with_flows(task, outcome, result)))
 

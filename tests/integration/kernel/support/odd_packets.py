@@ -28,13 +28,13 @@ def packet(who, family, shape, port):
     return "%s IPv%d %s %d" % (who, family, shape, port)
 
 
-def deliver(client, ports):
-    """Send each shape to each port of the host from both clients → what arrived."""
+def deliver(client, ports, end="host"):
+    """Send each shape to each port of the host from both clients → what arrived. end: the wire's, on the host."""
     link_local = _link_local("host")
     with contextlib.ExitStack() as stack:
         listeners = [stack.enter_context(_listener(family, port)) for family in _AF for port in ports]
         listeners += [stack.enter_context(socket.socket(_AF[family], socket.SOCK_RAW, SCTP)) for family in _AF]
-        tap = stack.enter_context(wire.watched())
+        tap = stack.enter_context(wire.watched(end))
         sent = set()
         with entered(client.path):
             for who in wire.SOURCES:

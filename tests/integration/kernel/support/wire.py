@@ -57,6 +57,11 @@ class Wire:
             until_judged(tap, sent)
             return received(listeners)
 
+    def until_it_carries(self):
+        """Wait until each address of the host has answered."""
+        with entered(self.path):
+            _until_it_carries()
+
     def answered_pings(self):
         """Families in which the host answers a ping, with nothing known of any neighbour."""
         _run("ip", "neighbour", "flush", "all")
@@ -131,10 +136,10 @@ def _send(family, source, destination, text):
         sender.sendto(text.encode(), destination)
 
 
-def watched():
-    """Sees every frame before any rule does."""
+def watched(interface="host"):
+    """Sees every frame before any rule does. interface: the wire's end."""
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_EVERY_PROTOCOL))
-    tap.bind(("host", _EVERY_PROTOCOL))
+    tap.bind((interface, _EVERY_PROTOCOL))
     tap.settimeout(10)
     return tap
 

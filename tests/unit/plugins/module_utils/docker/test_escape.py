@@ -51,6 +51,12 @@ def test_networks_with_their_containers(escaping, kind):
     assert all(item.reason for item in found)
 
 
+def test_a_bridge_that_others_come_in_by():
+    shared, own = network("lan")._replace(bridge="br0"), network("net")._replace(bridge="br-1")
+    found = escapes({}, [shared, own], [container("web", "lan", "lan"), container("db", "net", "net")], frozenset(["br0"]))
+    assert kinds(found) == [("shared_bridge", "lan", None), ("shared_bridge", "lan", "web")]
+
+
 @pytest.mark.parametrize("state, active", [
     ("inactive", False), ("", False), (None, False), ("active", True), ("pending", True), ("locked", True),
     ("error", True),

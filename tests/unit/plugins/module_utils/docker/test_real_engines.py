@@ -101,11 +101,10 @@ def test_a_link_does_not_rename_its_target(engine):
 
 def test_facts_for_the_policy(engine):
     asked = host_facts.ask(engine, NoSwarm())
-    assert asked.warning is None and asked.facts.known and not asked.facts.swarm
+    assert asked.warnings == [] and asked.facts.known and not asked.facts.swarm
     assert asked.backend == parse_backend(engine.info())
     assert {port.port for port in asked.facts.published} == {8080, 8081, 8082, 8083, 8100, 8101, 8102, 8103, 5300}
     assert "docker0" in asked.facts.bridges and "172.17.0.0/16" in asked.facts.subnets
-    assert [item.kind for item in asked.escapes][0] == "host_network"
 
 
 @pytest.mark.parametrize("system, swarm", [(NoSwarm(), False), (InSwarm(), True)])
@@ -118,8 +117,8 @@ def test_an_engine_that_cannot_be_asked(system, swarm):
     engine.containers = gone
     asked = host_facts.ask(engine, system)
     assert not asked.facts.known and asked.facts.swarm is swarm
-    assert asked.facts.published == [] and asked.backend is None and asked.escapes == []
-    assert asked.warning.startswith("hung up; ")
+    assert asked.facts.published == [] and asked.backend is None
+    assert [warning.partition("; ")[0] for warning in asked.warnings] == ["hung up"]
 
 
 def test_an_engine_that_makes_no_sense_is_an_error():

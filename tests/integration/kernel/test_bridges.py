@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Bridges that a Docker network shares with an interface of the host: who comes in there is outside."""
+import subprocess
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker import host_facts
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Engine
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import bridge_ports, entrances
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+from tests.integration.kernel.support import odd_packets, wire
+
+PUBLISHED, SERVICE = PORTS = (53, 54)
+PROTOCOLS = ("udp", "sctp")
+ALLOW = [{"port": PUBLISHED, "protocol": protocol, "sources": list(wire.SOURCES["allowed"].values())} for protocol in PROTOCOLS]
+POLICY = {"published_ports": {"default": "deny", "allow": ALLOW}}
+
+
+class OnABridge(Engine):
+    """An engine with a port published, and a network on a bridge called ``host``."""
+
+    def version(self):
+        return {}
+
+    def info(self):
+        return {"ServerVersion": "26.1.5"}
+
+    def networks(self):
+        options = {"com.docker.network.bridge.name": "host"}
+        return [{"Name": "lan", "Id": "1" * 64, "Driver": "bridge", "Options": options, "IPAM": {"Config": [{"Subnet": "192.0.2.0/24"}]}}]
+
+    def containers(self):
+        ports = [
+            {"IP": address, "PublicPort": PUBLISHED, "PrivatePort": 53, "Type": protocol} for address in ("0.0.0.0", "::") for protocol in PROTOCOLS
+        ]
+        return [{"Id": "2" * 64, "Names": ["/dns"], "Ports": ports}]
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def client(namespace):
+    with wire.wired() as other_end:
+        yield other_end
+
+
+def bridge(port):
+    """Have a bridge ``host`` with the wire's addresses and this port in it, the wire's end or what stands on it."""
+    ip("link", "set", "host", "down")
+    ip("link", "set", "host", "name", "cable")
+    ip("link", "set", "cable", "up")
+    if port != "cable":
+        ip("link", "add", "link", "cable", port, "type", "macvlan", "mode", "passthru")
+        ip("link", "set", port, "up")
+    ip("address", "flush", "dev", "cable")
+    ip("link", "add", "host", "type", "bridge")
+    ip("link", "set", port, "master", "host")
+    for both in (wire.HOST, wire.DESTINATIONS["second address"]):
+        ip("address", "add", both[4] + "/24", "broadcast", "+", "dev", "host")
+        ip("address", "add", both[6] + "/64", "nodad", "dev", "host")
+    ip("address", "add", "fe80::1/64", "nodad", "dev", "host")
+    ip("link", "set", "host", "up")
+
+
+def sent(who, *ports):
+    return {odd_packets.packet(who, family, shape, port) for family, shape in odd_packets.shapes() for port in ports}
+
+
+def test_a_bridge_with_an_interface_of_the_hosts_is_outside(nft_host, client):
+    bridge("nic")
+    client.until_it_carries()
+    told = host_facts.ask(OnABridge(), nft_host.system)
+    assert (told.facts.bridges, told.facts.subnets, told.facts.networks) == ([], [], [])
+    assert [warning.partition(":")[0] for warning in told.warnings] == [
+        "the Docker network 'lan' shares its bridge host with the interface nic"]
+    nft_host.converge(compile_policy(parse_policy(POLICY), told.facts))
+    assert odd_packets.deliver(client, PORTS, "cable") == sent("allowed", *PORTS) | sent("denied", SERVICE)
+
+
+def test_a_bridge_of_containers_only_is_inside(nft_host, client):
+    # One of a pair, its other end in a namespace: what an engine puts into its bridges.
+    bridge("cable")
+    client.until_it_carries()
+    told = host_facts.ask(OnABridge(), nft_host.system)
+    assert (told.facts.bridges, told.warnings) == (["host"], [])
+    nft_host.converge(compile_policy(parse_policy(POLICY), told.facts))
+    assert odd_packets.deliver(client, PORTS, "cable") == sent("allowed", *PORTS) | sent("denied", *PORTS)
+
+
+@pytest.mark.parametrize("enters, words", [
+    (False, ["link", "add", "port", "type", "veth"]),
+    (False, ["link", "add", "port", "type", "dummy"]),
+    (True, ["tuntap", "add", "port", "mode", "tap"]),
+    (True, ["link", "add", "port", "type", "gretap", "remote", "192.0.2.1", "local", "192.0.2.2"]),
+], ids=["pair", "nothing", "virtual machine", "tunnel"])
+def test_what_leads_into_a_bridge(namespace, enters, words):
+    ip("link", "add", "one", "type", "bridge")
+    if subprocess.run(["ip", *words], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("this kernel has no interfaces of this kind")
+    assert "port" not in bridge_ports()
+    ip("link", "set", "port", "master", "one")
+    assert bridge_ports() == {"port": "one"} and bool(entrances()) == enters

@@ -58,18 +58,36 @@ class Outcome(NamedTuple):
         return values
 
 
-def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
-    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
+def _nothing(_netfilter: Netfilter) -> None:
+    """What most tasks have to do beside rules."""
+
+
+def converge(
+    system: System,
+    settings: Settings,
+    wanted: Callable[[Netfilter], Wanted],
+    before: Callable[[Netfilter], None] = _nothing,
+) -> Outcome:
+    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for.
+
+    before: done when the rules are known to be right, ahead of their going in; in check mode as well.
+    """
     with locked(settings):
-        return converge_locked(system, settings, wanted)
+        return converge_locked(system, settings, wanted, before)
 
 
-def converge_locked(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
+def converge_locked(
+    system: System,
+    settings: Settings,
+    wanted: Callable[[Netfilter], Wanted],
+    before: Callable[[Netfilter], None] = _nothing,
+) -> Outcome:
     """The same for a caller that holds the lock, and has more to do while it does."""
     netfilter = Netfilter(system, settings.transport)
     planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
     live = planner.read()
     plan = planner.plan(live)
+    before(netfilter)
     files = boot_files(system)
     written = files is not None and (plan.is_change or not files.are_in_step(live))
     armed: Optional[Armed] = None

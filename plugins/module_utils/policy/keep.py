@@ -57,15 +57,17 @@ def _kept(task: Task) -> Result:
             rules = ports.with_ports(rules, policy, netfilter)
         elif ports is not None:
             warnings.append("open_ports: the engine does not tell where the containers are, so these ports are closed")
-        if toggles is not None:
-            toggles.narrow(netfilter)
         if task.params["revoke"] == "keep":
             from .revoke import keeping  # pylint: disable=import-outside-toplevel
 
             rules = keeping(rules)
         return rules
 
-    outcome = converge(task.system, task.settings(), wanted)
+    def narrow(netfilter: Netfilter) -> None:
+        if toggles is not None:
+            toggles.narrow(netfilter)
+
+    outcome = converge(task.system, task.settings(), wanted, narrow)
     told = answers[0]
     warnings += told.warnings + outcome.warnings
     result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from ..docker.daemon_config import Configured, Wish, configure, shown
-from ..docker.daemon_keys import IGNORE, KEYS
+from ..docker.daemon_forwarding import KEY
+from ..docker.daemon_keys import IGNORE, KEYS, SET
 from ..errors import DrawbridgeError
 from ..host import sysctl
 from ..host.system import System
@@ -37,6 +38,7 @@ class Toggles:
     def __init__(self, system: System, settings: Settings, policy: Optional[Policy]) -> None:
         self.system = system
         self.settings = settings
+        self.policy = policy
         self.forwarding = None if policy is None else policy.forwarding
         self.policies = _policies(None if policy is None else policy.forward_policy)
         self.daemon = _wish(None if policy is None else policy.daemon)
@@ -47,13 +49,19 @@ class Toggles:
         off = self.forwarding is not None and False in [self.forwarding.values.get((name,)) for name in NUMBERS]
         if not off or self.daemon is None or daemon_config(self.forwarding) == IGNORE:
             return
-        if self.daemon.values.get("ip-forward") is True or "ip-forward" in self.daemon.absent:
+        if self.daemon.values.get(KEY) is True or KEY in self.daemon.absent:
             raise DrawbridgeError(
-                "the engine shall turn on what forwarding turns off", self.daemon.place_of("ip-forward"), "leave it out"
+                "the engine shall turn on what forwarding turns off", self.daemon.place_of(KEY), "leave it out"
             )
 
     def narrow(self, netfilter: Netfilter) -> None:
-        """What lets less pass, and the engine's keys, which wait for its next start. The caller holds the lock."""
+        """What lets less pass, and the engine's keys, which wait for its next start. The caller holds the lock.
+
+        Raises DrawbridgeError, and then nothing of it is done.
+        """
+        if not self.settings.check_mode:
+            # Each looks before it writes, but not at what the next one would refuse.
+            Toggles(self.system, self.settings._replace(check_mode=True), self.policy).narrow(netfilter)
         if self.daemon is not None:
             self._daemon(configure(self.system, self.daemon, self.settings.check_mode))
         off = [item for item in _forwardings(self.forwarding) if False in item.families.values()]
@@ -86,7 +94,9 @@ class Toggles:
         )
 
     def _host(self) -> ip_forward.Host:
-        mode = daemon_config(self.forwarding)
+        # What the policy writes itself needs neither be demanded nor warned about.
+        writes_it = self.daemon is not None and self.daemon.values.get(KEY) is False
+        mode = SET if writes_it else daemon_config(self.forwarding)
         return ip_forward.Host(self.system, mode, self.settings.check_mode, traces.BOOT_FILE)
 
     def _daemon(self, done: Configured) -> None:

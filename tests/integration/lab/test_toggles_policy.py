@@ -82,3 +82,23 @@ def test_a_policy_that_the_engine_would_not_start_with_changes_nothing(manageabl
     assert all("policy.daemon.firewall_backend" in failed[host.name] for host in hosts)
     assert {toggled.sysctl(host, "net/ipv4/ip_forward") for host in hosts} == {"1"}
     assert not any("DB-GUARD" in host.run(["iptables-save", "-t", "mangle"]).stdout for host in hosts)
+
+
+@pytest.mark.parametrize("wrong, words", [
+    ({"published_ports": {"allow": [{"port": 8080, "sources": ["@nowhere"]}]}}, "@nowhere"),
+    ({"forwarding": {"ipv4": False, "daemon_config": "require"}}, "does not say ip-forward: false"),
+])
+def test_what_is_refused_late_changes_nothing(manageable, wrong, words):
+    """Neither the rules nor any of the toggles, whichever of them is refused."""
+    hosts = manageable
+    before = on_all(hosts, everything)
+    failed = play(hosts, [task(dict(POLICY, **wrong))], fails=True).failed()
+    assert all(words in failed[host.name] for host in hosts)
+    assert on_all(hosts, everything) == before
+
+
+def everything(host):
+    """All that the policy would change."""
+    policies = [toggled.policy(host, program) for program in ("iptables", "ip6tables")]
+    files = host.run(["sh", "-c", "ls /etc/docker; " + LEFT]).stdout
+    return toggled.sysctl(host, "net/ipv4/ip_forward"), policies, files, host.run(["iptables-save", "-t", "mangle"]).stdout.count("DB-")

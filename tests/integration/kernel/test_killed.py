@@ -38,7 +38,7 @@ for family, source, address, port, text in places:
     sockets.append((sender, (address, port), text))
 count = 0
 print("ready", flush=True)
-while not select.select([sys.stdin], [], [], 0.0005)[0]:
+while not select.select([sys.stdin], [], [], 0.002)[0]:
     for sender, place, text in sockets:
         try:
             sender.sendto(text, place)

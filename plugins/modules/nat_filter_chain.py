@@ -110,6 +110,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.errors import Dr
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.check import interfaces
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.entries import WITH_PORTS, parse_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.named_outside import unseen
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.nat_filter import (
     NatFilter,
     compile_nat_filter,
@@ -138,7 +139,8 @@ def keep_filter(task: Task) -> Result:
         return compile_nat_filter(wanted, engagements[0].facts)
 
     outcome = converge(task.system, task.settings(), compiled)
-    return Result(outcome.result(), outcome.warnings + engagements[0].warnings)
+    warnings = unseen(task.system, wanted.external_interfaces) + engagements[0].warnings
+    return Result(outcome.result(), outcome.warnings + warnings)
 
 
 def _wanted(params) -> NatFilter:

@@ -67,6 +67,10 @@ def _kept(task: Task) -> Result:
         if toggles is not None:
             toggles.narrow(netfilter)
 
+    if policy.external_interfaces:
+        from .named_outside import unseen  # pylint: disable=import-outside-toplevel
+
+        warnings += unseen(task.system, policy.external_interfaces)
     outcome = converge(task.system, task.settings(), wanted, narrow)
     told = answers[0]
     warnings += told.warnings + outcome.warnings

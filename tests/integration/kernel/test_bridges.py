@@ -8,6 +8,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker import ho
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Engine
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import bridge_ports, entrances
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.named_outside import unseen
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
 from tests.integration.kernel.support import odd_packets, wire
@@ -104,3 +105,19 @@ def test_what_leads_into_a_bridge(namespace, enters, words):
     assert "port" not in bridge_ports()
     ip("link", "set", "port", "master", "one")
     assert bridge_ports() == {"port": "one"} and bool(entrances()) == enters
+
+
+def test_interfaces_that_are_called_outside_and_let_nothing_in(nft_host, client):
+    """The client comes in by the bridge, so what is said of its port is said of nothing; the warning names the one to name."""
+    bridge("cable")
+    client.until_it_carries()
+    told = host_facts.ask(OnABridge(), nft_host.system)
+    assert unseen(nft_host.system, []) == unseen(nft_host.system, ["host", "l+"]) == []
+    warnings = unseen(nft_host.system, ["cable", "ca+", "eth9", "wan+"])
+    assert [warning.split(" ")[1:5] for warning in warnings] == [
+        ["what", "cable", "receives", "comes"], ["what", "ca+", "receives", "comes"], ["there", "is", "no", "eth9"], ["there", "is", "no", "wan+"]]
+    assert "comes in by host" in warnings[0]
+    for interface, judged in (("cable", False), ("host", True)):
+        policy = parse_policy(dict(POLICY, external_interfaces=[interface]))
+        nft_host.converge(compile_policy(policy, told.facts))
+        assert odd_packets.deliver(client, PORTS, "cable") == sent("allowed", *PORTS) | sent("denied", *(PORTS[1:] if judged else PORTS))

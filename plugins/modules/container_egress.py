@@ -83,6 +83,12 @@ options:
     type: list
     elements: dict
     default: []
+  allow_lockout:
+    description:
+      - Whether this may shut out the SSH connection that the task came in by. It can only where the controller is a container of the host that it
+        manages. Otherwise that is an error, in check mode too.
+    type: bool
+    default: false
   state:
     description: V(absent) removes all that this module keeps.
     type: str
@@ -148,6 +154,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.bridged import refuse_unseen_peers
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import BLOCK_KEYS, parse_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, no_egress, unmatched
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.lockout_within import refuse_egress_lockout
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
@@ -169,6 +176,8 @@ def keep_egress(task: Task) -> Result:
     def wanted(_netfilter: Netfilter) -> Wanted:
         told = ask(connect(task.params["docker_host"]), task.system)
         refuse_unseen_peers(task.system, egress, told.facts)
+        if not task.params["allow_lockout"]:
+            refuse_egress_lockout(task.system, egress, told.facts)
         compiled = compile_egress(egress, told.facts)
         warnings.extend(told.warnings + unmatched(egress, told.facts) + shadow_warnings(compiled.chains))
         return compiled
@@ -196,6 +205,7 @@ def main() -> None:
             "peers": {"type": "raw"},
             "networks": {"type": "dict", "default": {}},
             "containers": {"type": "list", "elements": "dict", "default": []},
+            "allow_lockout": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         keep_egress,

@@ -104,7 +104,7 @@ def unmatched(egress: Egress, host: HostFacts) -> List[str]:
     missing = ["%s: there is no such Docker bridge network now; run this again when there is" % block.path
                for name, block in egress.networks.items() if name not in known]
     return missing + ["%s: no such container is running on a bridge network now; run this again when one is" % block.path
-                      for selector, block in egress.containers.items() if not _addresses(selector, host)]
+                      for selector, block in egress.containers.items() if not selected(selector, host)]
 
 
 def _limits(access: Access) -> bool:
@@ -115,13 +115,13 @@ def _limits_forwarding(block: Block) -> bool:
     return block.default == DENY or bool(block.deny) or (block.peers is not None and _limits(block.peers))
 
 
-def _host_access(block: Block) -> Access:
+def host_access(block: Block) -> Access:
     """Who denies all denies the host too, unless it is said otherwise."""
     return block.host or Access(block.default or ALLOW, (), block.path + ".default")
 
 
 def _limits_host(block: Block) -> bool:
-    return _limits(_host_access(block))
+    return _limits(host_access(block))
 
 
 def _parts(egress: Egress) -> List[_Part]:
@@ -191,7 +191,7 @@ def _forwarded(part: _Part, rules: Rules, prefix: str) -> List[Chain]:
 
 
 def _to_host(part: _Part, rules: Rules, prefix: str) -> Chain:
-    access = _host_access(part.block)
+    access = host_access(part.block)
     lines: List[Line] = []
     if _limits(access):
         lines = ESSENTIAL_ICMP + ESSENTIAL_ICMPV6 + _dns(part.block, rules) + rules.toward(access.entries, "RETURN")
@@ -218,7 +218,7 @@ def egress_sets(networks: Iterable[str], containers: Mapping[Selector, Optional[
         for name, on in by_bridge.items()
     ]
     found += [
-        _set(host, container_set(selector), _BRIDGES, _by_family(_addresses(selector, host)), path)
+        _set(host, container_set(selector), _BRIDGES, _by_family(selected(selector, host)), path)
         for selector, path in containers.items()
     ]
     subnets = [(network.bridge, subnet) for network in host.networks for subnet in network.subnets]
@@ -235,7 +235,7 @@ def _set(
     return AddressSet(name, kind, content, path)
 
 
-def _addresses(selector: Selector, host: HostFacts) -> List[Tuple[str, str]]:
+def selected(selector: Selector, host: HostFacts) -> List[Tuple[str, str]]:
     """The containers' addresses, each with the interface that it is behind."""
     if selector.kind == "address":
         asked = parse_network(selector.value)

@@ -20,8 +20,25 @@ from .model import Policy
 
 def refuse_lockout(system: System, ipset: Ipset, policy: Policy, facts: HostFacts) -> None:
     """Raises DrawbridgeError that names the place in the policy. Where no SSH connection is found there is nothing to say."""
-    if policy.host_services is None:
-        return
+    if policy.host_services is not None:
+        _refuse_from_outside(system, ipset, policy, facts)
+    if policy.egress is not None:
+        from .lockout_within import refuse_egress_lockout  # pylint: disable=import-outside-toplevel
+
+        refuse_egress_lockout(system, policy.egress, facts)
+
+
+def refuse(connection: Connection, place: str) -> DrawbridgeError:
+    """What is said of a change that shuts out the connection that brought it."""
+    return DrawbridgeError(
+        "this shuts %s out from port %d, by which this task came in; nothing was changed"
+        % (connection.remote_address, connection.local_port),
+        place,
+        "allow it, or set allow_lockout",
+    )
+
+
+def _refuse_from_outside(system: System, ipset: Ipset, policy: Policy, facts: HostFacts) -> None:
     connection = controlling_connection(system)
     if connection is None or not _comes_from_outside(system, connection, policy.external_interfaces):
         return
@@ -31,12 +48,7 @@ def refuse_lockout(system: System, ipset: Ipset, policy: Policy, facts: HostFact
 
     place = shut_out(policy, facts, *connection, in_host_set)
     if place is not None:
-        raise DrawbridgeError(
-            "this shuts %s out from port %d, by which this task came in; nothing was changed"
-            % (connection.remote_address, connection.local_port),
-            place,
-            "allow it, or set allow_lockout",
-        )
+        raise refuse(connection, place)
 
 
 def _comes_from_outside(system: System, connection: Connection, external: Tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from ..netfilter.model import IPV4, IPV6, Chain, Hook, Line
 from .guard import to_published_ports
 from .host import HostFacts
 from .lines import Rules, by_destination, drops
-from .model import HostServices, Policy
+from .model import Entry, HostServices, Policy
 from .outside import judged_from_outside
 
 TABLE = "filter"
@@ -61,6 +61,13 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
 def _always(policy: Policy, host: HostFacts, rules: Rules) -> List[Line]:
     lines = ESSENTIAL_ICMP + ESSENTIAL_ICMPV6 + _DHCP + (_SWARM if host.swarm else [])
     if policy.published_ports is not None:
-        # So that an allowed port works that docker-proxy serves and that was published after the play ran.
-        lines += rules.permits(policy.published_ports.allow, by_destination)
+        # So that an allowed port works that docker-proxy serves and that was published after the play ran. Not for ranges: they may well
+        # hold services of the host, which nobody opened by name.
+        single = [entry for entry in policy.published_ports.allow if _is_one_port(entry)]
+        lines += rules.permits(single, by_destination)
     return lines
+
+
+def _is_one_port(entry: Entry) -> bool:
+    ports = entry.target.ports
+    return ports is not None and ports.first == ports.last

@@ -70,6 +70,12 @@ def test_denied_host_services_spare_neighbours_and_allowed_published_ports(host,
     assert client.answered_pings() == [4, 6]
 
 
+def test_a_range_of_published_ports_opens_no_service_of_the_host(nft_host, client):
+    everything = dict(ENTRIES[0], port="1-65535")
+    apply(nft_host, published_ports={"default": "deny", "allow": [everything]}, host_services=SERVICES)
+    assert client.deliver(PORTS) == sent("allowed", EVERYWHERE) | to_the_bound_address("allowed")
+
+
 def test_ping_is_a_service_too(nft_host, client):
     apply(nft_host, host_services={"default": "deny"})
     assert client.answered_pings() == []

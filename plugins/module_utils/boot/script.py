@@ -53,12 +53,21 @@ tool() { command -v "$1-$variant-$2" || command -v "$1-$2"; }
 
 families() { [ -e /proc/net/if_inet6 ] && echo 4 6 || echo 4; }
 
+# Since a boot, containers may have other addresses than those that ports opened for them lead to.
+text_of() { # FILE
+    if [ "$1" -ot "$RUN/loaded" ]; then
+        sed -E '/^(:|-A |-I .* -j )DB-(PUBLISH|HAIRPIN)-/d' "$1"
+    else
+        cat "$1"
+    fi
+}
+
 load_rules() { # FILE FAMILY KEEP
     case $2 in 4) program=iptables;; *) program=ip6tables;; esac
     save=$(tool $program save) && restore=$(tool $program restore) || { say "$program-$variant is not installed"; return 1; }
     for pause in 0.1 0.2 0.4 0; do
         live=$("$save") || return 1
-        text=$(printf '%s\n%%%%\n' "$live" | cat - "$1" | awk -v keep="$3" "$RULES") || return 1
+        text=$({ printf '%s\n%%%%\n' "$live"; text_of "$1"; } | awk -v keep="$3" "$RULES") || return 1
         [ -n "$text" ] || return 0
         # What is live may change between both commands.
         printf '%s\n' "$text" | "$restore" --noflush --wait 30 && return 0
@@ -210,8 +219,7 @@ forget_change() { # what a reboot did not confirm
 
 boot() {
     mkdir -p "$RUN"
-    [ -e "$RUN/loaded" ] || forget_change
-    : >"$RUN/loaded"
+    [ -e "$RUN/loaded" ] || { forget_change; : >"$RUN/loaded"; }
     load_or_close "$(generation)" 0
     result=$?
     release
@@ -234,7 +242,9 @@ missing() { # GENERATION: a chain, or a jump to one
                 \**) held=$(echo "$live" | sed -n "/^$table\$/,/^COMMIT/p");;
                 *) case $held in *"$line"*) ;; *) return 0;; esac;;
             esac
-        done <"$1/ipv$family"
+        done <<EOT
+$(text_of "$1/ipv$family")
+EOT
     done
     return 1
 }

@@ -2,6 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """The program that loads saved rules: from any state to the saved one, and nothing of others touched."""
 import itertools
+import os
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files impor
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import AddressSet, Chain, Hook, Line, SetType, Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.transport import path_variant
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import PublishOwner
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import entered
@@ -191,3 +193,42 @@ def test_previous_goes_back_and_forth(host, program):
         program.run("previous")
         assert ours(host) == expected
     assert len(list((program.folder / "saved" / "generations").iterdir())) == 2
+
+
+def opened(host):
+    """A port opened for a container, beside one of the states."""
+    names = PublishOwner("tcp-8080")
+    led = Line("-p tcp -m tcp --dport 8080 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.17.0.2:80", (4,))
+    let = Line("-d 172.17.0.2/32 -j ACCEPT", (4,))
+    chains = [Chain("nat", names.publish, [led], (4,)), Chain("nat", names.hairpin, [], (4,)), Chain("filter", names.publish, [let], (4,))]
+    hooks = [
+        Hook("nat", "PREROUTING", names.publish, ahead_of=("DOCKER",), families=(4,)),
+        Hook("nat", "POSTROUTING", names.hairpin, families=(4,)),
+        Hook("filter", "DOCKER-USER", names.publish, 50, families=(4,)),
+    ]
+    host.converge(Wanted(chains, hooks, names.owned))
+
+
+def test_ports_opened_before_a_boot_lead_to_nobody(host, program, tmp_path):
+    """Who has the address now, nobody knows; ports opened since the boot come back with the rest."""
+    host.docker()
+    bring(host, 1)
+    host.section(["-s 192.0.2.9 -j DROP"], "two")
+    before = ours(host)
+    opened(host)
+    program.save()
+    everything = ours(host)
+    assert everything != before
+    loaded = (tmp_path / "run" / "loaded").stat().st_mtime
+    for file in (tmp_path / "saved" / "generations").glob("*/ipv*"):
+        os.utime(file, (loaded - 1, loaded - 1))
+    with entered():
+        host.docker()
+        for verb in ("boot", "again", "restore", "settle"):
+            program.run(verb)
+            assert ours(host) == before
+    program.save()
+    with entered():
+        host.docker()
+        program.run("again")
+        assert ours(host) == everything

@@ -12,19 +12,16 @@ docker-proxy, and never elsewhere; there it is set with an opened port, and take
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Dict, Iterable, List, NamedTuple
 
 from ..docker.target import Target, held
 from ..errors import DrawbridgeError
-from ..host.netns import in_netns
+from ..host.links import ends_into
 from ..host.system import System
 from ..netfilter.address import quoted
 from ..netfilter.save import Ruleset, target_of
 
 _BRIDGED = "/proc/sys/net/bridge/bridge-nf-call-iptables"
-# The index inside, and that of the other end.
-_PEER = re.compile(r"^(\d+): [^:@\s]+@if(\d+): ", re.MULTILINE)
 
 
 class Port(NamedTuple):
@@ -49,7 +46,8 @@ def is_ours_to_set(system: System, rulesets: Dict[int, Ruleset]) -> bool:
 def wrong_ports(system: System, on: Iterable[Target], off: Iterable[Target]) -> List[Port]:
     """The ports to these containers that are not in the mode that they should be in, as they are."""
     wanted = [(container, True) for container in on] + [(container, False) for container in off]
-    return [port for container, is_on in wanted for port in _ports(system, container) if port.is_on != is_on]
+    # One container may have several of the opened ports.
+    return list(dict.fromkeys(port for container, is_on in wanted for port in _ports(system, container) if port.is_on != is_on))
 
 
 def switch(system: System, ports: Iterable[Port]) -> None:
@@ -71,19 +69,18 @@ def shown(ports: List[Port]) -> Dict[str, str]:
 
 
 def _ports(system: System, container: Target) -> List[Port]:
-    """The bridge ports that the container's interfaces say they are connected to."""
+    """The bridges' ports that lead into the container's namespace."""
     try:
         with held(system, container) as fd:
-            inside = in_netns(fd, lambda: system.run([_ip(system), "-o", "link", "show", "type", "veth"]).stdout)
+            names = ends_into(fd)
     except DrawbridgeError:
         # It has ended, and its interfaces with it.
         return []
-    pairs = {(int(index), int(peer)) for index, peer in _PEER.findall(inside)}
-    listed = json.loads(system.run([_ip(system), "-d", "-j", "link", "show", "type", "veth"]).stdout or "[]")
+    links = json.loads(system.run([_ip(system), "-d", "-j", "link", "show", "type", "veth"]).stdout or "[]") if names else []
     return [
-        Port(str(link["ifname"]), container.name, _slave(link).get("hairpin") is True)
-        for link in listed
-        if (link.get("link_index"), link.get("ifindex")) in pairs and "hairpin" in _slave(link)
+        Port(str(link["ifname"]), container.name, _slave(link)["hairpin"] is True)
+        for link in links
+        if link.get("ifname") in names and "hairpin" in _slave(link)
     ]
 
 

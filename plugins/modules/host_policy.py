@@ -113,6 +113,13 @@ notes:
   - "C(forward_policy): C(ipv4) and C(ipv6) (V(accept) or V(drop)), as M(drawbridge.docker.forward_policy) keeps them."
   - "C(daemon): keys of C(daemon.json) as the options of M(drawbridge.docker.docker_daemon_config), V(null) takes a key out. The engine is not
     restarted, see RV(restart_required)."
+  - "C(open_ports): a list of ports that are led to containers that do not publish them. Keys are the options of M(drawbridge.docker.container_port)
+    without its C(state), C(docker_host) and those of all modules. C(missing) is V(ignore) if left out. C(@name) among C(sources) is a set of the
+    policy, or of M(drawbridge.docker.address_set)."
+  - "C(containers): a list of sections of rules inside containers. Keys are the options of M(drawbridge.docker.container_netns_rule) without its C(state),
+    C(rules_from), C(docker_host) and those of all modules. C(missing) is V(ignore) if left out, C(section) has at most 15 characters, and C(@name) is a
+    set of M(drawbridge.docker.address_set)."
+  - Rules inside containers are tried before anything is changed, and put in after the host's rules. A confirmation does not take them back.
   - What narrows is done before the rules go in, what widens after them. What a policy no longer says about forwarding and the policy of
     C(FORWARD), and with O(state=absent) all of it, is no longer said at boot either. The kernel's values and C(daemon.json) stay as they are.
   - An entry says who may reach its port. Also where the default is V(allow), nobody else does.
@@ -120,6 +127,8 @@ notes:
 seealso:
   - module: drawbridge.docker.address_set
   - module: drawbridge.docker.docker_user_chain
+  - module: drawbridge.docker.container_port
+  - module: drawbridge.docker.container_netns_rule
   - module: drawbridge.docker.docker_firewall_info
   - module: drawbridge.docker.ip_forward
   - module: drawbridge.docker.forward_policy
@@ -199,6 +208,16 @@ engine_reachable:
   returned: success and O(state=present)
   type: bool
   sample: true
+open_ports:
+  description: The containers that opened ports lead to, as M(drawbridge.docker.container_port) returns C(containers).
+  returned: where the policy, or the one before it, has C(open_ports)
+  type: list
+  elements: dict
+containers:
+  description: The containers with rules inside, as M(drawbridge.docker.container_netns_rule) returns C(containers).
+  returned: where the policy, or the one before it, has C(containers)
+  type: list
+  elements: dict
 restart_required:
   description: Whether the engine has to be restarted for what C(daemon) or C(forwarding) say to hold.
   returned: success

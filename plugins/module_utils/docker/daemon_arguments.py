@@ -52,16 +52,28 @@ def _unit_arguments(system: System) -> Optional[List[str]]:
     systemctl = system.which("systemctl")
     if systemctl is None:
         return None
-    shown = system.run([systemctl, "show", UNIT, "--property=ExecStart", "--property=EnvironmentFiles"]).stdout
+    asked = ["--property=%s" % name for name in ("ExecStart", "Environment", "EnvironmentFiles")]
+    shown = system.run([systemctl, "show", UNIT, *asked]).stdout
     words: Optional[List[str]] = None
+    own: Dict[str, str] = {}
     variables: Dict[str, str] = {}
     for line in shown.splitlines():
         name, _equals, value = line.partition("=")
         if name == "EnvironmentFiles":
             variables.update(environment(system.read(value.rpartition(" (")[0] or value) or ""))
+        elif name == "Environment":
+            own = environment("\n".join(_words(value)))
         elif name == "ExecStart" and "argv[]=" in value:
             words = value.partition("argv[]=")[2].partition(" ; ")[0].split()[1:]
-    return None if words is None else _expanded(words, variables)
+    # A file's word counts for more than the unit's.
+    return None if words is None else _expanded(words, {**own, **variables})
+
+
+def _words(text: str) -> List[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
 
 
 def _expanded(words: List[str], variables: Dict[str, str]) -> List[str]:

@@ -47,6 +47,8 @@ class DaemonFile:
             ) from None
         except RecursionError:
             raise DrawbridgeError("nested too deeply", path, "nothing was changed") from None
+        except ValueError:
+            raise DrawbridgeError("a number with more digits than anybody reads", path, "nothing was changed") from None
         if not isinstance(values, dict):
             raise DrawbridgeError("line 1, column 1: expected an object", path, "nothing was changed")
         self.values = values

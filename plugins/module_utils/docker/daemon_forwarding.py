@@ -18,7 +18,8 @@ from . import daemon_running
 from .daemon import find_daemon
 from .daemon_arguments import arguments
 from .daemon_config import Configured, Wish, configure
-from .daemon_keys import REQUIRE, SET
+from .daemon_keys import IGNORE, REQUIRE, SET
+from .proxy import FALSE
 
 KEY = "ip-forward"
 
@@ -55,29 +56,42 @@ def keep_off(system: System, mode: str, check_mode: bool, note: str = daemon_run
 
     Raises DrawbridgeError where it is demanded and is not so, or where the engine would not start with the key.
     """
-    if not has_engine(system):
+    if not has_engine(system) or _flag_says_so(system):
         return Kept(None, [])
-    if _flag_says_so(system):
-        return Kept(None, [])
+    if mode == IGNORE:
+        return Kept(None, _comes_back(system, note))
     done = configure(system, _OFF, check_mode or mode != SET, note)
     if mode == SET:
         return Kept(done, done.warnings + ([_until_restart()] if done.restart_required else []))
-    if not done.changed:
-        return Kept(done, [_until_restart()] if done.restart_required else [])
-    if mode == REQUIRE:
+    if done.changed:
         raise DrawbridgeError(
             "%s does not say %s: false, and %s" % (done.path, KEY, _COMES_BACK),
             "daemon_config",
             "set it by docker_daemon_config and restart the engine, or let this task set it",
         )
+    return Kept(done, [_until_restart()] if done.restart_required else [])
+
+
+def _comes_back(system: System, note: str) -> List[str]:
+    """What the user has to know of an engine that is left as it is, however it is configured."""
+    try:
+        done = configure(system, _OFF, True, note)
+    except DrawbridgeError as error:
+        return ["%s, unless it is told not to, which cannot be seen: %s" % (_COMES_BACK, error)]
+    if not done.changed:
+        return [_until_restart()] if done.restart_required else []
     nftables = done.before.get("firewall-backend") == "nftables"
     refuses = "the engine has the nftables backend: it refuses to start, and to make networks, while IP forwarding is off"
-    return Kept(None, ["%s, unless daemon.json says %s: false" % (refuses if nftables else _COMES_BACK, KEY)])
+    return ["%s, unless daemon.json says %s: false" % (refuses if nftables else _COMES_BACK, KEY)]
 
 
 def _flag_says_so(system: System) -> bool:
     """Whether the unit starts dockerd with it, which a file that states it too would be at odds with."""
-    return "--%s=false" % KEY in arguments(system, find_daemon(system)).next
+    for word in reversed(arguments(system, find_daemon(system)).next):
+        flag, _equals, value = word.partition("=")
+        if flag == "--" + KEY:
+            return value in FALSE
+    return False
 
 
 def leave_to_engine(system: System, mode: str, check_mode: bool, note: str = daemon_running.NOTE) -> Kept:

@@ -18,8 +18,8 @@ UNKNOWN = "unknown"
 DEFAULT_CONFIG = "/etc/docker/daemon.json"
 
 _FLAG = "--userland-proxy"
-# strconv.ParseBool, which reads the flag's value.
-_FALSE = ("0", "f", "F", "false", "False", "FALSE")
+# strconv.ParseBool, which reads the value of dockerd's flags.
+FALSE = ("0", "f", "F", "false", "False", "FALSE")
 
 
 def userland_proxy(
@@ -40,7 +40,7 @@ def userland_proxy(
     for word in reversed(cmdline or []):
         flag, equals, value = word.partition("=")
         if flag == _FLAG:
-            return _on_or_off(not equals or value not in _FALSE)
+            return _on_or_off(not equals or value not in FALSE)
     # A former life of the engine with iptables leaves its rules behind.
     for line in nat_output if parse_backend(info).driver == IPTABLES else ():
         words = line.split()

@@ -161,3 +161,17 @@ def test_running_reads_this_process():
 def test_environment_files():
     text = "# DOCKER_OPTS='--icc'\nDOCKER_OPTS=\"--dns 192.0.2.1 --ip-forward=false\"\nB='open\n"
     assert daemon_arguments.environment(text) == {"DOCKER_OPTS": "--dns 192.0.2.1 --ip-forward=false", "B": "'open"}
+
+
+@pytest.mark.parametrize("shown", [
+    "Environment=A=1 \"DOCKER_OPTS=--icc --ip-masq=false\"\n", "Environment=DOCKER_OPTS=--icc\nEnvironmentFiles=/etc/default/docker (ignore_errors=yes)\n",
+])
+def test_the_units_own_environment(shown):
+    class Unit(Host):
+        def run(self, argv, stdin="", env=None):
+            return Output(0, shown + UNIT % "$DOCKER_OPTS", "")
+
+        def read(self, path):
+            return "DOCKER_OPTS='--icc --ip-masq=false'" if path == "/etc/default/docker" else None
+
+    assert daemon_arguments.arguments(Unit("28.5.2"), None).next == ["-H", "fd://", "--icc", "--ip-masq=false"]

@@ -3,6 +3,7 @@
 """daemon.json changed in place."""
 import json
 import random
+import sys
 
 import pytest
 
@@ -99,6 +100,10 @@ def test_broken(text, place):
 def test_nested_too_deeply():
     with pytest.raises(DrawbridgeError):
         DaemonFile('{"a": %s' % ("[" * 100000), PATH)
+    number = "1" * 10000
+    if hasattr(sys, "get_int_max_str_digits"):
+        with pytest.raises(DrawbridgeError, match="a number"):
+            DaemonFile('{"a": %s}' % number, PATH)
 
 
 def test_duplicates():

@@ -22,7 +22,7 @@ from ..docker.target import Target, held
 from ..errors import DrawbridgeError
 from ..host.conntrack import Flow, flows
 from ..host.netns import in_netns
-from ..host.sockets import Ends, close
+from ..host.disconnect import Ends, close
 from ..host.system import System
 from .leads import Lead
 

@@ -28,24 +28,24 @@ _NOT_CLOSED = "docker_gwbridge"
 _PORT = re.compile(r"veth[A-Za-z0-9_.-]{1,11}")
 _QUOTED = re.compile(r'"(veth[^"\s]*)"')
 _TEXT = """table bridge {table} {{
-	set ready {{
-		type ifname
-{elements}	}}
-	chain from-containers {{
-		type filter hook prerouting priority -300; policy accept;
-		iifname "veth*" iifname != @ready counter drop
-	}}
-	chain to-containers {{
-		type filter hook postrouting priority -300; policy accept;
-		oifname "veth*" oifname != @ready counter drop
-	}}
+  set ready {{
+    type ifname
+{elements}  }}
+  chain from-containers {{
+    type filter hook prerouting priority -300; policy accept;
+    iifname "veth*" iifname != @ready counter drop
+  }}
+  chain to-containers {{
+    type filter hook postrouting priority -300; policy accept;
+    oifname "veth*" oifname != @ready counter drop
+  }}
 }}
 """
 
 
 def table_text(ready: Collection[str] = ()) -> str:
     """``nft -f`` input that makes the table anew."""
-    elements = "\t\telements = { %s }\n" % _listed(ready) if ready else ""
+    elements = "    elements = { %s }\n" % _in_a_set(ready) if ready else ""
     return no_table_text() + _TEXT.format(table=TABLE, elements=elements)
 
 
@@ -102,18 +102,15 @@ class Gate:
         docker = {network.bridge for network in parse_networks(engine.networks(), {})} - {_NOT_CLOSED}
         self._add([name for name, bridge in ports.items() if bridge not in docker])
 
-    def _add(self, ports: Collection[str]) -> None:
+    def _add(self, names: Collection[str]) -> None:
+        ports = {name for name in names if _PORT.fullmatch(name)}
         held = self._read()
         if held is None:
             self._nft.load(table_text(ports))
         else:
             gone = held.difference(self._system.interfaces())
-            added = set(ports) - held
-            text = "".join(
-                "%s element bridge %s ready { %s }\n" % (verb, TABLE, _listed(names))
-                for verb, names in (("add", added), ("delete", gone))
-                if names
-            )
+            changed = (("add", ports - held), ("delete", gone))
+            text = "".join("%s element bridge %s ready { %s }\n" % (verb, TABLE, _in_a_set(some)) for verb, some in changed if some)
             if text:
                 self._nft.load(text)
         self._ready = self._read()
@@ -124,5 +121,5 @@ class Gate:
         return frozenset(_QUOTED.findall(output.stdout)) if output.rc == 0 else None
 
 
-def _listed(names: Collection[str]) -> str:
-    return ", ".join('"%s"' % name for name in sorted(names) if _PORT.fullmatch(name))
+def _in_a_set(ports: Collection[str]) -> str:
+    return ", ".join('"%s"' % port for port in sorted(ports))

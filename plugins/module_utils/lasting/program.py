@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 from typing import Any, List
 
 from ..docker.engine import DEFAULT_HOST
@@ -32,7 +31,7 @@ def main(arguments: List[str]) -> None:
     def stop(_signal: int, _frame: Any) -> None:
         pending.stop()
         if pending.is_waiting:
-            sys.exit(0)
+            raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
     start_listening(given.docker_host, pending)

@@ -174,6 +174,7 @@ def test_bridges_that_are_not_dockers_are_left_alone(bridged):
     # Ports that are not called as Docker calls them were never closed.
     bridged.start("b", 11, "vnet0")
     assert bridged.reaches(None, 11)
+    bridged.open("b")
     assert ready(bridged) == {"veth000000a"}
 
 

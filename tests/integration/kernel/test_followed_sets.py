@@ -105,7 +105,7 @@ def test_the_address_that_a_policy_names_stays(host):
     said = {"default": "deny", "containers": [{"address": "172.17.0.77", "default": "allow"}]}
     host.docker()
     host.converge(compile_egress(parse_egress(said, "egress"), BASE))
-    (before,) = [entries for entries in [host.entries(name) for name in names(host, "DBE-egc-", 4)]]
+    (before,) = [host.entries(name) for name in names(host, "DBE-egc-", 4)]
     assert before == {"172.17.0.77,docker0"}
     follow(host, LATER)
     assert [host.entries(name) for name in names(host, "DBE-egc-", 4)] == [before]

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """The event service: rules return to containers that start, by themselves, whatever happened to them, the engine or the service."""
-import json
-
 import pytest
 
 from tests.integration.lab.support import following, policies, workloads

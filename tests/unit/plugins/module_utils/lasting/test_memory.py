@@ -10,7 +10,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector 
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records as records_module
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.memory import (
     Forgotten,
-    Memory,
+    Recorder,
     StillAsked,
     covers,
     disjoint,
@@ -111,7 +111,7 @@ def test_an_id_is_remembered_whole(kept):
 @pytest.mark.parametrize("selector", [{"pid": 7}, {"path": "/run/netns/blue"}])
 def test_what_cannot_be_found_again_is_not_remembered(kept, selector):
     memory = memory_of(MODULE, "a", arguments(**selector), True)
-    assert type(memory) is Memory and not memory.lasts
+    assert not isinstance(memory, Recorder) and not memory.lasts
     assert not memory.settle([])
     assert kept.all() == []
 

@@ -17,7 +17,8 @@ description:
     is booted in between boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.
   - Confirming opens a new connection to the host. That is the proof that it can still be reached.
   - Going back concerns Drawbridge's own chains, jumps, sets and tables, and nothing of others. Containers that came and went meanwhile keep their rules,
-    and lines that C(foreign=purge) deleted do not come back.
+    and lines that C(foreign=purge) deleted do not come back. Nor do forwarding and other kernel settings, the policy of C(FORWARD), and
+    C(daemon.json).
   - M(drawbridge.docker.host_policy) needs no task of this module. It has O(drawbridge.docker.host_policy#module:confirm_timeout).
 author:
   - The Drawbridge authors (@drawbridge)

@@ -82,9 +82,10 @@ options:
   confirm_timeout:
     description:
       - Seconds within which the controller has to open a new connection to the host after the change, and confirm it. V(0) for no confirmation.
-      - Before anything is changed, the host itself is told to go back to what it had (rules, jumps and sets of Drawbridge, nothing of others)
+      - Before anything is changed, the host itself is told to go back to what it had (rules, jumps, sets and tables of Drawbridge, nothing of others)
         unless it is confirmed in time. It does so also if the controller is gone or the play was ended. A host that is booted
         before the confirmation boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.
+      - What C(forwarding), C(forward_policy) and C(daemon) did stays done. Run the policy from before to take that back.
       - The task fails if the host takes the change back. A run that changes nothing has nothing to confirm.
       - Under a checkpoint that M(drawbridge.docker.firewall_checkpoint) armed before, that one covers this task too.
     type: int
@@ -121,7 +122,8 @@ notes:
     set of M(drawbridge.docker.address_set)."
   - Rules inside containers are tried before anything is changed, and put in after the host's rules. A confirmation does not take them back.
   - What narrows is done before the rules go in, what widens after them. What a policy no longer says about forwarding and the policy of
-    C(FORWARD), and with O(state=absent) all of it, is no longer said at boot either. The kernel's values and C(daemon.json) stay as they are.
+    C(FORWARD), and with O(state=absent) all of it, is no longer said at boot either. The kernel's values and C(daemon.json) stay as they are;
+    where C(daemon.json) then keeps Docker from forwarding, a warning says so.
   - An entry says who may reach its port. Also where the default is V(allow), nobody else does.
   - Host names are refused.
 seealso:

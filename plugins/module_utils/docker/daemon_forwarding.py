@@ -95,11 +95,25 @@ def _flag_says_so(system: System) -> bool:
 
 
 def leave_to_engine(system: System, mode: str, check_mode: bool, note: str = daemon_running.NOTE) -> Kept:
-    """Take the key out again."""
-    if mode != SET or not has_engine(system):
+    """Take the key out again, or say what it does where it is left."""
+    if not has_engine(system):
         return Kept(None, [])
+    if mode != SET:
+        return Kept(None, _stays_off(system, note))
     done = configure(system, _DEFAULT, check_mode, note)
     return Kept(done, done.warnings)
+
+
+def _stays_off(system: System, note: str) -> List[str]:
+    try:
+        says_off = configure(system, _DEFAULT, True, note).before.get(KEY) is False
+    except DrawbridgeError:
+        return []
+    warning = (
+        "daemon.json goes on saying %s: false, so from the next boot on nobody turns IP forwarding on, and containers reach nothing"
+        " outside: ip_forward with state absent takes it out" % KEY
+    )
+    return [warning] if says_off else []
 
 
 def _until_restart() -> str:

@@ -76,3 +76,11 @@ def test_set_demanded_and_ignored(keep_off):
     for mode in (SET, REQUIRE, IGNORE):
         assert not keep(mode, said).changed and keep(mode, said).warnings == []
     assert "nftables backend: it refuses to start" in keep(IGNORE, '{"firewall-backend": "nftables"}').warnings[0]
+
+
+@pytest.mark.parametrize("text, is_told", [('{"ip-forward": false}', True), ('{"ip-forward": true}', False), ("{}", False), ("{broken", False)])
+def test_a_key_that_is_left_is_told(keep_off, text, is_told):
+    keep, path = keep_off
+    keep(IGNORE, text)
+    done = daemon_forwarding.leave_to_engine(Host("--config-file=%s" % path), IGNORE, False)
+    assert path.read_text() == text and ("from the next boot on" in "".join(done.warnings)) == is_told

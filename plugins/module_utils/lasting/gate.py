@@ -68,6 +68,12 @@ class Gate:
         self._ready = self._read()
         return self._ready is not None
 
+    def take_away(self) -> None:
+        """Have no such table."""
+        if self._nft.is_installed and self.is_there:
+            self._nft.load(no_table_text())
+            self._ready = None
+
     @property
     def is_known(self) -> bool:
         """What ``is_there`` said last."""

@@ -17,11 +17,10 @@ from ..host import files, unit
 from ..host.folder import Folder
 from ..host.system import System
 from ..netfilter.address import quoted
-from ..netfilter.nft_table import Nft
 from ..netfilter.transport import words_of
 from . import program
 from .archive import archive
-from .gate import no_table_text, table_text
+from .gate import Gate, table_text
 from .records import FOLDER
 from .status import RUNNING, UNIT, UNIT_FILE, event_service
 
@@ -155,19 +154,23 @@ class Installation:
             # Not started: the service makes the table, with those in it that are ready.
             self._must("reenable", CLOSED_UNIT)
         self._must("restart" if changes else "start", UNIT)
+        if not os.path.lexists(CLOSED_FILE):
+            # Not before: the service would have made it again.
+            Gate(self._system).take_away()
 
     def _remove(self, path: str) -> None:
         if path == CLOSED_FILE:
             self._says("disable", "--now", CLOSED_UNIT)
-            Nft(self._system).load(no_table_text())
         files.remove(path)
 
     def remove(self) -> None:
         """Take all of it away, the records too. Rules that are in containers stay until these end."""
-        self._says("disable", "--now", UNIT)
+        if os.path.lexists(UNIT_FILE):
+            self._must("disable", "--now", UNIT)
         for path in PATHS:
             if os.path.lexists(path):
                 self._remove(path)
+        Gate(self._system).take_away()
         for folder in self._folders:
             folder.discard()
         self._must("daemon-reload")

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import ends_into
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.gate import TABLE, Gate, no_table_text, table_text
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.gate import TABLE, Gate, table_text
 
 from .support.containers import containers
 from .support.namespace import entered, missing
@@ -185,8 +185,8 @@ def test_it_is_made_again_and_taken_away(bridged):
     assert not bridged.gate.is_there and not bridged.gate.is_known
     bridged.open()
     assert bridged.gate.is_there and not bridged.reaches(None, 10)
-    bridged.gate._nft.load(no_table_text())
-    bridged.gate._nft.load(no_table_text())
+    bridged.gate.take_away()
+    bridged.gate.take_away()
     assert bridged.reaches(None, 10) and not bridged.gate.is_there
     bridged.gate._nft.load(table_text())
     bridged.gate._nft.load(table_text(["veth000000a"]))

@@ -117,8 +117,8 @@ def remove_strays(state):
     units = run("systemctl", "list-units", "--all", "--plain", "--no-legend", "*drawbridge*").split("\n")
     names = [line.split()[0] for line in units if line.strip()] + [os.path.basename(p) for p in glob.glob(LEFT_UNITS)]
     if names:
-        run("systemctl", "disable", "--now", *names, check=False)
-        run("systemctl", "stop", *names, check=False)
+        run("systemctl", "disable", *names, check=False)
+        stop(names)
     for pattern in (*LEFT_FILES, LEFT_UNITS):
         for path in set(glob.glob(pattern)).difference(KEPT_FILES):
             shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
@@ -137,6 +137,15 @@ def remove_strays(state):
             run("docker", "start", name)
         elif name in now and now[name]["tables"] != wanted["tables"]:
             run("docker", "restart", name)
+
+
+def stop(names):
+    """Stop units. A busy systemd may miss to answer."""
+    deadline = time.monotonic() + 60
+    while "active" in run("systemctl", "is-active", *names, check=False).replace("inactive", "").split():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"pristine: {' '.join(names)} do not stop")
+        run("systemctl", "stop", *names, check=False)
 
 
 def clear_legacy():

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -49,7 +50,7 @@ def run_module(
     try:
         result = job(Task(module.params, module.check_mode, System()))
     except DrawbridgeError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(_advised(error)))
     except Exception as error:  # pylint: disable=broad-exception-caught
         import traceback  # pylint: disable=import-outside-toplevel
 
@@ -63,3 +64,10 @@ def run_module(
         module.fail_json(msg=result.failure, **result.values)
     # The arguments may be a policy of 10,000 addresses: they do not travel back.
     module.exit_json(invocation={"module_args": {}}, **result.values)
+
+
+def _advised(error: DrawbridgeError) -> DrawbridgeError:
+    """Whatever the host refuses somebody else than root, most likely it refuses for that."""
+    if os.geteuid() == 0 or error.path is not None or error.hint is not None:
+        return error
+    return DrawbridgeError(error.message, None, "run the task as root: become: true")

@@ -66,6 +66,18 @@ def test_a_known_failure_is_its_message(monkeypatch):
     assert ran(monkeypatch, job) == ("failed", {"msg": "rules[0]: wrong (do this)"})
 
 
+@pytest.mark.parametrize("user, path, hint, said", [
+    (1, None, None, "refused (run the task as root: become: true)"), (1, None, "wait", "refused (wait)"), (1, "rules[0]", None, "rules[0]: refused"),
+    (0, None, None, "refused"),
+])
+def test_who_is_not_root_is_told(monkeypatch, user, path, hint, said):
+    def job(task):
+        raise DrawbridgeError("refused", path, hint)
+
+    monkeypatch.setattr(run.os, "geteuid", lambda: user)
+    assert ran(monkeypatch, job) == ("failed", {"msg": said})
+
+
 def test_an_unknown_failure_says_so_in_one_line(monkeypatch):
     def job(task):
         return 1 // 0

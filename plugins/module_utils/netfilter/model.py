@@ -104,7 +104,7 @@ class Wanted(NamedTuple):
         and not in ``chains`` is removed.
     chains: owned chains, whole.
     hooks: where the chains are entered from.
-    shared: chains of others that a hook needs and that are made, empty, where they do not exist: (table, chain).
+    shared: chains of others that are made, empty, in each family in which a hook needs them and they do not exist: (table, chain).
     sets: the owner's sets by the user's name for them.
     purge: (table, chain) of others in which every line but our jumps and a bare ``-j RETURN`` is deleted.
     tables: the owner's own tables in nftables; one that is not named here is left as it is.

@@ -157,10 +157,12 @@ class Planner:
         moved = [hook.parent for hook in here if ruleset.chain(*hook[:2]) is not None and not in_place(ruleset, hook)]
         make: List[str] = []
         enter: List[str] = []
-        for table, name in self.wanted.shared if here else []:
-            if table == change.table and ruleset.chain(table, name) is None:
+        for table, name in self.wanted.shared:
+            if not any((hook.table, hook.parent) == (table, name) for hook in here):
+                continue
+            if ruleset.chain(table, name) is None:
                 make.append(name)
-            if table == change.table and not _is_jumped_to(ruleset, table, "FORWARD", name):
+            if not _is_jumped_to(ruleset, table, "FORWARD", name):
                 enter.append("-I FORWARD 1 -j %s" % name)
         return change._replace(make=tuple(make), enter=tuple(enter), moved=tuple(dict.fromkeys(moved)))
 

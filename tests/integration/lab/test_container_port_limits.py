@@ -74,6 +74,7 @@ def led_to_containers(host):
     ]
 
 
+@pytest.mark.drill
 def test_the_container_s_own_published_and_other_ports_stay(look):
     """Only who came in through the closed port is cut off."""
     for host in look.hosts:
@@ -125,6 +126,7 @@ def test_ports_that_somebody_has(look):
     assert all("it is opened already and leads to" in text and "DB-PUBLISH-tcp-8090" in text for text in bound)
 
 
+@pytest.mark.drill
 def test_containers_that_no_port_can_lead_to(look):
     def start(host):
         for name, options in (("hosted", ["--network", "host"]), ("alone", ["--network", "none"]), ("joined", ["--network", "container:web"])):

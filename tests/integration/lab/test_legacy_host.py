@@ -5,6 +5,7 @@ import pytest
 
 from tests.integration.lab.support import expected, firewall, policies, ways
 from tests.integration.lab.support.playbook import play
+from tests.integration.lab.support.reach import Onlooker, v4, v6
 
 PROGRAMS = ("iptables", "ip6tables")
 
@@ -70,3 +71,21 @@ def test_the_other_modules(lab, alone):
     assert {(cell.path.name, cell.who) for cell in cells if not cell.result.open and cell.path.name in closed} == {
         (name, "denied") for name in closed}
     assert not any(play([alone], tasks).changed().values())
+
+
+def test_an_opened_port(lab, alone):
+    """Read back from what iptables-legacy prints: a second run changes nothing, another container is refused, closing leaves nothing."""
+    before = firewall.dump(alone)
+    opened = {"name": "six", "port": 8990, "container_port": 80, "sources": [*policies.ALLOWED, "203.0.113.0/24"]}
+    assert play([alone], [{"drawbridge.docker.container_port": opened}]).last("bookworm")["transport"] == "legacy"
+    look = Onlooker(lab, [alone])
+    for way in (v4(8990), v6(8990)):
+        assert look.serves("allowed", way)
+        assert look.turns_away("denied", way)
+    again = play([alone], [{"drawbridge.docker.container_port": opened}])
+    assert not any(again.changed().values()), again.output
+    failed = play([alone], [{"drawbridge.docker.container_port": dict(opened, name="web")}], fails=True).failed()
+    assert "a task opened it for other containers" in failed["bookworm"]
+    play([alone], [{"drawbridge.docker.container_port": {"port": 8990, "state": "absent"}}])
+    assert firewall.dump(alone) == before
+    assert look.turns_away("allowed", v4(8990))

@@ -116,6 +116,7 @@ def test_fragments(look):
                for text in failed.values()) and set(failed) == look.everywhere
 
 
+@pytest.mark.drill
 def test_errors_name_the_place_and_nothing_is_changed(look):
     apply(look, policy(open_ports=[OPEN], containers=[BLOCK]))
     before = states(look)

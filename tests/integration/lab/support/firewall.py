@@ -20,6 +20,11 @@ def dump(host: Host) -> str:
         " nft list tables; ipset save | sort"
     )
     text = host.run(["sh", "-c", "{ %s; } 2>/dev/null; true" % script]).stdout
+    return plain(text)
+
+
+def plain(text: str) -> str:
+    """What iptables-save prints, without counters and times."""
     return "\n".join(line.split(" [")[0] if line.startswith(":") else line
                      for line in text.splitlines() if not line.startswith("#"))
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import List, NamedTuple, Optional
 
 from ..host.system import System
@@ -29,16 +30,16 @@ class Daemon(NamedTuple):
 
 
 def find_daemon(system: System, proc: str = PROC, pidfile: str = PIDFILE) -> Optional[Daemon]:
-    """The dockerd in this network namespace, None where none is found.
+    """The dockerd of this host, None where none is found.
 
-    The pid file first; without one every process. Engines inside containers show in the host's /proc as well: the
-    network namespace tells them apart.
+    The pid file first; without one every process. Engines inside containers show in the host's /proc as well: their namespaces
+    tell them apart. What a process calls itself proves nothing, and its arguments will be believed: the program has to be
+    dockerd, and root's through and through.
     """
-    own = _namespace(proc, "self")
     for pid in _pids(system, proc, pidfile):
         text = system.read(os.path.join(proc, pid, "cmdline")) or ""
         cmdline = [word for word in text.split("\0") if word]
-        if cmdline and os.path.basename(cmdline[0]) == "dockerd" and _namespace(proc, pid) == own:
+        if cmdline and os.path.basename(cmdline[0]) == "dockerd" and _is_ours(system, proc, pid):
             return Daemon(int(pid), cmdline, system.read(config_file(cmdline)))
     return None
 
@@ -53,8 +54,18 @@ def _pids(system: System, proc: str, pidfile: str) -> List[str]:
     return first + [name for name in names if name.isascii() and name.isdigit()]
 
 
-def _namespace(proc: str, pid: str) -> Optional[str]:
+def _is_ours(system: System, proc: str, pid: str) -> bool:
+    if any(_link(proc, pid, kind) != _link(proc, "self", kind) for kind in ("ns/net", "ns/pid")):
+        return False
+    # Wrapped programs have more in their names. The folder's owner is root for any process that cannot be dumped.
+    if "dockerd" not in os.path.basename(_link(proc, pid, "exe") or ""):
+        return False
+    users = re.search(r"^Uid:(.*)$", system.read(os.path.join(proc, pid, "status")) or "", re.MULTILINE)
+    return users is not None and set(users.group(1).split()) == {"0"}
+
+
+def _link(proc: str, pid: str, name: str) -> Optional[str]:
     try:
-        return os.readlink(os.path.join(proc, pid, "ns", "net"))
+        return os.readlink(os.path.join(proc, pid, name))
     except OSError:
         return None

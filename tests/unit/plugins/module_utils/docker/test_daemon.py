@@ -16,6 +16,9 @@ def process(tmp_path):
         folder = tmp_path / "proc" / str(pid)
         (folder / "ns").mkdir(parents=True)
         os.symlink("net:[%d]" % namespace, str(folder / "ns" / "net"))
+        os.symlink("pid:[1]", str(folder / "ns" / "pid"))
+        os.symlink(words[0] if words else "none", str(folder / "exe"))
+        (folder / "status").write_text("Name:\tx\nUid:\t0\t0\t0\t0\n")
         (folder / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
 
     make("self", 1)

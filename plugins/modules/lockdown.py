@@ -50,8 +50,10 @@ options:
 notes:
   - What the host itself gets and sends all the same - the loopback, ICMP errors and path MTU discovery, IPv6 neighbour and router discovery, DHCP.
     Nothing passes through it, SSH included.
-  - Containers on one network reach each other over a bridge. They are cut off from each other only where the kernel shows such packets to
-    iptables (C(net.bridge.bridge-nf-call-iptables=1), as where Docker set it). A warning tells where it does not.
+  - What only crosses a bridge, as between containers on one network or from a VM to the LAN that it is bridged to, is cut off only where the kernel
+    shows such packets to iptables (C(net.bridge.bridge-nf-call-iptables=1), as where Docker set it). A warning tells where it does not.
+  - Containers on macvlan and ipvlan networks, and whoever was given a network device of the host, send past the host's netfilter. They are not
+    cut off. Stop them, or set their parent device down.
   - Logins that ask another machine, such as LDAP, and names of the controller that C(sshd) looks up, wait for answers that do not come.
   - While a host is cut off, policies and other modules can be applied as before. They show when it ends.
 seealso:
@@ -129,7 +131,7 @@ def keep_lockdown(task: Task) -> Result:
     wanted = cut_off(unique(ssh_from), port)
     outcome = converge(task.system, task.settings(), lambda _netfilter: wanted)
     reached = dict(outcome.result(), ssh_from=[str(network) for network in unique(ssh_from)], ssh_port=port)
-    return Result(reached, outcome.warnings + ["containers on one network still reach each other: %s" % why for why in unseen(task.system)])
+    return Result(reached, outcome.warnings + ["what only crosses a bridge, as between containers on one network, is not cut off: %s" % why for why in unseen(task.system)])
 
 
 def unique(networks: List[Network]) -> List[Network]:

@@ -80,7 +80,8 @@ def unknown_networks(masquerade: Masquerade, host: HostFacts) -> List[str]:
     return ["%s: there is no such Docker bridge network now; run this again when there is" % path for path in missing]
 
 
-_DROPS_DIRECT = re.compile(r"-d (\S+) ! -i (\S+) -j DROP")
+# By hand there may be masks that are no prefix length.
+_DROPS_DIRECT = re.compile(r"-d ([0-9A-Fa-f.:]+/[0-9]+) ! -i (\S+) -j DROP")
 
 
 def kept_replies(masquerade: Masquerade, host: HostFacts, rulesets: Mapping[int, Ruleset]) -> List[str]:

@@ -116,6 +116,8 @@ def test_warnings():
     assert about(networks={"backend": False}) == []
     assert about(drops, networks={"backend": True, "bridge": False}) == []
     assert "allow-direct-routing" in about(drops, networks={"backend": False})[0]
+    by_hand = drops.replace("172.18.0.2/32", "172.0.0.2/255.0.0.255")
+    assert about(by_hand, networks={"backend": False}) == []
     assert about(networks={"other": False})[0].startswith("m.networks.other: there is no such")
     assert about(subnets={"10.0.0.0/8": "192.0.2.1"})[0].startswith("m.subnets.10.0.0.0/8: ")
 

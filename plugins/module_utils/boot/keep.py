@@ -35,6 +35,7 @@ def change_with_files(
 def write_if_outdated(files: BootFiles, netfilter: Netfilter, live: Live) -> None:
     """Put the files right where they are missing, damaged, or not what is in force."""
     if not files.are_in_step(live):
+        files.begin()
         files.write(files.texts(netfilter, live), files.has_next)
 
 

@@ -202,8 +202,9 @@ commit() {
         [ ! -L "$ETC/current" ] || point previous "$(readlink "$ETC/current")"
         mv -T "$ETC/next" "$ETC/current" || return 1
     fi
-    rm -f "$ETC/dirty"
     tidy
+    # Last: who is killed before leaves it to the next run.
+    rm -f "$ETC/dirty"
 }
 
 forget_change() { # what a reboot did not confirm

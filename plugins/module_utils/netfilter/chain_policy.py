@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Dict, List, Mapping
 
 from ..errors import DrawbridgeError
 from .host import Netfilter
@@ -38,9 +38,18 @@ def policy_text(policy: str) -> str:
 
 
 def set_policies(netfilter: Netfilter, wanted: Mapping[int, str]) -> None:
-    """Make the change and read the kernel again. Raises DrawbridgeError."""
-    for family, policy in wanted.items():
-        netfilter.transport.restore(family, policy_text(policy))
+    """Make the change in all families and read the kernel again. Raises DrawbridgeError, and the policies are as before unless it says
+    otherwise."""
+    before = policies_in(netfilter.rulesets())
+    done: List[int] = []
+    try:
+        for family, policy in wanted.items():
+            netfilter.transport.restore(family, policy_text(policy))
+            done.append(family)
+    except DrawbridgeError as error:
+        for family in done:
+            netfilter.transport.take_back(family, policy_text(before[family]))
+        raise DrawbridgeError("%s; nothing was changed" % error.message, error.path, error.hint) from None
     now = policies_in(netfilter.rulesets())
     if any(now[family] != policy for family, policy in wanted.items()):
         raise DrawbridgeError("the kernel does not hold the policy of FORWARD that was written", None, "run again")

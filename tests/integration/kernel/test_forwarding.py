@@ -76,6 +76,21 @@ def test_the_kernel_refuses_no_policy_that_is_ours(host):
     assert forward(host)[0] == "-P FORWARD DROP"
 
 
+def test_both_families_or_none(host, monkeypatch):
+    netfilter = Netfilter(host.system, host.variant)
+    write = netfilter.transport.restore
+
+    def only_ipv4(family, text):
+        if family == 6:
+            raise DrawbridgeError("no")
+        write(family, text)
+
+    monkeypatch.setattr(netfilter.transport, "restore", only_ipv4)
+    with pytest.raises(DrawbridgeError, match="no; nothing was changed"):
+        chain_policy.set_policies(netfilter, {4: "DROP", 6: "DROP"})
+    assert forward(host)[0] == forward(host, 6)[0] == "-P FORWARD ACCEPT"
+
+
 @pytest.fixture(name="place")
 def a_host_with_interfaces(namespace, tmp_path, monkeypatch):
     """A host without Docker, with two interfaces, one of them named to trouble."""

@@ -80,7 +80,8 @@ requirements:
 notes:
   - Docker sets the policy of C(FORWARD) to V(DROP) only when it turns on forwarding itself. A host that forwards from boot on has
     whatever policy C(FORWARD) had, V(ACCEPT) by default. Keep it with M(drawbridge.docker.forward_policy).
-  - A value in C(/etc/sysctl.conf), C(/etc/ufw/sysctl.conf) or a file of C(/etc/sysctl.d) that sorts later overrides this one at boot. A warning names it.
+  - A value in C(/etc/sysctl.conf), C(/etc/ufw/sysctl.conf) or a file of C(/etc/sysctl.d) that sorts later overrides this one at boot, or when C(sysctl
+    --system) is run. A warning names it.
 seealso:
   - module: drawbridge.docker.forward_policy
   - module: drawbridge.docker.docker_daemon_config

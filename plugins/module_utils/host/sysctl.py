@@ -20,6 +20,8 @@ from .system import System
 PROC_SYS = "/proc/sys"
 # Files that are read after ours, by procps or by a firewall's own service.
 LATER = ("/etc/sysctl.conf", "/etc/ufw/sysctl.conf")
+# Two names of one setting.
+_ALIASES = {"net/ipv4/conf/all/forwarding": "net/ipv4/ip_forward"}
 _HEAD = "# Kept by the Ansible collection drawbridge.docker; what is changed by hand here is overwritten.\n"
 
 
@@ -84,7 +86,7 @@ def contradictions(system: System, path: str, settings: Mapping[str, str]) -> Li
         if os.path.realpath(other) in [os.path.realpath(seen) for seen in after if seen != other]:
             continue
         for name, value in parse(system.read(other) or "").items():
-            if name in settings and settings[name] != value:
+            if settings.get(_ALIASES.get(name, name), value) != value:
                 found.append("%s: %s = %s" % (other, name, value))
     return found
 

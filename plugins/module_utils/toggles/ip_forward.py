@@ -75,7 +75,7 @@ def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[st
         boot = {**boot_settings(boot, item, now, kept.configured is not None), **settings}
     before, told, missing = _changes(system, {**settings, **_strays(host, wanted, boot, now)}, boot)
     warnings = kept.warnings + missing + _warnings(system, wanted, boot, told)
-    warnings += ["%s overrides this at boot" % line for line in sysctl.contradictions(system, host.boot_file, boot)]
+    warnings += ["%s overrides this at boot, or when somebody runs sysctl --system" % line for line in sysctl.contradictions(system, host.boot_file, boot)]
     if not host.check_mode:
         if boot != said:
             sysctl.write_boot(host.boot_file, boot)

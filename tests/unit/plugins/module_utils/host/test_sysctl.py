@@ -42,10 +42,10 @@ def test_files_that_are_read_later_and_say_otherwise(tmp_path, monkeypatch):
     monkeypatch.setattr(sysctl, "LATER", (str(tmp_path / "etc" / "sysctl.conf"), str(tmp_path / "none")))
     (tmp_path / "etc" / "sysctl.conf").write_text("net.ipv4.ip_forward = 1\nnet.ipv6.conf.all.forwarding = 0\n")
     (tmp_path / "99-a.conf").write_text("net.ipv4.ip_forward = 1\n")
-    (tmp_path / "99-zzz.conf").write_text("net.ipv4.ip_forward = 1\n")
+    (tmp_path / "99-zzz.conf").write_text("net.ipv4.conf.all.forwarding = 1\n")
     settings = {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"}
     assert sysctl.contradictions(System(), str(tmp_path / "99-zz-drawbridge.conf"), settings) == [
-        "%s: net/ipv4/ip_forward = 1" % (tmp_path / name) for name in ("99-zzz.conf", "etc/sysctl.conf")]
+        "%s: net/ipv4/conf/all/forwarding = 1" % (tmp_path / "99-zzz.conf"), "%s: net/ipv4/ip_forward = 1" % (tmp_path / "etc" / "sysctl.conf")]
 
 
 def test_differing(tmp_path):

@@ -68,7 +68,8 @@ options:
       - C(ip_version) (V(ipv4), V(ipv6), V(both)) narrows a rule. Without it a rule is for both families where it fits both, and for one where
         an address or a protocol belongs to one.
       - Host names are refused. Service names are taken where iptables takes them.
-      - A variable name may be given in O(rules_from) instead.
+      - A variable name may be given in O(rules_from) instead. One of both is needed where there are to be rules; an empty list is a section without
+        any.
     type: raw
   rules_from:
     description:

@@ -39,6 +39,7 @@ options:
   entries:
     description:
       - The entries, IPv4 and IPv6 mixed, in ipset's syntax for the type. Host names are refused.
+      - This or O(src) is needed unless O(state=absent). With O(mode=exact) an empty list empties the set.
       - V(0.0.0.0/0) and V(::/0) become the two halves that C(hash:net) takes.
     type: list
     elements: str
@@ -151,6 +152,8 @@ def main() -> None:
             "mode": {"type": "str", "choices": ["exact", "add", "remove"], "default": "exact"},
         },
         keep_set,
+        # An undefined variable with default(omit) would empty the set without a word.
+        required_if=[["state", "present", ["entries", "src"], True]],
         mutually_exclusive=[["entries", "src"]],
     )
 

@@ -39,6 +39,9 @@ class RulesAction(ActionBase):
     def _packed(self, arguments, task_vars):
         name = arguments.get("rules_from")
         if name is None:
+            if arguments.get("rules") is None and arguments.get("state") != "absent":
+                # An undefined variable with default(omit) would lift every rule without a word.
+                raise DrawbridgeError("neither rules nor rules_from is given", None, "rules: [] is a section without any")
             return pack(arguments.get("rules") or [], "rules")
         if arguments.get("rules") is not None:
             raise DrawbridgeError("rules and rules_from exclude each other")

@@ -42,6 +42,19 @@ def test_docker_user_chain(nft_host, tmp_path):
     assert nft_host.rules("DOCKER-USER") == ["-j RETURN"]
 
 
+def test_what_is_left_out_empties_nothing(nft_host, tmp_path):
+    """A variable that is not defined, with default(omit), would otherwise lift a block list."""
+    nft_host.docker()
+    made, blocked, *left_out, emptied, unblocked = play(tmp_path, [
+        address_set(entries=["192.0.2.1"]), user_chain(rules=["-j DROP"]),
+        address_set(), user_chain(), user_chain(rules="{{ nothing }}"),
+        address_set(entries=[]), user_chain(rules=[]),
+    ], nothing=None)
+    assert made["changed"] and blocked["changed"] and emptied["changed"] and unblocked["changed"]
+    assert [result["failed"] for result in left_out] == [True] * 3
+    assert all(word in result["msg"] for word, result in zip(("entries, src", "rules_from", "rules_from"), left_out))
+
+
 BAD = [
     ({"rules": [{"sorce": "192.0.2.1", "jump": "DROP"}]}, "rules[0]"),
     ({"rules": ["-j DROP", {"source": "example.com", "jump": "DROP"}]}, "rules[1].source"),

@@ -3,7 +3,7 @@
 """A policy's open_ports and containers: in the one task, from fragments, taken away with the policy, covered by its confirmation."""
 import pytest
 
-from tests.integration.lab.support import policies, workloads
+from tests.integration.lab.support import following, policies
 from tests.integration.lab.support.firewall import written
 from tests.integration.lab.support.playbook import play
 from tests.integration.lab.support.reach import Onlooker, v4, v6, wait_for
@@ -127,7 +127,8 @@ def test_errors_name_the_place_and_nothing_is_changed(look):
         ({"open_ports": [dict(OPEN, missing="fail", name="nobody")]}, "policy.open_ports[0]: no container matches"),
         ({"open_ports": [dict(OPEN, pod="x")]}, "policy.open_ports[0]: unknown key 'pod'"),
         ({"containers": [dict(BLOCK, rules=[{"jump": "DROP", "source": "x"}])]}, "policy.containers[0].rules[0].source: 'x' is not an IP address"),
-        ({"containers": [dict(BLOCK, rules=[{"jump": "NOWHERE"}])]}, "policy.containers[0]: 1 of 1 failed: web: policy.containers[0].rules[0]: iptables refuses the rule"),
+        ({"containers": [dict(BLOCK, rules=[{"jump": "NOWHERE"}])]},
+         "policy.containers[0]: 1 of 1 failed: web: policy.containers[0].rules[0]: iptables refuses the rule"),
         ({"containers": [BLOCK, BLOCK]}, "policy.containers[1]: the same section for the same containers as in policy.containers[0]"),
         ({"containers": [dict(BLOCK, section="policy")]}, "policy.containers[0].section: "),
         ({"containers": [dict(BLOCK, name="nobody", missing="fail")]}, "policy.containers[0]: no container matches"),
@@ -155,8 +156,22 @@ def test_a_change_that_nobody_confirms_takes_the_ports_along(look):
     assert {name: now ^ before[name] for name, now in states(look).items()} == {name: set() for name in before}
     assert look.turns_away("allowed", v4(PORT))
     # Confirmed by the task itself.
-    apply(look, lambda spec: policy(open_ports=[OPEN], containers=[BLOCK])(spec))
+    apply(look, policy(open_ports=[OPEN], containers=[BLOCK]))
     confirmed = dict(policies.task("{{ lab_policy }}", confirm_timeout=20))
-    done = play(look.hosts, [confirmed], host_vars=policies.for_hosts(look.hosts, policy(open_ports=[dict(OPEN, port=PORT + 1)], containers=[dict(BLOCK, name="peer")])))
+    other = policy(open_ports=[dict(OPEN, port=PORT + 1)], containers=[dict(BLOCK, name="peer")])
+    done = play(look.hosts, [confirmed], host_vars=policies.for_hosts(look.hosts, other))
     assert all("confirm_seconds" in done.last(host.name) for host in look.hosts)
     assert look.serves("allowed", v4(PORT + 1))
+
+
+def test_rules_inside_follow_where_the_event_service_is(look):
+    following.protect(look.hosts)
+    apply(look, policy(containers=[BLOCK]))
+    on_all(look.hosts, lambda host: host.run(["docker", "restart", "--time", "0", "web"]))
+    for host in look.hosts:
+        wait_for(lambda host=host: bool(inside(host, "web")), "%s: rules in web again" % host.name, 60)
+    assert not any(apply(look, policy(containers=[BLOCK])).changed().values())
+    apply(look, policy())
+    for host in look.hosts:
+        assert not inside(host, "web")
+        assert host.run(["ls", "/var/lib/drawbridge/lasting"]).stdout == ""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Callable, Optional
 
 from ..errors import DrawbridgeError
 from ..netfilter.apply import apply
@@ -27,22 +27,26 @@ class Change:
         self.live = live
         self.files = files
 
-    def make(self, confirm_timeout: int) -> Optional[Armed]:
+    def make(self, confirm_timeout: int, before: Callable[[Netfilter], None]) -> Optional[Armed]:
         """Raises DrawbridgeError, and the old rules are then in force unless it says otherwise.
 
-        confirm_timeout: seconds until the host takes the change back unless it is confirmed; 0 for never. Returns what to confirm.
+        confirm_timeout: seconds until the host takes the change back unless it is confirmed; 0 for never. before: what goes ahead of the
+        rules. Returns what to confirm.
         """
         if not self.plan.is_change:
+            before(self.netfilter)
             if self.files:
                 write_if_outdated(self.files, self.netfilter, self.live)
             return None
         if not confirm_timeout:
+            before(self.netfilter)
             self._apply()
             return None
         checkpoint = Checkpoint(self.netfilter.system)
         files = self.files or BootFiles(self.netfilter.system)
         armed = arm_before_change(checkpoint, files, files.texts(self.netfilter, self.live), confirm_timeout)
         try:
+            before(self.netfilter)
             self._apply()
         except DrawbridgeError:
             if armed:

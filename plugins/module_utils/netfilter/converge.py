@@ -70,7 +70,7 @@ def converge(
 ) -> Outcome:
     """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for.
 
-    before: done when the rules are known to be right, ahead of their going in; in check mode as well.
+    before: done when the rules are known to be right and a checkpoint is armed, ahead of their going in; in check mode as well.
     """
     with locked(settings):
         return converge_locked(system, settings, wanted, before)
@@ -87,14 +87,15 @@ def converge_locked(
     planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
     live = planner.read()
     plan = planner.plan(live)
-    before(netfilter)
     files = boot_files(system)
     written = files is not None and (plan.is_change or not files.are_in_step(live))
     armed: Optional[Armed] = None
     if (plan.is_change or written) and not settings.check_mode:
         from ..boot.change import Change  # pylint: disable=import-outside-toplevel
 
-        armed = Change(netfilter, planner, plan, live, files).make(settings.confirm_timeout)
+        armed = Change(netfilter, planner, plan, live, files).make(settings.confirm_timeout, before)
+    else:
+        before(netfilter)
     return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings, written, armed)
 
 

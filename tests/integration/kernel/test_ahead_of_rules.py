@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""What a run does ahead of its rules: once they are known to be right and a way back is armed, or not at all."""
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot import change
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import Section, section_wanted
+
+SECTION = Section("web", 500, False, (4,), False, True)
+
+
+@pytest.fixture(name="run")
+def a_run(nft_host):
+    """Bring the host to rules, and give what the run found when it came to what goes ahead of them."""
+    def go(*rules, check=False, confirm=0):
+        found = []
+        settings = Settings("nft", 5, check, confirm)
+        wanted = section_wanted(SECTION, list(rules), "rules")
+        error = None
+        try:
+            converge(nft_host.system, settings, lambda _netfilter: wanted, lambda _netfilter: found.append(nft_host.rules("DB-USER-web")))
+        except DrawbridgeError as refused:
+            error = refused
+        return found, error
+
+    return go
+
+
+def test_rules_go_in_after_it(run, nft_host):
+    assert run("-s 192.0.2.1 -j DROP") == ([None], None)
+    assert run("-s 192.0.2.2 -j DROP", check=True) == ([["-s 192.0.2.1/32 -j DROP"]], None)
+    assert run("-s 192.0.2.1 -j DROP") == ([["-s 192.0.2.1/32 -j DROP"]], None), "where no rule changes"
+    assert nft_host.rules("DB-USER-web") == ["-s 192.0.2.1/32 -j DROP"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_rules_that_are_refused_leave_it_undone(run, nft_host, check):
+    found, error = run("-m set --match-set nowhere src -j DROP", check=check)
+    assert found == [] and "nowhere" in str(error)
+    assert nft_host.rules("DB-USER-web") is None
+
+
+def test_no_way_back_leaves_it_undone(run, nft_host, monkeypatch):
+    def refuse(*_arguments):
+        raise DrawbridgeError("no rollback can be armed")
+
+    monkeypatch.setattr(change, "arm_before_change", refuse)
+    found, error = run("-j DROP", confirm=5)
+    assert found == [] and "armed" in str(error) and nft_host.rules("DB-USER-web") is None

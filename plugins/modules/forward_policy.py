@@ -48,6 +48,8 @@ notes:
   - V(DROP) stops everything that is forwarded and not Docker's, such as VMs and VPNs behind this host, unless rules of theirs accept
     it. A warning names the interfaces that forward, where there are several.
   - Engines before 27 make no rules for IPv6 by default. There V(DROP) for IPv6 stops the IPv6 traffic of containers as well.
+  - Who flushes iptables' tables or all of nftables, as a reload of C(nftables.service) does, takes the policy along, with Docker's rules. After
+    that run the task again, and restart the engine.
   - An engine of 28 or newer that turns forwarding on when a network is made sets V(DROP) at that moment. With C(ip-forward-no-drop),
     see M(drawbridge.docker.docker_daemon_config), it does not.
 seealso:

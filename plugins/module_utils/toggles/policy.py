@@ -59,13 +59,13 @@ class Toggles:
 
         Raises DrawbridgeError, and then nothing of it is done.
         """
-        if not self.settings.check_mode:
-            # Each looks before it writes, but not at what the next one would refuse.
+        off = [item for item in _forwardings(self.forwarding) if False in item.families.values()]
+        only_off = [item._replace(families={key: on for key, on in item.families.items() if not on}) for item in off]
+        if self.daemon is not None and only_off and not self.settings.check_mode:
+            # Each looks before it writes, but not at what the other would refuse.
             Toggles(self.system, self.settings._replace(check_mode=True), self.policy).narrow(netfilter)
         if self.daemon is not None:
             self._daemon(configure(self.system, self.daemon, self.settings.check_mode))
-        off = [item for item in _forwardings(self.forwarding) if False in item.families.values()]
-        only_off = [item._replace(families={key: on for key, on in item.families.items() if not on}) for item in off]
         if only_off:
             self._forwarding(ip_forward.keep(self._host(), only_off))
         dropped = {family: policy for family, policy in self.policies.items() if policy == DROP}

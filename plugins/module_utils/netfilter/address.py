@@ -17,6 +17,9 @@ from .model import IPV4, IPV6
 
 _AF = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
 _BITS = {IPV4: 32, IPV6: 128}
+# ::ffff:0:0/96
+_MAPPED_PREFIX = 96
+_MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
 class Network(NamedTuple):
@@ -49,6 +52,9 @@ def parse_network(text: str, path: Optional[str] = None) -> Network:
         raise DrawbridgeError(
             "%s is not an IP address or network" % quoted(text), path, "host names are not accepted in rules"
         ) from None
+    if family == IPV6 and prefix >= _MAPPED_PREFIX and packed.startswith(_MAPPED):
+        # Logs of programs that listen for both families are full of these.
+        raise DrawbridgeError("%s is an IPv4 address written as IPv6, which no packet has" % quoted(text), path, "write it as IPv4")
     return Network(family, socket.inet_ntop(_AF[family], _masked(family, packed, prefix)), prefix)
 
 

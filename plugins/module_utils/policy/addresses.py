@@ -29,7 +29,8 @@ def parse_addresses(items: List[Any], path: str, other: Callable[[Any, str], Non
                 network = parse_network(item)
                 (plain4 if network.family == IPV4 else plain6).update(halves(network))
             elif ":" in item:
-                plain6.add(inet_ntop(AF_INET6, inet_pton(AF_INET6, item)))
+                spelt = inet_ntop(AF_INET6, inet_pton(AF_INET6, item))
+                plain6.add(spelt if "." not in spelt else parse_network(item).address)
             else:
                 plain4.add(inet_ntop(AF_INET, inet_pton(AF_INET, item)))
         except (OSError, ValueError, TypeError, DrawbridgeError):

@@ -23,7 +23,7 @@ def test_networks_are_what_ipaddress_says(bits, kind):
 
 @pytest.mark.parametrize("text, spelt", [
     ("192.0.2.7", "192.0.2.7/32"), ("192.0.2.7/24", "192.0.2.0/24"), ("192.0.2.7/255.255.255.0", "192.0.2.0/24"), ("1.2.3.4/0.0.0.0", "0.0.0.0/0"),
-    ("2001:DB8:0:0::1", "2001:db8::1/128"), ("::ffff:192.0.2.1", "::ffff:192.0.2.1/128"), ("0::0/0", "::/0"), ("192.0.2.7/032", "192.0.2.7/32"),
+    ("2001:DB8:0:0::1", "2001:db8::1/128"), ("::ffff:0:0/95", "::fffe:0:0/95"), ("0::0/0", "::/0"), ("192.0.2.7/032", "192.0.2.7/32"),
 ])
 def test_spellings(text, spelt):
     assert str(parse_network(text)) == spelt
@@ -38,6 +38,12 @@ def test_what_is_no_network(text):
     with pytest.raises(DrawbridgeError) as error:
         parse_network(text, "here")
     assert error.value.path == "here" and "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["::ffff:192.0.2.1", "0:0:0:0:0:FFFF:C000:0201/128", "::ffff:10.0.0.0/104", "::ffff:0:0/96"])
+def test_ipv4_in_the_clothes_of_ipv6_matches_no_packet(text):
+    with pytest.raises(DrawbridgeError, match="no packet has"):
+        parse_network(text, "here")
 
 
 @pytest.mark.parametrize("text, entries", [

@@ -73,6 +73,12 @@ def test_sources_in_one_spelling():
     assert not sources.everybody
 
 
+@pytest.mark.parametrize("source", ["::ffff:203.0.113.7", "::ffff:203.0.113.0/120"])
+def test_sources_that_no_packet_has_name_their_place(source):
+    with pytest.raises(DrawbridgeError, match=r"^policy\.published_ports\.allow\[0\]\.sources\[1\]: .* \(write it as IPv4\)"):
+        parse_policy(published({"port": 80, "sources": ["::1.2.3.4", source]}))
+
+
 def test_any_means_everybody():
     assert only_entry(published({"port": 80, "sources": ["Any", "10.0.0.1"]})).sources.everybody
 

@@ -46,6 +46,7 @@ Type=notify
 ExecStart={python} -I {program} --docker-host {docker_host}{options}
 Restart=always
 RestartSec=1
+TimeoutStartSec=600
 WatchdogSec=180
 TimeoutStopSec=60
 KillMode=mixed

@@ -29,7 +29,7 @@ class Memory:
     lasts = False
 
     def begin(self) -> None:
-        """Before anything is changed. Raises Forgotten."""
+        """Before anything is changed. Raises DrawbridgeError where it could not be remembered, Forgotten where it is not to be done."""
 
     def settle(self, targets: Sequence[Target]) -> bool:
         """Once everything is in place for these targets. Whether a record was changed."""
@@ -63,6 +63,10 @@ class Recorder(Memory):
         self._arguments = arguments
         self._writes = writes
         self.lasts = arguments["state"] == "present"
+
+    def begin(self) -> None:
+        if self.lasts and self._writes:
+            self._records.require_room(self._module, record_name(self._subject, self._arguments))
 
     def settle(self, targets: Sequence[Target]) -> bool:
         arguments = dict(self._arguments)

@@ -56,7 +56,7 @@ class Records:
     def all(self) -> List[Record]:
         """Every record, in the order in which they were asked for. Raises DrawbridgeError with the file's name where one cannot be
         read."""
-        found = [self._read(name) for name in self._folder.names() if name.endswith(".json")]
+        found = [self._read(name) for name in self._files()]
         return sorted(found, key=lambda record: (record.order, record.module, record.name))
 
     def find(self, module: str, name: str) -> Optional[Record]:
@@ -67,19 +67,25 @@ class Records:
     def put(self, record: Record) -> None:
         """Keep a record as the last one, in the place of the one of its module and name. Raises DrawbridgeError beyond
         MAX_RECORDS. The caller holds the host's lock."""
+        self.require_room(record.module, record.name)
         kept = self.all()
-        same = [other for other in kept if (other.module, other.name) == (record.module, record.name)]
-        if same and same[0] == kept[-1] and same[0].says_the_same(record):
+        if kept and kept[-1] == record._replace(order=kept[-1].order):
             return
-        if not same and len(kept) >= MAX_RECORDS:
-            raise DrawbridgeError("%s holds %d records already" % (self._folder.path, MAX_RECORDS), None, "remove some with state: absent")
         text = dict(record._asdict(), version=_VERSION, order=kept[-1].order + 1 if kept else 1)
         self._folder.write(_file(record.module, record.name), json.dumps(text, indent=1, sort_keys=True) + "\n")
+
+    def require_room(self, module: str, name: str) -> None:
+        """Raises DrawbridgeError where a record of this name would be one too many."""
+        if self.find(module, name) is None and len(self._files()) >= MAX_RECORDS:
+            raise DrawbridgeError("%s holds %d records already" % (self._folder.path, MAX_RECORDS), None, "remove some with state: absent")
 
     def remove(self, module: str, name: str) -> None:
         """Forget a record that may be missing."""
         if self.are_kept:
             self._folder.remove(_file(module, name))
+
+    def _files(self) -> List[str]:
+        return [name for name in self._folder.names() if name.endswith(".json")]
 
     def _read(self, file: str) -> Record:
         try:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Callable, Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
 from ..docker.engine import Inspector, NoSuchContainer, WholeEngine
@@ -25,6 +26,8 @@ from .some_of import Listed, SomeOf
 
 # Another run's change may wait for its confirmation meanwhile.
 LOCK_SECONDS = 30
+_ID = re.compile(r"[0-9a-f]{64}")
+_LONGEST = 200
 
 
 class Choice(NamedTuple):
@@ -127,10 +130,10 @@ class Replay:
     def prune(self, records: Sequence[Record]) -> None:
         """Forget what is about a container that was removed: nobody gets its id again."""
         for record in records:
-            identity = record.arguments.get("id")
+            identity = str(record.arguments.get("id"))
             try:
-                if identity is not None:
-                    self._engine.inspect(str(identity))
+                if _ID.fullmatch(identity):
+                    self._engine.inspect(identity)
             except NoSuchContainer:
                 with HostLock(LOCK_SECONDS):
                     self._records.remove(record.module, record.name)
@@ -162,7 +165,8 @@ def _tell(record: Record, result: Result) -> bool:
 
 
 def _title(record: Record) -> str:
-    return "%s %s" % (record.module, record.name)
+    name = record.name if len(record.name) <= _LONGEST else record.name[:_LONGEST] + "..."
+    return "%s %s" % (record.module, name)
 
 
 def _named(identity: str, name: str = "") -> str:

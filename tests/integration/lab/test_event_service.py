@@ -158,40 +158,40 @@ def test_hostile_names_do_no_harm(look):
         assert not [line for line in lines if "all is well" in line or not line.isascii()]
 
 
-def test_set_up_and_taken_away(look):
-    before = on_all(look.hosts, lambda host: host.run(["sh", "-c", FILES]).stdout)
-    predicted = play(look.hosts, [service(closed_until_ready=True)], check=True)
-    assert on_all(look.hosts, lambda host: host.run(["sh", "-c", FILES]).stdout) == before
-    done = protect(look.hosts, closed_until_ready=True)
-    for host in look.hosts:
-        assert predicted.last(host.name)["diff"] == done.last(host.name)["diff"]
-        assert predicted.last(host.name)["written"] == done.last(host.name)["written"]
-        assert host.run(["stat", "--format=%a %U", "/usr/local/lib/drawbridge", "/usr/local/lib/drawbridge/events.pyz",
-                         "/var/lib/drawbridge/lasting"]).stdout.split("\n")[:3] == ["700 root", "600 root", "700 root"]
-    was = on_all(look.hosts, following.pid)
-    assert all(was.values())
-    assert told(look) == {"running"}
-    assert not any(protect(look.hosts, closed_until_ready=True).changed().values())
-    assert on_all(look.hosts, following.pid) == was
+def test_set_up_and_taken_away(manageable):
+    (host,) = [host for host in manageable if host.name == "bookworm"]
+    before = files(host)
+    predicted = play([host], [service(closed_until_ready=True)], check=True).last(host.name)
+    assert files(host) == before
+    done = protect([host], INFO, closed_until_ready=True)
+    assert done.of(host.name)[0]["diff"] == predicted["diff"] and done.of(host.name)[0]["written"] == predicted["written"]
+    assert done.last(host.name)["event_service"] == "running"
+    modes = host.run(["stat", "--format=%a %U", "/usr/local/lib/drawbridge", "/usr/local/lib/drawbridge/events.pyz", "/var/lib/drawbridge/lasting"])
+    assert modes.stdout.splitlines() == ["700 root", "600 root", "700 root"]
+    was = following.pid(host)
+    assert was and not any(protect([host], closed_until_ready=True).changed().values())
+    assert following.pid(host) == was
     # Only what changed is started anew; the gate goes.
-    assert all(protect(look.hosts).changed().values())
-    assert not set(on_all(look.hosts, following.pid).items()) & set(was.items())
-    on_all(look.hosts, lambda host: host.run(["systemctl", "stop", UNIT]))
-    assert told(look) == {"stopped"}
-    assert all(protect(look.hosts).changed().values())
-    predicted = play(look.hosts, [service(state="absent")], check=True)
-    done = play(look.hosts, [service(state="absent")])
-    assert all(done.changed().values())
-    assert {host.name: predicted.last(host.name)["written"] for host in look.hosts} == {
-        host.name: done.last(host.name)["written"] for host in look.hosts}
-    assert on_all(look.hosts, lambda host: host.run(["sh", "-c", FILES]).stdout) == before
-    assert not any(play(look.hosts, [service(state="absent")]).changed().values())
-    assert told(look) == {"absent"}
+    assert "bridge drawbridge-closed" in files(host)
+    assert all(protect([host]).changed().values())
+    assert following.pid(host) not in (0, was) and "bridge drawbridge-closed" not in files(host)
+    host.run(["systemctl", "stop", UNIT])
+    assert play([host], [INFO]).last(host.name)["event_service"] == "stopped"
+    assert all(protect([host], closed_until_ready=True).changed().values())
+    predicted = play([host], [service(state="absent")], check=True).last(host.name)
+    done = play([host], [service(state="absent"), INFO])
+    assert done.of(host.name)[0]["changed"] and done.of(host.name)[0]["written"] == predicted["written"]
+    assert done.last(host.name)["event_service"] == "absent"
+    assert files(host) == before
+    assert not any(play([host], [service(state="absent")]).changed().values())
 
 
-def told(look):
-    found = play(look.hosts, [{"drawbridge.docker.docker_firewall_info": {}}])
-    return {found.last(host.name)["event_service"] for host in look.hosts}
+INFO = {"drawbridge.docker.docker_firewall_info": {}}
+
+
+def files(host):
+    """All that the service could leave behind."""
+    return host.run(["sh", "-c", FILES]).stdout
 
 
 FILES = ("ls -d /usr/local/lib/drawbridge /var/lib/drawbridge/lasting /etc/systemd/system/*drawbridge* 2>/dev/null; nft list tables; "

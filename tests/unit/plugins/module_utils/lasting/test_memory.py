@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import SELECTOR_ARGUMENTS
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records as records_module
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.memory import (
     Forgotten,
@@ -64,6 +65,15 @@ def test_taken_away_nothing_is_left(kept):
     assert run(name="web", state="absent")
     assert not run(name="web", state="absent")
     assert kept.all() == []
+
+
+def test_one_too_many_is_told_before_anything_is_changed(kept, monkeypatch):
+    run(name="web")
+    monkeypatch.setattr(records_module, "MAX_RECORDS", 1)
+    memory_of(MODULE, "a", arguments(name="web", rules="2"), True).begin()
+    with pytest.raises(DrawbridgeError, match="1 records already"):
+        memory_of(MODULE, "a", arguments(name="other"), True).begin()
+    memory_of(MODULE, "a", arguments(name="other", state="absent"), True).begin()
 
 
 def test_sections_are_apart(kept):

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.integration.lab.support import debian
+from tests.integration.lab.support.following import wait_until_blocked
 from tests.integration.lab.support.playbook import ROOT, play
 from tests.integration.lab.support.reach import Onlooker, v4
 from tests.integration.lab.support.ways import dumps, on_all
@@ -128,6 +129,16 @@ def test_compose(look, composed):
     for host in look.hosts:
         assert "refused" in host.run(reach, check=False).stderr
         host.run([word.replace("ubuntu", "bystander").replace("'bystander'", "'ubuntu'") for word in reach])
+
+
+def test_compose_makes_it_anew(look, composed):
+    play(look.hosts, [task("Rules follow containers"), task("One source is dropped in all containers of a Compose service")])
+    before = on_all(look.hosts, lambda host: host.containers()["demo-ubuntu-1"].pid)
+    on_all(look.hosts, lambda host: compose(host, "up", "--detach", "--force-recreate", "--timeout", "0", "ubuntu"))
+    on_all(look.hosts, lambda host: wait_until_blocked(host, "demo-ubuntu-1"))
+    assert not set(on_all(look.hosts, lambda host: host.containers()["demo-ubuntu-1"].pid).items()) & set(before.items())
+    assert look.serves("allowed", v4(PORT))
+    assert look.turns_away("denied", v4(PORT))
 
 
 def test_its_own_rules_move_to_the_host(look):

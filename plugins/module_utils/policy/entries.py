@@ -58,7 +58,14 @@ def _entry(item: Any, path: str, protocols: Sequence[str]) -> Entry:
         raise DrawbridgeError("an entry needs sources", path, "sources: [any] lets everybody in")
     address = parse_host_address(given["address"], path + ".address") if "address" in given else None
     target = Target(protocol, _entry_ports(given, protocol, path), address)
-    return Entry(target, parse_sources(given["sources"], path + ".sources"), path)
+    sources = parse_sources(given["sources"], path + ".sources")
+    if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
+        raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
+    return Entry(target, sources, path)
+
+
+def _may_be(family: int, sources: Sources) -> bool:
+    return sources.everybody or bool(sources.sets or sources.addresses[family])
 
 
 def _entry_ports(given: Dict[str, Any], protocol: str, path: str) -> Optional[Ports]:

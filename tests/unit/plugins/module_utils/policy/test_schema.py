@@ -79,6 +79,20 @@ def test_sources_that_no_packet_has_name_their_place(source):
         parse_policy(published({"port": 80, "sources": ["::1.2.3.4", source]}))
 
 
+@pytest.mark.parametrize("address, sources, fits", [
+    ("192.0.2.7", ["2001:db8::/32"], False), ("::", ["10.0.0.1", "10.0.0.2"], False),
+    ("192.0.2.7", ["2001:db8::/32", "10.0.0.1"], True), ("192.0.2.7", ["2001:db8::/32", "@office"], True), ("192.0.2.7", ["2001:db8::/32", "any"], True),
+    ("192.0.2.7", [], True),
+])
+def test_sources_of_the_other_family_than_the_address(address, sources, fits):
+    raw = published({"port": 80, "address": address, "sources": sources})
+    if fits:
+        assert only_entry(raw)
+        return
+    with pytest.raises(DrawbridgeError, match=r"^policy\.published_ports\.allow\[0\]\.sources: none of these is IPv[46], which the address is$"):
+        parse_policy(raw)
+
+
 def test_any_means_everybody():
     assert only_entry(published({"port": 80, "sources": ["Any", "10.0.0.1"]})).sources.everybody
 

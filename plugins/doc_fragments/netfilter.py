@@ -50,7 +50,7 @@ notes:
     afterwards.
 """
 
-    # What rules look like, for modules that take a list of them.
+    # What rules look like, for modules that keep a section of them.
     RULES = r"""
 options:
   rules:
@@ -77,4 +77,9 @@ options:
       - The list is read and compiled on the controller and templated only if there is a template in it, which makes
         hundreds of rules as cheap as a few.
     type: str
+  ip_version:
+    description: The families that the section is for.
+    type: str
+    choices: [ipv4, ipv6, both]
+    default: both
 """

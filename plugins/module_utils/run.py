@@ -25,6 +25,17 @@ READ_TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
 TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "transport": {"type": "str", "choices": ["auto", "nft", "legacy", "python-iptables"], "default": "auto"}
 }
+# Of a section of rules. What the modules mean by each is documented there, what they share in the fragment.
+SECTION_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "section": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "priority": {"type": "int", "default": 500},
+    "established": {"type": "bool", "default": True},
+    "ip_version": {"type": "str", "choices": ["ipv4", "ipv6", "both"], "default": "both"},
+    "foreign": {"type": "str", "choices": ["keep", "purge"], "default": "keep"},
+    "rules": {"type": "raw"},
+    "rules_from": {"type": "str"},
+}
 ENGINE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"}
 }

@@ -72,11 +72,6 @@ options:
       - In O(table=nat) what belongs to the resolver always passes, and this option has no effect.
     type: bool
     default: true
-  ip_version:
-    description: The families that the section is for.
-    type: str
-    choices: [ipv4, ipv6, both]
-    default: both
   foreign:
     description:
       - What happens to lines in O(chain) that are not Drawbridge's.
@@ -194,6 +189,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
     MISSING_ARGUMENTS,
+    SECTION_ARGUMENTS,
     TRANSPORT_ARGUMENTS,
     Result,
     Task,
@@ -214,21 +210,14 @@ def main() -> None:
             **ENGINE_ARGUMENTS,
             **LOCK_ARGUMENTS,
             **TRANSPORT_ARGUMENTS,
-            "section": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            **SECTION_ARGUMENTS,
             "table": {"type": "str", "choices": ["filter", "mangle", "raw", "nat"], "default": "filter"},
             "chain": {
                 "type": "str",
                 "choices": ["INPUT", "OUTPUT", "FORWARD", "PREROUTING", "POSTROUTING"],
                 "default": "INPUT",
             },
-            "priority": {"type": "int", "default": 500},
-            "established": {"type": "bool", "default": True},
             "loopback": {"type": "bool", "default": True},
-            "ip_version": {"type": "str", "choices": ["ipv4", "ipv6", "both"], "default": "both"},
-            "foreign": {"type": "str", "choices": ["keep", "purge"], "default": "keep"},
-            "rules": {"type": "raw"},
-            "rules_from": {"type": "str"},
         },
         keep_section,
     )

@@ -47,11 +47,6 @@ options:
     description: Whether packets of flows that are established, and related ones, pass the section before its rules are looked at.
     type: bool
     default: true
-  ip_version:
-    description: The families that the section is for.
-    type: str
-    choices: [ipv4, ipv6, both]
-    default: both
   foreign:
     description:
       - What happens to lines in C(DOCKER-USER) that are not Drawbridge's.
@@ -110,6 +105,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import PREFIX, Section, section_wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     LOCK_ARGUMENTS,
+    SECTION_ARGUMENTS,
     TRANSPORT_ARGUMENTS,
     Result,
     Task,
@@ -138,14 +134,7 @@ def main() -> None:
         {
             **LOCK_ARGUMENTS,
             **TRANSPORT_ARGUMENTS,
-            "section": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "priority": {"type": "int", "default": 500},
-            "established": {"type": "bool", "default": True},
-            "ip_version": {"type": "str", "choices": ["ipv4", "ipv6", "both"], "default": "both"},
-            "foreign": {"type": "str", "choices": ["keep", "purge"], "default": "keep"},
-            "rules": {"type": "raw"},
-            "rules_from": {"type": "str"},
+            **SECTION_ARGUMENTS,
         },
         keep_section,
     )

@@ -28,7 +28,7 @@ def refuse_unseen_peers(system: System, egress: Egress, host: HostFacts) -> None
             raise DrawbridgeError(
                 "packets between containers on one network do not pass iptables on this host: %s" % why,
                 path,
-                "load the kernel module br_netfilter and set it to 1, or leave peers out",
+                "load the kernel module br_netfilter and set it to 1, at boot too, or leave peers out",
             )
 
 

@@ -43,7 +43,7 @@ options:
     elements: dict
     default: []
   allow:
-    description: Destinations that are allowed under O(default=deny), as entries like those of O(deny).
+    description: Destinations that are allowed under O(default=deny), as entries like those of O(deny). Without that they have no effect, which is a warning.
     type: list
     elements: dict
     default: []
@@ -153,7 +153,12 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model 
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.bridged import refuse_unseen_peers
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import BLOCK_KEYS, parse_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, no_egress, unmatched
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import (
+    compile_egress,
+    no_egress,
+    unmatched,
+    without_effect,
+)
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.lockout_within import refuse_egress_lockout
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
@@ -179,7 +184,7 @@ def keep_egress(task: Task) -> Result:
         if not task.params["allow_lockout"]:
             refuse_egress_lockout(task.system, egress, told.facts)
         compiled = compile_egress(egress, told.facts)
-        warnings.extend(told.warnings + unmatched(egress, told.facts) + shadow_warnings(compiled.chains))
+        warnings.extend(told.warnings + unmatched(egress, told.facts) + without_effect(egress) + shadow_warnings(compiled.chains))
         return compiled
 
     outcome = converge(task.system, task.settings(), wanted)

@@ -107,6 +107,15 @@ def unmatched(egress: Egress, host: HostFacts) -> List[str]:
                       for selector, block in egress.containers.items() if not selected(selector, host)]
 
 
+def without_effect(egress: Egress) -> List[str]:
+    """A warning for each list of what is allowed that allows nothing, as all else is allowed too."""
+    return [
+        "%s.allow: has no effect, since its default is allow; say default: deny" % block.path
+        for block in egress.blocks()
+        if block.allow and block.default != DENY
+    ]
+
+
 def _limits(access: Access) -> bool:
     return access.verdict == DENY
 

@@ -37,7 +37,7 @@ def with_ways_out(
 
 def _check_egress(system: System, egress: Egress, facts: HostFacts, warnings: List[str]) -> None:
     from .bridged import refuse_unseen_peers  # pylint: disable=import-outside-toplevel
-    from .egress_rules import unmatched  # pylint: disable=import-outside-toplevel
+    from .egress_rules import unmatched, without_effect  # pylint: disable=import-outside-toplevel
 
     refuse_unseen_peers(system, egress, facts)
-    warnings += unmatched(egress, facts)
+    warnings += unmatched(egress, facts) + without_effect(egress)

@@ -10,7 +10,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model 
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.bridged import refuse_unseen_peers
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import parse_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, unmatched
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, unmatched, without_effect
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import (
     ContainerFacts,
     HostFacts,
@@ -170,6 +170,17 @@ def test_what_is_not_there_is_a_warning():
     first, second = unmatched(egress, HOST)
     assert first.startswith("egress.networks.gone: ") and second.startswith("egress.containers[1]: ")
     assert unmatched(egress, unknown_host(False)) == []
+
+
+def test_an_allow_list_that_nothing_is_denied_beside_is_a_warning():
+    def about(**said):
+        return without_effect(parse_egress(said, "egress"))
+
+    entry = [{"destination": "10.0.5.0/24"}]
+    assert about(allow=entry) == ["egress.allow: has no effect, since its default is allow; say default: deny"]
+    assert about(networks={"n": {"allow": entry, "default": "allow"}})[0].startswith("egress.networks.n.allow: ")
+    assert about(containers=[{"name": "web", "allow": entry, "deny": entry}])[0].startswith("egress.containers[0].allow: ")
+    assert about(default="deny", allow=entry, networks={"n": {"allow": entry}}) == about(default="allow", deny=entry) == []
 
 
 class Kernel(System):

@@ -93,8 +93,10 @@ def _with_ports(task: Task, ports: Any, outcome: Outcome, rules: Result) -> Resu
         return rules
     from ..publish.of_policy import PolicyPorts  # pylint: disable=import-outside-toplevel
 
-    followed: Result = (ports or PolicyPorts(task.system, task.params["docker_host"], None)).follow(outcome.plan, task.check_mode, rules)
-    return followed
+    ports = ports or PolicyPorts(task.system, task.params["docker_host"], None)
+    followed: Result = ports.follow(outcome.plan, task.check_mode, rules)
+    ended = ports.end(outcome.plan) if task.params["revoke"] == "end" and not task.check_mode else []
+    return followed._replace(warnings=followed.warnings + ended)
 
 
 def _inside(task: Task, policy: Optional[Policy]) -> Any:

@@ -68,7 +68,10 @@ def _ended(system: System, lead: Lead, holders: List[Target]) -> str:
         for holder in holders if lead.protocol == "tcp" else ():
             _close_sockets(system, through, holder)
         lines = [line for client in sorted(clients) for line in _replaced(lead, client)]
-        system.run([conntrack, "-R", "-"], stdin="".join(line + "\n" for line in lines))
+        if system.run([conntrack, "-R", "-"], stdin="".join(line + "\n" for line in lines)).rc != 0:
+            # Older releases cannot read them.
+            for line in lines:
+                system.run([conntrack, *line.split(" ")])
     return "conntrack keeps their entries"
 
 

@@ -21,6 +21,7 @@ from ..host.system import System
 from ..netfilter.address import quoted
 from ..netfilter.save import Ruleset, target_of
 
+_PROGRAM = "ip"
 _BRIDGED = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 
@@ -38,6 +39,8 @@ class Port(NamedTuple):
 
 def is_ours_to_set(system: System, rulesets: Dict[int, Ruleset]) -> bool:
     """Whether a container needs the mode to reach itself, and Docker does not set it."""
+    if system.which(_PROGRAM) is None:
+        return False
     outputs = [rule for ruleset in rulesets.values() for rule in ruleset.rules("nat", "OUTPUT") if target_of(rule) == "DOCKER"]
     proxied = all("127.0.0.0/8" in rule or "::1/128" in rule for rule in outputs)
     return proxied and (system.read(_BRIDGED) or "").strip() == "1"
@@ -50,12 +53,16 @@ def wrong_ports(system: System, on: Iterable[Target], off: Iterable[Target]) -> 
     return list(dict.fromkeys(port for container, is_on in wanted for port in _ports(system, container) if port.is_on != is_on))
 
 
-def switch(system: System, ports: Iterable[Port]) -> None:
-    """Put each into the other mode. Raises DrawbridgeError with ip's own words."""
+def switch(system: System, ports: Iterable[Port]) -> List[str]:
+    """Put each into the other mode → warnings, with ip's own words."""
+    warnings = []
     for port in ports:
-        done = system.run([_ip(system), "link", "set", "dev", port.name, "type", "bridge_slave", "hairpin", "off" if port.is_on else "on"])
+        done = system.run([_PROGRAM, "link", "set", "dev", port.name, "type", "bridge_slave", "hairpin", "off" if port.is_on else "on"])
         if done.rc != 0:
-            raise DrawbridgeError("the hairpin mode of %s cannot be set: %s" % (port.name, " ".join(done.stderr.split())))
+            warnings.append(
+                "container %s does not reach itself through its opened port: %s" % (quoted(port.container), " ".join(done.stderr.split()))
+            )
+    return warnings
 
 
 def shown(ports: List[Port]) -> Dict[str, str]:
@@ -76,7 +83,7 @@ def _ports(system: System, container: Target) -> List[Port]:
     except DrawbridgeError:
         # It has ended, and its interfaces with it.
         return []
-    links = json.loads(system.run([_ip(system), "-d", "-j", "link", "show", "type", "veth"]).stdout or "[]") if names else []
+    links = json.loads(system.run([_PROGRAM, "-d", "-j", "link", "show", "type", "veth"]).stdout or "[]") if names else []
     return [
         Port(str(link["ifname"]), container.name, _slave(link)["hairpin"] is True)
         for link in links
@@ -87,7 +94,3 @@ def _ports(system: System, container: Target) -> List[Port]:
 def _slave(link: Dict[str, Any]) -> Dict[str, Any]:
     data: Dict[str, Any] = link.get("linkinfo", {}).get("info_slave_data", {})
     return data
-
-
-def _ip(system: System) -> str:
-    return system.require("ip", "iproute2")

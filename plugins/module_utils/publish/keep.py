@@ -47,6 +47,8 @@ def open_port(task: Task, engine: EngineAt, memory: Memory) -> Result:
         memory.begin()
         outcome = converge_locked(task.system, task.settings(), wanted)
         warnings = outcome.warnings + opener.follow(outcome.plan, task.check_mode)
+        if not task.check_mode:
+            warnings += opener.end(outcome.plan)
         recorded = memory.settle([opening.container for opening in opener.found if opening.container is not None])
     values = outcome.result()
     if opener.switched:

@@ -56,6 +56,10 @@ class PolicyPorts:
             sets={**wanted.sets, **named_sets(mine.chains, {**own_sets(policy), **rules.sets})},
         )
 
+    def end(self, plan: Plan) -> List[str]:
+        """Once the rules are in force: end what goes through ports that were closed → warnings."""
+        return self._opener.end(plan)
+
     def follow(self, plan: Plan, check_mode: bool, done: Result) -> Result:
         """What has to be done beside the rules, once they are in force, and all of it in the result."""
         warnings = done.warnings + self._opener.follow(plan, check_mode)

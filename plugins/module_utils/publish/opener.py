@@ -6,20 +6,21 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import Dict, List, Sequence
 
 from ..docker.engine import WholeEngine
 from ..host.system import System
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
 from ..netfilter.plan import Plan
+from ..netfilter.save import Ruleset
 from ..policy.lines import Rules
 from ..policy.owners import PublishOwner
 from . import hairpin
 from .chains import open_wanted, parents
 from .cut import end_connections, holders
 from .enquiry import notes, openings
-from .leads import leads, leads_of
+from .leads import Lead, leads, leads_of
 from .model import OpenPort, Opening
 from .taken import refuse_opened
 
@@ -48,16 +49,29 @@ class Opener:
 
     def follow(self, plan: Plan, check_mode: bool) -> List[str]:
         """What has to be done beside the rules, once they are in force, and what the user should know."""
-        rulesets = {family: part.ruleset for family, part in plan.families.items()}
-        before, after = leads(rulesets), leads_of(self._names.publish, self.found)
-        closed = [lead for lead in before if lead.chain == self._names.publish and lead not in after]
-        left = {lead.to for lead in before if lead not in closed} | {lead.to for lead in after}
+        rulesets = _before(plan)
+        closed = self._closed(plan)
+        left = {lead.to for lead in [*leads(rulesets), *self._opened] if lead not in closed}
         if hairpin.is_ours_to_set(self._system, rulesets):
             alone = holders(self._system, self._engine, [lead for lead in closed if lead.to not in left])
             on = [opening.container for opening in self.found if opening.container is not None]
             self.switched = hairpin.wrong_ports(self._system, on, alone)
         told = notes(self._system, self.found) if plan.is_change else []
-        if check_mode:
-            return told
-        hairpin.switch(self._system, self.switched)
-        return told + (end_connections(self._system, closed, holders(self._system, self._engine, closed)) if closed else [])
+        return told if check_mode else told + hairpin.switch(self._system, self.switched)
+
+    def end(self, plan: Plan) -> List[str]:
+        """Once the rules are in force: end what goes through ports that were closed → warnings."""
+        closed = self._closed(plan)
+        return end_connections(self._system, closed, holders(self._system, self._engine, closed)) if closed else []
+
+    @property
+    def _opened(self) -> List[Lead]:
+        return leads_of(self._names.publish, self.found)
+
+    def _closed(self, plan: Plan) -> List[Lead]:
+        opened = self._opened
+        return [lead for lead in leads(_before(plan)) if lead.chain == self._names.publish and lead not in opened]
+
+
+def _before(plan: Plan) -> Dict[int, Ruleset]:
+    return {family: part.ruleset for family, part in plan.families.items()}

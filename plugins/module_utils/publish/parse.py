@@ -28,6 +28,8 @@ def parse_open_port(given: Mapping[str, Any], path: str = "") -> OpenPort:
         if key not in data:
             raise DrawbridgeError("%s is missing" % key, path or None, "sources: [any] lets everybody in" if key == "sources" else None)
     chosen = {key: data[key] for key in ENGINE_SELECTORS if key in data}
+    if not chosen:
+        raise DrawbridgeError("no container is chosen", path or None, "give one or more of %s" % ", ".join(ENGINE_SELECTORS))
     target = parse_target(data, path)
     return OpenPort(
         entry=Entry(target, _sources(data, path), path),

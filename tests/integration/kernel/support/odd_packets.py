@@ -13,6 +13,7 @@ _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 # From the kernel's in6.h; Python knows them only on some systems.
 _HOP_BY_HOP, _DESTINATION_OPTIONS, _FRAGMENT = 54, 59, 44
 _PADDING = bytes([0, 0, 1, 4, 0, 0, 0, 0])
+_NETWORK = "2001:db8::"
 # More than two frames of a wire take.
 _LONG = 4000
 
@@ -20,7 +21,7 @@ _LONG = 4000
 def shapes():
     """Family and shape of everything that ``deliver`` sends."""
     both = [(family, shape) for family in (4, 6) for shape in ("sctp", "fragments")]
-    return both + [(6, shape) for shape in ("hop by hop", "destination options", "atomic fragment", "link-local")]
+    return both + [(6, shape) for shape in ("hop by hop", "destination options", "atomic fragment", "link-local", "anycast")]
 
 
 def packet(who, family, shape, port):
@@ -31,6 +32,7 @@ def packet(who, family, shape, port):
 def deliver(client, ports, end="host"):
     """Send each shape to each port of the host from both clients → what arrived. end: the wire's, on the host."""
     link_local = _link_local("host")
+    _be_a_router()
     with contextlib.ExitStack() as stack:
         listeners = [stack.enter_context(_listener(family, port)) for family in _AF for port in ports]
         listeners += [stack.enter_context(socket.socket(_AF[family], socket.SOCK_RAW, SCTP)) for family in _AF]
@@ -45,6 +47,11 @@ def deliver(client, ports, end="host"):
                         sent.add(text.encode())
         wire.until_judged(tap, sent)
         return {text.split("\0")[-1] for text in wire.received(listeners)}
+
+
+def _be_a_router():
+    with open("/proc/sys/net/ipv6/conf/all/forwarding", "w", encoding="ascii") as setting:
+        setting.write("1")
 
 
 def _link_local(interface):
@@ -90,6 +97,11 @@ def _to_link_local(family, source, link_local, port, text):
     _udp(family, source, (link_local, port, 0, socket.if_nametoindex("client")), text)
 
 
+def _to_anycast(family, source, _link_local, port, text):
+    """The address of whatever router the network has."""
+    _udp(family, source, (_NETWORK, port), text)
+
+
 def _atomic_fragment(_family, source, _link_local, port, text):
     ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, wire.HOST[6])
     length = 8 + len(text)
@@ -115,4 +127,5 @@ _SEND = {
     "destination options": _with_options(_DESTINATION_OPTIONS),
     "atomic fragment": _atomic_fragment,
     "link-local": _to_link_local,
+    "anycast": _to_anycast,
 }

@@ -59,6 +59,11 @@ def _interface(value: Any, path: str) -> str:
     return value
 
 
+def names_interface(pattern: str, interface: str) -> bool:
+    """Whether an entry of such a list is about an interface."""
+    return interface.startswith(pattern[:-1]) if pattern.endswith("+") else interface == pattern
+
+
 def kind(value: Any) -> str:
     """What a value is, in a user's words."""
     if value is None:

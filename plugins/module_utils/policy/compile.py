@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence, Tuple
 
+from ..errors import DrawbridgeError
 from ..netfilter.model import FAMILIES, AddressSet, Chain, Hook, SetType, Wanted
 from ..netfilter.plan import Plan
 from . import forward, guard, inbound, owners
+from .check import names_interface
 from .host import HostFacts
 from .lines import Rules
 from .model import Policy
@@ -41,6 +43,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     A set that no line names is left out; a name that is none of the policy's is left to the netfilter code, which knows
     the sets on the host (``Line.path`` says where the user wrote it).
     """
+    _refuse_own_bridges(policy.leave_alone, host.bridges)
     rules = Rules()
     hooks: List[Hook] = []
     shared: List[Tuple[str, str]] = []
@@ -60,6 +63,17 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     sets = {**own_sets(policy), **rules.sets, **host_sets(host)}
     wanted = Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets))
     return _not_masquerading(wanted) if policy.masquerade is None else wanted
+
+
+def _refuse_own_bridges(left_alone: Sequence[str], bridges: Sequence[str]) -> None:
+    for name in left_alone:
+        own = next((bridge for bridge in bridges if names_interface(name, bridge)), None)
+        if own is not None:
+            raise DrawbridgeError(
+                "%s takes in %s, a bridge of Docker's: nobody would judge what leads to its containers" % (name, own),
+                "leave_alone",
+                "name the interfaces of other software only",
+            )
 
 
 def no_policy() -> Wanted:

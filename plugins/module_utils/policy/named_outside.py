@@ -10,6 +10,7 @@ from typing import Iterable, List, Mapping
 
 from ..host.links import seen_as
 from ..host.system import System
+from .check import names_interface
 
 
 def unseen(system: System, external: Iterable[str]) -> List[str]:
@@ -21,7 +22,7 @@ def unseen(system: System, external: Iterable[str]) -> List[str]:
 def _warnings(external: List[str], there: List[str], others: Mapping[str, str]) -> List[str]:
     found = []
     for name in external:
-        meant = [item for item in there if item == name or (name.endswith("+") and item.startswith(name[:-1]))]
+        meant = [item for item in there if names_interface(name, item)]
         if not meant:
             found.append("external_interfaces: there is no %s on this host now; what comes in by other interfaces is not judged" % name)
         elif all(item in others for item in meant):

@@ -13,6 +13,7 @@ from ..host.ssh import Connection, controlling_connection
 from ..host.system import System
 from ..netfilter.ipset import Ipset
 from ..netfilter.names import user_set
+from .check import names_interface
 from .host import HostFacts
 from .lockout import shut_out
 from .model import Policy
@@ -55,9 +56,7 @@ def _comes_from_outside(system: System, connection: Connection, external: Tuple[
     if not external:
         return True
     interface = interface_to(system, connection.remote_address)
-    return interface is None or any(
-        interface.startswith(name[:-1]) if name.endswith("+") else interface == name for name in external
-    )
+    return interface is None or any(names_interface(name, interface) for name in external)
 
 
 def interface_to(system: System, address: str) -> Optional[str]:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """A policy as chains and sets: what stands where, in which order, for which family."""
+import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import Network, PublishedPort
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import BOTH
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import OWNED, compile_policy, no_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import (
@@ -87,6 +89,12 @@ def test_the_guard_of_a_host_with_named_interfaces():
     assert texts(result, "DB-GUARD") == [first, "-i eth0 -g DB-GUARD-OUT", "-i wan+ -g DB-GUARD-OUT"]
     assert texts(result, "DB-GUARD-OUT")[0].startswith("-m addrtype --dst-type LOCAL")
     assert "bridges" in result.sets  # forwarded packets still have to tell containers from the rest
+
+
+@pytest.mark.parametrize("name", ["docker0", "br-+"])
+def test_dockers_own_bridges_are_not_left_alone(name):
+    with pytest.raises(DrawbridgeError, match="^leave_alone: .* a bridge of Docker's"):
+        wanted(published_ports={}, leave_alone=["virbr0", name])
 
 
 def test_forwarded_traffic():

@@ -68,6 +68,12 @@ def is_for_host(name: str) -> bool:
     return any(name in names for names in _EVERY.values())
 
 
+def is_for_one(name: str, families: Iterable[int]) -> bool:
+    """Whether a setting is about a single interface and one of the families; ``default`` is one that is yet to come."""
+    alike = [re.escape(_ONE[family]).replace("%s", "(?!all/).+") for family in families]
+    return not is_for_host(name) and any(re.fullmatch(pattern, name) for pattern in alike)
+
+
 def boot_settings(
     old: Mapping[str, str], wanted: Forwarding, now: Mapping[str, Optional[str]], engine_is_kept: bool
 ) -> Dict[str, str]:

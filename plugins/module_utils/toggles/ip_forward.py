@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -22,6 +23,7 @@ from .forwarding import (
     forwards_all_the_same,
     host_settings,
     is_for_host,
+    is_for_one,
     loses_advertisements,
     said_again,
     without,
@@ -29,6 +31,7 @@ from .forwarding import (
 
 # After 99-sysctl.conf, which some distributions link to /etc/sysctl.conf.
 BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge.conf"
+_OWNERS = (BOOT_FILE, traces.BOOT_FILE)
 
 
 class Toggled(NamedTuple):
@@ -73,8 +76,12 @@ def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[st
         settings.update(item.settings())
     for item in wanted:
         boot = {**boot_settings(boot, item, now, kept.configured is not None), **settings}
-    before, told, missing = _changes(system, {**settings, **_strays(host, wanted, boot, now)}, boot)
-    warnings = kept.warnings + missing + _warnings(system, wanted, boot, told)
+    off = sorted({family for item in wanted if item.turns_host_off for family, on in item.families.items() if not on})
+    ours = _of_both_owners(host, boot)
+    # Where the host forwards now, turning it off is an order to all interfaces.
+    strays = forwards_all_the_same(system, ours, [family for family in off if now[for_all(family)] == "0"])
+    before, told, missing = _changes(system, {**settings, **strays}, boot)
+    warnings = kept.warnings + missing + _warnings(system, wanted, boot, told) + _turned_on_at_boot(host, off, ours)
     warnings += ["%s overrides this at boot, or when somebody runs sysctl --system" % line for line in sysctl.contradictions(system, host.boot_file, boot)]
     if not host.check_mode:
         if boot != said:
@@ -85,16 +92,27 @@ def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[st
     return Toggled({name: before[name] for name in changed}, changed, said, boot, kept, warnings)
 
 
-def _strays(
-    host: Host, wanted: Sequence[Forwarding], boot: Mapping[str, str], now: Mapping[str, Optional[str]]
-) -> Dict[str, str]:
-    """Interfaces that forward though the host does not; where it does now, turning it off is an order to all of them."""
-    off = [family for item in wanted if item.turns_host_off for family, on in item.families.items() if not on]
-    folder = os.path.dirname(host.boot_file)
+def _beside(host: Host, name: str) -> str:
+    return os.path.join(os.path.dirname(host.boot_file), os.path.basename(name))
+
+
+def _of_both_owners(host: Host, boot: Mapping[str, str]) -> Dict[str, str]:
+    """What our files say, a task's and a policy's."""
     said = dict(boot)
-    for owner in (BOOT_FILE, traces.BOOT_FILE):
-        said.update(sysctl.read_boot(host.system, os.path.join(folder, os.path.basename(owner))))
-    return forwards_all_the_same(host.system, said, [family for family in off if now[for_all(family)] == "0"])
+    for owner in _OWNERS:
+        said.update(sysctl.read_boot(host.system, _beside(host, owner)))
+    return said
+
+
+def _turned_on_at_boot(host: Host, off: Sequence[int], ours: Mapping[str, str]) -> List[str]:
+    """Warnings about files of others by which an interface forwards although the host does not: to a kernel that forwards nothing yet, as
+    at boot, off for the host is no order."""
+    found = []
+    for path in sorted(glob.glob(_beside(host, "*.conf"))):
+        if path not in [host.boot_file, *(_beside(host, owner) for owner in _OWNERS)]:
+            lines = sysctl.read_boot(host.system, path).items()
+            found += ["%s: %s = %s" % (path, *line) for line in lines if line[1] == "1" and line[0] not in ours and is_for_one(line[0], off)]
+    return ["%s lets that interface forward from boot on, until this is run again" % line for line in found]
 
 
 def _changes(

@@ -142,6 +142,18 @@ def test_off_for_the_host_is_off_for_interfaces_that_somebody_turned_on(place):
     assert value(place, "net/ipv4/conf/a0/forwarding") == "1" and not ip_forward.keep(place, one).changed
 
 
+def test_a_file_that_turns_an_interface_on_at_boot_is_named(place):
+    """The kernel takes 0 for the host as an order only where the host had 1: what an earlier file said of one interface stays."""
+    folder = os.path.dirname(place.boot_file)
+    with open(os.path.join(folder, "50-lan.conf"), "w", encoding="ascii") as stream:
+        stream.write("net.ipv4.conf.a0.forwarding = 1\nnet.ipv6.conf.a0.forwarding = 1\nnet/ipv4/conf/b0.100/forwarding = 0\n")
+    named = "50-lan.conf: net/ipv4/conf/a0/forwarding = 1"
+    warned = [text for text in ip_forward.keep(place, [Forwarding({4: False})]).warnings if "50-lan.conf" in text]
+    assert len(warned) == 1 and named in warned[0]
+    for wanted in ([Forwarding({4: True})], [Forwarding({4: False}), Forwarding({4: True}, ("a0",))], [Forwarding({4: False}, ("b0.100",))]):
+        assert not any(named in text for text in ip_forward.keep(place, wanted).warnings)
+
+
 def test_a_task_and_a_policy_do_not_fight_over_an_interface(place):
     """One owner's file turns the host off, the other's one interface on."""
     task = place._replace(boot_file=os.path.join(os.path.dirname(place.boot_file), os.path.basename(ip_forward.BOOT_FILE)))

@@ -140,12 +140,11 @@ def remove_strays(state):
 
 
 def stop(names):
-    """Stop units. A busy systemd may miss to answer."""
-    deadline = time.monotonic() + 60
-    while "active" in run("systemctl", "is-active", *names, check=False).replace("inactive", "").split():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"pristine: {' '.join(names)} do not stop")
-        run("systemctl", "stop", *names, check=False)
+    """Stop units one by one: newer releases of systemd stop none where one of several was not found."""
+    for name in names:
+        run("systemctl", "stop", name, check=False)
+        if "active" in run("systemctl", "is-active", name, check=False).split():
+            raise SystemExit(f"pristine: {name} does not stop")
 
 
 def clear_legacy():

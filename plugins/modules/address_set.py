@@ -32,7 +32,7 @@ options:
   type:
     description:
       - The ipset type.
-      - A change of type rebuilds the set, which fails while rules still name it.
+      - A change of type rebuilds the set, which fails while rules still name it, and is an error unless O(mode=exact).
     type: str
     choices: ['hash:net', 'hash:ip', 'hash:ip,port', 'hash:net,port', 'hash:net,net', 'hash:net,iface']
     default: 'hash:net'

@@ -56,6 +56,7 @@ class SetPlanner:
     def plan(self, live: Dict[str, LiveSet]) -> Plan:
         if not self.wanted.present:
             return self._removal(live)
+        self._refuse_another_type(live)
         changed: List[SetChange] = []
         lines: List[str] = []
         for family, name in self.names.items():
@@ -66,6 +67,13 @@ class SetPlanner:
                 lines.extend(added)
                 changed.append(SetChange(name, held, target))
         return Plan({}, changed, lines, [], [])
+
+    def _refuse_another_type(self, live: Dict[str, LiveSet]) -> None:
+        """A set that is made anew holds what the task says and nothing else, which is not what adding is."""
+        for name in self.names.values() if self.wanted.mode != "exact" else ():
+            if name in live and live[name].type != SetType(self.wanted.type):
+                held = " ".join(word for word in live[name].type if word)
+                raise DrawbridgeError("%s is a %s" % (name, held), "type", "its type changes only in the mode exact")
 
     def _entries(self, family: int, live: Dict[str, LiveSet]) -> FrozenSet[str]:
         kind = SetType(self.wanted.type)

@@ -155,6 +155,15 @@ def test_another_type_makes_the_set_anew(nft_host):
     assert not nft_host.address_set("x", ["192.0.2.1,80"], "hash:ip,port").is_change
 
 
+@pytest.mark.parametrize("mode", ["add", "remove"])
+def test_a_few_entries_of_another_type_do_not_make_the_set_anew(nft_host, mode):
+    nft_host.address_set("x", ["192.0.2.1", "2001:db8::1"])
+    before = nft_host.everything()
+    with pytest.raises(DrawbridgeError, match=r"^type: DB-x-4 is a hash:net .*mode exact"):
+        nft_host.address_set("x", ["192.0.2.1"], "hash:ip", mode)
+    assert nft_host.everything() == before
+
+
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("arguments", [{"entries": ["192.0.2.1,80"], "kind": "hash:ip,port"}, {"entries": [], "present": False}], ids=["type", "absent"])
 def test_a_set_that_rules_name_is_kept_with_its_twin(host, arguments, family, monkeypatch):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional, Set
 
 from ..docker.engine import EngineUnreachable
 from ..docker.events import events
@@ -46,7 +46,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
 
-def listen(docker_host: str, pending: Pending, sleep: Callable[[float], None] = time.sleep) -> None:
+def listen(docker_host: str, pending: Pending) -> None:
     """Note what happens at the engine, and connect again whenever the connection ends. Does not return."""
     wait = FIRST_WAIT
     while not pending.is_stopped:
@@ -62,7 +62,7 @@ def listen(docker_host: str, pending: Pending, sleep: Callable[[float], None] = 
         if wait == FIRST_WAIT:
             tell(WARNING, "%s; connecting again until it answers" % reason)
         wait = min(wait * 2, LONGEST_WAIT)
-        sleep(wait)
+        time.sleep(wait)
 
 
 class Service:
@@ -76,6 +76,7 @@ class Service:
         self._records = records
         self._connect()
         self._retry = FIRST_RETRY
+        self._pause = PASS_SECONDS
         self._due = 0.0
         self._host_due = NEVER
         self._checked = 0.0
@@ -99,6 +100,9 @@ class Service:
             pass
         except DrawbridgeError as error:
             tell(ERROR, str(error))
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            # What one container makes go wrong must not keep all others from their rules.
+            tell(ERROR, "internal error, please report it: %s: %s" % (type(error).__name__, error))
         self._plan(todo, done)
 
     def _is_whole_due(self, todo: Optional[Todo]) -> bool:
@@ -117,8 +121,7 @@ class Service:
             self._due = again if whole else min(self._due, again)
             self._retry = min(self._retry * 2, LONGEST_RETRY)
         elif whole:
-            pods = names_pods(self._replay.records())
-            self._due = time.monotonic() + (PODS_SECONDS if pods else PASS_SECONDS)
+            self._due = time.monotonic() + self._pause
             self._retry = FIRST_RETRY
 
     def _do(self, todo: Optional[Todo]) -> bool:
@@ -157,6 +160,7 @@ class Service:
         # Where it cannot be told whom a record is for, it may be for any of them.
         done = self._put(choices, listed, seen if sure else None) and sure
         if todo.everything:
+            self._pause = PODS_SECONDS if names_pods(records) else PASS_SECONDS
             self._replay.prune(records)
             done = self._replay.pods(records) and done
         return done

@@ -42,7 +42,12 @@ def openings(system: System, engine: WholeEngine, ports: Sequence[OpenPort]) -> 
 
 def _opening(system: System, engine: WholeEngine, port: OpenPort, networks: List[Network]) -> Opening:
     container = _container(system, engine, port)
-    return Opening(port, container, () if container is None else endpoints(port, container, engine, networks))
+    if container is None:
+        return Opening(port, None, ())
+    if port.selector.id is not None:
+        # However much of it was written.
+        port = port._replace(selector=port.selector._replace(id=container.id))
+    return Opening(port, container, endpoints(port, container, engine, networks))
 
 
 def _container(system: System, engine: WholeEngine, port: OpenPort) -> Optional[Target]:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import NamedTuple, Optional, Tuple
 
 from ..docker.selector import Selector
@@ -18,7 +20,7 @@ class OpenPort(NamedTuple):
 
     entry: the host's side, one port, and who may reach it. selector, ignores_missing: which container, and whether none is
     an error. container_port: where it listens. families: those that the port may be opened for. masquerade: whether the
-    container sees the host instead of the client. mark: tells this selector from every other.
+    container sees the host instead of the client.
     """
 
     entry: Entry
@@ -27,7 +29,6 @@ class OpenPort(NamedTuple):
     container_port: int
     families: Tuple[int, ...]
     masquerade: bool
-    mark: str
 
     @property
     def target(self) -> Target:
@@ -42,6 +43,12 @@ class OpenPort(NamedTuple):
     def address(self) -> Optional[str]:
         """The host's address that it is bound to; None for every one."""
         return self.target.address.address if self.target.address else None
+
+    @property
+    def mark(self) -> str:
+        """Tells this selector from every other."""
+        given = {key: value for key, value in self.selector._asdict().items() if value}
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
     @property
     def called(self) -> str:

@@ -26,8 +26,6 @@ from .model import OpenPort
 from .opener import Opener
 from .parse import KEYS, parse_open_port
 
-_MARK = "policy"
-
 
 def parse_open_ports(value: Any, path: str) -> Tuple[OpenPort, ...]:
     """The list, in which a container that does not run is no error: the rest of a policy must not depend on it."""
@@ -43,7 +41,7 @@ class PolicyPorts:
 
     def __init__(self, system: System, docker_host: str, ports: Optional[Tuple[OpenPort, ...]]) -> None:
         self._system = system
-        self._opener = Opener(system, connect(docker_host), POLICY_PORTS, ports or (), _MARK)
+        self._opener = Opener(system, connect(docker_host), POLICY_PORTS, ports or (), lambda _opening: "policy")
 
     def with_ports(self, wanted: Wanted, policy: Policy, netfilter: Netfilter) -> Wanted:
         """The policy's wanted state with the chains of these. Raises DrawbridgeError for a port that cannot be opened."""

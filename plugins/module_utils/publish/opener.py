@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
 from ..docker.engine import WholeEngine
 from ..host.system import System
@@ -24,13 +24,15 @@ from .leads import Lead, leads, leads_of
 from .model import OpenPort, Opening
 from .taken import refuse_opened
 
+Mark = Callable[[Opening], str]
+
 
 class Opener:
     """found: where the ports lead, once ``wanted`` was asked. switched: bridge ports that were, or would be, put into another mode,
     as they were; once ``follow`` was asked."""
 
-    def __init__(self, system: System, engine: WholeEngine, names: PublishOwner, ports: Sequence[OpenPort], mark: str) -> None:
-        """mark: tells this owner of the chains from others that would give them the same names."""
+    def __init__(self, system: System, engine: WholeEngine, names: PublishOwner, ports: Sequence[OpenPort], mark: Mark) -> None:
+        """mark: what tells the owner of an opening from others that would give its chains the same names."""
         self._system = system
         self._engine = engine
         self._names = names
@@ -42,10 +44,12 @@ class Opener:
     def wanted(self, netfilter: Netfilter, rules: Rules) -> Wanted:
         """Chains and hooks. ``rules`` gets the sets that lines need. Raises DrawbridgeError for a port that cannot be opened."""
         rulesets = netfilter.rulesets()
+        mark = ""
         if self._ports:
-            refuse_opened(self._ports, self._names.publish, self._mark, rulesets)
             self.found = openings(self._system, self._engine, self._ports)
-        return open_wanted(self._names, self.found, rules, parents(rulesets), self._mark)
+            mark = self._mark(self.found[0])
+            refuse_opened(self._ports, self._names.publish, mark, rulesets)
+        return open_wanted(self._names, self.found, rules, parents(rulesets), mark)
 
     def follow(self, plan: Plan, check_mode: bool) -> List[str]:
         """What has to be done beside the rules, once they are in force, and what the user should know."""

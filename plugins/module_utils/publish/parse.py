@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..docker.selector import ENGINE_SELECTORS, parse_selector
@@ -38,7 +36,6 @@ def parse_open_port(given: Mapping[str, Any], path: str = "") -> OpenPort:
         container_port=_one(data["container_port"], place(path, "container_port")).first,
         families=_families(data, target.address, path),
         masquerade=_boolean(data.get("masquerade", False), place(path, "masquerade")),
-        mark=hashlib.sha256(json.dumps(chosen, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()[:12],
     )
 
 

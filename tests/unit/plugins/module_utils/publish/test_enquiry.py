@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Which container a port leads to, by what the engine tells."""
+import os
+
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import WholeEngine
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils.publish.enquiry import notes, openings
+from ansible_collections.drawbridge.docker.plugins.module_utils.publish.parse import parse_open_port
+
+WEB, OLD = "ab" * 32, "ac" * 32
+
+
+class Told(WholeEngine):
+    """An engine with a container that runs, and one of the same label that does not."""
+
+    def __init__(self, **info):
+        self.told = info
+
+    def version(self):
+        return {}
+
+    def info(self):
+        return self.told
+
+    def networks(self):
+        return [{"Name": "app", "Id": "n", "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}]}}]
+
+    def containers(self):
+        return [{"Id": "other", "Names": ["/other"], "Ports": [{"IP": "0.0.0.0", "PublicPort": 9, "PrivatePort": 9, "Type": "tcp"}]}]
+
+    def all_containers(self):
+        return [{"Id": WEB, "Names": ["/web"], "Labels": {"app": "1"}}, {"Id": OLD, "Names": ["/old"], "Labels": {"app": "1"}}]
+
+    def inspect(self, container_id):
+        running = container_id == WEB
+        state = {"Running": running, "Pid": os.getpid() if running else 0, "Status": "running" if running else "exited", "StartedAt": "then"}
+        ends = {"app": {"NetworkID": "n", "IPAddress": "172.18.0.2"}}
+        return {"Id": container_id, "Name": "/web" if running else "/old", "State": state, "HostConfig": {"NetworkMode": "app"},
+                "NetworkSettings": {"Networks": ends if running else {}}}
+
+
+class Quiet(System):
+    """A host on which nobody listens and that forwards IPv4 only."""
+
+    def read(self, path):
+        return {"/proc/sys/net/ipv4/ip_forward": "1\n"}.get(path) if path.startswith("/proc/sys") or "/net/" in path else super().read(path)
+
+
+def asked(engine=None, **given):
+    port = parse_open_port({"port": 8080, "container_port": 80, "sources": ["any"], **given})
+    return openings(Quiet(), engine or Told(), [port])[0]
+
+
+def test_one_that_ended_stands_in_nobody_s_way():
+    opening = asked(label=["app"])
+    assert (opening.container.id, [end.address for end in opening.ends]) == (WEB, ["172.18.0.2"])
+    assert notes(Quiet(), [opening]) == ["port 8080/tcp is not opened for IPv6: container 'web' has no such address"]
+
+
+def test_a_beginning_of_an_id_is_the_same_selector_as_all_of_it():
+    assert asked(id="abab").port.mark == asked(id=WEB).port.mark != asked(name="web").port.mark
+
+
+def test_nobody_there():
+    opening = asked(name="old", missing="ignore")
+    assert (opening.container, opening.ends) == (None, ())
+    assert notes(Quiet(), [opening]) == ["port 8080/tcp leads nowhere: no container that matches runs"]
+    with pytest.raises(DrawbridgeError, match="no container runs that matches: 'old' is exited"):
+        asked(name="old")
+    with pytest.raises(DrawbridgeError, match="no container matches"):
+        asked(name="nobody")
+
+
+def test_a_port_that_is_published():
+    with pytest.raises(DrawbridgeError, match="port 9/tcp cannot be opened: container 'other' publishes it"):
+        asked(name="web", port=9)
+    assert asked(name="web", port=9, protocol="udp").ends
+
+
+def test_an_engine_that_drops_whatever_others_accept():
+    with pytest.raises(DrawbridgeError, match="nftables backend"):
+        asked(Told(FirewallBackend={"Driver": "nftables"}), name="web")

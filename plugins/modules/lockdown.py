@@ -131,7 +131,8 @@ def keep_lockdown(task: Task) -> Result:
     wanted = cut_off(unique(ssh_from), port)
     outcome = converge(task.system, task.settings(), lambda _netfilter: wanted)
     reached = dict(outcome.result(), ssh_from=[str(network) for network in unique(ssh_from)], ssh_port=port)
-    return Result(reached, outcome.warnings + ["what only crosses a bridge, as between containers on one network, is not cut off: %s" % why for why in unseen(task.system)])
+    past = ["what only crosses a bridge, as between containers on one network, is not cut off: %s" % why for why in unseen(task.system)]
+    return Result(reached, outcome.warnings + past)
 
 
 def unique(networks: List[Network]) -> List[Network]:

@@ -18,7 +18,8 @@ description:
   - It keeps the sets that follow the engine up to date (published ports, networks and bridges, addresses of containers), so that a port
     that is published after the policy was applied is guarded on docker-proxy's way too.
   - When it loses the engine it connects again, and then looks at everything anew. So it does every ten minutes, and every 30 seconds where
-    records choose Kubernetes pods, of which no engine tells anything.
+    records choose Kubernetes pods, of which no engine tells anything. Sets and opened ports it looks at every minute, since a
+    rollback brings back those that were.
   - The program is this collection's own code in one file for root alone (C(/usr/local/lib/drawbridge/events.pyz)). It needs Python and what the
     rules need, iptables and ipset, and C(jmespath) where records choose containers by a query; not the Docker SDK.
   - The role P(drawbridge.docker.event_service#role) is this module as a role.

@@ -39,7 +39,8 @@ PODS_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 # What has gone may come again at once, and is in nobody's way until then.
 LATER_SECONDS = 0.5
-NEVER = float("inf")
+# A rollback brings the sets back that were, and nobody tells.
+HOST_SECONDS = 60.0
 # How soon it is noticed that somebody flushed nftables.
 GATE_SECONDS = 15.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
@@ -78,7 +79,7 @@ class Service:
         self._retry = FIRST_RETRY
         self._pause = PASS_SECONDS
         self._due = 0.0
-        self._host_due = NEVER
+        self._host_due = 0.0
         self._checked = 0.0
         self._seen: object = None
 
@@ -137,7 +138,7 @@ class Service:
         if self._gate:
             self._gate.open_others(self._engine)
         if time.monotonic() >= self._host_due:
-            self._host_due = NEVER
+            self._host_due = time.monotonic() + HOST_SECONDS
             done = self._on_the_host() and done
         return done
 

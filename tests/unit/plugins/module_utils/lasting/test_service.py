@@ -87,3 +87,15 @@ def test_the_engine_is_found_again(monkeypatch, capsys):
         "gone; connecting again until it answers", "the engine tells its events again",
         "the engine ended the connection; connecting again until it answers", "the engine tells its events again",
         "the engine ended the connection; connecting again until it answers"]
+
+
+def test_the_hosts_part_comes_back_without_any_event(tmp_path, monkeypatch):
+    service, done = Service(System(), "unix://%s/none" % tmp_path, Records(str(tmp_path / "lasting")), None), []
+    monkeypatch.setattr(service, "_in_containers", lambda todo: done.append(todo) or True)
+    monkeypatch.setattr(service, "_on_the_host", lambda: done.append("host") or True)
+    service.turn(Pending())
+    assert done == [EVERYTHING, "host"]
+    assert round(service._host_due - time.monotonic()) == service_module.HOST_SECONDS
+    service._host_due = 0.0
+    service.turn(Pending())
+    assert done == [EVERYTHING, "host", "host"]

@@ -44,7 +44,9 @@ class Run:
         return results[-1]
 
     def changed(self) -> dict[str, bool]:
-        """Whether any task changed anything, by host."""
+        """Whether any task changed anything, by host. Of a run that came to its end, every host has results: one without would pass for
+        unchanged."""
+        assert self.code != 0 or all(self.results.values()), self.output
         return {host: any(result.get("changed") for result in self.of(host)) for host in self.results}
 
     def failed(self) -> dict[str, str]:

@@ -43,7 +43,7 @@ def sorted_lines(text):
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.drill)])
-def test_two_plays_on_one_host(lab, one, tell, times):
+def test_two_plays_on_one_host(one, tell, times):
     alone = {}
     for name, policy in (("one", ONE), ("other", OTHER)):
         harden(one, policy)

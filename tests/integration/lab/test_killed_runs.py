@@ -62,7 +62,7 @@ def state(host):
     return sorted(line for line in text.splitlines() if not line.startswith("*"))
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(60, marks=pytest.mark.drill)])
+@pytest.mark.parametrize("times", [4, pytest.param(30, marks=pytest.mark.drill)])
 def test_the_next_run_puts_all_right(lab, one, tell, times):
     chance, count, took, number = random.Random(times), 0, 0.15, 0
     both = [boot.allowing(8081), boot.allowing(8080)]

@@ -18,7 +18,7 @@ from . import daemon_running
 from .daemon import find_daemon
 from .daemon_arguments import arguments
 from .daemon_config import Configured, Wish, configure
-from .daemon_keys import IGNORE, REQUIRE, SET
+from .daemon_keys import IGNORE, SET
 from .proxy import FALSE
 
 KEY = "ip-forward"

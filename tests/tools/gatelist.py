@@ -258,7 +258,7 @@ GATES = (
          needs=("lab-up",), alone=True, pytest=True),
     Gate("molecule", 5, "roles on the lab's hosts, twice", molecule, path="extensions/molecule/*/molecule.yml",
          needs=("lab-up",), alone=True),
-    Gate("drill", 60, "tests too long for every run", drill, path="tests/integration",
+    Gate("drill", 120, "tests too long for every run", drill, path="tests/integration",
          needs=("lab-up",), alone=True, pytest=True, default=False),
     Gate("lab-down", 2, "end the lab that this run started", lab_down, default=False),
 )

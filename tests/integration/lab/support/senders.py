@@ -76,7 +76,10 @@ for connection in connections:
 print(json.dumps([True] * len(places)), flush=True)
 for line in sys.stdin:
     for connection in connections:
-        connection.send(line.encode())
+        try:
+            connection.send(line.encode())
+        except OSError:
+            pass  # closed by the host: told below
     told = []
     for connection in connections:
         try:

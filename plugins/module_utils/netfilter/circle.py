@@ -11,11 +11,13 @@ import re
 from typing import Dict, Iterable, List, Mapping
 
 _JUMP = re.compile(r"(?:^| )-[jg] (?!(?:ACCEPT|DROP|RETURN|REJECT|LOG)(?:\s|$))(\S+)", re.MULTILINE)
+# A comment with a space in it ends with a quote: these end the rule.
+_VERDICTS = ("-j ACCEPT", "-j DROP", "-j RETURN")
 
 
 def ways_from(rules: Iterable[str]) -> List[str]:
     """The chains that rules may lead to. A word of a comment may be among them."""
-    return list(dict.fromkeys(_JUMP.findall("\n".join(rules))))
+    return list(dict.fromkeys(_JUMP.findall("\n".join(rule for rule in rules if not rule.endswith(_VERDICTS)))))
 
 
 def leads_back(start: str, table: Mapping[str, Iterable[str]]) -> List[str]:

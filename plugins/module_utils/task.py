@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from .host.system import System
 from .netfilter.converge import Settings
@@ -37,3 +37,10 @@ class Result(NamedTuple):
     values: Dict[str, Any]
     warnings: List[str] = []
     failure: Optional[str] = None
+
+    def with_diffs(self, added: Sequence[Any]) -> Result:
+        """The same with more for ``--diff`` behind what it shows already."""
+        if not added:
+            return self
+        shown = self.values["diff"]
+        return self._replace(values=dict(self.values, diff=[*(shown if isinstance(shown, list) else [shown]), *added]))

@@ -12,11 +12,10 @@ from ..docker.engine import Inspector
 from ..docker.select import nothing_matches, select
 from ..docker.target import Gone, by_namespace, held, refuse_host_network
 from ..docker.visited import is_addressable, visited
-from ..netfilter.fields import families_of
 from ..netfilter.host import Netfilter
 from ..netfilter.inside import Visit, converge_inside
 from ..netfilter.model import Wanted
-from ..netfilter.ns_chain import PREFIX, NsSection, ns_wanted
+from ..netfilter.ns_chain import PREFIX, ns_wanted, section_of
 from ..netfilter.ns_sets import with_host_sets
 from ..task import Result, Task
 from .memory import Memory, memory_of, selector_of
@@ -34,18 +33,7 @@ def put_rules(task: Task, engine: Callable[[str], Inspector], memory: Memory) ->
 
     A policy gives ``prefix`` too, the beginning of its chains' names."""
     params = task.params
-    section = NsSection(
-        name=params["section"],
-        priority=params["priority"],
-        table=params["table"],
-        parent=params["chain"],
-        established=params["established"],
-        loopback=params["loopback"],
-        families=families_of(params["ip_version"], "ip_version"),
-        purge=params["foreign"] == "purge",
-        present=params["state"] == "present",
-        prefix=params.get("prefix", PREFIX),
-    )
+    section = section_of(params, params.get("prefix", PREFIX))
     wanted = ns_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
     targets = select(selector_of(params), task.system, lambda: engine(params["docker_host"]))
     if not targets and params["missing"] == "fail":

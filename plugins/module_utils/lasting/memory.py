@@ -80,7 +80,9 @@ class Recorder(Memory):
         others = [record for record in self._others() if record.name != mine.name]
         covered = [record for record in others if covers(selector, selector_of(record.arguments))]
         left = [record for record in others if record not in covered and not disjoint(selector, selector_of(record.arguments))]
-        return self._write(mine, self.lasts or bool(left), covered)
+        for record in covered if self._writes else ():
+            self._records.remove(record.module, record.name)
+        return self._records.settle(mine, self.lasts or bool(left), self._writes) or bool(covered)
 
     def _others(self) -> List[Record]:
         return [
@@ -88,17 +90,6 @@ class Recorder(Memory):
             for record in self._records.all()
             if record.module == self._module and json.loads(record.name)[0] == self._subject
         ]
-
-    def _write(self, mine: Record, stays: bool, covered: List[Record]) -> bool:
-        held = self._records.find(mine.module, mine.name)
-        if self._writes:
-            for record in covered:
-                self._records.remove(record.module, record.name)
-            if stays:
-                self._records.put(mine)
-            else:
-                self._records.remove(mine.module, mine.name)
-        return bool(covered) or (not mine.says_the_same(held) if stays else held is not None)
 
 
 def memory_of(module: str, subject: str, arguments: Dict[str, Any], writes: bool) -> Memory:

@@ -74,6 +74,15 @@ class Records:
         text = dict(record._asdict(), version=_VERSION, order=kept[-1].order + 1 if kept else 1)
         self._folder.write(_file(record.module, record.name), json.dumps(text, indent=1, sort_keys=True) + "\n")
 
+    def settle(self, record: Record, stays: bool, writes: bool) -> bool:
+        """Have the record, or none of its name → whether that is a change. writes: False only tells."""
+        held = self.find(record.module, record.name)
+        if writes and stays:
+            self.put(record)
+        elif writes:
+            self.remove(record.module, record.name)
+        return not record.says_the_same(held) if stays else held is not None
+
     def require_room(self, module: str, name: str) -> None:
         """Raises DrawbridgeError where a record of this name would be one too many."""
         if self.find(module, name) is None and len(self._files()) >= MAX_RECORDS:

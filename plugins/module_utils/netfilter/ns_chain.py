@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
 from ..errors import DrawbridgeError
+from .fields import families_of
 from .model import IPV4, Chain, Hook, Line, Wanted
 from .packed import rule_lines
 from .section import section_chain
@@ -48,6 +49,22 @@ class NsSection(NamedTuple):
     purge: bool
     present: bool
     prefix: str = PREFIX
+
+
+def section_of(arguments: Mapping[str, Any], prefix: str = PREFIX) -> NsSection:
+    """The section that arguments of container_netns_rule describe; a policy's have no ``state``, and are there."""
+    return NsSection(
+        name=arguments["section"],
+        priority=arguments["priority"],
+        table=arguments["table"],
+        parent=arguments["chain"],
+        established=arguments["established"],
+        loopback=arguments["loopback"],
+        families=families_of(arguments["ip_version"], "ip_version"),
+        purge=arguments["foreign"] == "purge",
+        present=arguments.get("state", "present") == "present",
+        prefix=prefix,
+    )
 
 
 def ns_wanted(section: NsSection, rules: Any, path: str) -> Wanted:

@@ -10,8 +10,7 @@ from typing import Any, Dict, NamedTuple, Tuple
 
 from ..docker.selector import SELECTOR_ARGUMENTS, Selector, parse_selector
 from ..errors import DrawbridgeError
-from ..netfilter.fields import families_of
-from ..netfilter.ns_chain import PARENTS, POLICY_PREFIX, NsSection, ns_wanted
+from ..netfilter.ns_chain import PARENTS, POLICY_PREFIX, ns_wanted, section_of
 from . import check
 
 _CHAINS = tuple(dict.fromkeys(chain for chains in PARENTS.values() for chain in chains))
@@ -61,26 +60,10 @@ def _parse(path: str, item: Any) -> ContainerRules:
         if not isinstance(arguments[key], kind) or (kind is int and isinstance(arguments[key], bool)):
             raise DrawbridgeError("expected %s, got %s" % (word, check.kind(arguments[key])), "%s.%s" % (path, key))
     try:
-        ns_wanted(section_of(arguments), check.sequence(arguments["rules"], path + ".rules"), path + ".rules")
+        ns_wanted(section_of(arguments, POLICY_PREFIX), check.sequence(arguments["rules"], path + ".rules"), path + ".rules")
     except DrawbridgeError as error:
         raise placed(error, path) from None
     return ContainerRules(selector, arguments, path)
-
-
-def section_of(arguments: Dict[str, Any]) -> NsSection:
-    """The section that arguments of container_netns_rule describe, as the policy's."""
-    return NsSection(
-        name=arguments["section"],
-        priority=arguments["priority"],
-        table=arguments["table"],
-        parent=arguments["chain"],
-        established=arguments["established"],
-        loopback=arguments["loopback"],
-        families=families_of(arguments["ip_version"], "ip_version"),
-        purge=arguments["foreign"] == "purge",
-        present=True,
-        prefix=POLICY_PREFIX,
-    )
 
 
 def placed(error: DrawbridgeError, path: str) -> DrawbridgeError:

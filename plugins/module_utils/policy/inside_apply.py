@@ -106,12 +106,10 @@ def _naming(arguments: Arguments) -> Arguments:
 
 def _together(host: Result, inside: List[Result]) -> Result:
     values = dict(host.values)
-    diffs: List[Any] = values["diff"] if isinstance(values["diff"], list) else [values["diff"]]
     added = [diff for result in inside for diff in result.values["diff"]]
     values.update(
         changed=values["changed"] or any(result.values["changed"] for result in inside),
         containers=[entry for result in inside for entry in result.values["containers"]],
     )
-    if added:
-        values["diff"] = [*diffs, *added]
-    return host._replace(values=values, warnings=host.warnings + [warning for result in inside for warning in result.warnings])
+    warnings = host.warnings + [warning for result in inside for warning in result.warnings]
+    return host._replace(values=values, warnings=warnings).with_diffs(added)

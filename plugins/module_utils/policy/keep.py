@@ -158,10 +158,7 @@ def _with_toggles(task: Task, toggles: Any, inside: Any, rules: Result) -> Resul
             raise
     done = toggles.result()
     values = dict(rules.values, changed=rules.values["changed"] or done.changed, restart_required=done.restart_required)
-    if done.diffs:
-        shown = values["diff"] if isinstance(values["diff"], list) else [values["diff"]]
-        values["diff"] = [*shown, *done.diffs]
-    return Result(values, rules.warnings + done.warnings)
+    return Result(values, rules.warnings + done.warnings).with_diffs(done.diffs)
 
 
 def _take_back(task: Task, cause: DrawbridgeError) -> None:

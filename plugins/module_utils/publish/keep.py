@@ -50,12 +50,10 @@ def open_port(task: Task, engine: EngineAt, memory: Memory) -> Result:
         if not task.check_mode:
             warnings += opener.end(outcome.plan)
         recorded = memory.settle([opening.container for opening in opener.found if opening.container is not None])
-    values = outcome.result()
-    if opener.switched:
-        values["diff"] = [values["diff"], hairpin.shown(opener.switched)]
     changed = outcome.is_change or bool(opener.switched)
     found = [dict(container, changed=changed) for container in told(opener.found)]
-    return Result(dict(values, changed=changed or recorded, lasting=memory.lasts, containers=found), warnings)
+    values = dict(outcome.result(), changed=changed or recorded, lasting=memory.lasts, containers=found)
+    return Result(values, warnings).with_diffs([hairpin.shown(opener.switched)] if opener.switched else [])
 
 
 def told(found: Iterable[Opening]) -> List[Dict[str, Any]]:

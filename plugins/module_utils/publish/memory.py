@@ -31,13 +31,7 @@ class PortMemory(Memory):
         if arguments["id"] is not None and targets:
             # A beginning that fits one container today may fit two tomorrow.
             arguments["id"] = targets[0].id
-        record = Record(MODULE, self._key, arguments)
-        held = self._records.find(MODULE, self._key)
-        if self._writes and self.lasts:
-            self._records.put(record)
-        elif self._writes:
-            self._records.remove(MODULE, self._key)
-        return not record.says_the_same(held) if self.lasts else held is not None
+        return self._records.settle(Record(MODULE, self._key, arguments), self.lasts, self._writes)
 
 
 def port_memory(key: str, arguments: Dict[str, Any], writes: bool) -> Memory:

@@ -62,7 +62,6 @@ class PolicyPorts:
         """What has to be done beside the rules, once they are in force, and all of it in the result."""
         warnings = done.warnings + self._opener.follow(plan, check_mode)
         values: Dict[str, Any] = dict(done.values, open_ports=told(self._opener.found))
-        if self._opener.switched:
-            diffs: List[Any] = values["diff"] if isinstance(values["diff"], list) else [values["diff"]]
-            values.update(changed=True, diff=[*diffs, hairpin.shown(self._opener.switched)])
-        return done._replace(values=values, warnings=warnings)
+        if not self._opener.switched:
+            return done._replace(values=values, warnings=warnings)
+        return done._replace(values=dict(values, changed=True), warnings=warnings).with_diffs([hairpin.shown(self._opener.switched)])

@@ -73,3 +73,12 @@ def telling(capsys):
         with capsys.disabled():
             print("   ", *words, flush=True)
     return tell
+
+
+@pytest.fixture(name="one")
+def one_host(lab):
+    """One host, as Docker leaves it."""
+    host = lab.hosts["trixie"]
+    host.pristine()
+    yield host
+    host.pristine()

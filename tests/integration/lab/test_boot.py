@@ -22,15 +22,6 @@ SECONDS = {
 }
 
 
-@pytest.fixture(name="one")
-def one_host(lab):
-    """One host, as Docker leaves it."""
-    host = lab.hosts["trixie"]
-    host.pristine()
-    yield host
-    host.pristine()
-
-
 def survives(lab, host, happen, more=1.0):
     """Let something happen while the denied client tries as fast as it can → its connections, how often it tried, and when the allowed
     client got through again, in seconds from when it had happened."""

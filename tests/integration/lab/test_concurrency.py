@@ -19,15 +19,6 @@ OTHER = boot.allowing(8081, **SERVICES)
 FAST = {"drawbridge_prerequisites": False}
 
 
-@pytest.fixture(name="one")
-def one_host(lab):
-    """One host, as Docker leaves it."""
-    host = lab.hosts["trixie"]
-    host.pristine()
-    yield host
-    host.pristine()
-
-
 def harden(host, policy):
     return playbook([host], HARDEN, host_vars={host.name: {"host_policy__all": policy}}, extra=FAST)
 

@@ -35,13 +35,10 @@ except (OSError, TypeError):
 
 
 @pytest.fixture(name="one")
-def protected_host(lab):
-    """One host that boots with its rules and has a policy."""
-    host = lab.hosts["trixie"]
-    host.pristine()
-    boot.protect([host])
-    yield host
-    host.pristine()
+def protected_host(one):
+    """The host, booting with its rules and with a policy."""
+    boot.protect([one])
+    return one
 
 
 def killed(host, task, after):

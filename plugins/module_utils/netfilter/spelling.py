@@ -34,7 +34,7 @@ _PLAIN = re.compile(
     r"(?:-m tcp (?:! )?--tcp-flags FIN,SYN,RST,ACK SYN )?"
     r"))?"
     r"(?:-m addrtype (?:! )?--dst-type (?:LOCAL|LOCAL,ANYCAST|LOCAL,BROADCAST,ANYCAST,MULTICAST) )?"
-    r"(?:-m conntrack (?=--)(?:--ctstate (?:NEW|DNAT|RELATED,ESTABLISHED) )?(?:--ctorigdst (?P<dialled>[0-9a-f:.]+) )?"
+    r"(?:-m conntrack (?=--)(?:--ctstate (?:NEW|DNAT|RELATED,ESTABLISHED) )?(?:--ctproto 2 )?(?:--ctorigdst (?P<dialled>[0-9a-f:.]+) )?"
     r"(?:--ctorigdstport " + _PORTS + r" )?(?:--ctdir (?:ORIGINAL|REPLY) )?)?"
     r"(?:-m set (?:! )?--match-set (?=\S{1,31} )[A-Za-z0-9_@][A-Za-z0-9_.:-]* (?:src|dst|src,src|dst,dst) )*"
     + _COMMENT

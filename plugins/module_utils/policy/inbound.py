@@ -27,6 +27,8 @@ ESSENTIAL_ICMPV6 = [
     Line("-p ipv6-icmp -m icmp6 --icmpv6-type %d -j RETURN" % number, (IPV6,))
     for number in (1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 143)
 ]
+# A switch prunes what nobody asks for, and asks by this. Not by -p: some releases of iptables print a name there, others the number.
+_MULTICAST_LISTENERS = Line("-d 224.0.0.0/4 -m conntrack --ctproto 2 -j RETURN", (IPV4,))
 _DHCP = [
     Line("-p udp -m udp --sport 67 --dport 68 -j RETURN", (IPV4,)),
     Line("-p udp -m udp --sport 547 --dport 546 -j RETURN", (IPV6,)),
@@ -59,7 +61,7 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
 
 
 def _always(policy: Policy, host: HostFacts, rules: Rules) -> List[Line]:
-    lines = ESSENTIAL_ICMP + ESSENTIAL_ICMPV6 + _DHCP + (_SWARM if host.swarm else [])
+    lines = [*ESSENTIAL_ICMP, _MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6] + _DHCP + (_SWARM if host.swarm else [])
     if policy.published_ports is not None:
         # So that an allowed port works that docker-proxy serves and that was published after the play ran. Not for ranges: they may well
         # hold services of the host, which nobody opened by name.

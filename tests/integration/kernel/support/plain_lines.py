@@ -63,10 +63,12 @@ class Grammar:
 
     def conntrack(self, with_ports):
         state = self._maybe(0.4, lambda: "--ctstate %s " % self.random.choice(["NEW", "DNAT", "RELATED,ESTABLISHED"]))
+        protocol = self._maybe(0.3, lambda: "--ctproto 2 ")
         address = self._maybe(0.4, lambda: "--ctorigdst %s " % parse_network(self.network().address).address)
         port = self._maybe(0.6, lambda: "--ctorigdstport %s " % self.ports()) if with_ports else ""
         way = self._maybe(0.5, lambda: "--ctdir %s " % self.random.choice(["ORIGINAL", "REPLY"]))
-        return "-m conntrack %s" % (state + address + port + way) if state or address or port or way else ""
+        what = state + protocol + address + port + way
+        return "-m conntrack %s" % what if what else ""
 
     def sets(self):
         return "".join(self._one_set() for _number in range(self.random.choice([1, 1, 2, 3])))

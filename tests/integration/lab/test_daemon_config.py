@@ -100,6 +100,20 @@ def test_the_role_restarts_only_where_it_has_to(manageable):
     assert {json.loads(read(host))["userland-proxy"] for host in manageable} == {False}
 
 
+@pytest.mark.parametrize("role, restart, wanted", [
+    ("docker_daemon", "docker_daemon_restart", {"docker_daemon_config": {"userland_proxy": False}}),
+    ("host_policy", "host_policy_restart_engine", {"host_policy__daemon": {"daemon": {"userland_proxy": False}}}),
+])
+def test_false_as_text_is_no_leave_to_restart(manageable, role, restart, wanted):
+    hosts = manageable[:1]
+    before = on_all(hosts, started)
+    task = {"ansible.builtin.include_role": {"name": "drawbridge.docker." + role}}
+    # As -e NAME=false on the command line, which is text.
+    due = play(hosts, [task], extra=dict(wanted, **{restart: "false"}))
+    assert any(result.get("restart_required") for result in due.of(hosts[0].name))
+    assert on_all(hosts, started) == before
+
+
 def test_a_flag_of_the_unit_is_in_the_way(manageable):
     folder = "/etc/systemd/system/docker.service.d"
     text = "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// --icc=true $DOCKER_OPTS\n"

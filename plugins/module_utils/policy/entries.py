@@ -19,7 +19,7 @@ from .names import set_name
 
 WITH_PORTS = ("tcp", "udp", "sctp")
 _KEYS = ("port", "protocol", "address", "sources")
-_PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:[-:]\s*([0-9]{1,5})\s*)?\Z")
+_PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?\Z")
 _UNSPECIFIED = ("0.0.0.0", "::")
 
 
@@ -84,7 +84,9 @@ def parse_ports(value: Any, path: str) -> Ports:
         raise DrawbridgeError("expected a port or a range of ports, got %s" % check.kind(value), path)
     match = _PORTS.match(str(value))
     if match is None:
-        raise DrawbridgeError("%s is not a port or a range of ports" % quoted(value), path, "443 or 8000-8010")
+        # Docker's host:container, taken for a range, would open everything in between.
+        alone = "write the port that is dialled alone, 8080, or a range as 8000-8010" if ":" in str(value) else "443 or 8000-8010"
+        raise DrawbridgeError("%s is not a port or a range of ports" % quoted(value), path, alone)
     first, last = int(match.group(1)), int(match.group(2) or match.group(1))
     if not 1 <= first <= 65535 or not 1 <= last <= 65535:
         raise DrawbridgeError("%s: ports are from 1 to 65535" % quoted(value), path)

@@ -143,7 +143,7 @@ def test_data_reads_back_as_the_same_policy_and_places_lead_back_to_the_fragment
             "address_sets": {"office": ["10.1.2.3/8", "2001:db8::/32", "0.0.0.0/0"]},
             "published_ports": {"allow": [
                 {"port": 443, "sources": ["any"]},
-                {"port": "8000:8010", "protocol": "UDP", "address": "192.0.2.7", "sources": ["@office", "10.0.0.1"]},
+                {"port": "8000-8010", "protocol": "UDP", "address": "192.0.2.7", "sources": ["@office", "10.0.0.1"]},
                 {"port": 53, "address": "::", "sources": ["@dns", "@office"]},
                 {"port": 54, "address": "0.0.0.0", "sources": []},
             ]},

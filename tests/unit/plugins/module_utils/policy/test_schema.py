@@ -33,7 +33,7 @@ def test_defaults_of_a_section_that_is_there():
 
 
 @pytest.mark.parametrize("port, ports", [
-    (443, Ports(443, 443)), ("443", Ports(443, 443)), ("8000-8010", Ports(8000, 8010)), ("8000:8010", Ports(8000, 8010)),
+    (443, Ports(443, 443)), ("443", Ports(443, 443)), ("8000-8010", Ports(8000, 8010)),
     (" 8000 - 8010 ", Ports(8000, 8010)), ("80-80", Ports(80, 80)), (1, Ports(1, 1)), ("1-65535", Ports(1, 65535)), ("80\n", Ports(80, 80)),
 ])
 def test_ports(port, ports):
@@ -48,6 +48,13 @@ def test_bad_ports_name_their_place(port):
     with pytest.raises(DrawbridgeError) as error:
         parse_policy(published({"port": port, "sources": []}))
     assert str(error.value).startswith("policy.published_ports.allow[0].port: ")
+
+
+@pytest.mark.parametrize("port", ["80:8080", "8080:80", "8000:8010", "127.0.0.1:8080:80", ":80"])
+def test_a_colon_is_docker_s_and_no_range(port):
+    """80:8080 taken for a range would open eight thousand ports."""
+    with pytest.raises(DrawbridgeError, match=r"write the port that is dialled alone, 8080, or a range as 8000-8010"):
+        parse_policy(published({"port": port, "sources": []}))
 
 
 def test_protocol_in_any_case():

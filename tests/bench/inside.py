@@ -50,7 +50,8 @@ def _rules_round(variant: str, packed: str, text: str) -> dict[str, float]:
 
 def _converge(variant: str, packed: str, changes: bool) -> None:
     is_plain.cache_clear()  # each task is a process of its own
-    outcome = converge(System(), Settings(variant, 30, False), lambda _netfilter: section_wanted(SECTION, packed, "rules"))
+    wanted = section_wanted(SECTION, packed, "rules")  # ahead of all else, as in docker_user_chain
+    outcome = converge(System(), Settings(variant, 30, False), lambda _netfilter: wanted)
     if outcome.plan.is_change != changes:
         raise RuntimeError(f"changed had to be {changes}")
 

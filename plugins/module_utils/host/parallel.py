@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import Callable, Dict, Iterator, List, Sequence, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+_SWITCH_SECONDS = 0.0005
 
 
 def on_all(work: Callable[[S], T], things: Sequence[S]) -> List[T]:
@@ -40,3 +43,28 @@ def on_all(work: Callable[[S], T], things: Sequence[S]) -> List[T]:
     if errors:
         raise errors[0]
     return [results[index] for index in range(len(things))]
+
+
+def begun(work: Callable[[], T]) -> Callable[[], T]:
+    """Work that goes on beside what the caller does next; what is returned waits for its result, or raises its error."""
+    results: List[T] = []
+    errors: List[BaseException] = []
+
+    def worker() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # pylint: disable=broad-exception-caught
+            errors.append(error)
+
+    # What waits for commands is to have the interpreter at once when they answer, not after 5 ms.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    thread = threading.Thread(target=worker)
+    thread.start()
+
+    def result() -> T:
+        thread.join()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    return result

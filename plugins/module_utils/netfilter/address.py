@@ -86,10 +86,15 @@ def contains(outer: Network, inner: Network) -> bool:
     return parse_network("%s/%d" % (inner.address, outer.prefix)) == outer
 
 
+def in_a_set(network: Network) -> str:
+    """As ipset prints it, but for /0 in sets that refuse that: see :func:`halves`."""
+    return network.address if network.is_host else str(network)
+
+
 def halves(network: Network) -> Tuple[str, ...]:
     """The network's entries in a ``hash:net``, which refuses /0: two /1 instead."""
     if network.prefix:
-        return (network.address if network.is_host else str(network),)
+        return (in_a_set(network),)
     return ("0.0.0.0/1", "128.0.0.0/1") if network.family == IPV4 else ("::/1", "8000::/1")
 
 

@@ -10,9 +10,10 @@ What fails half-way is taken back, so that a host holds the old rules or the new
 from __future__ import annotations
 
 import re
-from typing import List
+from typing import Dict, List
 
 from ..errors import DrawbridgeError
+from ..host.parallel import on_all
 from . import ipset
 from .host import Netfilter
 from .ipset import SetTarget
@@ -69,7 +70,7 @@ def _apply(planner: Planner, plan: Plan) -> None:
 
 def verify(planner: Planner, plan: Plan) -> None:
     """Read the kernel again. Raises DrawbridgeError where it does not hold what the plan wanted."""
-    live = planner.read()
+    live = planner.read_beside(lambda: _read_again(planner.netfilter, plan))
     differing = [
         "IPv%d %s" % (family, table)
         for family, part in plan.families.items()
@@ -89,6 +90,14 @@ def verify(planner: Planner, plan: Plan) -> None:
             None,
             "somebody else changes these rules at the same time; run again",
         )
+
+
+def _read_again(netfilter: Netfilter, plan: Plan) -> Dict[int, Ruleset]:
+    def read(family: int) -> Ruleset:
+        chains = {table: state.chains for table, state in plan.families[family].new.items()}
+        return netfilter.transport.read_expecting(family, chains)
+
+    return dict(zip(netfilter.families, on_all(read, netfilter.families)))
 
 
 def _differing_tables(part: FamilyPlan, ruleset: Ruleset) -> List[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, NamedTuple, Op
 from ..boot.kept import boot_files, change_to_confirm
 from ..errors import DrawbridgeError
 from ..host.lock import HostLock
+from ..host.parallel import begun
 from ..host.system import System
 from .diff import before_and_after
 from .host import Netfilter
@@ -84,8 +85,9 @@ def converge_locked(
 ) -> Outcome:
     """The same for a caller that holds the lock, and has more to do while it does."""
     netfilter = Netfilter(system, settings.transport)
+    rulesets = begun(netfilter.rulesets)
     planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
-    live = planner.read()
+    live = planner.read_beside(rulesets)
     plan = planner.plan(live)
     files = boot_files(system)
     written = files is not None and (plan.is_change or not files.are_in_step(live))

@@ -30,11 +30,13 @@ class Line(NamedTuple):
         becomes the kernel's name for the family when the plan is made.
     families: the families the rule is meant for.
     path: where the user wrote it, for errors.
+    is_common: known to be spelt as iptables-save prints it, and to end in a verdict.
     """
 
     text: str
     families: Tuple[int, ...] = BOTH
     path: Optional[str] = None
+    is_common: bool = False
 
 
 class Chain(NamedTuple):

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, List, Tuple
 
 from ..errors import DrawbridgeError
 from .model import BOTH, IPV4, IPV6, Line
 from .rule import compile_rules
-from .spelling import is_plain
+from .spelling import COMMON, is_plain
 from .written import written_rule
 
 _FAMILIES = {"4": (IPV4,), "6": (IPV6,), "46": BOTH}
+# Families and index; then the rule, as most are, or one to look at. One search for all lines: each call costs as much as its match.
+_PACKED = re.compile(r"^(?:(46|4|6) ([0-9]+) )?(?:(?P<common>%s)|(.*))$" % COMMON, re.MULTILINE)
 
 
 def rule_lines(rules: Any, families: Tuple[int, ...], path: str) -> List[Line]:
@@ -42,11 +45,10 @@ def pack(rules: Any, path: str) -> str:
 def unpack(text: str, path: str) -> List[Line]:
     """What ``pack`` made. Every line is checked again: this is the host's side of the way."""
     lines = []
-    for packed in text.split("\n") if text else []:
-        families, _space, rest = packed.partition(" ")
-        index, _space, rule = rest.partition(" ")
+    for families, index, common, _protocol, other in _PACKED.findall(text) if text else ():
         place = "%s[%s]" % (path, index)
-        if families not in _FAMILIES:
+        if not families:
             raise DrawbridgeError("not packed rules", place)
-        lines.append(Line(rule if is_plain(rule) else written_rule(rule, place).text, _FAMILIES[families], place))
+        rule = common or (other if is_plain(other) else written_rule(other, place).text)
+        lines.append(Line(rule, _FAMILIES[families], place, bool(common)))
     return lines

@@ -83,8 +83,12 @@ class Planner:
 
     def read(self) -> Live:
         """What the kernel holds of everything this plan needs to know."""
+        return self.read_beside(self.netfilter.rulesets)
+
+    def read_beside(self, rulesets: Callable[[], Dict[int, Ruleset]]) -> Live:
+        """The same, the rules as ``rulesets`` reads them."""
         tables = [key for key in self.wanted.tables if key[0] in self.netfilter.families]
-        parts: List[Callable[[], Any]] = [self.netfilter.rulesets, self._sets, lambda: self.netfilter.nft.read(tables)]
+        parts: List[Callable[[], Any]] = [rulesets, self._sets, lambda: self.netfilter.nft.read(tables)]
         return Live(*on_all(lambda part: part(), parts))
 
     def _sets(self) -> Dict[str, LiveSet]:

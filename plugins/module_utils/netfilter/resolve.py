@@ -76,9 +76,8 @@ class Resolver:
                 continue
             key = (chain.table, chain.name)
             lines = self._family_lines(chain, family)
-            texts = [line.text for line in lines]
-            if self._is_settled(key, texts, ruleset.rules(*key)):
-                result[key] = tuple(texts)
+            if self._is_settled(key, lines, ruleset.rules(*key)):
+                result[key] = tuple(line.text for line in lines)
             else:
                 unsettled[key] = lines
         if unsettled:
@@ -100,14 +99,14 @@ class Resolver:
                 path = next((line.path for line in chain.lines if target in ways_from([line.text])), None)
                 raise DrawbridgeError("the chain %s leads back to itself: %s" % (chain.name, " -> ".join(way + way[:1])), path)
 
-    def _is_settled(self, key: ChainKey, texts: List[str], live: List[str]) -> bool:
+    def _is_settled(self, key: ChainKey, lines: List[Line], live: List[str]) -> bool:
         """Whether these rules are known to be spelt as iptables prints them: they are what it prints, or plain, and lead
         nowhere but to other chains that are wanted."""
-        if texts == live:
-            return True
         known = frozenset(live)
         ways = {chain.name for chain in self.wanted.chains if chain.table == key[0] and chain.name != key[1]} | {None}
-        return all(text in known or (is_plain(text) and leads_to(text) in ways) for text in texts)
+        return all(
+            line.is_common or line.text in known or (is_plain(line.text) and leads_to(line.text) in ways) for line in lines
+        )
 
     def _family_lines(self, chain: Chain, family: int) -> List[Line]:
         lines = []

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..errors import DrawbridgeError
 
@@ -57,6 +57,35 @@ def parse(text: str) -> Ruleset:
         elif line and not line.startswith("#") and line != "COMMIT":
             raise DrawbridgeError("iptables-save printed a line that is not understood: %s" % ascii(line[:120]))
     return ruleset
+
+
+def parse_expecting(text: str, expected: Mapping[str, Mapping[str, Sequence[str]]]) -> Ruleset:
+    """Read iptables-save's output without ``-c``. expected: by table and chain, rules that most likely are in it: where they are, word
+    for word, they are not taken apart line by line."""
+    found = []
+    for table, chains in expected.items():
+        for name, rules in chains.items():
+            rest = _without(text, table, name, rules)
+            if rest is not None:
+                text = rest
+                found.append((table, name, rules))
+    ruleset = parse(text)
+    for table, name, rules in found:
+        ruleset.tables[table][name].rules.extend(rules)
+    return ruleset
+
+
+def _without(text: str, table: str, name: str, rules: Sequence[str]) -> Optional[str]:
+    """``text`` without the rules of a chain; None where these are not exactly what it holds."""
+    head = "-A %s " % name
+    block = "\n%s%s\n" % (head, ("\n" + head).join(rules))
+    start = text.find(block) if rules else -1
+    end = start + len(block)
+    if start < 0 or text.startswith(head, end) or text.startswith(head, text.rfind("\n", 0, start) + 1):
+        return None
+    if not text.startswith("*%s\n" % table, text.rfind("\n*", 0, start) + 1):
+        return None
+    return text[: start + 1] + text[end:]
 
 
 def _add_rule(table: Table, line: str) -> None:

@@ -47,13 +47,14 @@ _PORT_RANGE = re.compile(r"port ([0-9]+):?([0-9]*)")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _HOST = r"(?:%s\.){3}%s/32" % (_OCTET, _OCTET)
 _IS_HOST = re.compile(_HOST)
-# Most lines of long lists. What it takes needs no closer look at its numbers.
-_COMMON = re.compile(
+# A pattern of most lines of long lists: plain, with numbers that need no closer look, and a verdict at the end.
+COMMON = (
     r"(?:-s %s )?(?:-d %s )?" % (_HOST, _HOST)
     + r"(?:-p (?P<protocol>tcp|udp|sctp) -m (?P=protocol) --dport (?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}) )?"
     + _COMMENT
     + r"-j (?:ACCEPT|DROP|RETURN)"
 )
+_COMMON = re.compile(COMMON)
 
 
 # A line is asked about where it arrives, and again where it is compared.

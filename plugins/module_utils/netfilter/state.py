@@ -41,8 +41,10 @@ def live_state(ruleset: Ruleset, owned: Iterable[Owned], parents: Iterable[Tuple
         chains = {chain: tuple(saved.rules) for chain, saved in table.items() if owns(owned, name, chain)}
         jumps: Dict[str, Rules] = {}
         for parent, saved in table.items():
+            if is_ours(parent):
+                continue
             mine = tuple(rule for rule in saved.rules if _is_jump_of_ours(rule))
-            if mine and not is_ours(parent) and ((name, parent) in parents or _targets(mine, name, owned)):
+            if mine and ((name, parent) in parents or _targets(mine, name, owned)):
                 jumps[parent] = mine
         if chains or jumps:
             state[name] = TableState(chains, jumps)
@@ -170,7 +172,8 @@ def commit(change: Change, counters: Dict[str, Dict[str, str]]) -> str:
         text.extend("-A %s %s" % (parent, rule) for rule in rules)
     for name in rewritten:
         kept = counters.get(name, {})
-        text.extend("%s-A %s %s" % (kept.get(rule, ""), name, rule) for rule in new.chains[name])
+        append = "-A %s " % name
+        text.extend(kept.get(rule, "") + append + rule for rule in new.chains[name])
     text.extend("-X %s" % name for name in gone)
     return "\n".join(text) + "\nCOMMIT\n"
 

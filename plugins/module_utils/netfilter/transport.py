@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Dict, List, Optional
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from ..errors import DrawbridgeError
 from ..host.lock import lock_holders
@@ -47,7 +47,14 @@ class Transport:
 
     def read(self, family: int) -> Ruleset:
         """All tables of a family, with counters."""
-        output = self.system.run([self._command(family, "save"), "-c"], env=self.env)
+        return save.parse(self._saved(family, ["-c"]))
+
+    def read_expecting(self, family: int, expected: Mapping[str, Mapping[str, Sequence[str]]]) -> Ruleset:
+        """The same without counters, sooner where rules are as expected. expected: rules by table and chain."""
+        return save.parse_expecting(self._saved(family, []), expected)
+
+    def _saved(self, family: int, options: List[str]) -> str:
+        output = self.system.run([self._command(family, "save"), *options], env=self.env)
         if output.rc != 0:
             raise DrawbridgeError("%s failed: %s" % (self._command(family, "save"), words_of(output)))
         hidden = _HIDDEN_TABLE.search(output.stdout) if "is incompatible" in output.stdout else None
@@ -57,7 +64,7 @@ class Transport:
                 None,
                 "keep such rules in a table of their own (nft list table ip%s %s)" % ("" if family == IPV4 else "6", hidden.group(1)),
             )
-        return save.parse(output.stdout)
+        return output.stdout
 
     def restore(self, family: int, text: str) -> None:
         """Load ``text`` beside what is there. Each table in it is committed as a whole.

@@ -4,7 +4,7 @@
 import threading
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.parallel import on_all
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.parallel import begun, on_all
 
 
 def test_results_are_in_order_and_every_thing_is_done_once():
@@ -29,3 +29,19 @@ def test_the_first_error_is_raised():
 
     with pytest.raises(ValueError, match="3"):
         on_all(work, range(100))
+
+
+def test_what_is_begun_goes_on_beside_and_gives_its_result():
+    meeting = threading.Barrier(2, timeout=10)
+    result = begun(lambda: meeting.wait() >= 0)
+    meeting.wait()
+    assert result() is True
+
+
+def test_the_error_of_what_is_begun_is_raised_where_the_result_is_asked_for():
+    def work():
+        raise ValueError("no")
+
+    result = begun(work)
+    with pytest.raises(ValueError, match="no"):
+        result()

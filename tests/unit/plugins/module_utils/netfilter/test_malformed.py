@@ -95,7 +95,7 @@ def test_what_was_packed_is_unpacked_or_refused_with_its_place(seed):
             refused += 1
             continue
         compiled = compile_rules(rules, "rules")
-        assert [line[1:] for line in unpacked] == [line[1:] for line in compiled]
+        assert [line[1:3] for line in unpacked] == [line[1:3] for line in compiled]
         assert [words_of(line.text) for line in unpacked] == [words_of(line.text) for line in compiled]
         same += 1
     assert refused < 10

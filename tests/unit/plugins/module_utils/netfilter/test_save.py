@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import parse, quote, render, split_words, target_of
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import (
+    parse,
+    parse_expecting,
+    quote,
+    render,
+    split_words,
+    target_of,
+)
 
 CAPTURES = sorted((Path(__file__).resolve().parents[3] / "fixtures" / "captures").glob("*.iptables-save"))
 
@@ -33,6 +40,35 @@ def test_policies_counters_and_order():
 def test_a_comment_with_a_line_break_stays_one_rule():
     rule = '-m comment --comment "one\n-A X -j ACCEPT\n\\" two" -j DROP'
     assert parse("*filter\n:X - [0:0]\n-A X %s\n-A X -j RETURN\nCOMMIT\n" % rule).rules("filter", "X") == [rule, "-j RETURN"]
+
+
+EXPECTED = {"filter": {"X": ("-s 192.0.2.1/32 -j DROP", "-j RETURN")}}
+
+
+@pytest.mark.parametrize("lines", [
+    ["-A X -s 192.0.2.1/32 -j DROP", "-A X -j RETURN"],
+    ["-A X -s 192.0.2.1/32 -j DROP", "-A X -j RETURN", "-A X -j RETURN"],
+    ["-A X -j ACCEPT", "-A X -s 192.0.2.1/32 -j DROP", "-A X -j RETURN"],
+    ["-A X -s 192.0.2.1/32 -j DROP", "-A X -j ACCEPT", "-A X -j RETURN"],
+    ["-A X -s 192.0.2.1/32 -j DROP"],
+    [],
+    ["-A W -j X", "-A X -s 192.0.2.1/32 -j DROP", "-A X -j RETURN", "-A XX -j RETURN"],
+], ids=["as expected", "one more at the end", "one more ahead", "one more within", "one less", "none", "among others"])
+@pytest.mark.parametrize("other", ["", "*nat\n:X - [0:0]\n-A X -s 192.0.2.1/32 -j DROP\n-A X -j RETURN\nCOMMIT\n"], ids=["", "in another table too"])
+def test_what_is_read_does_not_depend_on_what_is_expected(lines, other):
+    text = other + "*filter\n:W - [0:0]\n:X - [0:0]\n:XX - [0:0]\n%sCOMMIT\n" % "".join(line + "\n" for line in lines)
+    read, plain = parse_expecting(text, EXPECTED), parse(text)
+    assert {table: list(chains) for table, chains in read.tables.items()} == {table: list(chains) for table, chains in plain.tables.items()}
+    assert all(read.rules(table, name) == plain.rules(table, name) for table in plain.tables for name in plain.tables[table])
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_a_real_engines_rules_expected_or_not(path):
+    text = "".join(line + "\n" for line in path.read_text(encoding="utf-8").partition("# ip6tables-save")[0].splitlines())
+    plain = parse(text)
+    every = {table: {name: chain.rules for name, chain in chains.items()} for table, chains in plain.tables.items()}
+    read = parse_expecting(text, every)
+    assert {table: {name: chain.rules for name, chain in chains.items()} for table, chains in read.tables.items()} == every
 
 
 def test_what_is_not_understood_is_an_error_and_not_skipped():

@@ -34,7 +34,7 @@ def test_no_further_host_is_begun_when_one_fails_to_confirm(manageable):
     assert set(run.failed()) == {first.name} and "took the change back" in run.failed()[first.name]
     assert run.of(second.name) == []
     told = summaries(run)
-    assert set(told) == {first.name} and told[first.name].startswith("failed: ") and "s to confirm" in told[first.name]
+    assert set(told) == {first.name} and re.match("failed: .* took the change back", told[first.name])
     assert firewall.dump(second) == before
     assert "DB" not in firewall.dump(first)
     assert boot.leftovers(first) == ""
@@ -42,6 +42,8 @@ def test_no_further_host_is_begun_when_one_fails_to_confirm(manageable):
 
 def test_what_came_of_each_host(manageable):
     hosts = manageable[:2]
+    looked = summaries(playbook(hosts, HARDEN, host_vars=fragments(hosts), extra=FAST, check=True))
+    assert all(re.match(r"would change: \d+ rules, \d+ sets, 0 connections to be cut, ", text) for text in looked.values()), looked
     told = summaries(playbook(hosts, HARDEN, host_vars=fragments(hosts), extra=FAST))
     assert set(told) == {host.name for host in hosts}
     for host in hosts:
@@ -50,6 +52,9 @@ def test_what_came_of_each_host(manageable):
         assert re.fullmatch(r"changed: %d rules, %d sets, 0 connections cut, [\d.]+ s, [\d.]+ s to confirm" % (rules, sets), told[host.name])
     again = summaries(playbook(hosts, HARDEN, host_vars=fragments(hosts), extra=FAST))
     assert all(text.startswith("unchanged: ") and "confirm" not in text for text in again.values()), again
+    # The rules from before are in force: nothing is said that sounds as if there were none.
+    wrong = summaries(playbook(hosts, HARDEN, host_vars=fragments(hosts), extra=dict(FAST, host_policy_profile="egde"), fails=True))
+    assert all(text.startswith("failed: profile: there is no profile 'egde'") for text in wrong.values()), wrong
 
 
 def test_those_begun_together_come_to_their_end(manageable):

@@ -13,9 +13,13 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.errors import Dr
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import fragments, profile
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.misnamed import misnamed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
 
 _LEFT_TO_VARIABLES = ("profile", "state", "transport", "lock_timeout", "revoke", "confirm_timeout", "allow_lockout", "docker_host")
+
+# What the role reads and writes itself.
+_OF_THE_ROLE = ("restart_engine", "outcome")
 
 
 class ActionModule(ActionBase):
@@ -34,7 +38,13 @@ class ActionModule(ActionBase):
             arguments = self._arguments(task_vars or {})
         except DrawbridgeError as error:
             return dict(done, failed=True, msg=str(error))
-        return confirmed(self, execute(self, "host_policy", arguments, task_vars or {}))
+        result = confirmed(self, execute(self, "host_policy", arguments, task_vars or {}))
+        warnings = self._misnamed(task_vars or {})
+        return dict(result, warnings=warnings + list(result.get("warnings", []))) if warnings else result
+
+    def _misnamed(self, task_vars):
+        settings, prefix = self._task.args.get("settings"), self._task.args.get("fragments")
+        return misnamed(str(settings), str(prefix), _LEFT_TO_VARIABLES + _OF_THE_ROLE, task_vars) if settings and prefix else []
 
     def _arguments(self, task_vars):
         """The task's options, with those that it leaves to variables, and the fragments themselves in the place of their prefix."""

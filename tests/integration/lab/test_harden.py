@@ -57,6 +57,14 @@ def test_fragments_become_who_reaches_what(lab, managed):
     assert set(again.changed().values()) == {False}, again.output
 
 
+def test_a_fragment_whose_name_lacks_a_letter_is_told(manageable):
+    hosts = manageable[:1]
+    run = playbook(hosts, HARDEN, check=True, extra={"drawbridge_prerequisites": False},
+                   host_vars={host.name: {"host_policy__more": {}, "host_policy_web": WEB, "host_policy_mine": 1} for host in hosts})
+    (told,) = [text for result in run.of(hosts[0].name) for text in result.get("warnings", ()) if "host_policy_" in text]
+    assert told == "host_policy_web is read by nothing: names of fragments begin with host_policy__"
+
+
 def without_fragments(hosts):
     """bookworm has none; the others are in their groups."""
     return groups([host for host in hosts if host.name != "bookworm"])

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Variables that somebody meant for the policy and that nothing reads, because of one letter in their names."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, List, Mapping, Optional
+
+
+def misnamed(settings: str, prefix: str, options: Iterable[str], task_vars: Mapping[str, Any]) -> List[str]:
+    """Warnings about a host's variables that begin like options, are none, and look like a fragment or nearly like an option.
+
+    settings, prefix: what the names of options and of fragments begin with. options: the names of options, without that.
+    """
+    read = {settings + option for option in options}
+    others = sorted(name for name in task_vars if name.startswith(settings) and not name.startswith(prefix) and name not in read)
+    found = [_meant(name[len(settings):], task_vars[name], settings, prefix, options) for name in others]
+    return ["%s is read by nothing: %s" % told for told in zip(others, found) if told[1]]
+
+
+def _meant(end: str, value: Any, settings: str, prefix: str, options: Iterable[str]) -> Optional[str]:
+    # Late: most hosts have no such variable, and what the controller imports is compiled at each task.
+    from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
+
+    from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import POLICY_KEYS  # pylint: disable=import-outside-toplevel
+
+    if isinstance(value, Mapping) and any(key in POLICY_KEYS for key in value):
+        return "names of fragments begin with %s" % prefix
+    near = get_close_matches(end, list(options), 1, 0.75)
+    return "did you mean %s%s?" % (settings, near[0]) if near else None

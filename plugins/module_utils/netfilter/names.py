@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import Iterable, Tuple
+from typing import Iterable, Optional, Tuple
 
 # (table, chain) pairs; a trailing * stands for any ending.
 Owned = Tuple[str, str]
@@ -45,6 +45,14 @@ def owns(owned: Iterable[Owned], table: str, chain: str) -> bool:
 def user_set(name: str, family: int) -> str:
     """The kernel's name of a set that the module address_set keeps."""
     return "DB-%s-%d" % (name, family)
+
+
+def taken_for_empty(name: str, path: Optional[str]) -> str:
+    """What check mode says of a set that no module keeps yet; path: where the user names it."""
+    return (
+        "%sthere is no address set %s yet, which is an error in the run unless a task makes it before this one; check mode takes it for an empty one"
+        % ("%s: " % path if path else "", ascii("@" + name))
+    )
 
 
 def owned_set(owner: str, name: str, family: int, generation: str) -> str:

@@ -14,7 +14,7 @@ from ..errors import DrawbridgeError
 from .host import Netfilter
 from .ipset import LiveSet
 from .model import FAMILIES, AddressSet, Line, SetType, Wanted
-from .names import user_set
+from .names import taken_for_empty, user_set
 
 _NAMED = re.compile(r"(?<=--match-set @)(\S+)")
 _EMPTY = SetType("hash:net")
@@ -61,7 +61,7 @@ def _copied(
             raise DrawbridgeError(
                 "unknown address set '@%s'" % name, path, "keep it on the host with the module address_set"
             )
-        netfilter.warnings.append("address set '@%s' does not exist yet; check mode takes it for an empty one" % name)
+        netfilter.warnings.append(taken_for_empty(name, path))
         return AddressSet(_short(name), _EMPTY, entries, path)
     for twin in twins:
         if twin.family is not None:

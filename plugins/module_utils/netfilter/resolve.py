@@ -18,7 +18,7 @@ from .host import Live, Netfilter
 from .ipset import Ipset, IpsetFailed, LiveSet, SetTarget, create_line
 from .judge import Bench, ChainKey, RuleRefused, restore_text
 from .model import AddressSet, Chain, Line, SetType, Wanted
-from .names import owned_set, user_set
+from .names import owned_set, taken_for_empty, user_set
 from .spelling import is_plain, leads_to
 
 GENERATIONS = ("a", "b")
@@ -145,7 +145,9 @@ class Resolver:
                     "unknown address set %s" % ascii(word), line.path, "define it, or keep it with the module address_set"
                 )
             self._assumed[kernel_name] = (_ASSUMED, family)
-            self.warnings.append("address set %s does not exist yet; check mode takes it for an empty one" % ascii(word))
+            told = taken_for_empty(name, line.path)
+            if told not in self.warnings:
+                self.warnings.append(told)
         return kernel_name
 
     def _judged(self, family: int, chains: Dict[ChainKey, List[Line]]) -> Dict[ChainKey, Tuple[str, ...]]:

@@ -4,7 +4,10 @@
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.diff import before_and_after
 
-from tests.integration.kernel.support.policies import POLICIES, policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+from tests.integration.kernel.support.policies import HOST, POLICIES, policy
 
 FOREIGN = "*filter\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A DOCKER-USER -s 203.0.113.9/32 -j ACCEPT\n-A DOCKER-USER -j RETURN\nCOMMIT\n"
 
@@ -52,6 +55,13 @@ def test_sections(host, foreign):
         done = _is_predicted(host, host.section, **arguments)
         assert done["changed"], arguments
         _holds(host, done["diff"]["after"])
+
+
+def test_a_set_that_is_not_there_is_told_with_its_place(host):
+    """The run refuses it, unless a task before this one makes it, which in check mode none does."""
+    wanted = compile_policy(parse_policy({"published_ports": {"allow": [{"port": 80, "sources": ["@ofice"]}]}}), HOST)
+    assert host.converge(wanted, check=True).warnings == ["policy.published_ports.allow[0].sources[0]: there is no address set '@ofice' yet, which is an error in the run unless a task makes it"
+                    " before this one; check mode takes it for an empty one"]
 
 
 def test_a_hook_that_has_to_move(host):

@@ -266,7 +266,7 @@ def test_address_sets_of_the_host_are_copied_in(engine):
     with pytest.raises(DrawbridgeError, match="unknown address set") as caught:
         engine.apply(rule, label="p")
     assert caught.value.path == "rules[0]"
-    assert "does not exist yet" in engine.apply(rule, label="p", check=True).warnings[0]
+    assert "rules[0]: there is no address set '@office.of-24-characters.' yet" in engine.apply(rule, label="p", check=True).warnings[0]
     engine.host.address_set(name, ["192.0.2.0/24", "2001:db8::1"])
     before = engine.host.everything()
     predicted = engine.apply(rule, label="p", check=True)

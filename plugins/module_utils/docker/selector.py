@@ -91,6 +91,13 @@ def parse_selector(data: Mapping[str, Any], path: str = "") -> Selector:
     )
 
 
+def selector_data(selector: Selector) -> Dict[str, Any]:
+    """The selector as users write it; what Compose sets as the labels that it sets."""
+    given = {key: value for key, value in selector._asdict().items() if key != "labels" and value is not None}
+    labels = [key if value is None else "%s=%s" % (key, value) for key, value in selector.labels]
+    return dict(given, label=labels) if labels else given
+
+
 def _check(key: str, value: Any, place: str) -> None:
     if key == "pid":
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -35,6 +35,13 @@ class Memory:
         """Once everything is in place for these targets. Whether a record was changed."""
         return False
 
+    def refused(self, error: DrawbridgeError) -> None:
+        """A part of it cannot be done. Raises it, unless the rest is to be done all the same."""
+        raise error
+
+    def forget(self) -> None:
+        """What was asked for is in force nowhere any more."""
+
 
 class StillAsked(Memory):
     """Of the event service: a record may have gone, or been replaced, since it was read."""
@@ -42,10 +49,18 @@ class StillAsked(Memory):
     def __init__(self, records: Records, record: Record) -> None:
         self._records = records
         self._record = record
+        self.refusals: List[DrawbridgeError] = []
 
     def begin(self) -> None:
         if not self._record.says_the_same(self._records.find(self._record.module, self._record.name)):
             raise Forgotten("it is not asked for any more")
+
+    def refused(self, error: DrawbridgeError) -> None:
+        # What a port led to may be somebody else's by now: it has to be closed, whatever its owner made go wrong.
+        self.refusals.append(error)
+
+    def forget(self) -> None:
+        self._records.remove(self._record.module, self._record.name)
 
 
 class Recorder(Memory):

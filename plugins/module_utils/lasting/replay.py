@@ -111,10 +111,15 @@ class Replay:
         """Do again what is asked for on the host → whether all of it was done."""
         return self._all_done(
             [record for record in records if record.module in ON_THE_HOST],
-            lambda record: ON_THE_HOST[record.module](
-                self._task(record), lambda _address: self._engine, StillAsked(self._records, record)
-            ),
+            self._host_job,
         )
+
+    def _host_job(self, record: Record) -> Result:
+        memory = StillAsked(self._records, record)
+        result = ON_THE_HOST[record.module](self._task(record), lambda _address: self._engine, memory)
+        for error in memory.refusals:
+            tell(ERROR, "%s: %s" % (_title(record), error))
+        return result._replace(failure="refused") if memory.refusals else result
 
     def _all_done(self, records: Sequence[Record], job: Callable[[Record], Result]) -> bool:
         done = True
@@ -122,6 +127,8 @@ class Replay:
             notify("WATCHDOG=1")
             try:
                 done = _tell(record, job(record)) and done
+            except Forgotten as error:
+                tell(INFO, "%s: %s" % (_title(record), error))
             except DrawbridgeError as error:
                 tell(ERROR, "%s: %s" % (_title(record), error))
                 done = False

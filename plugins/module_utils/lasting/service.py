@@ -15,6 +15,7 @@ import threading
 import time
 from typing import Any, Dict, List, Optional, Set
 
+from ..boot.saved import last_decision
 from ..docker.engine import EngineUnreachable
 from ..docker.events import events
 from ..docker.host_facts import ask
@@ -39,7 +40,7 @@ PODS_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 # What has gone may come again at once, and is in nobody's way until then.
 LATER_SECONDS = 0.5
-# A rollback brings the sets back that were, and nobody tells.
+# Who goes back to an earlier generation brings back the sets that were, and nobody tells.
 HOST_SECONDS = 60.0
 # How soon it is noticed that somebody flushed nftables.
 GATE_SECONDS = 15.0
@@ -82,6 +83,7 @@ class Service:
         self._host_due = 0.0
         self._checked = 0.0
         self._seen: object = None
+        self._decision = last_decision()
 
     def _connect(self) -> None:
         # An engine that was upgraded speaks another version.
@@ -137,10 +139,17 @@ class Service:
             done = self._in_containers(todo)
         if self._gate:
             self._gate.open_others(self._engine)
+        if self._is_decided():
+            self._host_due = 0.0
         if time.monotonic() >= self._host_due:
             self._host_due = time.monotonic() + HOST_SECONDS
             done = self._on_the_host() and done
         return done
+
+    def _is_decided(self) -> bool:
+        """Whether rules from before may be in force again, which lead to where containers were then."""
+        before, self._decision = self._decision, last_decision()
+        return self._decision != before
 
     def _in_containers(self, todo: Todo) -> bool:
         if todo.everything:

@@ -34,6 +34,7 @@ OWNED = [
     (inbound.TABLE, inbound.CHAIN + OUTSIDE),
     *owners.POLICY_EGRESS.owned,
     *owners.POLICY_PORTS.owned,
+    owners.POLICY_LASTING,
 ]
 
 

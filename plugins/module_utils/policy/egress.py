@@ -10,7 +10,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import DrawbridgeError
-from ..netfilter.address import quoted
+from ..netfilter.address import in_a_set, parse_network, quoted
 from . import check
 from .entries import WITH_PORTS, parse_ports, parse_sources, together
 from .masquerade import network_name
@@ -173,7 +173,7 @@ def _selector(given: Dict[str, Any], path: str) -> Selector:
         sources = parse_sources([value], path + ".address") if isinstance(value, str) else None
         if sources is None or sources.everybody or sources.sets:
             raise DrawbridgeError("expected an address or a network of containers", path + ".address")
-        return Selector("address", value)
+        return Selector("address", in_a_set(parse_network(value)))
     if not isinstance(value, str) or not _LABEL.match(value) or len(value) > 300:
         raise DrawbridgeError("%s is not a container's %s" % (quoted(value), named[0]), "%s.%s" % (path, named[0]))
     return Selector(named[0], value)

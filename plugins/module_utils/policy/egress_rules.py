@@ -13,7 +13,7 @@ import hashlib
 import re
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..netfilter.address import contains, parse_network
+from ..netfilter.address import contains, in_a_set, parse_network
 from ..netfilter.model import BOTH, FAMILIES, IPV4, IPV6, AddressSet, Chain, Hook, Line, SetType, Wanted
 from . import names
 from .egress import Access, Block, Egress, Selector
@@ -214,7 +214,7 @@ def _dns(block: Block, rules: Rules) -> List[Line]:
     return rules.toward([Entry(target, block.dns, block.path + ".dns") for target in _DNS], "RETURN")
 
 
-_BRIDGES = SetType("hash:net,iface")
+BRIDGES = SetType("hash:net,iface")
 
 
 def egress_sets(networks: Iterable[str], containers: Mapping[Selector, Optional[str]], host: HostFacts) -> Dict[str, AddressSet]:
@@ -223,15 +223,15 @@ def egress_sets(networks: Iterable[str], containers: Mapping[Selector, Optional[
     by_bridge = {network_set(name): bridges.get(name, []) for name in networks}
     by_bridge[names.FOREIGN_BRIDGES] = list(host.foreign_bridges)
     found = [
-        _set(host, name, _BRIDGES, {family: bridge_entries(family, on) for family in FAMILIES}, None)
+        _set(host, name, BRIDGES, {family: bridge_entries(family, on) for family in FAMILIES}, None)
         for name, on in by_bridge.items()
     ]
     found += [
-        _set(host, container_set(selector), _BRIDGES, _by_family(selected(selector, host)), path)
+        _set(host, container_set(selector), BRIDGES, _by_family(_named(selector) + selected(selector, host)), path)
         for selector, path in containers.items()
     ]
     subnets = [(network.bridge, subnet) for network in host.networks for subnet in network.subnets]
-    found.append(_set(host, names.SAME_NETWORK, _BRIDGES, _by_family(subnets), None))
+    found.append(_set(host, names.SAME_NETWORK, BRIDGES, _by_family(subnets), None))
     return {item.name: item for item in found}
 
 
@@ -242,6 +242,11 @@ def _set(
         family: entries[family] if host.known else None for family in FAMILIES
     }
     return AddressSet(name, kind, content, path)
+
+
+def _named(selector: Selector) -> List[Tuple[str, str]]:
+    """What keeps an address in its set."""
+    return [(names.NOWHERE, selector.value)] if selector.kind == "address" else []
 
 
 def selected(selector: Selector, host: HostFacts) -> List[Tuple[str, str]]:
@@ -266,12 +271,7 @@ def _is_chosen(selector: Selector, container: ContainerFacts) -> bool:
 
 def _by_family(ends: List[Tuple[str, str]]) -> Dict[int, FrozenSet[str]]:
     return {
-        family: frozenset("%s,%s" % (_in_a_set(address), bridge) for bridge, address in ends
+        family: frozenset("%s,%s" % (in_a_set(parse_network(address)), bridge) for bridge, address in ends
                           if (":" in address) == (family == IPV6))
         for family in FAMILIES
     }
-
-
-def _in_a_set(address: str) -> str:
-    network = parse_network(address)
-    return network.address if network.is_host else str(network)

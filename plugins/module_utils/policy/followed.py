@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, List
+from typing import Callable, Dict, Iterable, List
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -18,7 +18,7 @@ from ..netfilter.plan import Plan, SetChange
 from ..netfilter.resolve import set_target
 from . import names
 from .egress import Selector
-from .egress_rules import container_set, egress_sets, network_set
+from .egress_rules import BRIDGES, container_set, egress_sets, network_set
 from .host import HostFacts
 from .sets import host_sets
 
@@ -41,7 +41,7 @@ class FollowedSets:
         named = {name: found.group(1) for name in live for found in [_KERNEL_NAME.fullmatch(name)] if found}
         if not named:
             return Plan({}, [], [], [], [])
-        wanted = _wanted(sorted(set(named.values())), self._facts())
+        wanted = _wanted(sorted(set(named.values())), _addresses(live[name] for name in named), self._facts())
         changed: List[SetChange] = []
         lines: List[str] = []
         for kernel_name, name in named.items():
@@ -65,18 +65,25 @@ class FollowedSets:
                 raise DrawbridgeError("the kernel does not hold what was written: %s" % change.name)
 
 
-def _wanted(named: List[str], host: HostFacts) -> Dict[str, AddressSet]:
-    """By name, as far as the engine alone can say it: what a policy leaves alone, and addresses that it names, it alone knows."""
+def _addresses(sets: Iterable[LiveSet]) -> List[Selector]:
+    """The addresses that policies name: their sets say them themselves."""
+    entries = [entry.rpartition(",") for held in sets if held.type == BRIDGES for entry in held.entries or ()]
+    return [Selector("address", address) for address, _comma, interface in entries if interface == names.NOWHERE]
+
+
+def _wanted(named: List[str], addresses: List[Selector], host: HostFacts) -> Dict[str, AddressSet]:
+    """By name, as far as the engine alone can say it: what a policy leaves alone, it alone knows."""
     found = host_sets(host)
     if names.SAME_NETWORK in named:
         networks = {network_set(network.name): network.name for network in host.networks}
-        chosen = {container_set(selector): selector for selector in _selectors(host)}
+        chosen = {container_set(selector): selector for selector in [*_selectors(host), *addresses]}
         sets = egress_sets(networks.values(), {chosen[name]: None for name in named if name in chosen}, host)
         del sets[names.FOREIGN_BRIDGES]
         found.update(sets)
         if host.known:
             nothing = sets[names.SAME_NETWORK]._replace(entries={family: frozenset() for family in FAMILIES})
-            gone = [name for name in named if name.startswith(names.NETWORK) and name not in networks]
+            # An address that was theirs may be anybody's.
+            gone = [name for name in named if name.startswith((names.NETWORK, names.CONTAINERS)) and name not in sets]
             found.update((name, nothing._replace(name=name)) for name in gone)
     return found
 

@@ -40,7 +40,7 @@ def _kept(task: Task) -> Result:
         result = _with_ports(task, None, outcome, _with_flows(task, outcome, Result(outcome.result(), outcome.warnings)))
         return _with_toggles(task, toggles, inside, result)
     policy = _policy(task.params)
-    toggles, inside, ports = _toggles(task, policy), _inside(task, policy), _ports(task, policy)
+    toggles, inside, ports, lasting = _toggles(task, policy), _inside(task, policy), _ports(task, policy), _lasting(task, policy)
     answers: List[Engagement] = []
     warnings: List[str] = []
 
@@ -57,6 +57,8 @@ def _kept(task: Task) -> Result:
             rules = ports.with_ports(rules, policy, netfilter)
         elif ports is not None:
             warnings.append("open_ports: the engine does not tell where the containers are, so these ports are closed")
+        if lasting is not None:
+            rules = lasting.with_mark(rules)
         if task.params["revoke"] == "keep":
             from .revoke import keeping  # pylint: disable=import-outside-toplevel
 
@@ -75,6 +77,8 @@ def _kept(task: Task) -> Result:
     told = answers[0]
     warnings += told.warnings + outcome.warnings
     result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)
+    if lasting is not None:
+        result = lasting.told(result)
     return _with_toggles(task, toggles, inside, _with_ports(task, ports, outcome, _with_flows(task, outcome, result)))
 
 
@@ -85,6 +89,15 @@ def _ports(task: Task, policy: Policy) -> Any:
     from ..publish.of_policy import PolicyPorts  # pylint: disable=import-outside-toplevel
 
     return PolicyPorts(task.system, task.params["docker_host"], policy.open_ports)
+
+
+def _lasting(task: Task, policy: Policy) -> Any:
+    """What the event service does again of the policy, None where that is nothing."""
+    if not policy.open_ports and policy.masquerade is None:
+        return None
+    from .lasting import LastingParts  # pylint: disable=import-outside-toplevel
+
+    return LastingParts(task, policy)
 
 
 def _with_ports(task: Task, ports: Any, outcome: Outcome, rules: Result) -> Result:

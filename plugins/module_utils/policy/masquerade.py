@@ -96,6 +96,13 @@ def _treatment(value: Any, path: str) -> Treatment:
     return Treatment(SNAT, tuple(sorted(found.items())), path)
 
 
+def masquerade_data(masquerade: Masquerade) -> Dict[str, Any]:
+    """All of it as users write it."""
+    data: Dict[str, Any] = {"networks": {name: treatment_data(said) for name, said in masquerade.networks.items()}}
+    data["subnets"] = {str(subnet): treatment_data(said) for subnet, said in masquerade.subnets.items()}
+    return data if masquerade.everything is None else dict(data, all=treatment_data(masquerade.everything))
+
+
 def treatment_data(treatment: Treatment) -> Any:
     """A treatment as users write it."""
     if treatment.mode == SNAT:

@@ -26,6 +26,8 @@ SAME_NETWORK = "same-network"
 # Followed by ten hexadecimal digits: one of Docker's networks, some containers.
 NETWORK = "egn-"
 CONTAINERS = "egc-"
+# Stands for an interface beside an address that a policy names, so that a set says which address it is for while no network has it.
+NOWHERE = "drawbridge-none"
 
 # With what is put around it (owner, family, generation) within ipset's 31 characters.
 MAX_NAME = 18

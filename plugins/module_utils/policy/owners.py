@@ -10,6 +10,8 @@ from typing import List, NamedTuple, Tuple
 
 FILTER = "filter"
 NAT = "nat"
+# Which parts of a policy the event service does again. Nothing leads there.
+POLICY_LASTING = (FILTER, "DB-LASTING-policy")
 # Of ports that are opened by name, followed by whose they are.
 PUBLISH = "DB-PUBLISH-"
 HAIRPIN = "DB-HAIRPIN-"

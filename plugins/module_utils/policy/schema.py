@@ -71,7 +71,7 @@ def _egress(given: Dict[str, Any], path: str) -> Optional[Egress]:
 def _open_ports(given: Dict[str, Any], path: str) -> Optional[Tuple[OpenPort, ...]]:
     if "open_ports" not in given:
         return None
-    from ..publish.of_policy import parse_open_ports  # pylint: disable=import-outside-toplevel
+    from ..publish.parse import parse_open_ports  # pylint: disable=import-outside-toplevel
 
     return parse_open_ports(given["open_ports"], path)
 

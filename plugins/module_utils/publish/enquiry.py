@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from ..docker.containers import EngineSource
-from ..docker.engine import WholeEngine
+from ..docker.engine import EngineError, EngineUnreachable, NoSuchContainer, WholeEngine
 from ..docker.state import NFTABLES, Network, parse_backend, parse_networks, parse_published
 from ..docker.target import RUNNING, Target
 from ..errors import DrawbridgeError
@@ -25,8 +25,14 @@ _NAMED = {IPV4: "IPv4", IPV6: "IPv6"}
 _SHOWN = 5
 
 
-def openings(system: System, engine: WholeEngine, ports: Sequence[OpenPort]) -> List[Opening]:
-    """Where each of the ports leads. Raises DrawbridgeError, with the place in the user's data, where one cannot be opened."""
+# Is given why a port cannot be opened, with the place in the user's data. Raises it, or returns: then the port is left out.
+Refused = Callable[[DrawbridgeError], None]
+# Whether a port is open: it stays so, whoever came to have it since.
+Held = Callable[[OpenPort], bool]
+
+
+def openings(system: System, engine: WholeEngine, ports: Sequence[OpenPort], refused: Refused, held: Held) -> List[Opening]:
+    """Where each of the ports leads. Raises DrawbridgeError for what is wrong with all of them."""
     refuse_twice(ports)
     info = engine.info()
     if parse_backend(info).driver == NFTABLES:
@@ -35,9 +41,36 @@ def openings(system: System, engine: WholeEngine, ports: Sequence[OpenPort]) -> 
             ports[0].entry.path or None,
             "publish the port with the container, and say in host_policy's published_ports who may reach it",
         )
-    refuse_taken(system, ports, parse_published(engine.containers()))
+    published = parse_published(engine.containers())
+    ports = able(ports, lambda some: refuse_taken(system, some, published), refused, held)
     networks = parse_networks(engine.networks(), info)
-    return [_opening(system, engine, port, networks) for port in ports]
+    found = []
+    for port in ports:
+        try:
+            found.append(_opening(system, engine, port, networks))
+        except DrawbridgeError as error:
+            if isinstance(error, (EngineUnreachable, EngineError)) and not isinstance(error, NoSuchContainer):
+                raise
+            refused(error)
+    return found
+
+
+def able(ports: Sequence[OpenPort], check: Callable[[Sequence[OpenPort]], None], refused: Refused, held: Held) -> List[OpenPort]:
+    """Those of the ports for which the check raises nothing, or that are held."""
+    try:
+        check(ports)
+        return list(ports)
+    except DrawbridgeError as error:
+        refused(error)
+    return [port for port in ports if held(port) or _passes(port, check)]
+
+
+def _passes(port: OpenPort, check: Callable[[Sequence[OpenPort]], None]) -> bool:
+    try:
+        check([port])
+    except DrawbridgeError:
+        return False
+    return True
 
 
 def _opening(system: System, engine: WholeEngine, port: OpenPort, networks: List[Network]) -> Opening:

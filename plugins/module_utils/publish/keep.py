@@ -37,7 +37,7 @@ def open_port(task: Task, engine: EngineAt, memory: Memory) -> Result:
     """Open the port, or close it, as the task says. ``engine``: the one at an address."""
     ports = [parse_open_port(task.params)] if task.params["state"] == "present" else []
     key = _key(parse_target(task.params))
-    opener = Opener(task.system, engine(task.params["docker_host"]), PublishOwner(key), ports, lambda opening: opening.port.mark)
+    opener = Opener(task.system, engine(task.params["docker_host"]), PublishOwner(key), ports, lambda opening: opening.port.mark, memory.refused)
 
     def wanted(netfilter: Netfilter) -> Wanted:
         rules = Rules()

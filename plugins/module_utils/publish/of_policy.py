@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..docker.connect import connect
+from ..errors import DrawbridgeError
 from ..host.system import System
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
 from ..netfilter.plan import Plan
-from ..policy import check
 from ..policy.compile import own_sets
 from ..policy.lines import Rules
 from ..policy.model import Policy
@@ -24,16 +24,11 @@ from . import hairpin
 from .keep import told
 from .model import OpenPort
 from .opener import Opener
-from .parse import KEYS, parse_open_port
 
 
-def parse_open_ports(value: Any, path: str) -> Tuple[OpenPort, ...]:
-    """The list, in which a container that does not run is no error: the rest of a policy must not depend on it."""
-    found = []
-    for index, item in enumerate(check.sequence(value, path)):
-        place = "%s[%d]" % (path, index)
-        found.append(parse_open_port({"missing": "ignore", **check.mapping(item, place, KEYS)}, place))
-    return tuple(found)
+def raised(error: DrawbridgeError) -> None:
+    """In a task, a port that cannot be opened is an error."""
+    raise error
 
 
 class PolicyPorts:
@@ -41,7 +36,7 @@ class PolicyPorts:
 
     def __init__(self, system: System, docker_host: str, ports: Optional[Tuple[OpenPort, ...]]) -> None:
         self._system = system
-        self._opener = Opener(system, connect(docker_host), POLICY_PORTS, ports or (), lambda _opening: "policy")
+        self._opener = Opener(system, connect(docker_host), POLICY_PORTS, ports or (), lambda _opening: "policy", raised)
 
     def with_ports(self, wanted: Wanted, policy: Policy, netfilter: Netfilter) -> Wanted:
         """The policy's wanted state with the chains of these. Raises DrawbridgeError for a port that cannot be opened."""

@@ -19,10 +19,10 @@ from ..policy.owners import PublishOwner
 from . import hairpin
 from .chains import open_wanted, parents
 from .cut import end_connections, holders
-from .enquiry import notes, openings
+from .enquiry import Refused, able, notes, openings
 from .leads import Lead, leads, leads_of
 from .model import OpenPort, Opening
-from .taken import refuse_opened
+from .taken import refuse_opened, refuse_other_owner
 
 Mark = Callable[[Opening], str]
 
@@ -31,25 +31,38 @@ class Opener:
     """found: where the ports lead, once ``wanted`` was asked. switched: bridge ports that were, or would be, put into another mode,
     as they were; once ``follow`` was asked."""
 
-    def __init__(self, system: System, engine: WholeEngine, names: PublishOwner, ports: Sequence[OpenPort], mark: Mark) -> None:
-        """mark: what tells the owner of an opening from others that would give its chains the same names."""
+    def __init__(self, system: System, engine: WholeEngine, names: PublishOwner, ports: Sequence[OpenPort], mark: Mark, refused: Refused) -> None:
+        """mark: what tells the owner of an opening from others that would give its chains the same names. refused: is told why one cannot be opened."""
         self._system = system
         self._engine = engine
         self._names = names
         self._ports = list(ports)
         self._mark = mark
+        self._refused = refused
         self.found: List[Opening] = []
         self.switched: List[hairpin.Port] = []
 
     def wanted(self, netfilter: Netfilter, rules: Rules) -> Wanted:
-        """Chains and hooks. ``rules`` gets the sets that lines need. Raises DrawbridgeError for a port that cannot be opened."""
+        """Chains and hooks. ``rules`` gets the sets that lines need. Raises DrawbridgeError for what is wrong with all ports."""
         rulesets = netfilter.rulesets()
         mark = ""
         if self._ports:
-            self.found = openings(self._system, self._engine, self._ports)
-            mark = self._mark(self.found[0])
-            refuse_opened(self._ports, self._names.publish, mark, rulesets)
+            self.found = self._openings(rulesets)
+            mark = self._mark(self.found[0]) if self.found else ""
         return open_wanted(self._names, self.found, rules, parents(rulesets), mark)
+
+    def _openings(self, rulesets: Dict[int, Ruleset]) -> List[Opening]:
+        chain = self._names.publish
+        led = {(lead.protocol, lead.port, lead.address) for lead in leads(rulesets) if lead.chain == chain}
+
+        def held(port: OpenPort) -> bool:
+            return (port.target.protocol, port.number, port.address) in led
+
+        found = openings(self._system, self._engine, self._ports, self._refused, held)
+        for opening in found[:1]:
+            refuse_other_owner(opening.port, chain, self._mark(opening), rulesets)
+        free = able([opening.port for opening in found], lambda ports: refuse_opened(ports, chain, rulesets), self._refused, held)
+        return [opening for opening in found if opening.port in free]
 
     def follow(self, plan: Plan, check_mode: bool) -> List[str]:
         """What has to be done beside the rules, once they are in force, and what the user should know."""

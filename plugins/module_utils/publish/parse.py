@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ..docker.selector import ENGINE_SELECTORS, parse_selector
+from ..docker.selector import ENGINE_SELECTORS, parse_selector, selector_data
 from ..errors import DrawbridgeError
 from ..netfilter.fields import families_of
+from ..netfilter.model import FAMILIES, IPV4, IPV6
 from ..policy import check
 from ..policy.entries import WITH_PORTS, parse_host_address, parse_ports, parse_sources
 from ..policy.model import Entry, HostAddress, Ports, Sources, Target
 from .model import OpenPort
 
 KEYS = (*ENGINE_SELECTORS, "missing", "port", "protocol", "address", "container_port", "sources", "masquerade", "ip_version")
+
+_UNSPECIFIED = {IPV4: "0.0.0.0", IPV6: "::"}
 
 
 def parse_open_port(given: Mapping[str, Any], path: str = "") -> OpenPort:
@@ -50,6 +53,27 @@ def parse_target(data: Mapping[str, Any], path: str = "") -> Target:
     if address.address is not None and (address.address == "::1" or address.address.startswith("127.")):
         raise DrawbridgeError("the loopback cannot be led to a container", place(path, "address"), "the host reaches it at its own addresses")
     return Target(protocol, ports, address)
+
+
+def parse_open_ports(value: Any, path: str) -> Tuple[OpenPort, ...]:
+    """A policy's list, in which a container that does not run is no error: the rest of a policy must not depend on it."""
+    found = []
+    for index, item in enumerate(check.sequence(value, path)):
+        where = "%s[%d]" % (path, index)
+        found.append(parse_open_port({"missing": "ignore", **check.mapping(item, where, KEYS)}, where))
+    return tuple(found)
+
+
+def open_port_data(port: OpenPort) -> Dict[str, Any]:
+    """The port as a policy has it, but that a container may be missing."""
+    sources = port.entry.sources
+    addresses = sorted(address for family in FAMILIES for address in sources.addresses[family])
+    data = {"port": port.number, "protocol": port.target.protocol, "container_port": port.container_port, "masquerade": port.masquerade}
+    data["sources"] = ["any"] * sources.everybody + addresses + ["@" + reference.name for reference in sources.sets]
+    data["ip_version"] = "both" if len(port.families) > 1 else "ipv%d" % port.families[0]
+    if port.target.address is not None:
+        data["address"] = port.address or _UNSPECIFIED[port.target.address.family]
+    return {**data, **selector_data(port.selector)}
 
 
 def place(path: str, key: str) -> str:

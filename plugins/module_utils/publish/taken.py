@@ -33,11 +33,14 @@ def refuse_taken(system: System, ports: Sequence[OpenPort], published: Iterable[
                     raise _error(port, "%s listens there" % owner(listener.inode))
 
 
-def refuse_opened(ports: Sequence[OpenPort], chain: str, mark: str, rulesets: Dict[int, Ruleset]) -> None:
-    """Raises DrawbridgeError where another task, or the policy, has opened one of the ports. ``chain``, ``mark``: the asking owner's."""
-    there = mark_of(rulesets, chain)
-    if there not in (None, mark):
-        raise _error(ports[0], "a task opened it for other containers", "remove that one first, by state: absent with this port")
+def refuse_other_owner(port: OpenPort, chain: str, mark: str, rulesets: Dict[int, Ruleset]) -> None:
+    """Raises DrawbridgeError where another task opened the port. ``chain``, ``mark``: the asking owner's."""
+    if mark_of(rulesets, chain) not in (None, mark):
+        raise _error(port, "a task opened it for other containers", "remove that one first, by state: absent with this port")
+
+
+def refuse_opened(ports: Sequence[OpenPort], chain: str, rulesets: Dict[int, Ruleset]) -> None:
+    """Raises DrawbridgeError where one of the ports is opened beside. ``chain``: the asking owner's."""
     for lead in leads(rulesets):
         for port in ports:
             if lead.chain != chain and _meets(port, lead.protocol, lead.port, (lead.family,), lead.address):

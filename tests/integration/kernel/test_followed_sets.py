@@ -101,14 +101,24 @@ def test_what_comes_is_there_before_what_goes_is_gone(applied):
     assert set(verbs) == {"add", "del"} and verbs == sorted(verbs)
 
 
-def test_the_address_that_a_policy_names_stays(host):
-    said = {"default": "deny", "containers": [{"address": "172.17.0.77", "default": "allow"}]}
+def test_the_address_that_a_policy_names_is_looked_for_in_networks_made_anew(host):
+    said = {"default": "deny", "containers": [{"address": "172.18.0.77/32", "default": "allow"}, {"address": "FD00:1::/64", "default": "allow"}]}
+    anew = BASE._replace(networks=[BASE.networks[0], BASE.networks[1]._replace(bridge="br-9")])
+    gone = BASE._replace(networks=BASE.networks[:1])
     host.docker()
     host.converge(compile_egress(parse_egress(said, "egress"), BASE))
-    (before,) = [host.entries(name) for name in names(host, "DBE-egc-", 4)]
-    assert before == {"172.17.0.77,docker0"}
-    follow(host, LATER)
-    assert [host.entries(name) for name in names(host, "DBE-egc-", 4)] == [before]
+    for facts, on in ((BASE, {"br-1"}), (gone, set()), (anew, {"br-9"})):
+        assert follow(host, facts).is_change == (facts is not BASE)
+        assert not host.converge(compile_egress(parse_egress(said, "egress"), facts)).plan.is_change
+        for family, address in ((4, "172.18.0.77"), (6, "fd00:1::/64")):
+            (found,) = [entries for name in names(host, "DBE-egc-", family) for entries in [host.entries(name)] if entries]
+            assert found == {"%s,%s" % (address, bridge) for bridge in {"drawbridge-none", *on}}
+
+
+def test_the_address_of_a_container_that_ended_is_nobody_s(applied):
+    """What is said of a container by its name must not hold for who gets its address."""
+    assert follow(applied, BASE._replace(containers=[])).is_change
+    assert [applied.entries(name) for owner in "EP" for name in names(applied, "DB%s-egc-" % owner, 4)] == [set()] * 4
 
 
 def names(host, prefix, family):

@@ -136,7 +136,8 @@ def test_containers_come_before_networks_and_take_from_the_general_block():
     sets = [line.split("@")[1].split()[0] for line in texts(result, "DB-USER-egress") if "-g DB-EGT-c-" in line]
     assert [result.sets[name].entries for name in sets] == [
         {4: {"172.18.0.3,br-1"}, 6: set()}, {4: {"172.17.0.2,docker0"}, 6: {"fd00:1::2,br-1"}},
-        {4: {"172.17.0.2,docker0"}, 6: {"fd00:1::2,br-1"}}, {4: {"172.18.4.0/24,br-1"}, 6: set()}, {4: set(), 6: {"fd00:1::9,br-1"}},
+        {4: {"172.17.0.2,docker0"}, 6: {"fd00:1::2,br-1"}},
+        {4: {"172.18.4.0/24,br-1", "172.18.4.0/24,drawbridge-none"}, 6: set()}, {4: set(), 6: {"fd00:1::9,br-1", "fd00:1::9,drawbridge-none"}},
     ]
     back = [name for name in names(result) if name.startswith("DB-EGT-c-label-r")]
     assert texts(result, back[0])[3:] == [

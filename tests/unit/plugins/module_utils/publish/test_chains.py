@@ -13,7 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.publish.chains i
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish.leads import Lead, leads, leads_of, mark_of
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish.model import Endpoint, Opening
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish.parse import parse_open_port, parse_target
-from ansible_collections.drawbridge.docker.plugins.module_utils.publish.taken import refuse_opened, refuse_twice
+from ansible_collections.drawbridge.docker.plugins.module_utils.publish.taken import refuse_opened, refuse_other_owner, refuse_twice
 
 ENDS = (Endpoint(4, "172.18.0.2", "br-1", ("172.18.0.0/16",)), Endpoint(6, "fd00::2", "br-1", ("fd00::/64",)))
 USER = {4: "DOCKER-USER", 6: "FORWARD"}
@@ -106,15 +106,16 @@ def test_one_port_is_opened_once(more, meets):
             return str(error)
         return ""
 
-    assert bool(errors(lambda: refuse_opened([opening(**more).port], "DB-PUBLISH-mine", "def", held))) == meets
+    assert bool(errors(lambda: refuse_opened([opening(**more).port], "DB-PUBLISH-mine", held))) == meets
     assert bool(errors(lambda: refuse_twice([opening().port, opening(**more).port]))) == meets
 
 
 def test_another_selector_s_chain_is_not_taken_over():
     held = {4: ruleset(compiled(opening()))}
-    refuse_opened([opening().port], "DB-PUBLISH-key", "abc", held)
+    refuse_opened([opening().port], "DB-PUBLISH-key", held)
+    refuse_other_owner(opening().port, "DB-PUBLISH-key", "abc", held)
     with pytest.raises(DrawbridgeError, match="a task opened it for other containers"):
-        refuse_opened([opening().port], "DB-PUBLISH-key", "def", held)
+        refuse_other_owner(opening().port, "DB-PUBLISH-key", "def", held)
 
 
 def test_names_fit():

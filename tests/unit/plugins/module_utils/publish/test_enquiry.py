@@ -4,7 +4,7 @@
 import os
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import WholeEngine
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import EngineUnreachable, WholeEngine
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish.enquiry import notes, openings
@@ -42,6 +42,16 @@ class Told(WholeEngine):
                 "NetworkSettings": {"Networks": ends if running else {}}}
 
 
+class Crowd(Told):
+    """With two that run, and that one label chooses."""
+
+    def all_containers(self):
+        return [dict(item, Labels={"all": ""}) for item in super().all_containers()]
+
+    def inspect(self, container_id):
+        return dict(super().inspect(WEB), Id=container_id, Name="/web" if container_id == WEB else "/old")
+
+
 class Quiet(System):
     """A host on which nobody listens and that forwards IPv4 only."""
 
@@ -49,9 +59,16 @@ class Quiet(System):
         return {"/proc/sys/net/ipv4/ip_forward": "1\n"}.get(path) if path.startswith("/proc/sys") or "/net/" in path else super().read(path)
 
 
+def port_of(**given):
+    return parse_open_port({"port": 8080, "container_port": 80, "sources": ["any"], **given})
+
+
+def in_a_task(error):
+    raise error
+
+
 def asked(engine=None, **given):
-    port = parse_open_port({"port": 8080, "container_port": 80, "sources": ["any"], **given})
-    return openings(Quiet(), engine or Told(), [port])[0]
+    return openings(Quiet(), engine or Told(), [port_of(**given)], in_a_task, lambda _port: False)[0]
 
 
 def test_one_that_ended_stands_in_nobody_s_way():
@@ -78,6 +95,25 @@ def test_a_port_that_is_published():
     with pytest.raises(DrawbridgeError, match="port 9/tcp cannot be opened: container 'other' publishes it"):
         asked(name="web", port=9)
     assert asked(name="web", port=9, protocol="udp").ends
+
+
+def test_who_goes_on_without_a_port_closes_it_but_for_one_that_somebody_else_came_to_have():
+    ports = [port_of(name="web"), port_of(label=["all"], port=9001), port_of(name="web", port=9), port_of(name="web", port=10)]
+    for held, served in (((), [8080, 10]), ((9, 9001), [8080, 9, 10])):
+        refusals = []
+        found = openings(Quiet(), Crowd(), ports, refusals.append, lambda port, held=held: port.number in held)
+        assert [opening.port.number for opening in found] == served and all(opening.ends for opening in found)
+        assert ["publishes it" in str(error) for error in refusals] == [True, False]
+        assert "2 containers match" in str(refusals[1])
+
+
+def test_an_engine_that_does_not_answer_closes_nothing():
+    class Silent(Told):
+        def inspect(self, container_id):
+            raise EngineUnreachable("gone")
+
+    with pytest.raises(EngineUnreachable):
+        openings(Quiet(), Silent(), [port_of(name="web")], [].append, lambda _port: False)
 
 
 def test_an_engine_that_drops_whatever_others_accept():

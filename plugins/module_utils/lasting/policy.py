@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A policy's opened ports and masquerading, led to where containers and networks are now: by the event service."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from ..boot.saved import saved_rules
+from ..docker.engine import WholeEngine
+from ..docker.host_facts import ask
+from ..host.system import System
+from ..netfilter.converge import converge_locked, locked
+from ..netfilter.host import Netfilter
+from ..netfilter.model import Wanted
+from ..netfilter.nft_table import spoken
+from ..policy.in_force import marked, record_in_force, record_name, with_own_sets
+from ..policy.lines import Rules
+from ..policy.masquerade import parse_masquerade
+from ..policy.masquerade_rules import with_masquerade
+from ..policy.owners import POLICY_MASQUERADE, POLICY_PORTS
+from ..publish.keep import told
+from ..publish.opener import Opener
+from ..publish.parse import parse_open_ports
+from ..task import Result, Task
+from .journal import INFO, tell
+from .memory import Memory
+
+
+def follow_policy(task: Task, engine: Callable[[str], WholeEngine], memory: Memory) -> Result:
+    """Do what a record of host_policy says, if it is the one in force. ``engine``: the one at an address. A record that is in force neither
+    now nor in anything that this host could go back to is forgotten."""
+    with locked(task.settings()):
+        memory.begin()
+        name = record_name(task.params)
+        if record_in_force(Netfilter(task.system, task.params["transport"]).rulesets()) == name:
+            return _followed(task, engine(task.params["docker_host"]), memory)
+        if name not in map(marked, saved_rules()):
+            memory.forget()
+        return Result({"changed": False, "containers": []})
+
+
+def _masqueraded(task: Task, engine: WholeEngine, netfilter: Netfilter, wanted: Wanted) -> Wanted:
+    said = task.params["masquerade"]
+    if said is None:
+        return wanted
+    facts = ask(engine, task.system).facts
+    return with_masquerade(wanted, parse_masquerade(said, "masquerade"), facts, netfilter.nft.is_installed, POLICY_MASQUERADE)
+
+
+def _followed(task: Task, engine: WholeEngine, memory: Memory) -> Result:
+    ports = parse_open_ports(task.params["open_ports"], "open_ports")
+    opener = Opener(task.system, engine, POLICY_PORTS, ports, lambda _opening: "policy", memory.refused)
+
+    def wanted(netfilter: Netfilter) -> Wanted:
+        rules = opener.wanted(netfilter, Rules())
+        return with_own_sets(_masqueraded(task, engine, netfilter, rules), netfilter.rulesets())
+
+    outcome = converge_locked(task.system, task.settings(), wanted)
+    opener.follow(outcome.plan, False)
+    opener.end(outcome.plan)
+    for change in outcome.plan.table_changes:
+        tell(INFO, "%s follows the engine" % spoken(change.key))
+    changed = any(family.commits for family in outcome.plan.families.values())
+    return Result({"changed": changed, "containers": [dict(container, changed=changed) for container in told(opener.found)]})

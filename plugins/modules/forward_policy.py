@@ -86,6 +86,7 @@ policies:
   sample: {"ipv4": {"before": "ACCEPT", "after": "DROP"}}
 """
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import covered
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.chain_policy import POLICIES
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
@@ -107,8 +108,9 @@ def keep_policy(task: Task) -> Result:
     """Bring the policies to what the task says."""
     given = {family: task.params[name] for family, name in NAMES.items() if task.params[name] is not None}
     with locked(task.settings()):
-        netfilter = Netfilter(task.system, task.params["transport"])
-        kept = forward_policy.at_boot(task.system)
+        system = covered(task.system)
+        netfilter = Netfilter(system, task.params["transport"])
+        kept = forward_policy.at_boot(system)
         if task.params["state"] == "absent":
             kept = {family: policy for family, policy in kept.items() if given and family not in given}
             given = {}

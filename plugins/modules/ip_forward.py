@@ -130,6 +130,7 @@ restart_required:
   sample: true
 """
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import covered
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_keys import MODES
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
@@ -144,8 +145,8 @@ def keep_forwarding(task: Task) -> Result:
     params = task.params
     families = {family: params[name] for family, name in ((IPV4, "ipv4"), (IPV6, "ipv6")) if params[name] is not None}
     interfaces = check_interfaces(params["interfaces"], "interfaces")
-    host = ip_forward.Host(task.system, params["daemon_config"], task.check_mode)
     with locked(task.settings()):
+        host = ip_forward.Host(covered(task.system), params["daemon_config"], task.check_mode)
         if params["state"] == "absent":
             done = ip_forward.leave(host, list(families) or [IPV4, IPV6], list(interfaces))
         elif families:

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A plan's change, and what goes with it: a checkpoint armed before, the boot files written after."""
+"""A plan's change, and what goes with it: a checkpoint armed before, what is done beside rules, the boot files written after."""
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import TYPE_CHECKING, Optional
 
 from ..errors import DrawbridgeError
 from ..netfilter.apply import apply
@@ -16,43 +16,55 @@ from .checkpoint import Armed, Checkpoint, arm_before_change
 from .files import BootFiles
 from .keep import change_with_files, write_if_outdated
 
+if TYPE_CHECKING:
+    from ..netfilter.converge import Beside
+
+# Seconds for what cannot be taken back without a checkpoint, where nobody else confirms it.
+BY_ITSELF = 120
+
 
 class Change:
-    """live: what the kernel held when the plan was made. files: None where no boot files are kept."""
+    """live: what the kernel held when the plan was made. files: None where no boot files are kept. beside: None where nothing is to do
+    beside rules."""
 
-    def __init__(self, netfilter: Netfilter, planner: Planner, plan: Plan, live: Live, files: Optional[BootFiles]) -> None:
+    def __init__(
+        self, netfilter: Netfilter, planner: Planner, plan: Plan, live: Live, files: Optional[BootFiles], beside: Optional[Beside]
+    ) -> None:
         self.netfilter = netfilter
         self.planner = planner
         self.plan = plan
         self.live = live
         self.files = files
+        self.beside = beside
 
-    def make(self, confirm_timeout: int, before: Callable[[Netfilter], None]) -> Optional[Armed]:
+    def make(self, confirm_timeout: int) -> Optional[Armed]:
         """Raises DrawbridgeError, and the old rules are then in force unless it says otherwise.
 
-        confirm_timeout: seconds until the host takes the change back unless it is confirmed; 0 for never. before: what goes ahead of the
-        rules. Returns what to confirm.
+        confirm_timeout: seconds until the host takes the change back unless it is confirmed; 0 for never. Returns what to confirm, with 0
+        as well where boot files are to know what was done beside rules.
         """
-        if not self.plan.is_change:
-            before(self.netfilter)
-            if self.files:
-                write_if_outdated(self.files, self.netfilter, self.live)
-            return None
-        if not confirm_timeout:
-            before(self.netfilter)
-            self._apply()
+        timeout = confirm_timeout or (BY_ITSELF if self.files and self.beside else 0)
+        if not timeout or not (self.plan.is_change or self.beside):
+            self._make()
             return None
         checkpoint = Checkpoint(self.netfilter.system)
         files = self.files or BootFiles(self.netfilter.system)
-        armed = arm_before_change(checkpoint, files, files.texts(self.netfilter, self.live), confirm_timeout)
+        armed = arm_before_change(checkpoint, files, files.texts(self.netfilter, self.live), timeout)
         try:
-            before(self.netfilter)
-            self._apply()
+            self._make()
         except DrawbridgeError:
             if armed:
                 checkpoint.roll_back(armed)
             raise
         return armed
+
+    def _make(self) -> None:
+        if self.beside:
+            self.beside.narrow()
+        if self.plan.is_change:
+            self._apply()
+        elif self.files:
+            write_if_outdated(self.files, self.netfilter, self.live)
 
     def _apply(self) -> None:
         def work() -> None:

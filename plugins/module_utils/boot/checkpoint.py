@@ -20,7 +20,7 @@ from .kept import PROGRAM, STATE
 from .script import SCRIPT
 from .texts import Generation
 
-_NAME = "checkpoint"
+NAME = "checkpoint"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 # Who armed it: one task, which confirms it itself, or a task of its own, for all tasks that follow.
 BY_TASK = "task"
@@ -53,7 +53,7 @@ class Checkpoint:
         """The one that waits to be confirmed; None where there is none, or one that a reboot has ended."""
         if not self.folder.exists:
             return None
-        words = (self.folder.read("%s/armed" % _NAME) or "").split()
+        words = (self.folder.read("%s/armed" % NAME) or "").split()
         if len(words) != 4 or words[3] != self._boot_id():
             return None
         return Armed(words[0], words[1], float(words[2]))
@@ -74,14 +74,14 @@ class Checkpoint:
             raise DrawbridgeError("%d is not from 1 to %d seconds" % (timeout, MAX_TIMEOUT), "timeout")
         armed = Armed(os.urandom(8).hex(), by, time.monotonic() + timeout)
         self.folder.make()
-        self.folder.write_folder(_NAME, self._files(saved, armed))
+        self.folder.write_folder(NAME, self._files(saved, armed))
         try:
             if os.path.isdir("/run/systemd/system"):
                 self._start_timer(armed, timeout)
             else:
                 self._start_waiter(armed, timeout)
         except DrawbridgeError:
-            self.folder.remove_folder(_NAME)
+            self.folder.remove_folder(NAME)
             raise
         return armed
 
@@ -98,7 +98,7 @@ class Checkpoint:
 
     @property
     def _program(self) -> str:
-        return os.path.join(self.folder.path, _NAME, PROGRAM)
+        return os.path.join(self.folder.path, NAME, PROGRAM)
 
     def _files(self, saved: Generation, armed: Armed) -> Dict[str, str]:
         note = "%s %s %f %s\n" % (armed.id, armed.by, armed.deadline, self._boot_id())
@@ -139,7 +139,7 @@ class Checkpoint:
             cwd="/",
         )
         started = (self.system.read("/proc/%d/stat" % waiter.pid) or "").rpartition(")")[2].split()
-        Folder(os.path.join(self.folder.path, _NAME)).write("waiter", "%d %s\n" % (waiter.pid, started[19]))
+        Folder(os.path.join(self.folder.path, NAME)).write("waiter", "%d %s\n" % (waiter.pid, started[19]))
 
 
 def arm_before_change(checkpoint: Checkpoint, files: BootFiles, saved: Generation, timeout: int) -> Optional[Armed]:

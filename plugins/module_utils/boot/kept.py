@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ETC = "/etc/drawbridge"
 PROGRAM = "boot.sh"
 STATE = "/var/lib/drawbridge"
+# A folder of the checkpoint, and of the boot files: what a change did beside rules.
+BESIDE = "beside"
 
 
 def boot_files(system: System) -> Optional[BootFiles]:
@@ -38,3 +40,17 @@ def change_to_confirm(system: System) -> Optional[Armed]:
     from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
 
     return Checkpoint(system).belongs_to_another_run()
+
+
+def covered(system: System) -> System:
+    """The host, for who changes it beside rules: under a checkpoint the one that remembers what was before."""
+    if not os.path.lexists(STATE):
+        return system
+    from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
+
+    armed = Checkpoint(system).armed()
+    if armed is None:
+        return system
+    from .covered import Covered  # pylint: disable=import-outside-toplevel
+
+    return Covered(armed)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .merge import RULES, SETS
+from .undo import UNDO
 
 # A generation is a folder: variant (nft or legacy), sets (ipset restore), ipv4 and ipv6 (iptables-restore), tables and hold (nft -f),
 # fallback4 and fallback6, ssh (ports), digest (sha256 of the others). Loading one makes everything of ours what the generation says, whatever is there: one
@@ -23,7 +24,7 @@ _SHELL = r"""#!/bin/sh
 #   settle        have the rules back, and open again once nobody has taken them for two seconds
 #   around [FILE] have nft load a file, or flush everything, and what the generation says in the same moment
 #   failed        close what containers publish if systemd had to end this program
-#   previous      go back to the generation before the current one
+#   previous      go back to what was before the last change
 #   restore       go back to the newest generation
 #   commit        make the prepared generation the current one
 #   confirm ID    keep the change that the checkpoint ID covers
@@ -37,6 +38,7 @@ ETC=/etc/drawbridge
 STATE=/var/lib/drawbridge
 RUN=/run/drawbridge
 LOCK=/run/drawbridge.lock
+moved=
 
 say() { echo "drawbridge: $*" >&2; }
 
@@ -50,7 +52,6 @@ SETS='
 @SETS@'
 
 tool() { command -v "$1-$variant-$2" || command -v "$1-$2"; }
-
 families() { [ -e /proc/net/if_inet6 ] && echo 4 6 || echo 4; }
 
 # Since a boot, containers may have other addresses than those that ports opened for them lead to.
@@ -201,6 +202,8 @@ commit() {
     elif [ -L "$ETC/next" ]; then
         [ ! -L "$ETC/current" ] || point previous "$(readlink "$ETC/current")"
         mv -T "$ETC/next" "$ETC/current" || return 1
+        moved=1
+        rm -rf "$ETC/beside"
     fi
     tidy
     # Last: who is killed before leaves it to the next run.
@@ -308,54 +311,23 @@ around() { # [FILE]
 
 previous() {
     [ -L "$ETC/previous" ] || { say "there is no previous generation"; return 1; }
-    load "$ETC/previous" 1 || { load_or_close "$ETC/current" 1; return 1; }
-    ln -sfn "$(readlink "$ETC/previous")" "$ETC/next" && commit
-}
-
-# Confirming and taking back exclude each other: whoever renames the checkpoint's folder decides.
-decide() { # ID
-    [ "$(cat "$STATE/checkpoint/id" 2>/dev/null)" = "$1" ] && mv -T "$STATE/checkpoint" "$STATE/deciding" 2>/dev/null && return 0
-    say "there is no checkpoint $1: it was confirmed, or its change was taken back"
-    return 3
-}
-
-disarm() { # ID
-    if [ -e "$STATE/deciding/waiter" ]; then
-        read -r pid started <"$STATE/deciding/waiter"
-        [ "$pid" = $$ ] || [ "$(awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$pid/stat" 2>/dev/null)" != "$started" ] || kill -- "-$pid"
-    else
-        systemctl --quiet stop "drawbridge-rollback-$1.timer"
-    fi
-}
-
-decided() { # ID WHAT: for a controller whose connection broke before it was told
-    mkdir -p "$RUN"
-    echo "$1 $2" >"$RUN/decided"
-    rm -rf "$STATE/deciding"
-    rmdir "$STATE" 2>/dev/null
-}
-
-confirm() { # ID
-    decide "$1" || return 3
-    disarm "$1"
-    result=0
-    [ ! -L "$ETC/next" ] || commit || { say "the change is in force, but not in the boot files"; result=4; }
-    decided "$1" confirmed
-    return $result
-}
-
-rollback() { # ID
-    decide "$1" || return 3
-    mkdir -p "$RUN"
-    disarm "$1"
-    load_or_close "$STATE/deciding" 1
+    beside=$RUN/beside
+    rm -rf "$beside" && mkdir -p "$beside" || return 1
+    [ ! -d "$ETC/beside" ] || cp -R "$ETC/beside/." "$beside" || return 1
+    settings_now "$beside/settings" >"$beside/now"
+    settings "$beside/settings" narrow
+    load "$ETC/previous" 1 || { load_or_close "$ETC/current" 1; settings "$beside/now" all; return 1; }
+    settings "$beside/settings" all
     result=$?
-    if [ -d "$ETC" ]; then rm -f "$ETC/next" "$ETC/dirty"; tidy; fi
-    decided "$1" "taken back"
-    say "the change that was not confirmed is taken back"
+    exchange "$beside" || result=1
+    mv "$beside/now" "$beside/settings"
+    ln -sfn "$(readlink "$ETC/previous")" "$ETC/next" && commit || return 1
+    keep_undo "$beside" || result=1
+    rm -rf "$beside"
     return $result
 }
 
+@UNDO@
 locked() { # another run may be in the middle of its own change; one that calls this program holds the lock itself
     [ -z "${DRAWBRIDGE_LOCKED-}" ] || { "$@"; return; }
     (
@@ -383,4 +355,4 @@ case ${1-} in
 esac
 """
 
-SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS)
+SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO)

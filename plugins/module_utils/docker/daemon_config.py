@@ -12,7 +12,6 @@ import tempfile
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
-from ..host import files
 from ..host.system import System
 from . import daemon_running
 from .daemon import PROC, Daemon, find_daemon
@@ -67,7 +66,7 @@ def configure(system: System, wish: Wish, check_mode: bool, note: str = daemon_r
     engine = () if program is None else parse_release(system.run([program, "--version"]).stdout)
     words = arguments(system, daemon)
     path = wish.path or config_file(words.next)
-    held = files.look(path)
+    held = system.look(path)
     old = DaemonFile("" if held is None else held.data.decode("utf-8", "surrogateescape"), path)
     for key in wish.values:
         check_known(key, engine, wish.place_of(key))
@@ -85,8 +84,8 @@ def configure(system: System, wish: Wish, check_mode: bool, note: str = daemon_r
         if not check_mode:
             if before.running is not None and before.keys is not None:
                 daemon_running.remember(before.running, before.keys, note)
-            backup = files.back_up(path)
-            files.replace(path, text.encode("utf-8", "surrogateescape"))
+            backup = system.back_up(path)
+            system.write(path, text.encode("utf-8", "surrogateescape"))
     if before.running is not None and before.keys is None:
         warnings.append("%s was changed after the engine was started: what the engine runs with is not known" % path)
     restart = _restart_required(before, new, engine)

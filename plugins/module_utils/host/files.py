@@ -51,7 +51,7 @@ def replace(path: str, data: bytes, mode: int = 0o644) -> None:
     A symbolic link stays one: the file that it names is replaced. The folder is made where it is missing.
     Raises DrawbridgeError, and then the old file is as it was.
     """
-    target = _target(path)
+    target = target_of(path)
     try:
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         held = look(target)
@@ -73,7 +73,7 @@ def remove(path: str) -> None:
 
 def back_up(path: str) -> Optional[str]:
     """Copy a file to a name beside it that ends in the time and ``~`` → that name; None where there is no file."""
-    target = _target(path)
+    target = target_of(path)
     held = look(target)
     if held is None:
         return None
@@ -89,8 +89,8 @@ def back_up(path: str) -> Optional[str]:
     return name
 
 
-def _target(path: str) -> str:
-    """Where to write: behind symbolic links, unless somebody else could change what stands there."""
+def target_of(path: str) -> str:
+    """Where to write: behind symbolic links. Raises DrawbridgeError where somebody else could change what stands there."""
     if not os.path.islink(path):
         return path
     target = os.path.realpath(path)

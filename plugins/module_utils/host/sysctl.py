@@ -14,7 +14,6 @@ import os
 from typing import Dict, Iterable, List, Mapping, Optional
 
 from ..errors import DrawbridgeError
-from . import files
 from .system import System
 
 PROC_SYS = "/proc/sys"
@@ -62,19 +61,21 @@ def parse(text: str) -> Dict[str, str]:
 
 def render(settings: Mapping[str, str]) -> str:
     """Our file. What holds for all interfaces comes first: to the kernel it is an order to all of them."""
-    def place(name: str) -> List[object]:
-        folder = name.split("/conf/")[-1].split("/")[0]
-        return ["/conf/" in name, {"all": 0, "default": 1}.get(folder, 2), name]
-
     return _HEAD + "".join("%s = %s\n" % (name, settings[name]) for name in sorted(settings, key=place))
 
 
-def write_boot(path: str, settings: Mapping[str, str]) -> None:
+def place(name: str) -> List[object]:
+    """What to sort settings by, so that those for all interfaces come first."""
+    folder = name.split("/conf/")[-1].split("/")[0]
+    return ["/conf/" in name, {"all": 0, "default": 1}.get(folder, 2), name]
+
+
+def write_boot(system: System, path: str, settings: Mapping[str, str]) -> None:
     """Our file with these settings, or no file where there are none."""
     if settings:
-        files.replace(path, render(settings).encode("ascii"))
+        system.write(path, render(settings).encode("ascii"))
     else:
-        files.remove(path)
+        system.remove(path)
 
 
 def contradictions(system: System, path: str, settings: Mapping[str, str]) -> List[str]:

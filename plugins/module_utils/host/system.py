@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from typing import Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
+
+if TYPE_CHECKING:
+    from .files import Held
 
 # Administrators' tools live here, and `become` may leave PATH without them.
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -26,7 +29,12 @@ class Output(NamedTuple):
 
 
 class System:
-    """This host. Tests pass a subclass, or a namespace of their own around the process."""
+    """This host. Tests pass a subclass, or a namespace of their own around the process.
+
+    waits: whether a file that is written here comes into its place only when a change is confirmed.
+    """
+
+    waits = False
 
     def __init__(self) -> None:
         self.path = os.environ.get("PATH", os.defpath) + ":" + _SBIN
@@ -71,6 +79,36 @@ class System:
                 return _text(stream.read())
         except OSError:
             return None
+
+    def look(self, path: str) -> Optional[Held]:
+        """As ``files.look``."""
+        from . import files  # pylint: disable=import-outside-toplevel
+
+        return files.look(path)
+
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """As ``files.replace``."""
+        from . import files  # pylint: disable=import-outside-toplevel
+
+        files.replace(path, data, mode)
+
+    def remove(self, path: str) -> None:
+        """As ``files.remove``."""
+        from . import files  # pylint: disable=import-outside-toplevel
+
+        files.remove(path)
+
+    def back_up(self, path: str) -> Optional[str]:
+        """As ``files.back_up``."""
+        from . import files  # pylint: disable=import-outside-toplevel
+
+        return files.back_up(path)
+
+    def remember(self, values: Mapping[str, str]) -> None:
+        """What settings are now, by name, that are about to be changed: for a host that has to take it back."""
+
+    def refuse_if_over(self) -> None:
+        """Raises DrawbridgeError where what is done here was taken back meanwhile."""
 
 
 def _text(raw: bytes) -> str:

@@ -10,7 +10,6 @@ import os
 from typing import Optional
 
 from ..errors import DrawbridgeError
-from . import files
 from .system import System
 
 FOLDER = "/etc/systemd/system"
@@ -27,8 +26,11 @@ def has_systemd(system: System) -> bool:
 
 
 def install(system: System, name: str, text: str) -> None:
-    """Write a unit, and have systemd start it from now on as its [Install] section says; it is not started now."""
-    files.replace(os.path.join(FOLDER, name), text.encode("utf-8"))
+    """Write a unit, and have systemd start it from now on as its [Install] section says; it is not started now. A host that waits for
+    a confirmation has systemd do so then."""
+    system.write(os.path.join(FOLDER, name), text.encode("utf-8"))
+    if system.waits:
+        return
     _systemctl(system, "daemon-reload")
     _systemctl(system, "reenable", name)
 
@@ -37,9 +39,11 @@ def uninstall(system: System, name: str) -> None:
     """Take a unit away. One that is active is forgotten, not stopped."""
     if read(system, name) is None:
         return
-    _systemctl(system, "disable", name)
-    files.remove(os.path.join(FOLDER, name))
-    _systemctl(system, "daemon-reload")
+    if not system.waits:
+        _systemctl(system, "disable", name)
+    system.remove(os.path.join(FOLDER, name))
+    if not system.waits:
+        _systemctl(system, "daemon-reload")
 
 
 def _systemctl(system: System, *words: str) -> None:

@@ -59,29 +59,34 @@ class Outcome(NamedTuple):
         return values
 
 
-def _nothing(_netfilter: Netfilter) -> None:
-    """What most tasks have to do beside rules."""
+class Beside:
+    """What a task does to the host beside rules, as one change with them. Most do nothing."""
+
+    def changes(self, _netfilter: Netfilter) -> bool:
+        """Whether there is anything to do. Asked once the rules are known to be right, in check mode as well. Raises DrawbridgeError for
+        what would be refused."""
+        return False
+
+    def narrow(self) -> None:
+        """Do what goes ahead of the rules, once a checkpoint is armed."""
 
 
 def converge(
     system: System,
     settings: Settings,
     wanted: Callable[[Netfilter], Wanted],
-    before: Callable[[Netfilter], None] = _nothing,
+    beside: Beside = Beside(),
 ) -> Outcome:
-    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for.
-
-    before: done when the rules are known to be right and a checkpoint is armed, ahead of their going in; in check mode as well.
-    """
+    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
     with locked(settings):
-        return converge_locked(system, settings, wanted, before)
+        return converge_locked(system, settings, wanted, beside)
 
 
 def converge_locked(
     system: System,
     settings: Settings,
     wanted: Callable[[Netfilter], Wanted],
-    before: Callable[[Netfilter], None] = _nothing,
+    beside: Beside = Beside(),
 ) -> Outcome:
     """The same for a caller that holds the lock, and has more to do while it does."""
     netfilter = Netfilter(system, settings.transport)
@@ -92,12 +97,11 @@ def converge_locked(
     files = boot_files(system)
     written = files is not None and (plan.is_change or not files.are_in_step(live))
     armed: Optional[Armed] = None
-    if (plan.is_change or written) and not settings.check_mode:
+    more = beside.changes(netfilter)
+    if (plan.is_change or written or more) and not settings.check_mode:
         from ..boot.change import Change  # pylint: disable=import-outside-toplevel
 
-        armed = Change(netfilter, planner, plan, live, files).make(settings.confirm_timeout, before)
-    else:
-        before(netfilter)
+        armed = Change(netfilter, planner, plan, live, files, beside if more else None).make(settings.confirm_timeout)
     return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings, written, armed)
 
 

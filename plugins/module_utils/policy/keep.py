@@ -15,7 +15,7 @@ from ..docker.connect import connect
 from ..docker.host_facts import Engagement, ask
 from ..errors import DrawbridgeError
 from ..host.lock import HostLock
-from ..netfilter.converge import Outcome, converge
+from ..netfilter.converge import Beside, Outcome, converge
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
 from .compile import compile_policy, has_open_ports, no_policy
@@ -36,7 +36,7 @@ def keep_policy(task: Task) -> Result:
 def _kept(task: Task) -> Result:
     if task.params["state"] == "absent":
         toggles, inside = _toggles(task, None), _inside(task, None)
-        outcome = converge(task.system, task.settings(), lambda _netfilter: no_policy())
+        outcome = converge(task.system, task.settings(), lambda _netfilter: no_policy(), toggles or Beside())
         result = _with_ports(task, None, outcome, _with_flows(task, outcome, Result(outcome.result(), outcome.warnings)))
         return _with_toggles(task, toggles, inside, result)
     policy = _policy(task.params)
@@ -65,15 +65,11 @@ def _kept(task: Task) -> Result:
             rules = keeping(rules)
         return rules
 
-    def narrow(netfilter: Netfilter) -> None:
-        if toggles is not None:
-            toggles.narrow(netfilter)
-
     if policy.external_interfaces:
         from .named_outside import unseen  # pylint: disable=import-outside-toplevel
 
         warnings += unseen(task.system, policy.external_interfaces)
-    outcome = converge(task.system, task.settings(), wanted, narrow)
+    outcome = converge(task.system, task.settings(), wanted, toggles or Beside())
     told = answers[0]
     warnings += told.warnings + outcome.warnings
     result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)
@@ -145,9 +141,9 @@ def _toggles(task: Task, policy: Optional[Policy]) -> Any:
     says = policy is not None and (policy.forwarding or policy.forward_policy or policy.daemon)
     if not says and not traces.are_there():
         return None
-    from ..toggles.policy import Toggles  # pylint: disable=import-outside-toplevel
+    from ..toggles.change import ToggleChange  # pylint: disable=import-outside-toplevel
 
-    return Toggles(task.system, task.settings(), policy)
+    return ToggleChange(task.system, task.settings(), policy)
 
 
 def _with_toggles(task: Task, toggles: Any, inside: Any, rules: Result) -> Result:
@@ -164,7 +160,8 @@ def _with_toggles(task: Task, toggles: Any, inside: Any, rules: Result) -> Resul
     # The rules may wait to be confirmed by this very run, which a run of its own would wait for.
     with nullcontext() if task.check_mode else HostLock(task.params["lock_timeout"]):
         try:
-            toggles.widen(Netfilter(task.system, task.params["transport"]))
+            toggles.widen()
+            rules = _confirmed_by_itself(task, rules)
         except DrawbridgeError as error:
             if "checkpoint" in rules.values:
                 _take_back(task, error)
@@ -172,6 +169,20 @@ def _with_toggles(task: Task, toggles: Any, inside: Any, rules: Result) -> Resul
     done = toggles.result()
     values = dict(rules.values, changed=rules.values["changed"] or done.changed, restart_required=done.restart_required)
     return Result(values, rules.warnings + done.warnings).with_diffs(done.diffs)
+
+
+def _confirmed_by_itself(task: Task, rules: Result) -> Result:
+    """A checkpoint that nobody asked for: it was there for this module's own end."""
+    if task.params["confirm_timeout"] or "checkpoint" not in rules.values:
+        return rules
+    from ..boot.checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
+
+    checkpoint = Checkpoint(task.system)
+    armed = checkpoint.armed()
+    if armed is None:
+        raise DrawbridgeError("the change took so long that the host took it back", None, "run again")
+    checkpoint.confirm(armed)
+    return rules._replace(values={key: value for key, value in rules.values.items() if key != "checkpoint"})
 
 
 def _take_back(task: Task, cause: DrawbridgeError) -> None:

@@ -86,6 +86,7 @@ def compare(netfilter: Netfilter, wanted: Mapping[int, str], kept: Mapping[int, 
 def apply(netfilter: Netfilter, change: Policies) -> None:
     """Make it."""
     if change.after:
+        netfilter.system.remember({"forward/%s/%d" % (netfilter.variant, family): policy for family, policy in change.before.items()})
         set_policies(netfilter, change.after)
     for name, (_before, text) in change.units.items():
         if text is None:

@@ -15,6 +15,7 @@ import re
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
+from ..host import sysctl
 from ..host.sysctl import PROC_SYS
 from ..host.system import System
 from ..netfilter.address import quoted
@@ -26,6 +27,8 @@ _EVERY = {
     IPV6: ("net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding"),
 }
 _ONE = {IPV4: "net/ipv4/conf/%s/forwarding", IPV6: "net/ipv6/conf/%s/forwarding"}
+# Set by the kernel with it.
+_ALONG = {IPV4: ("net/ipv4/conf/all/accept_redirects",), IPV6: ()}
 # In /proc/net/ipv6_route: a default route, learned from a router advertisement.
 _ANYWHERE = "0" * 32
 _BY_ADVERTISEMENT = 0x00040000
@@ -142,6 +145,17 @@ def _conf_folders(family: int) -> List[str]:
     except OSError:
         return []
     return sorted(name for name in names if name != "all")
+
+
+def values_in_reach(system: System, told: Iterable[str]) -> Dict[str, str]:
+    """What everything is now that telling the kernel these settings can change, by name: what holds for the host is an order to all
+    interfaces, and for IPv4 to the host itself about redirects."""
+    names = list(told)
+    for family in FAMILIES:
+        if any(name in _EVERY[family] for name in names):
+            names += [*_EVERY[family], *_ALONG[family], *(_ONE[family] % name for name in _conf_folders(family))]
+    now = {name: sysctl.value_now(system, name) for name in names}
+    return {name: value for name, value in now.items() if value is not None}
 
 
 def host_settings() -> List[str]:

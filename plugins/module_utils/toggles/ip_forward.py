@@ -26,6 +26,7 @@ from .forwarding import (
     is_for_one,
     loses_advertisements,
     said_again,
+    values_in_reach,
     without,
 )
 
@@ -85,7 +86,8 @@ def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[st
     warnings += ["%s overrides this at boot, or when somebody runs sysctl --system" % line for line in sysctl.contradictions(system, host.boot_file, boot)]
     if not host.check_mode:
         if boot != said:
-            sysctl.write_boot(host.boot_file, boot)
+            sysctl.write_boot(system, host.boot_file, boot)
+        system.remember(values_in_reach(system, told))
         for name, value in told.items():
             sysctl.set_now(name, value)
     changed = {name: value for name, value in told.items() if before[name] != value}
@@ -145,7 +147,7 @@ def leave(host: Host, families: List[int], interfaces: List[str]) -> Toggled:
     if not interfaces and not any(boot.get(name) == "0" for name in host_settings()):
         kept = daemon_forwarding.leave_to_engine(host.system, host.daemon_config, host.check_mode)
     if boot != said and not host.check_mode:
-        sysctl.write_boot(host.boot_file, boot)
+        sysctl.write_boot(host.system, host.boot_file, boot)
     return Toggled({}, {}, said, boot, kept, kept.warnings)
 
 

@@ -38,7 +38,6 @@ class Toggles:
     def __init__(self, system: System, settings: Settings, policy: Optional[Policy]) -> None:
         self.system = system
         self.settings = settings
-        self.policy = policy
         self.forwarding = None if policy is None else policy.forwarding
         self.policies = _policies(None if policy is None else policy.forward_policy)
         self.daemon = _wish(None if policy is None else policy.daemon)
@@ -55,15 +54,9 @@ class Toggles:
             )
 
     def narrow(self, netfilter: Netfilter) -> None:
-        """What lets less pass, and the engine's keys, which wait for its next start. The caller holds the lock.
-
-        Raises DrawbridgeError, and then nothing of it is done.
-        """
+        """What lets less pass, and the engine's keys, which wait for its next start. The caller holds the lock."""
         off = [item for item in _forwardings(self.forwarding) if False in item.families.values()]
         only_off = [item._replace(families={key: on for key, on in item.families.items() if not on}) for item in off]
-        if self.daemon is not None and only_off and not self.settings.check_mode:
-            # Each looks before it writes, but not at what the other would refuse.
-            Toggles(self.system, self.settings._replace(check_mode=True), self.policy).narrow(netfilter)
         if self.daemon is not None:
             self._daemon(configure(self.system, self.daemon, self.settings.check_mode))
         if only_off:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from ..boot.kept import STATE
+from ..boot.kept import BESIDE, STATE
 from ..host.unit import FOLDER
 
 # After 99-sysctl.conf, which some distributions link to /etc/sysctl.conf.
@@ -28,4 +28,6 @@ def are_inside() -> bool:
 def are_there() -> bool:
     """Whether an earlier policy left some for its toggles."""
     units = [os.path.join(FOLDER, UNIT % policy) for policy in ("drop", "accept")]
-    return any(os.path.exists(path) for path in [BOOT_FILE, *units])
+    # A change that waits to be confirmed has not written them yet.
+    waiting = os.path.join(STATE, "checkpoint", BESIDE)
+    return any(os.path.exists(path) for path in [BOOT_FILE, waiting, *units])

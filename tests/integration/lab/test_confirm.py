@@ -2,15 +2,13 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """A change is confirmed over a new connection, or the host takes it back: whoever is gone, killed, or booted."""
 import json
-import os
-import signal
-import subprocess
 import time
 
 import pytest
 
 from tests.integration.lab.support import boot, policies
 from tests.integration.lab.support import playbook as playbooks
+from tests.integration.lab.support.confirming import killed_after_the_apply, wait_for
 from tests.integration.lab.support.playbook import play, playbook
 from tests.lab.api import Probe
 from tests.lab.workload import IMAGE
@@ -64,31 +62,14 @@ def test_a_policy_that_cuts_ssh_is_taken_back_in_time(lab, one):
     assert play([one], [change(boot.allowing(8081))]).last(one.name)["changed"]
 
 
-def killed_after_the_apply(host, tmp_path, policy):
-    """Run a play and kill the controller as soon as the change is in force."""
-    text = [{"hosts": playbooks.GROUP, "gather_facts": False, "tasks": [change(policy)]}]
-    (tmp_path / "play.json").write_text(json.dumps(text), encoding="utf-8")
-    (tmp_path / "inventory.json").write_text(json.dumps(playbooks._inventory([host], playbooks.Options())), encoding="utf-8")
-    (tmp_path / "results").touch()
-    argv = [str(playbooks._program(playbooks.NEWEST)), "-i", str(tmp_path / "inventory.json"), str(tmp_path / "play.json")]
-    process = subprocess.Popen(argv, env=playbooks._environment(playbooks.NEWEST, tmp_path / "results"), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    wait_for(lambda: "dport 8081" in host.run(["iptables-save", "-t", "mangle"]).stdout)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def wait_for(condition, seconds=60.0):
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def cut_off(host, tmp_path):
+    """Have a controller apply the policy that cuts it off, and go before it could tell."""
+    killed_after_the_apply([host], tmp_path, [change(CUT)], lambda host: "dport 8081" in host.run(["iptables-save", "-t", "mangle"]).stdout)
 
 
 def test_the_controller_is_killed_after_the_apply(lab, one, tmp_path):
     before = boot.owned(one)
-    killed_after_the_apply(one, tmp_path, CUT)
+    cut_off(one, tmp_path)
     applied = time.monotonic()
     wait_for(lambda: boot.owned(one) == before, TIMEOUT + 5)
     assert time.monotonic() - applied < TIMEOUT + 5
@@ -98,7 +79,7 @@ def test_the_controller_is_killed_after_the_apply(lab, one, tmp_path):
 
 def test_the_host_is_booted_before_the_confirmation(lab, one, tmp_path):
     before = boot.rules(one)
-    killed_after_the_apply(one, tmp_path, CUT)
+    cut_off(one, tmp_path)
     one.reboot()
     assert boot.rules(one) == before
     assert boot.leftovers(one) == ""

@@ -30,11 +30,11 @@ def test_what_holds_for_all_comes_first_and_is_read_back():
 
 def test_no_settings_no_file(tmp_path):
     path = str(tmp_path / "f.conf")
-    sysctl.write_boot(path, {"net/ipv4/ip_forward": "0"})
+    sysctl.write_boot(System(), path, {"net/ipv4/ip_forward": "0"})
     assert sysctl.read_boot(System(), path) == {"net/ipv4/ip_forward": "0"}
-    sysctl.write_boot(path, {})
+    sysctl.write_boot(System(), path, {})
     assert sysctl.read_boot(System(), path) == {} and not (tmp_path / "f.conf").exists()
-    sysctl.write_boot(path, {})
+    sysctl.write_boot(System(), path, {})
 
 
 def test_files_that_are_read_later_and_say_otherwise(tmp_path, monkeypatch):

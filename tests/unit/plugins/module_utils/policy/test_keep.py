@@ -13,7 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.task import Resu
 class FailingToggles:
     """Toggles that cannot be widened."""
 
-    def widen(self, _netfilter):
+    def widen(self):
         raise DrawbridgeError("no such setting", "policy.forwarding")
 
 
@@ -21,11 +21,10 @@ class FailingToggles:
 def test_rules_of_a_task_that_fails_later_are_taken_back_at_once(monkeypatch, armed):
     done = []
     monkeypatch.setattr(keep, "HostLock", lambda _timeout: nullcontext())
-    monkeypatch.setattr(keep, "Netfilter", lambda _system, _transport: None)
     monkeypatch.setattr(checkpoint.Checkpoint, "armed", lambda _self: checkpoint.Armed("1", checkpoint.BY_TASK, 9.0))
     monkeypatch.setattr(checkpoint.Checkpoint, "roll_back", lambda _self, what: done.append(what.id))
     values = {"changed": True, "checkpoint": {"id": "1", "seconds": 9.0}} if armed else {"changed": True}
-    task = Task({"lock_timeout": 1, "transport": "auto"}, False, None)
+    task = Task({"lock_timeout": 1}, False, None)
     with pytest.raises(DrawbridgeError) as error:
         keep._with_toggles(task, FailingToggles(), None, Result(values))
     assert error.value.path == "policy.forwarding"

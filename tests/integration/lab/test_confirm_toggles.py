@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""What a policy's toggles change is confirmed, or taken back, with its rules: in the kernel, for the boot, and for the engine."""
+import pytest
+
+from tests.integration.lab.support import boot, policies, toggled
+from tests.integration.lab.support.confirming import killed_after_the_apply, wait_for
+from tests.integration.lab.support.playbook import play, playbook
+
+TIMEOUT = 8
+TOGGLES = {
+    "forwarding": {"ipv4": False, "ipv6": True, "interfaces": {"vmbr0": {"ipv6": False}}},
+    "forward_policy": {"ipv4": "accept", "ipv6": "drop"},
+    "daemon": {"icc": False},
+}
+OTHER = boot.allowing(8081, **TOGGLES)
+# Nobody confirms what nobody can reach.
+CUT = dict(OTHER, host_services={"default": "deny", "allow": []})
+CHECKPOINT = "drawbridge.docker.firewall_checkpoint"
+# By interface, but for those of containers, which have others after a boot.
+_STATE = """
+cd /proc/sys/net; grep -H . ipv4/ip_forward ipv4/conf/all/accept_redirects ipv[46]/conf/*/forwarding | grep -vE '/(veth|br-)'
+for program in iptables ip6tables; do $program -w 5 -S FORWARD | head -n 1; done
+cd /etc; grep -rH '' sysctl.d docker --include='*drawbridge*' --include=daemon.json
+find sysctl.d docker systemd/system '(' -name '*drawbridge*' -o -name daemon.json ')' -printf '%p %M %u %l\\n' | sort
+"""
+
+KEPT = (
+    "ip_forward:0", "-P FORWARD ACCEPT", "-P FORWARD DROP", "ip_forward = 0", '"icc": false', '"ip-forward": false',
+    "multi-user.target.wants/drawbridge-policy-forward-drop.service", "docker.service.wants/drawbridge-policy-forward-accept.service",
+)
+
+
+def state(host):
+    """All that the toggles are about, without the copies that are made of daemon.json."""
+    lines = host.run(["sh", "-c", _STATE], check=False).stdout.splitlines()
+    return [line for line in lines if not line.endswith("~")]
+
+
+def task(policy, **options):
+    return policies.task(policy, allow_lockout=True, **{"confirm_timeout": TIMEOUT, **options})
+
+
+@pytest.fixture(name="all_three")
+def protected_hosts(manageable):
+    """Hosts that boot with their rules and have a policy without toggles."""
+    boot.protect(manageable)
+    yield manageable
+    for host in manageable:
+        host.run(["sh", "-c", "rm -f /etc/sysctl.d/*drawbridge* /etc/docker/daemon.json*"])
+        toggled.set_by_hand(host, "net/ipv6/conf/vmbr0/forwarding", "1")
+
+
+def both(hosts):
+    """The toggles and everything else of Drawbridge's, by host."""
+    return {host.name: (state(host), boot.owned(host)) for host in hosts}
+
+
+def test_nobody_confirms(all_three, tmp_path):
+    before = both(all_three)
+    killed_after_the_apply(all_three, tmp_path, [task(CUT)], lambda host: toggled.policy(host) == "ACCEPT")
+    for host in all_three:
+        assert toggled.sysctl(host, "net/ipv4/ip_forward") == "0"
+        assert "sysctl.d" not in " ".join(state(host)), "nothing of it is booted"
+    for host in all_three:
+        wait_for(lambda host=host: boot.leftovers(host) == "", TIMEOUT + 10)
+    assert both(all_three) == before
+
+
+def test_a_boot_before_the_confirmation(all_three, tmp_path):
+    before = {host.name: (state(host), boot.rules(host)) for host in all_three}
+    killed_after_the_apply(all_three, tmp_path, [task(CUT, confirm_timeout=600)], lambda host: toggled.policy(host) == "ACCEPT")
+    for host in all_three:
+        host.reboot()
+        assert (state(host), boot.rules(host)) == before[host.name]
+        assert boot.leftovers(host) == ""
+
+
+@pytest.mark.parametrize("timeout", [TIMEOUT, 0])
+def test_confirmed_it_stays_and_goes_back_on_demand(all_three, timeout):
+    before = both(all_three)
+    assert set(play(all_three, [task(OTHER, confirm_timeout=timeout)], check=True).changed().values()) == {True}
+    assert both(all_three) == before
+    done = play(all_three, [task(OTHER, confirm_timeout=timeout)])
+    assert {"confirm_seconds" in done.last(host.name) for host in all_three} == {timeout > 0}
+    after = {host.name: (state(host), boot.in_kernel(host)) for host in all_three}
+    for host in all_three:
+        assert boot.leftovers(host) == ""
+        assert not [words for words in KEPT if words not in " ".join(state(host))]
+    assert set(play(all_three, [task(OTHER, confirm_timeout=timeout)]).changed().values()) == {False}
+    earlier = {name: (toggles, owned.partition("== files")[0]) for name, (toggles, owned) in before.items()}
+    for expected in (earlier, after):
+        assert set(playbook(all_three, "drawbridge.docker.rollback").changed().values()) == {True}
+        assert {host.name: (state(host), boot.in_kernel(host)) for host in all_three} == expected
+
+
+def test_toggles_alone_are_a_change(all_three):
+    """No rule changes: it is confirmed all the same, and going back leaves the rules."""
+    before = {host.name: (state(host), boot.in_kernel(host)) for host in all_three}
+    done = play(all_three, [task(boot.allowing(**TOGGLES))])
+    assert all(done.last(host.name)["confirm_seconds"] > 0 for host in all_three)
+    assert {host.name: boot.in_kernel(host) for host in all_three} == {name: rules for name, (_toggles, rules) in before.items()}
+    playbook(all_three, "drawbridge.docker.rollback")
+    assert {host.name: (state(host), boot.in_kernel(host)) for host in all_three} == before
+
+
+def test_modules_of_their_own_under_a_checkpoint(all_three):
+    before = both(all_three)
+    tasks = [
+        {CHECKPOINT: {"state": "armed", "timeout": 60}},
+        {"drawbridge.docker.forward_policy": {"ipv4": "ACCEPT", "ipv6": "DROP"}},
+        {"drawbridge.docker.ip_forward": {"ipv4": False, "interfaces": ["vmbr0"]}},
+        {"drawbridge.docker.ip_forward": {"ipv4": False}},
+        {"drawbridge.docker.ip_forward": {"ipv4": False}},
+        task(OTHER),
+        task(OTHER),
+        {CHECKPOINT: {"state": "rolled_back"}},
+    ]
+    run = play(all_three, tasks)
+    for host in all_three:
+        results = run.of(host.name)
+        assert [result["changed"] for result in results[:6]] == [True, True, True, True, False, True]
+        # What the task before has prepared counts as being there.
+        assert isinstance(results[6]["diff"], dict)
+    assert both(all_three) == before
+    assert {boot.leftovers(host) for host in all_three} == {""}

@@ -83,7 +83,13 @@ def contains(outer: Network, inner: Network) -> bool:
     """Whether all of ``inner`` is in ``outer``; a network contains itself."""
     if outer.family != inner.family or outer.prefix > inner.prefix:
         return False
-    return parse_network("%s/%d" % (inner.address, outer.prefix)) == outer
+    return ends(outer)[0] <= ends(inner)[0] <= ends(outer)[1]
+
+
+def ends(network: Network) -> Tuple[int, int]:
+    """Its first and its last address as numbers."""
+    first = int.from_bytes(socket.inet_pton(_AF[network.family], network.address), "big")
+    return first, first + (1 << _BITS[network.family] - network.prefix) - 1
 
 
 def in_a_set(network: Network) -> str:

@@ -10,10 +10,11 @@ for as narrowly; or two such rules that differ in one negation, and so take ever
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import DrawbridgeError
-from .address import contains, parse_network
+from .address import ends, parse_network
 from .model import Chain, Line
 from .save import split_words
 
@@ -101,12 +102,14 @@ class _Takers:
 
 
 def _covers(taker: Taker, asked: Dict[str, Criterion]) -> bool:
-    return all(_implies(asked[wide.key], wide) for wide in taker.criteria)
+    for wide in taker.criteria:
+        narrow = asked[wide.key]
+        if narrow != wide and not _implies(narrow, wide):
+            return False
+    return True
 
 
 def _implies(narrow: Criterion, wide: Criterion) -> bool:
-    if narrow == wide:
-        return True
     compare = _ORDERED.get(narrow.key)
     if compare is None:
         return False
@@ -118,10 +121,21 @@ def _implies(narrow: Criterion, wide: Criterion) -> bool:
 
 
 def _in_network(narrow: str, wide: str) -> bool:
-    try:
-        return contains(parse_network(wide), parse_network(narrow))
-    except DrawbridgeError:
+    inner, outer = _network(narrow), _network(wide)
+    if inner is None or outer is None or inner[0] != outer[0]:
         return False
+    return outer[1] <= inner[1] and inner[2] <= outer[2]
+
+
+# Each value is compared with many others.
+@lru_cache(maxsize=2 * _MAX_LINES)
+def _network(text: str) -> Optional[Tuple[int, int, int]]:
+    """A network's family, first and last address."""
+    try:
+        network = parse_network(text)
+    except DrawbridgeError:
+        return None
+    return (network.family, *ends(network))
 
 
 def _in_range(narrow: str, wide: str) -> bool:
@@ -129,6 +143,7 @@ def _in_range(narrow: str, wide: str) -> bool:
     return inner is not None and outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
+@lru_cache(maxsize=2 * _MAX_LINES)
 def _range(text: str) -> Optional[Tuple[int, int]]:
     first, colon, last = text.partition(":")
     if not first.isdigit() or (colon and not last.isdigit()):

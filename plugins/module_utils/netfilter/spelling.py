@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Optional
+from typing import Optional, Pattern
 
 from ..errors import DrawbridgeError
 from .address import parse_network
@@ -21,7 +21,7 @@ _PORTS = r"[0-9]{1,5}(?::[0-9]{1,5})?"
 _INTERFACE = r"(?:(?:! )?-%s (?=\S{1,15} )[A-Za-z0-9_][A-Za-z0-9_.-]*\+? )?"
 _COMMENT = r"(?:-m comment --comment (?:[A-Za-z0-9_][A-Za-z0-9_-]{0,200}|\"(?=[^\"]*[ .:/])[A-Za-z0-9_ .:/-]{1,200}\") )?"
 # In the order in which iptables prints them. Each piece may be missing, but for the last.
-_PLAIN = re.compile(
+_PLAIN = (
     r"(?:(?:! )?-s (?P<source>[0-9a-f:.]+/[0-9]{1,3}) )?"
     r"(?:(?:! )?-d (?P<destination>[0-9a-f:.]+/[0-9]{1,3}) )?"
     + _INTERFACE % "i"
@@ -54,16 +54,21 @@ COMMON = (
     + _COMMENT
     + r"-j (?:ACCEPT|DROP|RETURN)"
 )
-_COMMON = re.compile(COMMON)
+
+
+@lru_cache(maxsize=None)
+def _compiled(pattern: str) -> Pattern[str]:
+    """Compiled once, and only where it is used: for a short task that is not nothing."""
+    return re.compile(pattern)
 
 
 # A line is asked about where it arrives, and again where it is compared.
 @lru_cache(maxsize=1 << 16)
 def is_plain(line: str) -> bool:
     """Whether iptables-save prints this line as it stands. The sets and the chain that it names have to exist."""
-    if _COMMON.fullmatch(line):
+    if _compiled(COMMON).fullmatch(line):
         return True
-    found = _PLAIN.fullmatch(line)
+    found = _compiled(_PLAIN).fullmatch(line)
     if found is None:
         return False
     source, destination, dialled = found.group("source", "destination", "dialled")

@@ -36,7 +36,7 @@ def section_wanted(section: Section, rules: Any, path: str) -> Wanted:
     owned = [(TABLE, chain)]
     if not section.present:
         return Wanted(chains=[], hooks=[], owned=owned)
-    lines = [Line(ESTABLISHED)] if section.established else []
+    lines = [Line(ESTABLISHED, is_common=True)] if section.established else []
     lines += rule_lines(rules, section.families, path)
     return Wanted(
         chains=[Chain(TABLE, chain, lines, section.families)],

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, List, Tuple
+import re
+from typing import Dict, FrozenSet, Iterable, List, Tuple
 
 from .model import IPV4
+from .names import any_generation
 from .plan import FamilyPlan, Plan, SetChange
 from .save import Table
 from .state import Change, TableState
 
 # Entries of a set that are shown one by one; a set of 100,000 addresses would drown the rest.
 _SHOWN_ENTRIES = 50
+_NAMED = re.compile(r"(?<=--match-set )\S+")
 
 
 def before_and_after(plan: Plan) -> Dict[str, str]:
@@ -24,7 +27,7 @@ def before_and_after(plan: Plan) -> Dict[str, str]:
     for family, part in plan.families.items():
         for side, text in zip((before, after), _family_texts(family, part)):
             side.extend(text)
-    for change in plan.sets:
+    for change in _whole(plan.sets):
         held, wanted = _set_texts(change)
         before.extend(held)
         after.extend(wanted)
@@ -49,8 +52,8 @@ def _family_texts(family: int, part: FamilyPlan) -> Tuple[List[str], List[str]]:
         moved = [parent for change in part.commits if change.table == table for parent in change.moved]
         old, new = _with_neighbours(old, new, moved, part.ruleset.tables.get(table, {}))
         head = "# %s, table %s" % (program, table)
-        before += [head] + _state_lines(old)
-        after += [head] + (_made_lines(made[table]) if table in made else []) + _state_lines(new)
+        before += [head] + _state_lines(old, new)
+        after += [head] + (_made_lines(made[table]) if table in made else []) + _state_lines(new, new)
     return before, after
 
 
@@ -68,11 +71,31 @@ def _made_lines(change: Change) -> List[str]:
     return [":%s -" % name for name in change.make] + list(change.enter)
 
 
-def _state_lines(state: TableState) -> List[str]:
-    lines = [":%s -" % name for name in state.chains]
-    for rules_of in (state.jumps, state.chains, state.foreign):
-        lines.extend("-A %s %s" % (chain, rule) for chain, rules in rules_of.items() for rule in rules)
+def _state_lines(state: TableState, order: TableState) -> List[str]:
+    """A table's lines, its chains in the order of another state: what is in both must not look moved."""
+    lines = [":%s -" % name for name in _ordered(state.chains, order.chains)]
+    for rules_of, ordered in ((state.jumps, order.jumps), (state.chains, order.chains), (state.foreign, order.foreign)):
+        lines.extend("-A %s %s" % (chain, _rule(rule)) for chain in _ordered(rules_of, ordered) for rule in rules_of[chain])
     return lines
+
+
+def _ordered(names: Iterable[str], order: Iterable[str]) -> List[str]:
+    there = dict.fromkeys(names)
+    return [name for name in order if name in there] + [name for name in there if name not in dict.fromkeys(order)]
+
+
+def _rule(rule: str) -> str:
+    return _NAMED.sub(lambda found: any_generation(found.group()), rule) if "--match-set " in rule else rule
+
+
+def _whole(sets: Iterable[SetChange]) -> List[SetChange]:
+    """A set whose one generation makes place for the other, as one change of one set."""
+    found: Dict[str, SetChange] = {}
+    for change in sets:
+        name = any_generation(change.name)
+        known = found.get(name, SetChange(name, None, None))
+        found[name] = SetChange(name, known.live or change.live, known.target or change.target)
+    return list(found.values())
 
 
 def _set_texts(change: SetChange) -> Tuple[List[str], List[str]]:

@@ -60,6 +60,14 @@ def owned_set(owner: str, name: str, family: int, generation: str) -> str:
     return "%s%s-%d%s" % (owned_set_prefix(owner), name, family, generation)
 
 
+_GENERATION = re.compile(r"(DB[A-Z]+-.+-[46])[ab]\Z")
+
+
+def any_generation(name: str) -> str:
+    """What both generations of a set are called in common; other names are as they are."""
+    return _GENERATION.sub(r"\1", name)
+
+
 def owned_set_prefix(owner: str) -> str:
     return "DB%s-" % owner
 

@@ -53,6 +53,35 @@ def test_of_a_set_only_what_differs():
     assert after == ["create DB-a-4 hash:net", "add DB-a-4 10.0.0.3", "# 1 entries of DB-a-4 stay"]
 
 
+def test_chains_stand_in_one_order():
+    """The kernel lists chains by name, a policy in the order in which packets meet them: what stays where it is must not look moved."""
+    old = {"filter": TableState({"DB-A": ("-j DROP",), "DB-GONE": (), "DB-Z": ("-j RETURN",)}, {"INPUT": ("-j DB-A",), "FORWARD": ("-j DB-Z",)})}
+    new = {"filter": TableState({"DB-Z": ("-j RETURN",), "DB-A": ("-j DROP", "-j RETURN")}, {"FORWARD": ("-j DB-Z",), "INPUT": ("-j DB-A",)})}
+    before, after = shown({4: family(old, new)})
+    assert [line for line in before if line not in after] == [":DB-GONE -"]
+    assert before.index("-A DB-A -j DROP") > before.index("-A DB-Z -j RETURN") and after[-1] == "-A DB-A -j RETURN"
+    assert [line for line in before if line in after] == after[:-1]
+
+
+def test_a_set_in_its_other_generation_is_one_set():
+    """DBP-x-4a makes place for DBP-x-4b when rules change with it: people are shown what that does, not how it is done."""
+    def rules(letter, *more):
+        return {"filter": TableState({"DB-A": ("-m set --match-set DBP-x-4%s src -j RETURN" % letter, *more)})}
+
+    live = LiveSet("DBP-x-4a", NET, 4, entries=frozenset(["10.0.0.1"]))
+    wanted = SetTarget("DBP-x-4b", NET, 4, frozenset(["10.0.0.1", "10.0.0.2"]))
+    before, after = shown({4: family(rules("a"), rules("b", "-j DROP"))}, [SetChange("DBP-x-4b", None, wanted), SetChange("DBP-x-4a", live, None)])
+    assert before == ["# iptables, table filter", ":DB-A -", "-A DB-A -m set --match-set DBP-x-4 src -j RETURN",
+                      "create DBP-x-4 hash:net", "# 1 entries of DBP-x-4 stay"]
+    assert after == before[:3] + ["-A DB-A -j DROP", "create DBP-x-4 hash:net", "add DBP-x-4 10.0.0.2", "# 1 entries of DBP-x-4 stay"]
+
+
+def test_a_comment_is_shown_as_it_is():
+    rule = '-m comment --comment "DBP-x-4a" -j DROP'
+    _before, after = shown({4: family({}, {"filter": TableState({"DB-A": (rule,)})})})
+    assert after[-1] == "-A DB-A " + rule
+
+
 def test_sets_that_come_and_go():
     assert shown(sets=[SetChange("x", None, SetTarget("x", NET, 4, frozenset(["10.0.0.1"])))]) == ([], ["create x hash:net", "add x 10.0.0.1"])
     assert shown(sets=[SetChange("x", LiveSet("x", NET, 4, entries=frozenset()), None)]) == (["create x hash:net"], [])

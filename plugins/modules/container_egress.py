@@ -147,6 +147,7 @@ from typing import Any, Dict, List
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import ask
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.conntrack import flows
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
@@ -160,6 +161,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_ru
     without_effect,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.lockout_within import refuse_egress_lockout
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.offloaded import past_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
@@ -188,7 +190,8 @@ def keep_egress(task: Task) -> Result:
         return compiled
 
     outcome = converge(task.system, task.settings(), wanted)
-    return Result(outcome.result(), warnings + outcome.warnings)
+    offloaded = [flow for flow in flows(task.system) or [] if flow.offloaded] if outcome.plan.is_change else []
+    return Result(outcome.result(), warnings + outcome.warnings + past_egress(outcome.plan, offloaded))
 
 
 def _given(params: Dict[str, Any]) -> Dict[str, Any]:

@@ -371,6 +371,7 @@ findings:
         - V(hook_passed_by), a jump to a chain of Drawbridge's behind lines that let packets pass.
         - V(docker_user_passed_by), rules in C(DOCKER-USER) that C(FORWARD) does not jump to, or too late.
         - V(interrupted_change), a run of Drawbridge's that did not come to its end.
+        - V(flowtables), flowtables of nftables, whose flows pass every rule by.
         - V(other_variant_has_rules), rules in the other variant of iptables.
         - V(loopback_reachable), ports published on loopback that hosts on the same link can reach.
         - V(containers_reachable_directly), networks whose containers answer at their own addresses.

@@ -73,6 +73,8 @@ options:
       - What becomes of open connections that a change of C(published_ports) denies.
       - V(end) ends them, over TCP and UDP, by DNAT and by docker-proxy. RV(flows_cut) tells how many. No other connection loses a packet. Connections
         that docker-proxy holds are closed at both ends (C(ss -K)); where they cannot be, a warning says so, and they are silent until they time out.
+        Flows that are offloaded to a flowtable end within a second or two, by C(conntrack -D); where that command is missing, a warning says that they
+        go on.
       - V(keep) leaves connections that are established to published ports and containers, and those that containers opened, until they end by
         themselves. New ones are judged. A later run with V(end) ends them.
       - The host's own services always keep their open connections.
@@ -116,7 +118,8 @@ notes:
     restarted, see RV(restart_required)."
   - "C(open_ports): a list of ports that are led to containers that do not publish them. Keys are the options of M(drawbridge.docker.container_port)
     without its C(state), C(docker_host) and those of all modules. C(missing) is V(ignore) if left out. C(@name) among C(sources) is a set of the
-    policy, or of M(drawbridge.docker.address_set)."
+    policy, or of M(drawbridge.docker.address_set). Where M(drawbridge.docker.event_service) is, the ports follow their containers; elsewhere
+    they lead to the addresses of the last run until the next one."
   - "C(containers): a list of sections of rules inside containers. Keys are the options of M(drawbridge.docker.container_netns_rule) without its C(state),
     C(rules_from), C(docker_host) and those of all modules. C(missing) is V(ignore) if left out, C(section) has at most 15 characters, and C(@name) is a
     set of M(drawbridge.docker.address_set)."
@@ -220,6 +223,11 @@ containers:
   returned: where the policy, or the one before it, has C(containers)
   type: list
   elements: dict
+lasting:
+  description: Whether the host keeps a record, by which C(open_ports) and C(masquerade) follow containers and networks that are made anew.
+  returned: where the policy has C(open_ports) or C(masquerade)
+  type: bool
+  sample: false
 restart_required:
   description: Whether the engine has to be restarted for what C(daemon) or C(forwarding) say to hold.
   returned: success

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional
+from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence
 
 from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import is_ours, is_staged
@@ -28,6 +28,7 @@ class Situation(NamedTuple):
     rulesets: per family what the variant of iptables in use holds.
     sets: Drawbridge's sets, with entries. Others may be there without.
     other_variant: the name of the other variant of iptables. other_rules: how many rules it holds.
+    flowtables: of nftables, as text.
     """
 
     reachable: bool
@@ -39,6 +40,7 @@ class Situation(NamedTuple):
     sets: Sets
     other_variant: Optional[str] = None
     other_rules: int = 0
+    flowtables: Sequence[str] = ()
 
 
 class Finding(NamedTuple):
@@ -259,12 +261,24 @@ def _leftovers(host: Situation) -> Iterator[Finding]:
         )
 
 
+def _flowtables(host: Situation) -> Iterator[Finding]:
+    if host.flowtables:
+        yield Finding(
+            "flowtables",
+            "open flows that are offloaded to a flowtable pass every rule by: only their first packets are judged",
+            list(host.flowtables),
+            "host_policy puts flows that it denies back among the rules, by deleting their conntrack entries; for those of other rules conntrack -D does,"
+            " and where that is not enough, have no flowtable",
+        )
+
+
 _CHECKS: List[Callable[[Situation], Iterator[Finding]]] = [
     _unguarded,
     _not_hooked,
     _passed_by,
     _docker_user,
     _interrupted,
+    _flowtables,
     _other_variant,
     _loopback,
     _direct,

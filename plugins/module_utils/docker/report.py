@@ -33,6 +33,7 @@ def report(found: Survey) -> Value:
         sets=found.sets,
         other_variant=found.other_variant,
         other_rules=found.other_rules,
+        flowtables=found.flowtables,
     )
     escaping = escapes(info, situation.networks, parse_containers(found.answers.containers), found.shared_bridges)
     return {

@@ -18,6 +18,7 @@ from ..netfilter.model import IPV4
 from ..netfilter.transport import LEGACY, NFT, Transport, path_variant
 from .daemon import find_daemon
 from .engine import Engine, EngineUnreachable
+from .flowtables import flowtables
 from .guarded import Rulesets, Sets
 from .proxy import userland_proxy
 from .state import JsonObject
@@ -37,7 +38,8 @@ class Answers(NamedTuple):
 
 class Survey(NamedTuple):
     """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
-    other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in. event_service: absent, running or stopped."""
+    other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in. flowtables: as text.
+    event_service: absent, running or stopped."""
 
     answers: Answers
     proxy: str
@@ -48,6 +50,7 @@ class Survey(NamedTuple):
     other_variant: str
     other_rules: int
     shared_bridges: FrozenSet[str]
+    flowtables: List[str]
     event_service: str
     warnings: List[str]
 
@@ -81,6 +84,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         other_variant=other,
         other_rules=_count_rules(system, other, netfilter.families),
         shared_bridges=frozenset(entrances().values()),
+        flowtables=flowtables(system),
         event_service=event_service(system),
         warnings=warnings,
     )

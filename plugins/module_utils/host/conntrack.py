@@ -2,28 +2,30 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The flows that connection tracking knows. Only read: an entry that is deleted is made anew by the next packet of either side, and if
-that is the server's, with client and server exchanged."""
+"""The flows that connection tracking knows. Hardly ever is an entry deleted: the next packet of either side makes it anew, and if that is
+the server's, with client and server exchanged."""
 
 from __future__ import annotations
 
 import re
 from socket import AF_INET6, inet_ntop, inet_pton
-from typing import List, NamedTuple, Optional
+from typing import Iterable, List, NamedTuple, Optional
 
 from .system import System
 
 # Of the network namespace that this thread is in.
 TABLE = "/proc/thread-self/net/nf_conntrack"
 _END = r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) "
-_FLOW = re.compile(r"^ipv([46]) +\d+ (tcp|udp|sctp) +\d+ (?:\d+ )?([A-Z_]+ )?%s.*?%s" % (_END, _END), re.MULTILINE)
+_FLOW = re.compile(r"^ipv([46]) +\d+ (tcp|udp|sctp) +\d+ (?:\d+ )?([A-Z_]+ )?%s.*?%s(.*)" % (_END, _END), re.MULTILINE)
+# A packet on its way may make one anew between two commands.
+_ROUNDS = 5
 
 
 class Flow(NamedTuple):
     """A flow as its first packet was sent, and as its replies are. Addresses are in their shortest spelling.
 
-    state: of TCP and SCTP, empty for others. answers_from, answers_from_port: the server, behind any translation. answers_to,
-    answers_to_port: the client as the server sees it.
+    state: of TCP and SCTP, empty for others and for what is offloaded. answers_from, answers_from_port: the server, behind any translation. answers_to,
+    answers_to_port: the client as the server sees it. offloaded: whether its packets take a shorter way, past every rule.
     """
 
     family: int
@@ -37,6 +39,7 @@ class Flow(NamedTuple):
     answers_from_port: int
     answers_to: str = ""
     answers_to_port: int = 0
+    offloaded: bool = False
 
     @property
     def is_translated(self) -> bool:
@@ -63,11 +66,41 @@ def parse_flows(text: str) -> List[Flow]:
     return [
         Flow(
             int(family), protocol, state.strip(), _short(source), int(source_port), _short(destination), int(port),
-            _short(server), int(server_port), _short(client), int(client_port),
+            _short(server), int(server_port), _short(client), int(client_port), "OFFLOAD]" in rest,
         )
-        for family, protocol, state, source, destination, source_port, port, server, client, server_port, client_port
+        for family, protocol, state, source, destination, source_port, port, server, client, server_port, client_port, rest
         in _FLOW.findall(text)
     ]
+
+
+def run_commands(system: System, program: str, lines: List[str]) -> None:
+    """Run conntrack's commands, one right after the other. Which of them failed is for the caller to see from the flows."""
+    if system.run([program, "-R", "-"], stdin="".join(line + "\n" for line in lines)).rc != 0:
+        # Older releases cannot read them.
+        for line in lines:
+            system.run([program, *line.split(" ")])
+
+
+def deleted(flow: Flow) -> str:
+    """conntrack's command that deletes a flow's entry."""
+    return "-D -p %s -s %s --sport %d -d %s --dport %d" % (flow.protocol, flow.source, flow.source_port, flow.destination, flow.port)
+
+
+def put_back(system: System, offloaded: Iterable[Flow]) -> Optional[str]:
+    """Have the rules see what these flows still send, by deleting their entries → why that could not be done, None where it was.
+
+    The kernel notices within a second or two. What an entry is made anew for is for the caller to prevent.
+    """
+    wanted = frozenset(offloaded)
+    for _round in range(_ROUNDS if wanted else 0):
+        left = [flow for flow in flows(system) or [] if flow in wanted]
+        if not left:
+            return None
+        program = system.which("conntrack")
+        if program is None:
+            return "conntrack is not installed (package conntrack)"
+        run_commands(system, program, [deleted(flow) for flow in left])
+    return "conntrack keeps their entries" if wanted else None
 
 
 def _short(address: str) -> str:

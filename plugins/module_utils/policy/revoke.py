@@ -5,7 +5,7 @@
 """Flows that a change of the published ports denies: found by what the rules say before and after it, and ended.
 
 The guard, which judges every packet of a client, ends them all. What goes on beyond it is ended here: the connections that docker-proxy
-holds at both ends, and what servers send over UDP without being asked.
+holds at both ends, what servers send over UDP without being asked, and flows whose packets no rule sees as they are offloaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 import socket
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..host.conntrack import Flow, flows
+from ..host.conntrack import Flow, flows, put_back
 from ..host.disconnect import Ends, close
 from ..host.system import System
 from ..netfilter.cut_answers import cut_answers
@@ -23,6 +23,7 @@ from ..netfilter.model import Wanted
 from ..netfilter.plan import Plan
 from ..netfilter.state import State
 from . import guard
+from .offloaded import past_egress
 from .own_way_in import interface_to
 from .passes import Entries, Judgement, Place, Unknown
 
@@ -59,7 +60,7 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
         return Revoked(None, [_NOT_ENDED % ("neither the kernel nor the command conntrack tells which flows there are (package conntrack)",
                                             "how many and which is not known")])
     places = _Places(system)
-    known = [flow for flow in known if flow.state in _OPEN[flow.protocol]]
+    known = [flow for flow in known if flow.offloaded or flow.state in _OPEN[flow.protocol]]
     answers = {_turned(flow) for flow in known if flow.protocol == "udp" and places.is_local(flow.source)}
     found: List[Flow] = []
     for family, part in plan.families.items():
@@ -74,7 +75,8 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
             found += [flow for flow in mine if _is_revoked(flow, places, *moments)]
         except Unknown as error:
             return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
-    return Revoked([flow for flow in found if flow not in answers], [], [flow for flow in found if flow in answers])
+    left = [flow for flow in known if flow.offloaded and flow not in found]
+    return Revoked([flow for flow in found if flow not in answers], past_egress(plan, left), [flow for flow in found if flow in answers])
 
 
 def _turned(flow: Flow) -> Flow:
@@ -95,7 +97,10 @@ def end(system: System, revoked: Revoked) -> List[str]:
         (close(system, held), "the sockets of docker-proxy stay until they time out"),
         (cut_answers(system, [flow for flow in [*cut, *revoked.answers] if flow.protocol == "udp"]), "what servers send over UDP is not ended"),
     ]
-    return [_NOT_ENDED % (reason, what) for reason, what in reasons if reason]
+    warnings = [_NOT_ENDED % (reason, what) for reason, what in reasons if reason]
+    # Last: what an entry would be made anew for is dropped by now.
+    kept = put_back(system, [flow for flow in cut if flow.offloaded])
+    return warnings + ["%s: denied flows that are offloaded go on until they end by themselves" % kept] if kept else warnings
 
 
 def _chains(state: State) -> Dict[str, Sequence[str]]:

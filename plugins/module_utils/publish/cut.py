@@ -20,7 +20,7 @@ from ..docker.selector import Selector
 from ..docker.state import parse_networks
 from ..docker.target import Target, held
 from ..errors import DrawbridgeError
-from ..host.conntrack import Flow, flows
+from ..host.conntrack import Flow, flows, run_commands
 from ..host.netns import in_netns
 from ..host.disconnect import Ends, close
 from ..host.system import System
@@ -68,10 +68,7 @@ def _ended(system: System, lead: Lead, holders: List[Target]) -> str:
         for holder in holders if lead.protocol == "tcp" else ():
             _close_sockets(system, through, holder)
         lines = [line for client in sorted(clients) for line in _replaced(lead, client)]
-        if system.run([conntrack, "-R", "-"], stdin="".join(line + "\n" for line in lines)).rc != 0:
-            # Older releases cannot read them.
-            for line in lines:
-                system.run([conntrack, *line.split(" ")])
+        run_commands(system, conntrack, lines)
     return "conntrack keeps their entries"
 
 

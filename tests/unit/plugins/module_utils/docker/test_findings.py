@@ -131,6 +131,10 @@ def test_rules_in_the_other_variant():
     assert "iptables-legacy holds 7 rules" in found.message
 
 
+def test_flowtables():
+    assert items(situation(flowtables=["inet t f: br-x, eth0"]), "flowtables") == ["inet t f: br-x, eth0"]
+
+
 @pytest.mark.parametrize("version, number, found", [
     ("20.10.24", 8081, ["ipv4 127.0.0.1:8081/tcp -> web:80"]),
     ("28.5.2", 8081, []),

@@ -9,7 +9,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset 
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.plan import FamilyPlan, Plan
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import Ruleset
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.state import TableState
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import find
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import end, find
 
 FLOW = ("ipv4     2 %s 6 431999 %ssrc=%s dst=127.0.0.1 sport=%d dport=8080 "
         "src=172.17.0.2 dst=192.0.2.1 sport=80 dport=40000 [ASSURED] mark=0 use=2\n")
@@ -84,3 +84,13 @@ def test_sockets_that_cannot_be_closed():
 def test_without_nft_there_is_nothing_to_take_away():
     assert cut_answers(Host(""), []) is None
     assert "nft is not installed" in cut_answers(Host(""), revoked(Host(flow("192.0.2.2"), "ip"), ALL, ONE).flows)
+
+
+OFFLOADED = flow("192.0.2.2", state="").replace("431999 ", "").replace("[ASSURED]", "[OFFLOAD]")
+
+
+def test_what_is_offloaded_is_denied_too():
+    host = Host(OFFLOADED + flow("192.0.2.4", state=""), "ip", "nft")
+    found = revoked(host, ALL, ONE)
+    assert [one.source for one in found.flows] == ["192.0.2.2"]
+    assert end(host, found)[-1] == "conntrack is not installed (package conntrack): denied flows that are offloaded go on until they end by themselves"

@@ -87,7 +87,7 @@ notes:
     about the ways out of containers is asked before, and so are sections of M(drawbridge.docker.docker_user_chain) with a lower
     priority. What C(published_ports) of a policy denies does not close the port, since it is opened by name.
   - A container that starts anew may have another address. Where M(drawbridge.docker.event_service) runs, the port follows it, and is closed while
-    no container is there; elsewhere run the task again.
+    no container is there, or several match; elsewhere run the task again.
   - Connections are ended by C(conntrack), and by C(ss) inside the container. Where C(conntrack) is not installed, a warning says that they go on.
   - After a boot the port is closed until the task is run again or M(drawbridge.docker.event_service) has found its container, with
     M(drawbridge.docker.boot_restore) too. Containers may have other addresses then.

@@ -12,14 +12,15 @@ short_description: Have rules follow containers that start, and sets follow the 
 version_added: 0.1.0
 description:
   - Sets up C(drawbridge-events.service), a small program that systemd runs and that listens to the Docker engine's events.
-  - From then on M(drawbridge.docker.container_netns_rule) and M(drawbridge.docker.container_port) leave a record of each task on the host
-    (C(/var/lib/drawbridge/lasting), for root alone), and the service does again what they ask for when a container starts that is chosen. Run
-    these tasks after this module.
+  - From then on M(drawbridge.docker.container_netns_rule), M(drawbridge.docker.container_port) and M(drawbridge.docker.host_policy) (of its
+    C(containers), C(open_ports) and C(masquerade)) leave a record of each task on the host (C(/var/lib/drawbridge/lasting), for root alone), and the
+    service does again what they ask for when a container starts that is chosen. Run these tasks after this module.
+  - A port that can be led nowhere is closed until it can, since somebody else may have the address that it led to.
   - It keeps the sets that follow the engine up to date (published ports, networks and bridges, addresses of containers), so that a port
     that is published after the policy was applied is guarded on docker-proxy's way too.
   - When it loses the engine it connects again, and then looks at everything anew. So it does every ten minutes, and every 30 seconds where
-    records choose Kubernetes pods, of which no engine tells anything. Sets and opened ports it looks at every minute, since a
-    rollback brings back those that were.
+    records choose Kubernetes pods, of which no engine tells anything. Sets and opened ports it looks at every minute too, and at once when a
+    change was confirmed or taken back, since that may bring back those that were.
   - The program is this collection's own code in one file for root alone (C(/usr/local/lib/drawbridge/events.pyz)). It needs Python and what the
     rules need, iptables and ipset, and C(jmespath) where records choose containers by a query; not the Docker SDK.
   - The role P(drawbridge.docker.event_service#role) is this module as a role.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..netfilter.converge import Beside
 
 # Seconds for what cannot be taken back without a checkpoint, where nobody else confirms it.
-BY_ITSELF = 120
+BY_ITSELF = 60
 
 
 class Change:

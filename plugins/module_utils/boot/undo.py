@@ -76,15 +76,17 @@ put_file() { # FILE PATH: whole or not at all, as who may read the one that is t
 
 exchange_file() { # FOLDER NUMBER PATH: what it is after the change for what it was before
     case $2:$3 in
-        *[!0-9]*:*|*/../*) say "$1 holds what is no file"; return 1;;
-        *:/*/sysctl.d/*drawbridge*.conf|*:/*/systemd/system/drawbridge-*.service|*:/*.json) ;;
-        *) say "$1 holds what is no file"; return 1;;
-    esac
+        *[!0-9]*:*|:*|*/../*|*/) false;;
+        *:/*) ;;
+        *) false;;
+    esac || { say "$1 holds what is no file"; return 1; }
     ! same_file "$1/$2.new" "$1/$2.old" || return 0
     same_file "$3" "$1/$2.old" || { say "$3 was changed by somebody else, and is left as it is"; return 1; }
     case $3 in
-        *.json) [ ! -e "$3" ] || cp -p "$3" "$3.$(date +%F@%T)~";;
-        *.service) [ -e "$1/$2.new" ] || systemctl --quiet disable "${3##*/}";;
+        */drawbridge-*.service) [ -e "$1/$2.new" ] || systemctl --quiet disable "${3##*/}";;
+        *drawbridge*.conf) ;;
+        # The engine's, which has other things in it.
+        *) [ ! -e "$3" ] || cp -p "$3" "$3.$(date +%F@%T)~";;
     esac
     put_file "$1/$2.new" "$3" || { say "$3 cannot be written"; return 1; }
     [ ! -e "$1/$2.old" ] || mv "$1/$2.old" "$1/$2.was"
@@ -98,7 +100,7 @@ exchange() { # FOLDER: all its files, so that a second time brings back what was
     units=
     while read -r number path; do
         exchange_file "$1" "$number" "$path" </dev/null || { refused=1; continue; }
-        case $path in *.service) units="$units $path";; esac
+        case $path in */drawbridge-*.service) units="$units $path";; esac
     done <"$1/paths"
     [ -z "$units" ] || systemctl daemon-reload || refused=1
     for path in $units; do

@@ -24,12 +24,14 @@ class ToggleChange(Beside):
         self._system = system
         self._settings = settings
         self._policy = policy
-        self._tried = Toggles(covered(system), settings._replace(check_mode=True), policy)
+        self._tried = Toggles(system, settings._replace(check_mode=True), policy)
         self._done: Optional[Toggles] = None
 
     def changes(self, netfilter: Netfilter) -> bool:
-        if self._tried.system is not self._system:
-            netfilter = Netfilter(self._tried.system, self._settings.transport)
+        host = covered(self._system)
+        if host is not self._system:
+            self._tried = Toggles(host, self._tried.settings, self._policy)
+            netfilter = Netfilter(host, self._settings.transport)
         self._tried.narrow(netfilter)
         self._tried.widen(netfilter)
         return self._tried.result().changed

@@ -31,8 +31,8 @@ class Program:
         netfilter = Netfilter(self.host.system, self.host.variant)
         self.files.write(self.files.texts(netfilter, Live(netfilter.rulesets(), {})), False)
 
-    def run(self, verb="boot", shell="/bin/sh", fails=False, path=None):
+    def run(self, verb="boot", *words, shell="/bin/sh", fails=False, path=None):
         environment = dict(os.environ) if path is None else dict(os.environ, PATH=path)
-        done = subprocess.run([shell, str(self.folder / "saved" / "boot.sh"), verb], capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run([shell, str(self.folder / "saved" / "boot.sh"), verb, *words], capture_output=True, text=True, check=False, env=environment)
         assert (done.returncode != 0) == fails, done.stderr
         return done.stderr

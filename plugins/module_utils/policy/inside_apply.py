@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ..boot.kept import STATE
 from ..docker.connect import connect
+from ..docker.engine import EngineUnreachable
 from ..docker.selector import SELECTOR_ARGUMENTS
 from ..errors import DrawbridgeError
 from ..host.folder import Folder
@@ -25,6 +26,8 @@ from .inside import ContainerRules, placed
 _NAMING = (*SELECTOR_ARGUMENTS, "section")
 
 Arguments = Dict[str, Any]
+
+_NOTHING: Dict[str, Any] = {"changed": False, "containers": [], "diff": []}
 
 
 class InsideRules:
@@ -60,6 +63,10 @@ class InsideRules:
     def _put(self, rules: ContainerRules, check_mode: bool, armed: str) -> Result:
         try:
             done = self._run(dict(rules.arguments, state="present", rules_from=rules.path + ".rules"), check_mode, armed)
+        except EngineUnreachable as error:
+            if rules.arguments["missing"] != "ignore":
+                raise placed(error, rules.path) from None
+            return Result(dict(_NOTHING), ["%s: no container gets these rules now: %s; run this again when it can" % (rules.path, error)])
         except DrawbridgeError as error:
             raise placed(error, rules.path) from None
         if done.failure is not None:
@@ -75,7 +82,7 @@ class InsideRules:
             return self._run(arguments, check_mode, armed)
         except DrawbridgeError as error:
             # The containers of then may be something else by now.
-            return Result({"changed": False, "containers": [], "diff": []}, ["section %s is not looked for: %s" % (naming["section"], error)])
+            return Result(dict(_NOTHING), ["section %s is not looked for: %s" % (naming["section"], error)])
 
     def _run(self, arguments: Arguments, check_mode: bool, armed: str) -> Result:
         params = self._task.params

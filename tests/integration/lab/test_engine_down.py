@@ -64,6 +64,26 @@ def test_the_engine_is_down(lab, manageable):
     assert expected.differences(cells, expected.services_closed) == []
 
 
+def test_containers_that_cannot_be_found_keep_no_rule_from_the_host(manageable):
+    inside = {"name": "web", "section": "blocked", "rules": [{"source": "192.0.2.102", "jump": "DROP"}]}
+
+    def policy(**more):
+        return lambda spec: dict(policies.closed_services(spec), containers=[dict(inside, **more)])
+
+    hosts = manageable[:1]
+    on_all(hosts, stop)
+    try:
+        failed = play(hosts, [policies.POLICY], host_vars=policies.for_hosts(hosts, policy(missing="fail")), fails=True).failed()
+        assert all("containers[0]: the Docker engine cannot be reached" in text for text in failed.values())
+        assert ours(firewall.dump(hosts[0])) == set()
+        run = apply(hosts, policy())
+        assert set(run.changed().values()) == {True} and ours(firewall.dump(hosts[0]))
+        assert any("containers[0]: no container gets these rules now" in text for text in run.last(hosts[0].name)["warnings"])
+    finally:
+        on_all(hosts, start)
+        on_all(hosts, lambda host: host.wait_ready())
+
+
 def test_before_the_engine_first_started(lab, manageable):
     on_all(manageable, stop)
     on_all(manageable, forget)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from .boot.kept import COMMIT
 from .host.system import System
 from .netfilter.converge import Settings
 
@@ -27,6 +28,7 @@ class Task(NamedTuple):
             self.check_mode,
             params.get("confirm_timeout", 0),
             params.get("armed", ""),
+            params.get("settles", COMMIT),
         )
 
 

@@ -18,7 +18,7 @@ from ..netfilter.nft_table import CUT_TABLE, Nft
 from ..netfilter.save import Ruleset
 from ..netfilter.transport import words_of
 from ..host.folder import Folder
-from .kept import ETC, PROGRAM
+from .kept import COMMIT, ETC, PROGRAM
 from .texts import NAMES, Generation, generation, needed_sets, rules_text, sha256
 
 _GENERATIONS = "generations"
@@ -33,8 +33,10 @@ class BootFiles:
     confirmed, ``dirty`` is there while the kernel may be ahead of the files.
     """
 
-    def __init__(self, system: System, path: str = ETC) -> None:
+    def __init__(self, system: System, path: str = ETC, settles: str = COMMIT) -> None:
+        """settles: COMMIT for a change, FOLLOW for what only brings up to date what is in force."""
         self.system = system
+        self._settles = settles
         self.folder = Folder(path)
         self._generations = Folder(os.path.join(path, _GENERATIONS))
 
@@ -104,7 +106,7 @@ class BootFiles:
         self._generations.write_folder(saved.name, dict(saved.files, digest=saved.digest))
         self.folder.point("next", "%s/%s" % (_GENERATIONS, saved.name))
         if not wait:
-            self.run("commit")
+            self.run(self._settles)
 
     def run(self, *words: str) -> None:
         """Have the boot program do something. Raises DrawbridgeError with its words."""

@@ -21,15 +21,17 @@ PROGRAM = "boot.sh"
 STATE = "/var/lib/drawbridge"
 # A folder of the checkpoint, and of the boot files: what a change did beside rules.
 BESIDE = "beside"
+# How the boot program takes a new generation: as a change that can be gone back from, or as the same state brought up to date.
+COMMIT, FOLLOW = "commit", "follow"
 
 
-def boot_files(system: System) -> Optional[BootFiles]:
-    """What the role boot_restore set up; None where it did not."""
+def boot_files(system: System, settles: str) -> Optional[BootFiles]:
+    """What the role boot_restore set up; None where it did not. settles: COMMIT or FOLLOW."""
     if not os.path.lexists(os.path.join(ETC, PROGRAM)):
         return None
     from .files import BootFiles  # pylint: disable=import-outside-toplevel
 
-    files = BootFiles(system, ETC)
+    files = BootFiles(system, ETC, settles)
     return files if files.are_kept else None
 
 

@@ -25,7 +25,7 @@ def saved_rules() -> Iterator[str]:
 
 
 def last_decision() -> object:
-    """Another one whenever a change was confirmed or taken back."""
+    """Another one whenever a change was confirmed, taken back or gone back from."""
     try:
         return os.stat(_DECIDED).st_mtime_ns
     except OSError:

@@ -27,6 +27,7 @@ _SHELL = r"""#!/bin/sh
 #   previous      go back to what was before the last change
 #   restore       go back to the newest generation
 #   commit        make the prepared generation the current one
+#   follow        the same, of the current state brought up to date: what was before it stays what can be gone back to
 #   confirm ID    keep the change that the checkpoint ID covers
 #   rollback ID   take it back
 #   wait ID N     the same in N seconds
@@ -210,6 +211,12 @@ commit() {
     rm -f "$ETC/dirty"
 }
 
+follow() {
+    [ ! -L "$ETC/next" ] || mv -T "$ETC/next" "$ETC/current" || return 1
+    tidy
+    rm -f "$ETC/dirty"
+}
+
 forget_change() { # what a reboot did not confirm
     rm -rf "$STATE/checkpoint" "$STATE/deciding"
     rmdir "$STATE" 2>/dev/null
@@ -324,6 +331,8 @@ previous() {
     ln -sfn "$(readlink "$ETC/previous")" "$ETC/next" && commit || return 1
     keep_undo "$beside" || result=1
     rm -rf "$beside"
+    # The event service looks at this: containers may be elsewhere by now.
+    touch "$RUN/decided"
     return $result
 }
 
@@ -348,10 +357,11 @@ case ${1-} in
     previous) previous;;
     restore) load_or_close "$(generation)" 1;;
     commit) commit;;
+    follow) follow;;
     confirm) locked confirm "$2";;
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
-    *) say "what to do? boot, again, watch, hold, settle, around [FILE], failed, previous, restore, commit, confirm ID, rollback ID, wait ID SECONDS"; exit 2;;
+    *) say "what to do? boot, again, watch, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"; exit 2;;
 esac
 """
 

@@ -10,6 +10,7 @@ import os
 import re
 from typing import Callable, Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
+from ..boot.kept import FOLLOW
 from ..docker.engine import Inspector, NoSuchContainer, WholeEngine
 from ..docker.select import select
 from ..docker.socket_client import socket_path
@@ -150,7 +151,8 @@ class Replay:
         return IN_CONTAINERS[record.module](self._task(record), lambda _address: engine, StillAsked(self._records, record))
 
     def _task(self, record: Record) -> Task:
-        return Task(dict(record.arguments, missing="ignore", lock_timeout=LOCK_SECONDS), False, self._system)
+        arguments = dict(record.arguments, missing="ignore", lock_timeout=LOCK_SECONDS, settles=FOLLOW)
+        return Task(arguments, False, self._system)
 
 
 def names_pods(records: Sequence[Record]) -> bool:

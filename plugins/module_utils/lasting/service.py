@@ -15,6 +15,7 @@ import threading
 import time
 from typing import Any, Dict, List, Optional, Set
 
+from ..boot.kept import FOLLOW
 from ..boot.saved import last_decision
 from ..docker.engine import EngineUnreachable
 from ..docker.events import events
@@ -40,7 +41,7 @@ PODS_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 # What has gone may come again at once, and is in nobody's way until then.
 LATER_SECONDS = 0.5
-# Who goes back to an earlier generation brings back the sets that were, and nobody tells.
+# Whatever else brings back rules or sets that were, and tells nobody.
 HOST_SECONDS = 60.0
 # How soon it is noticed that somebody flushed nftables.
 GATE_SECONDS = 15.0
@@ -195,7 +196,7 @@ class Service:
         return len(whole) == len(ready)
 
     def _on_the_host(self) -> bool:
-        settings = Settings("auto", LOCK_SECONDS, False)
+        settings = Settings("auto", LOCK_SECONDS, False, settles=FOLLOW)
         outcome = converge_sets(self._system, settings, lambda: FollowedSets(self._system, self._facts))
         for change in outcome.plan.sets:
             tell(INFO, "%s follows the engine" % change.name)

@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, NamedTuple, Optional
 
-from ..boot.kept import boot_files, change_to_confirm
+from ..boot.kept import COMMIT, boot_files, change_to_confirm
 from ..errors import DrawbridgeError
 from ..host.lock import HostLock
 from ..host.parallel import begun
@@ -29,13 +29,14 @@ _POLL_SECONDS = 0.1
 class Settings(NamedTuple):
     """How a task runs. transport: nft, legacy or auto. lock_timeout: seconds to wait for other runs on the host.
     confirm_timeout: seconds until the host takes a change back that nobody confirmed, 0 for never. armed: id of the checkpoint that
-    this very run has armed, which it does not wait for."""
+    this very run has armed, which it does not wait for. settles: how the boot files take a change."""
 
     transport: str
     lock_timeout: float
     check_mode: bool
     confirm_timeout: int = 0
     armed: str = ""
+    settles: str = COMMIT
 
 
 class Outcome(NamedTuple):
@@ -94,7 +95,7 @@ def converge_locked(
     planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
     live = planner.read_beside(rulesets)
     plan = planner.plan(live)
-    files = boot_files(system)
+    files = boot_files(system, settings.settles)
     written = files is not None and (plan.is_change or not files.are_in_step(live))
     armed: Optional[Armed] = None
     more = beside.changes(netfilter)

@@ -41,7 +41,7 @@ def converge_sets(system: System, settings: Settings, wanted: Callable[[], Plans
     with locked(settings):
         planner = wanted()
         plan = planner.plan(planner.read())
-        files = boot_files(system)
+        files = boot_files(system, settings.settles)
         written = files is not None and (plan.is_change or not files.are_whole)
         if not settings.check_mode and files is not None and written:
             from ..boot.keep import change_with_files, write_if_outdated  # pylint: disable=import-outside-toplevel

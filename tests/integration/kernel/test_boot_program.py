@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles, whole
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import FOLLOW
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import AddressSet, Chain, Hook, Line, SetType, Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.transport import path_variant
@@ -190,6 +191,21 @@ def test_previous_goes_back_and_forth(host, program):
     program.save()
     two = ours(host)
     for expected in (one, two, one):
+        program.run("previous")
+        assert ours(host) == expected
+    assert len(list((program.folder / "saved" / "generations").iterdir())) == 2
+
+
+def test_what_only_follows_the_engine_is_nothing_to_go_back_from(host, program):
+    bring(host, 1)
+    program.save()
+    one = ours(host)
+    bring(host, 2)
+    program.save()
+    bring(host, 3)
+    program.save(FOLLOW)
+    three = ours(host)
+    for expected in (one, three):
         program.run("previous")
         assert ours(host) == expected
     assert len(list((program.folder / "saved" / "generations").iterdir())) == 2

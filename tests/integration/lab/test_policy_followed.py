@@ -131,6 +131,18 @@ def test_ports_are_open_again_after_a_boot(look):
     assert not any(apply(look, wanted).changed().values())
 
 
+def test_going_back_goes_back_to_the_policy_before_and_that_is_followed(look):
+    on_all(look.hosts, late)
+    play(look.hosts, [boot.BOOT, policies.POLICY], host_vars=policies.for_hosts(look.hosts, policy(open_ports=[OPEN])))
+    apply(look, policy(open_ports=[dict(OPEN, port=OTHER)]))
+    # What the service did since is no change that anybody would go back from.
+    on_all(look.hosts, made_anew)
+    assert is_open(look, OTHER)
+    play(look.hosts, [{"drawbridge.docker.firewall_checkpoint": {"state": "rolled_back"}}])
+    assert is_open(look, PORT)
+    assert look.turns_away("allowed", v4(OTHER))
+
+
 def test_what_cannot_be_opened_is_closed_and_the_rest_followed(look):
     def stays(host):
         host.run(["docker", "run", "--detach", "--name", "second", "--network", "moving", IMAGE, "answer", "late", "tcp,0.0.0.0,80"])

@@ -5,6 +5,7 @@ import os
 import subprocess
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import COMMIT
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.script import SCRIPT
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
 
@@ -26,10 +27,11 @@ class Program:
         (folder / "run").mkdir()
         (folder / "run" / "loaded").touch()
 
-    def save(self):
+    def save(self, settles=COMMIT):
         """Make what is in force the current generation."""
         netfilter = Netfilter(self.host.system, self.host.variant)
-        self.files.write(self.files.texts(netfilter, Live(netfilter.rulesets(), {})), False)
+        files = BootFiles(self.host.system, self.files.folder.path, settles)
+        files.write(self.files.texts(netfilter, Live(netfilter.rulesets(), {})), False)
 
     def run(self, verb="boot", *words, shell="/bin/sh", fails=False, path=None):
         environment = dict(os.environ) if path is None else dict(os.environ, PATH=path)

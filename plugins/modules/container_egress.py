@@ -79,7 +79,8 @@ options:
       - What holds for single containers, before networks. Mappings with one of C(name), C(label) (C(key) or C(key=value)) and C(address) (of
         containers, a network too), and the keys as in O(networks). The first that fits decides.
       - Containers are found by the addresses that they have when the task runs, on the interfaces that these are behind. A container that is started
-        later, or anew with another address, falls under its network until the next run.
+        later, or anew with another address, falls under its network until the next run, and who gets its address is taken for it. Where
+        M(drawbridge.docker.event_service) runs, that is a moment.
     type: list
     elements: dict
     default: []

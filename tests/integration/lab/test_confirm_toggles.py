@@ -92,6 +92,10 @@ def test_confirmed_it_stays_and_goes_back_on_demand(all_three, timeout):
     for expected in (earlier, after):
         assert set(playbook(all_three, "drawbridge.docker.rollback").changed().values()) == {True}
         assert {host.name: (state(host), boot.in_kernel(host)) for host in all_three} == expected
+    play(all_three, [{"drawbridge.docker.host_policy": {"state": "absent", "confirm_timeout": timeout}}])
+    assert not any("policy-forward" in line or "ip_forward = 0" in line for host in all_three for line in state(host))
+    playbook(all_three, "drawbridge.docker.rollback")
+    assert {host.name: (state(host), boot.in_kernel(host)) for host in all_three} == after
 
 
 def test_toggles_alone_are_a_change(all_three):

@@ -361,7 +361,10 @@ case ${1-} in
     confirm) locked confirm "$2";;
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
-    *) say "what to do? boot, again, watch, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"; exit 2;;
+    *)
+        say "what to do? boot, again, watch, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"
+        exit 2
+        ;;
 esac
 """
 

@@ -11,7 +11,6 @@ from typing import Callable
 from ..boot.saved import saved_rules
 from ..docker.engine import WholeEngine
 from ..docker.host_facts import ask
-from ..host.system import System
 from ..netfilter.converge import converge_locked, locked
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted

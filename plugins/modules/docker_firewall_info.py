@@ -367,6 +367,7 @@ findings:
     code:
       description:
         - V(unguarded_ports), published ports without a guard.
+        - V(unguarded_vrfs), VRFs whose addresses no policy guards.
         - V(chain_not_hooked), chains of Drawbridge's that nothing jumps to.
         - V(hook_passed_by), a jump to a chain of Drawbridge's behind lines that let packets pass.
         - V(docker_user_passed_by), rules in C(DOCKER-USER) that C(FORWARD) does not jump to, or too late.

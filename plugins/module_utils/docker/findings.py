@@ -10,8 +10,8 @@ from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Se
 
 from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import is_ours, is_staged
-from ..policy import forward
-from .guarded import Rulesets, Sets, closes_containers, guarded_ports
+from ..policy import forward, guard
+from .guarded import Rulesets, Sets, closes_containers, guarded_ports, is_hooked
 from .jumps import entered_chains, jumps_to, our_hooks
 from .proxy import OFF
 from .state import IPTABLES, NFTABLES, Backend, Network, PublishedPort
@@ -28,7 +28,7 @@ class Situation(NamedTuple):
     rulesets: per family what the variant of iptables in use holds.
     sets: Drawbridge's sets, with entries. Others may be there without.
     other_variant: the name of the other variant of iptables. other_rules: how many rules it holds.
-    flowtables: of nftables, as text.
+    flowtables: of nftables, as text. vrfs: the names of those that have an interface.
     """
 
     reachable: bool
@@ -41,6 +41,7 @@ class Situation(NamedTuple):
     other_variant: Optional[str] = None
     other_rules: int = 0
     flowtables: Sequence[str] = ()
+    vrfs: Sequence[str] = ()
 
 
 class Finding(NamedTuple):
@@ -67,6 +68,23 @@ def _unguarded(host: Situation) -> Iterator[Finding]:
             "published ports that no policy guards: whoever reaches the host reaches them, on some path at least",
             open_ports,
             "run host_policy; ports that were published after its last run come under the guard by the next",
+        )
+
+
+def _vrfs(host: Situation) -> Iterator[Finding]:
+    """Those that came after the policy."""
+    families = [
+        FAMILY_NAME[family]
+        for family, ruleset in sorted(host.rulesets.items())
+        if is_hooked(ruleset) and ruleset.chain(guard.TABLE, guard.PORTS)
+        and not jumps_to(ruleset, guard.TABLE, guard.VRF_HOOK.parent, guard.VRF)
+    ]
+    if host.vrfs and families:
+        yield Finding(
+            "unguarded_vrfs",
+            "VRFs that no policy guards: where net.ipv4.tcp_l3mdev_accept or udp_l3mdev_accept is 1, docker-proxy serves published ports at their addresses",
+            ["%s: %s" % (family, name) for family in families for name in host.vrfs],
+            "run host_policy, which guards the VRFs that it finds",
         )
 
 
@@ -274,6 +292,7 @@ def _flowtables(host: Situation) -> Iterator[Finding]:
 
 _CHECKS: List[Callable[[Situation], Iterator[Finding]]] = [
     _unguarded,
+    _vrfs,
     _not_hooked,
     _passed_by,
     _docker_user,

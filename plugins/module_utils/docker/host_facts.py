@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
-from ..host.links import entrances
+from ..host.links import entrances, vrf_members
 from ..host.parallel import on_all
 from ..host.system import System
 from ..netfilter.address import quoted
@@ -31,7 +31,7 @@ class Engagement(NamedTuple):
     """What the engine answered.
 
     facts: for the policy's compiler. backend: None where the engine could not be asked.
-    warnings: why the engine could not be asked, and what follows; which networks are not Docker's alone.
+    warnings: why the engine could not be asked, and what follows; which networks are not Docker's alone, or in a VRF.
     """
 
     facts: HostFacts
@@ -44,19 +44,22 @@ def ask(engine: Engine, system: System) -> Engagement:
 
     Raises EngineError where something answers that makes no sense.
     """
+    members = vrf_members()
+    vrfs = sorted(set(members.values()))
     try:
         info, listed, answer = _answers(engine)
         networks = parse_networks(listed, info)
     except EngineUnreachable as error:
-        facts = unknown_host(swarm=system.read(SWARM_STATE) is not None)
+        facts = unknown_host(swarm=system.read(SWARM_STATE) is not None)._replace(vrfs=vrfs)
         return Engagement(facts, None, ["%s; published ports and networks are left as they were found last" % error])
     entered = {bridge: port for port, bridge in entrances().items()}
-    networks, warnings = [_alone(network, entered) for network in networks], _warnings(networks, entered)
+    networks, warnings = [_alone(network, entered) for network in networks], _warnings(networks, entered) + _within(networks, members)
     facts = host_facts(networks, parse_published(answer), swarm_active(info))
     return Engagement(
         facts=facts._replace(
             containers=container_facts(answer, networks),
             foreign_bridges=[name for name in system.interfaces() if _BRIDGE_LIKE.fullmatch(name) and name not in facts.bridges],
+            vrfs=vrfs,
         ),
         backend=parse_backend(info),
         warnings=warnings,
@@ -74,6 +77,15 @@ def _warnings(networks: List[Network], entered: Dict[str, str]) -> List[str]:
         " addresses past every rule" % (quoted(network.name), network.bridge, entered[network.bridge])
         for network in networks
         if network.bridge in entered
+    ]
+
+
+def _within(networks: List[Network], members: Dict[str, str]) -> List[str]:
+    return [
+        "the bridge %s of the Docker network %s is in the VRF %s: its containers count as outside, and no egress holds for them"
+        % (network.bridge, quoted(network.name), members[network.bridge])
+        for network in networks
+        if network.bridge in members
     ]
 
 

@@ -34,6 +34,7 @@ def report(found: Survey) -> Value:
         other_variant=found.other_variant,
         other_rules=found.other_rules,
         flowtables=found.flowtables,
+        vrfs=found.vrfs,
     )
     escaping = escapes(info, situation.networks, parse_containers(found.answers.containers), found.shared_bridges)
     return {

@@ -10,7 +10,7 @@ import re
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
-from ..host.links import entrances
+from ..host.links import entrances, vrf_members
 from ..host.system import System
 from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
@@ -38,8 +38,8 @@ class Answers(NamedTuple):
 
 class Survey(NamedTuple):
     """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
-    other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in. flowtables: as text.
-    event_service: absent, running or stopped."""
+    other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in.
+    flowtables: as text. vrfs: those with an interface. event_service: absent, running or stopped."""
 
     answers: Answers
     proxy: str
@@ -51,6 +51,7 @@ class Survey(NamedTuple):
     other_rules: int
     shared_bridges: FrozenSet[str]
     flowtables: List[str]
+    vrfs: List[str]
     event_service: str
     warnings: List[str]
 
@@ -85,6 +86,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         other_rules=_count_rules(system, other, netfilter.families),
         shared_bridges=frozenset(entrances().values()),
         flowtables=flowtables(system),
+        vrfs=sorted(set(vrf_members().values())),
         event_service=event_service(system),
         warnings=warnings,
     )

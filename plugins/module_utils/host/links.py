@@ -20,7 +20,7 @@ _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_LINK_NETNSID = 3, 10, 18, 37
 _IFLA_INFO_KIND = 1
 # One of a pair, as containers have them; and what nothing comes in by.
 _NO_ENTRANCES = (b"veth", b"dummy")
-# Not a vrf: rules see its members' packets with both names.
+# Not a VRF: rules see its members' packets with both names.
 _UPPERS = (b"bridge", b"bond", b"team")
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 _HEADER = struct.Struct("=IHHII")
@@ -63,9 +63,18 @@ def entrances() -> Dict[str, str]:
 
 def seen_as() -> Dict[str, str]:
     """Interfaces whose packets count as another one's: ports of a bridge, members of a bond. Each one's name, and the other's."""
+    return _members(_UPPERS)
+
+
+def vrf_members() -> Dict[str, str]:
+    """Interfaces in a VRF. Each one's name, and the VRF's."""
+    return _members((b"vrf",))
+
+
+def _members(kinds: Tuple[bytes, ...]) -> Dict[str, str]:
     links = _links()
-    uppers = {link.name for link in links if link.kind in _UPPERS}
-    return {name: upper for name, upper in _ports(links).items() if upper in uppers}
+    masters = {link.name for link in links if link.kind in kinds}
+    return {name: master for name, master in _ports(links).items() if master in masters}
 
 
 def _ports(links: List[_Link]) -> Dict[str, str]:

@@ -27,6 +27,8 @@ OWNED = [
     (guard.TABLE, guard.CHAIN + OUTSIDE),
     (guard.TABLE, guard.LOCAL),
     (guard.TABLE, guard.PORTS),
+    (guard.TABLE, guard.VRF),
+    (guard.TABLE, guard.VRF + OUTSIDE),
     (forward.TABLE, forward.CHAIN),
     (forward.TABLE, forward.CHAIN + OUTSIDE),
     (forward.TABLE, forward.DIALLED),
@@ -50,7 +52,11 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     shared: List[Tuple[str, str]] = []
     ports = policy.published_ports
     if ports is not None:
-        _add(rules, hooks, guard.guard(policy, ports, rules), guard.HOOK)
+        guarded = _add(rules, hooks, guard.guard(policy, ports, host, rules), guard.HOOK)
+        if guarded and host.vrfs:
+            from .vrf import guard_vrfs  # pylint: disable=import-outside-toplevel
+
+            _add(rules, hooks, guard_vrfs(policy, ports), guard.VRF_HOOK)
         if _add(rules, hooks, forward.forward(policy, ports, rules), forward.HOOK):
             shared.append((forward.TABLE, forward.PARENT))
     if policy.host_services is not None:

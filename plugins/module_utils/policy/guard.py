@@ -10,6 +10,7 @@ from typing import List
 
 from ..netfilter.model import IPV4, IPV6, Chain, Hook, Line
 from . import names
+from .host import HostFacts
 from .lines import Rules, by_destination, drops
 from .model import Policy, PublishedPorts
 from .outside import judged_from_outside
@@ -19,8 +20,10 @@ TABLE = "mangle"
 CHAIN = "DB-GUARD"
 LOCAL = "DB-GUARD-LOCAL"
 PORTS = "DB-GUARD-PORTS"
+VRF = "DB-GUARD-VRF"
 
 HOOK = Hook(TABLE, "PREROUTING", CHAIN)
+VRF_HOOK = Hook(TABLE, "INPUT", VRF)
 
 # docker-proxy answers UDP sent to a broadcast or multicast address, so LOCAL alone is not enough. In IPv6 the match
 # wants MULTICAST *and* the other types together, which nothing is: hence two lines.
@@ -31,7 +34,7 @@ _TO_THE_HOST = [
 ]
 
 
-def guard(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
+def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -> List[Chain]:
     """The guard's chains; none where the policy limits nothing.
 
     Replies return, everything else is judged, untracked packets included.
@@ -44,6 +47,9 @@ def guard(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
         # The bridges' own addresses are addresses of the host, and services there none of this rule's business.
         if not judge_ports:
             judged.append(Line("-m addrtype --dst-type LOCAL -j RETURN"))
+        if host.vrfs:
+            # They show a packet twice: with their member's name, and with their own, when it has been through DNAT already.
+            judged.append(Line("-m conntrack --ctstate DNAT -j RETURN"))
         path = ports.path + ".direct"
         judged.append(Line("-m set --match-set @%s dst -j DROP" % names.CONTAINER_NETWORKS, path=path))
     # Replies first: a look at a set costs more than at a flow's direction.

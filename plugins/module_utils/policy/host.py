@@ -46,6 +46,7 @@ class HostFacts(NamedTuple):
     closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
     subnets: the networks, of both families, behind closed bridges.
     swarm: whether the engine is in a swarm.
+    vrfs: VRFs of the host that have an interface.
     networks: Docker's bridge networks.
     containers: those that run.
     foreign_bridges: interfaces whose names begin like those that Docker gives its bridges, and that are none.
@@ -61,6 +62,7 @@ class HostFacts(NamedTuple):
     networks: Sequence[NetworkFacts] = ()
     containers: Sequence[ContainerFacts] = ()
     foreign_bridges: Sequence[str] = ()
+    vrfs: Sequence[str] = ()
 
 
 def unknown_host(swarm: bool) -> HostFacts:

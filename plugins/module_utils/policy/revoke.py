@@ -16,6 +16,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from ..host.conntrack import Flow, flows, put_back
 from ..host.disconnect import Ends, close
+from ..host.links import vrf_members
 from ..host.system import System
 from ..netfilter.cut_answers import cut_answers
 from ..netfilter.ipset import Ipset
@@ -131,11 +132,13 @@ class _Places:
         self._system = system
         self._interfaces: Dict[str, str] = {}
         self._local: Dict[str, bool] = {}
+        # No VRF first: each has addresses of its own.
+        self._tables = ["", *sorted(set(vrf_members().values()))]
 
     def is_local(self, address: str) -> bool:
         """Whether it is one of the host's."""
         if address not in self._local:
-            self._local[address] = _is_local(address)
+            self._local[address] = any(_is_local(address, vrf) for vrf in self._tables)
         return self._local[address]
 
     def of(self, flow: Flow) -> Place:
@@ -149,9 +152,10 @@ class _Places:
         return self.of(flow)._replace(interface=self._interfaces[flow.source])
 
 
-def _is_local(address: str) -> bool:
+def _is_local(address: str, vrf: str) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, vrf.encode())
             probe.bind((address, 0))
         except OSError:
             return False

@@ -35,6 +35,7 @@ HOST = HostFacts(
     closed_bridges={4: ["docker0"], 6: ["docker0"]},
     subnets=["172.17.0.0/16", "fd00:1::/64"],
     swarm=True,
+    vrfs=["blue"],
 )
 MANY = ["10.0.0.%d" % number for number in range(1, 9)] + ["2001:db8::%d" % number for number in range(1, 9)]
 ALLOW = [

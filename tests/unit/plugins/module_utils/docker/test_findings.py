@@ -131,6 +131,18 @@ def test_rules_in_the_other_variant():
     assert "iptables-legacy holds 7 rules" in found.message
 
 
+def test_vrfs_that_came_after_the_policy():
+    host = situation(vrfs=["blue", "red"])
+    assert items(host, "unguarded_vrfs") == []
+    add_guard(host.rulesets[4])
+    put(host.rulesets[4], "mangle", "DB-GUARD-PORTS", ["-j DROP"])
+    assert items(host, "unguarded_vrfs") == ["ipv4: blue", "ipv4: red"]
+    assert items(host._replace(vrfs=[]), "unguarded_vrfs") == []
+    put(host.rulesets[4], "mangle", "DB-GUARD-VRF", ["-g DB-GUARD-LOCAL"])
+    put(host.rulesets[4], "mangle", "INPUT", ["-j DB-GUARD-VRF"])
+    assert items(host, "unguarded_vrfs") == []
+
+
 def test_flowtables():
     assert items(situation(flowtables=["inet t f: br-x, eth0"]), "flowtables") == ["inet t f: br-x, eth0"]
 

@@ -5,6 +5,7 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import Network, PublishedPort
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import BOTH
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import OWNED, compile_policy, no_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import (
     HostFacts,
@@ -61,7 +62,7 @@ def test_allowing_everything_needs_no_chain():
 
 def test_every_chain_is_owned_and_every_name_fits():
     for external in ({}, {"external_interfaces": ["eth0"]}):
-        result = wanted(published_ports={}, host_services={"default": "deny"}, **external)
+        result = wanted(HOST._replace(vrfs=["blue"]), published_ports={}, host_services={"default": "deny"}, **external)
         for chain in result.chains:
             assert (chain.table, chain.name) in OWNED
             assert chain.name.startswith("DB-") and len(chain.name) <= 27
@@ -81,6 +82,22 @@ def test_the_guard_of_a_host_without_named_interfaces():
     ]
     assert texts(result, "DB-GUARD-LOCAL") == [text + " -g DB-GUARD-PORTS" for text in TO_PORTS]
     assert texts(result, "DB-GUARD-PORTS") == ["-j DROP"]
+
+
+def test_the_guard_of_a_host_with_a_vrf():
+    host = HOST._replace(vrfs=["blue"])
+    result = wanted(host, published_ports={})
+    first = ["-i lo -j RETURN", "-m conntrack --ctdir REPLY -j RETURN", "-m set --match-set @bridges src,src -j RETURN"]
+    assert texts(result, "DB-GUARD-VRF", 4) == [
+        *first, "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN", "-g DB-GUARD-LOCAL"]
+    assert texts(result, "DB-GUARD-VRF", 6) == [
+        *first, "-m addrtype --dst-type LOCAL,ANYCAST -j RETURN", "-d ff00::/8 -j RETURN", "-g DB-GUARD-LOCAL"]
+    assert texts(result, "DB-GUARD")[-2:] == ["-m conntrack --ctstate DNAT -j RETURN", "-m set --match-set @container-nets dst -j DROP"]
+    assert all(is_plain(line.text) for chain in result.chains if chain.table == "mangle" for line in chain.lines)
+    assert ("mangle", "INPUT", "DB-GUARD-VRF") in [hook[:3] for hook in result.hooks]
+    assert names(wanted(host, published_ports={}, external_interfaces=["eth0"])).count("DB-GUARD-VRF-OUT") == 1
+    only_direct = wanted(host, published_ports={"default": "allow"})
+    assert "DB-GUARD-VRF" not in names(only_direct) and "-m conntrack --ctstate DNAT -j RETURN" in texts(only_direct, "DB-GUARD")
 
 
 def test_the_guard_of_a_host_with_named_interfaces():

@@ -17,8 +17,10 @@ description:
     is booted in between boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.
   - Confirming opens a new connection to the host. That is the proof that it can still be reached.
   - Going back concerns Drawbridge's own chains, jumps, sets and tables, and nothing of others. Containers that came and went meanwhile keep their rules,
-    and lines that C(foreign=purge) deleted do not come back. Nor do forwarding and other kernel settings, the policy of C(FORWARD), and
-    C(daemon.json).
+    and lines that C(foreign=purge) deleted do not come back.
+  - It also concerns what M(drawbridge.docker.host_policy), M(drawbridge.docker.ip_forward) and M(drawbridge.docker.forward_policy) changed since. Forwarding
+    and the policy of C(FORWARD) are again what they were. Files in C(sysctl.d), units and C(daemon.json) are written by the confirmation only, so
+    restart the engine after it. M(drawbridge.docker.docker_daemon_config) writes at once, and that is not taken back.
   - M(drawbridge.docker.host_policy) needs no task of this module. It has O(drawbridge.docker.host_policy#module:confirm_timeout).
 author:
   - The Drawbridge authors (@drawbridge)
@@ -36,7 +38,8 @@ options:
       - V(armed) remembers the state. One that is armed already is left as it is.
       - V(confirmed) keeps what was changed since. It is an error if nothing is armed, because then the change was taken back.
       - V(rolled_back) goes back at once. Without a checkpoint it goes back to the generation before the current one of the boot files, that is to the
-        rules before the last change, and a second time forth again.
+        rules before the last change, with what that change did to forwarding, the policy of C(FORWARD) and C(daemon.json), and a second time forth
+        again. Changes of M(drawbridge.docker.ip_forward) and M(drawbridge.docker.forward_policy) count where a checkpoint covered them.
     type: str
     choices: [armed, confirmed, rolled_back]
     required: true

@@ -18,6 +18,8 @@ description:
     containers by their own addresses.
   - At boot, V(DROP) is set by a systemd unit before the network comes up and the engine starts, V(ACCEPT) by one that follows each
     start of the engine. No rule is touched.
+  - Under a checkpoint of M(drawbridge.docker.firewall_checkpoint), what this module changed is taken back with the rules, and the units are written by
+    the confirmation.
 author:
   - The Drawbridge authors (@drawbridge)
 extends_documentation_fragment:

@@ -87,7 +87,8 @@ options:
       - Before anything is changed, the host itself is told to go back to what it had (rules, jumps, sets and tables of Drawbridge, nothing of others)
         unless it is confirmed in time. It does so also if the controller is gone or the play was ended. A host that is booted
         before the confirmation boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.
-      - What C(forwarding), C(forward_policy) and C(daemon) did stays done. Run the policy from before to take that back.
+      - What C(forwarding) and C(forward_policy) did to the kernel is taken back with the rules. What they and C(daemon) say in files (C(sysctl.d), units,
+        C(daemon.json)) is written by the confirmation, so a host that is booted before it boots as if there had been no change.
       - The task fails if the host takes the change back. A run that changes nothing has nothing to confirm.
       - Under a checkpoint that M(drawbridge.docker.firewall_checkpoint) armed before, that one covers this task too.
     type: int

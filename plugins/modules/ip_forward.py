@@ -18,6 +18,8 @@ description:
   - Docker turns IPv4 forwarding on again whenever it is started, from 28 on also when a network is made, and IPv6 forwarding when an IPv6
     network is made. So turning it off for the host includes the engine's C(ip-forward) key, see O(daemon_config).
   - An engine with the nftables firewall backend refuses to start, and to make networks, while forwarding is off, unless that key is V(false).
+  - Under a checkpoint of M(drawbridge.docker.firewall_checkpoint), what this module changed is taken back with the rules, and the files are written by
+    the confirmation. Restart the engine after that.
 author:
   - The Drawbridge authors (@drawbridge)
 options:

@@ -108,6 +108,16 @@ def test_an_interface_that_is_gone(waiting):
     assert sysctl.value_now(waiting.host.system, V4) == "1"
 
 
+# An iptables-restore that tells what there is beside the rules before it does its work.
+TELLING = r"""#!/bin/sh
+text=$(cat)
+case $text in
+    *DB-USER-web*) echo "$(cat /proc/sys/net/ipv4/ip_forward) $(%(save)s -t filter | sed -n 's/^:FORWARD \([A-Z]*\).*/\1/p')" >>%(seen)s;;
+esac
+printf '%%s\n' "$text" | exec %(restore)s "$@"
+"""
+
+
 @pytest.mark.parametrize("old", ["open", "closed"])
 def test_no_moment_is_wider_than_both(waiting, tmp_path, old):
     """What narrows is there before the first rule changes, what widens after the last one."""
@@ -124,11 +134,9 @@ def test_no_moment_is_wider_than_both(waiting, tmp_path, old):
     seen = tmp_path / "seen"
     tools = tmp_path / "tools"
     tools.mkdir()
-    # Each restore of rules tells what there is beside them before it does its work.
     real = host.sh("sh", "-c", "command -v iptables-%s-restore" % host.variant).strip()
-    (tools / os.path.basename(real)).write_text(
-        "#!/bin/sh\ntext=$(cat)\ncase $text in *DB-USER-web*) echo \"$(cat /proc/sys/net/ipv4/ip_forward) $(%s -t filter | sed -n 's/^:FORWARD \\([A-Z]*\\).*/\\1/p')\" >>%s;; esac\n"
-        "printf '%%s\\n' \"$text\" | exec %s \"$@\"\n" % (real.replace("restore", "save"), seen, real), encoding="utf-8")
+    told = {"save": real.replace("restore", "save"), "restore": real, "seen": seen}
+    (tools / os.path.basename(real)).write_text(TELLING % told, encoding="utf-8")
     (tools / os.path.basename(real)).chmod(0o755)
     text = waiting.program.files.folder.read("boot.sh").replace("PATH=/usr", "PATH=%s:/usr" % tools, 1)
     waiting.program.files.folder.write("boot.sh", text)

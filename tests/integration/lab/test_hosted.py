@@ -36,6 +36,20 @@ def test_the_code_is_sent_once_and_kept(without_code):
     assert kept(hosts) == first
 
 
+def logged(hosts, module):
+    """How many lines each host's journal has of a module."""
+    tag = "ansible-drawbridge.docker." + module
+    return [host.run(["journalctl", "--no-pager", "-q", "-o", "cat", "-t", tag]).stdout.count("\n") for host in hosts]
+
+
+def test_the_journal_is_told_the_module_s_options_and_no_code(without_code):
+    core, hosts = without_code
+    code, module = logged(hosts, "hosted"), logged(hosts, "address_set")
+    assert changed(hosts, core, SET, SET) == [[True, False]] * len(hosts)
+    assert logged(hosts, "address_set") == [number + 2 for number in module]
+    assert logged(hosts, "hosted") == code
+
+
 def test_check_mode_keeps_no_code(without_code):
     core, hosts = without_code
     assert changed(hosts, core, check=True) == [[True]] * len(hosts)

@@ -131,8 +131,9 @@ def _sources_path(port: OpenPort) -> str:
     return port.entry.path + ".sources" if port.entry.path else "sources"
 
 
-def parents(rulesets: Mapping[int, Ruleset]) -> Dict[int, str]:
+def parents(rulesets: Mapping[int, Ruleset], made: Sequence[int] = ()) -> Dict[int, str]:
     """By family, where forwarded packets are met first. Where the engine keeps no rules, as many do for IPv6, nothing of ours
-    shall stay behind in a chain that only the engine would make."""
-    has = {family: family == IPV4 or ruleset.chain(FILTER, DOCKER_USER) is not None for family, ruleset in rulesets.items()}
+    shall stay behind in a chain that only the engine would make, unless it is ``made`` for that family anyway."""
+    there = {family for family, ruleset in rulesets.items() if ruleset.chain(FILTER, DOCKER_USER) is not None}
+    has = {family: family in (IPV4, *made, *there) for family in rulesets}
     return {family: DOCKER_USER if has.get(family) else "FORWARD" for family in FAMILIES}

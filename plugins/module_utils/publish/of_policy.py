@@ -17,10 +17,11 @@ from ..netfilter.plan import Plan
 from ..policy.compile import own_sets
 from ..policy.lines import Rules
 from ..policy.model import Policy
-from ..policy.owners import POLICY_PORTS
+from ..policy.owners import FILTER, POLICY_PORTS
 from ..policy.sets import named_sets
 from ..task import Result
 from . import hairpin
+from .chains import DOCKER_USER
 from .keep import told
 from .model import OpenPort
 from .opener import Opener
@@ -41,7 +42,8 @@ class PolicyPorts:
     def with_ports(self, wanted: Wanted, policy: Policy, netfilter: Netfilter) -> Wanted:
         """The policy's wanted state with the chains of these. Raises DrawbridgeError for a port that cannot be opened."""
         rules = Rules()
-        mine = self._opener.wanted(netfilter, rules)
+        made = [family for hook in wanted.hooks if hook[:2] == (FILTER, DOCKER_USER) for family in hook.families]
+        mine = self._opener.wanted(netfilter, rules, made)
         return wanted._replace(
             chains=wanted.chains + mine.chains,
             hooks=wanted.hooks + mine.hooks,

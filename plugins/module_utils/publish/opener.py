@@ -42,14 +42,14 @@ class Opener:
         self.found: List[Opening] = []
         self.switched: List[hairpin.Port] = []
 
-    def wanted(self, netfilter: Netfilter, rules: Rules) -> Wanted:
-        """Chains and hooks. ``rules`` gets the sets that lines need. Raises DrawbridgeError for what is wrong with all ports."""
+    def wanted(self, netfilter: Netfilter, rules: Rules, made: Sequence[int] = ()) -> Wanted:
+        """Chains and hooks. ``rules`` gets the sets that lines need. made: families in which DOCKER-USER is made by others. Raises DrawbridgeError for what is wrong with all ports."""
         rulesets = netfilter.rulesets()
         mark = ""
         if self._ports:
             self.found = self._openings(rulesets)
             mark = self._mark(self.found[0]) if self.found else ""
-        return open_wanted(self._names, self.found, rules, parents(rulesets), mark)
+        return open_wanted(self._names, self.found, rules, parents(rulesets, made), mark)
 
     def _openings(self, rulesets: Dict[int, Ruleset]) -> List[Opening]:
         chain = self._names.publish

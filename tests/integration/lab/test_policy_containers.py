@@ -85,6 +85,14 @@ def test_both_are_part_of_the_policy_s_one_task(look):
     assert not any(apply(look, policy()).changed().values())
 
 
+def test_the_first_run_of_all_opens_both_families(look):
+    """In which the policy itself makes the engine's chain for IPv6."""
+    apply(look, policy(open_ports=[OPEN]))
+    for way in (v4(PORT), v6(PORT)):
+        assert look.serves("allowed", way)
+    assert not any(apply(look, policy(open_ports=[OPEN])).changed().values())
+
+
 def test_with_the_policy_all_of_it_goes(look):
     before = states(look)
     apply(look, policy(open_ports=[OPEN], containers=[BLOCK]))

@@ -77,6 +77,7 @@ def test_where_the_engine_keeps_no_chain_none_is_made():
     assert parents({4: Ruleset(), 6: Ruleset()}) == {4: "DOCKER-USER", 6: "FORWARD"}
     assert parents({4: there, 6: there}) == {4: "DOCKER-USER", 6: "DOCKER-USER"}
     assert parents({4: there}) == {4: "DOCKER-USER", 6: "FORWARD"}
+    assert parents({4: Ruleset(), 6: Ruleset()}, (6,)) == {4: "DOCKER-USER", 6: "DOCKER-USER"}
 
 
 def test_what_is_open_is_read_from_the_chains():

@@ -40,6 +40,7 @@ options:
       - V(rolled_back) goes back at once. Without a checkpoint it goes back to the generation before the current one of the boot files, that is to the
         rules before the last change, with what that change did to forwarding, the policy of C(FORWARD) and C(daemon.json), and a second time forth
         again. Changes of M(drawbridge.docker.ip_forward) and M(drawbridge.docker.forward_policy) count where a checkpoint covered them.
+      - Without a checkpoint, diff mode shows the rules and sets that V(rolled_back) changes, in check mode as well.
     type: str
     choices: [armed, confirmed, rolled_back]
     required: true
@@ -94,6 +95,7 @@ checkpoint:
 from typing import Optional
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import BY_PLAY, Armed, Checkpoint
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.difference import difference
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
@@ -141,12 +143,14 @@ def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
     files = BootFiles(task.system)
     if armed is None and not (files.are_kept and files.folder.link("previous")):
         raise DrawbridgeError("there is neither a checkpoint nor a previous generation to go back to", "state")
-    if not task.check_mode:
-        if armed:
+    if armed:
+        if not task.check_mode:
             checkpoint.roll_back(armed)
-        else:
-            files.run("previous")
-    return _result(armed, True)
+        return _result(armed, True)
+    diff = difference(files.saved("current"), files.saved("previous"))
+    if not task.check_mode:
+        files.run("previous")
+    return Result({"changed": True, "diff": diff})
 
 
 def _result(armed: Optional[Armed], changed: bool, warnings=()) -> Result:

@@ -108,6 +108,10 @@ class BootFiles:
         if not wait:
             self.run(self._settles)
 
+    def saved(self, name: str) -> Dict[str, str]:
+        """The files of a generation, by the name that points to it."""
+        return {file: self.folder.read(os.path.join(name, file)) or "" for file in NAMES}
+
     def run(self, *words: str) -> None:
         """Have the boot program do something. Raises DrawbridgeError with its words."""
         run_program(self.system, os.path.join(self.folder.path, PROGRAM), *words)

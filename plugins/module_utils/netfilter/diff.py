@@ -75,7 +75,7 @@ def _state_lines(state: TableState, order: TableState) -> List[str]:
     """A table's lines, its chains in the order of another state: what is in both must not look moved."""
     lines = [":%s -" % name for name in _ordered(state.chains, order.chains)]
     for rules_of, ordered in ((state.jumps, order.jumps), (state.chains, order.chains), (state.foreign, order.foreign)):
-        lines.extend("-A %s %s" % (chain, _rule(rule)) for chain in _ordered(rules_of, ordered) for rule in rules_of[chain])
+        lines.extend("-A %s %s" % (chain, shown_rule(rule)) for chain in _ordered(rules_of, ordered) for rule in rules_of[chain])
     return lines
 
 
@@ -84,7 +84,8 @@ def _ordered(names: Iterable[str], order: Iterable[str]) -> List[str]:
     return [name for name in order if name in there] + [name for name in there if name not in dict.fromkeys(order)]
 
 
-def _rule(rule: str) -> str:
+def shown_rule(rule: str) -> str:
+    """A rule that calls sets by what their generations have in common."""
     return _NAMED.sub(lambda found: any_generation(found.group()), rule) if "--match-set " in rule else rule
 
 
@@ -109,12 +110,13 @@ def _set_texts(change: SetChange) -> Tuple[List[str], List[str]]:
     if change.target is not None:
         wanted = change.target.entries or frozenset()
         after.append("create %s %s" % (change.name, change.target.type.name))
-    before += _entry_lines(change.name, held - wanted, len(held & wanted))
-    after += _entry_lines(change.name, wanted - held, len(held & wanted))
+    before += entry_lines(change.name, held - wanted, len(held & wanted))
+    after += entry_lines(change.name, wanted - held, len(held & wanted))
     return before, after
 
 
-def _entry_lines(name: str, entries: FrozenSet[str], same: int) -> List[str]:
+def entry_lines(name: str, entries: FrozenSet[str], same: int) -> List[str]:
+    """Entries that only one side has, the first of them one by one. same: how many both have."""
     ordered = sorted(entries)
     lines = ["add %s %s" % (name, entry) for entry in ordered[:_SHOWN_ENTRIES]]
     if len(ordered) > _SHOWN_ENTRIES:

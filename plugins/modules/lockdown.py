@@ -15,6 +15,8 @@ description:
     published port, no service of the host, no way out for containers or the host itself, no forwarding for others, IPv4 and IPv6.
   - Open connections are cut as well, at their next packet. Each packet is judged by its addresses alone, so a session that somebody else has
     stands still, and one from the controller's address goes on.
+  - Flows that a flowtable forwards past every rule are given back to the rules, by C(conntrack -D). Where that command is missing, a warning says that
+    they go on.
   - The rules stand in chains of their own in the mangle table (C(DB-LOCK), C(DB-LOCK-OUT), C(DB-LOCK-FWD)), ahead of all that Docker and
     policies do, and ask neither. The engine need not run. V(absent) removes them, and everything is as it was before, the policy of
     M(drawbridge.docker.host_policy) included.
@@ -96,7 +98,9 @@ ssh_port:
 from typing import List
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.conntrack import flows, put_back
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.ssh import controlling_connection
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.address import Network, parse_network
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.bridged import unseen
@@ -132,7 +136,13 @@ def keep_lockdown(task: Task) -> Result:
     outcome = converge(task.system, task.settings(), lambda _netfilter: wanted)
     reached = dict(outcome.result(), ssh_from=[str(network) for network in unique(ssh_from)], ssh_port=port)
     past = ["what only crosses a bridge, as between containers on one network, is not cut off: %s" % why for why in unseen(task.system)]
-    return Result(reached, outcome.warnings + past)
+    return Result(reached, outcome.warnings + past + ([] if task.check_mode else _end_offloaded(task.system)))
+
+
+def _end_offloaded(system: System) -> List[str]:
+    """Have the rules see what is offloaded → why they do not."""
+    kept = put_back(system, [flow for flow in flows(system) or [] if flow.offloaded])
+    return ["flows that are offloaded (nft list flowtables) are not cut off: %s" % kept] if kept else []
 
 
 def unique(networks: List[Network]) -> List[Network]:

@@ -16,6 +16,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile i
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import end, find
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
+from ansible_collections.drawbridge.docker.plugins.modules.lockdown import keep_lockdown
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.namespace import entered, missing
@@ -164,6 +166,18 @@ def test_a_denied_flow_that_is_offloaded_ends_and_no_other(host, client, publish
             until(lambda talk=talk: not talk.goes_on())
         assert all(talk.goes_on() for talk in opened if talk not in denied for _time in range(3))
         assert not any(talk.goes_on() for talk in denied)
+
+
+def test_a_lockdown_ends_all(host, client, published):
+    params = {"state": "present", "sources": ["203.0.113.1"], "port": 22, "confirm_timeout": 0, "lock_timeout": 5, "transport": host.variant}
+    with talks(client, published) as opened:
+        assert all(talk.goes_on() for talk in opened for _time in range(3))
+        assert not any("offloaded" in warning for warning in keep_lockdown(Task(params, True, host.system)).warnings)
+        assert all(talk.goes_on() for talk in opened)
+        assert not any("offloaded" in warning for warning in keep_lockdown(Task(params, False, host.system)).warnings)
+        for talk in opened:
+            until(lambda talk=talk: not talk.goes_on())
+        assert not any(talk.goes_on() for talk in opened)
 
 
 def test_flowtables_are_told(nft_host, published):

@@ -8,6 +8,8 @@ from tests.integration.lab.support.confirming import killed_after_the_apply, wai
 from tests.integration.lab.support.playbook import play, playbook
 
 TIMEOUT = 8
+# For a look at what is in force meanwhile.
+LONGER = 20
 TOGGLES = {
     "forwarding": {"ipv4": False, "ipv6": True, "interfaces": {"vmbr0": {"ipv6": False}}},
     "forward_policy": {"ipv4": "accept", "ipv6": "drop"},
@@ -58,13 +60,16 @@ def both(hosts):
 
 def test_nobody_confirms(all_three, tmp_path):
     before = both(all_three)
-    killed_after_the_apply(all_three, tmp_path, [task(CUT)], lambda host: toggled.policy(host) == "ACCEPT")
+    assert not toggled.all_are(all_three, toggled.container_reaches_outside, True)
+    killed_after_the_apply(all_three, tmp_path, [task(CUT, confirm_timeout=LONGER)], lambda host: toggled.policy(host) == "ACCEPT")
+    assert not toggled.all_are(all_three, toggled.container_reaches_outside, False)
     for host in all_three:
         assert toggled.sysctl(host, "net/ipv4/ip_forward") == "0"
         assert "sysctl.d" not in " ".join(state(host)), "nothing of it is booted"
     for host in all_three:
-        wait_for(lambda host=host: boot.leftovers(host) == "", TIMEOUT + 10)
+        wait_for(lambda host=host: boot.leftovers(host) == "", LONGER + 10)
     assert both(all_three) == before
+    assert not toggled.all_are(all_three, toggled.container_reaches_outside, True)
 
 
 def test_a_boot_before_the_confirmation(all_three, tmp_path):

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""What is done of the toggles, and when, in a run of a policy."""
+import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings
+from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import change
+from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.policy import Done
+
+
+class Waiting(System):
+    """A host under a checkpoint."""
+
+    over = False
+
+    def refuse_if_over(self):
+        if self.over:
+            raise DrawbridgeError("taken back")
+
+
+@pytest.fixture(name="run")
+def a_run(monkeypatch):
+    """A run whose toggles only tell what is asked of them; the host is under a checkpoint from ``armed`` on."""
+    class Run:
+        differs = True
+        armed = None
+
+        def __init__(self):
+            self.steps = []
+            self.toggles = change.ToggleChange(System(), Settings("nft", 1, False), None)
+
+    class Told:
+        def __init__(self, system, settings, _policy):
+            self.system, self.settings = system, settings
+
+        def narrow(self, netfilter):
+            self._tell("narrow", netfilter)
+
+        def widen(self, netfilter):
+            self._tell("widen", netfilter)
+
+        def _tell(self, step, netfilter):
+            run.steps.append((step, "tried" if self.settings.check_mode else "done", isinstance(self.system, Waiting), netfilter))
+
+        def result(self):
+            return Done(run.differs, False, [], ["tried" if self.settings.check_mode else "done"])
+
+    monkeypatch.setattr(change, "Toggles", Told)
+    monkeypatch.setattr(change, "Netfilter", lambda system, _transport: type(system).__name__)
+    monkeypatch.setattr(change, "covered", lambda system: run.armed or system)
+    run = Run()
+    return run
+
+
+def test_tried_then_narrowed_then_widened_under_the_checkpoint(run):
+    assert run.toggles.changes("given")
+    run.armed = Waiting()
+    run.toggles.narrow()
+    run.toggles.widen()
+    assert run.steps == [("narrow", "tried", False, "given"), ("widen", "tried", False, "given"),
+                         ("narrow", "done", True, "Waiting"), ("widen", "done", True, "Waiting")]
+    assert run.toggles.result().warnings == ["done"]
+
+
+def test_nothing_to_do(run):
+    run.differs = False
+    assert not run.toggles.changes("given")
+    run.toggles.widen()
+    assert [step[1] for step in run.steps] == ["tried", "tried"] and run.toggles.result().warnings == ["tried"]
+
+
+def test_under_the_checkpoint_of_a_play_what_is_prepared_counts(run):
+    run.armed = Waiting()
+    run.toggles.changes("given")
+    assert run.steps == [("narrow", "tried", True, "Waiting"), ("widen", "tried", True, "Waiting")]
+
+
+def test_what_was_taken_back_is_not_widened(run):
+    run.toggles.changes("given")
+    run.armed = Waiting()
+    run.toggles.narrow()
+    run.armed.over = True
+    with pytest.raises(DrawbridgeError):
+        run.toggles.widen()
+    assert run.steps[-1][0] == "narrow"

@@ -11,6 +11,7 @@ from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Se
 from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import is_ours, is_staged
 from ..policy import forward, guard
+from ..policy.owners import POLICY_LASTING
 from .guarded import Rulesets, Sets, closes_containers, guarded_ports, is_hooked
 from .jumps import entered_chains, jumps_to, our_hooks
 from .proxy import OFF
@@ -96,7 +97,7 @@ def _not_hooked(host: Situation) -> Iterator[Finding]:
             lost += [
                 "%s %s %s" % (FAMILY_NAME[family], table, name)
                 for name in sorted(chains)
-                if is_ours(name) and not is_staged(name) and name not in entered
+                if is_ours(name) and not is_staged(name) and name not in entered and (table, name) != POLICY_LASTING
             ]
     if lost:
         yield Finding(

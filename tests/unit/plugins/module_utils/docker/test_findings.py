@@ -8,6 +8,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state imp
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import LiveSet
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import SetType
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import SavedChain
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import POLICY_LASTING
 
 from .rulesets import add_guard, captured, chains, put
 
@@ -85,6 +86,14 @@ def test_a_guard_that_nothing_leads_to_guards_nothing():
     put(host.rulesets[4], "mangle", "PREROUTING", [])
     assert codes(host) == ["unguarded_ports", "chain_not_hooked"]
     assert items(host, "chain_not_hooked") == ["ipv4 mangle DB-GUARD"]
+
+
+def test_the_chain_that_names_a_record_is_meant_to_be_entered_from_nowhere():
+    host = situation(published=[port(8080)], sets=SETS)
+    add_guard(host.rulesets[4])
+    before = codes(host)
+    put(host.rulesets[4], *POLICY_LASTING, ["-j RETURN"])
+    assert codes(host) == before
 
 
 def test_a_guard_that_is_passed_by_guards_nothing():

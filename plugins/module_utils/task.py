@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from .boot.kept import COMMIT
+from .boot.kept import COMMIT, checked_timeout
 from .host.system import System
 from .netfilter.converge import Settings
 
@@ -26,7 +26,7 @@ class Task(NamedTuple):
             params.get("transport", "auto"),
             params["lock_timeout"],
             self.check_mode,
-            params.get("confirm_timeout", 0),
+            checked_timeout(params.get("confirm_timeout", 0), 0, "confirm_timeout"),
             params.get("armed", ""),
             params.get("settles", COMMIT),
         )

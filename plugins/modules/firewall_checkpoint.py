@@ -97,6 +97,7 @@ from typing import Optional
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import BY_PLAY, Armed, Checkpoint
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.difference import difference
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import checked_timeout
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
@@ -117,6 +118,7 @@ def keep_checkpoint(task: Task) -> Result:
 
 
 def _arm(task: Task, checkpoint: Checkpoint) -> Result:
+    timeout = checked_timeout(task.params["timeout"], 1, "timeout")
     netfilter = Netfilter(task.system, task.params["transport"])
     armed = checkpoint.waiting()
     if armed or task.check_mode:
@@ -124,7 +126,7 @@ def _arm(task: Task, checkpoint: Checkpoint) -> Result:
     files = BootFiles(task.system)
     saved = files.texts(netfilter, Live(netfilter.rulesets(), {}))
     files.forget_next()
-    return _result(checkpoint.arm(saved, task.params["timeout"], BY_PLAY), True, netfilter.warnings)
+    return _result(checkpoint.arm(saved, timeout, BY_PLAY), True, netfilter.warnings)
 
 
 def _confirm(task: Task, checkpoint: Checkpoint) -> Result:

@@ -83,7 +83,7 @@ options:
     default: end
   confirm_timeout:
     description:
-      - Seconds within which the controller has to open a new connection to the host after the change, and confirm it. V(0) for no confirmation.
+      - Seconds within which the controller has to open a new connection to the host after the change, and confirm it, at most 3600. V(0) for no confirmation.
       - Before anything is changed, the host itself is told to go back to what it had (rules, jumps, sets and tables of Drawbridge, nothing of others)
         unless it is confirmed in time. It does so also if the controller is gone or the play was ended. A host that is booted
         before the confirmation boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.

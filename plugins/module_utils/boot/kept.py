@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Optional
 
+from ..errors import DrawbridgeError
 from ..host.system import System
 
 if TYPE_CHECKING:
@@ -23,6 +24,17 @@ STATE = "/var/lib/drawbridge"
 BESIDE = "beside"
 # How the boot program takes a new generation: as a change that can be gone back from, or as the same state brought up to date.
 COMMIT, FOLLOW = "commit", "follow"
+
+
+# How many seconds a change may wait to be confirmed.
+MAX_TIMEOUT = 3600
+
+
+def checked_timeout(seconds: int, least: int, path: str) -> int:
+    """A time to wait for a confirmation, in seconds. Raises DrawbridgeError for one that nobody could mean, in check mode as well."""
+    if not least <= seconds <= MAX_TIMEOUT:
+        raise DrawbridgeError("%d is not from %d to %d seconds" % (seconds, least, MAX_TIMEOUT), path)
+    return seconds
 
 
 def boot_files(system: System, settles: str) -> Optional[BootFiles]:

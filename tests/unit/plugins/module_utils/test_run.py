@@ -30,6 +30,18 @@ class Module:
         raise Ended("failed", values)
 
 
+@pytest.mark.parametrize("seconds", [-1, 3601, 99999])
+def test_a_time_to_confirm_in_that_cannot_be_is_told_in_check_mode_too(seconds):
+    task = run.Task({"lock_timeout": 1, "transport": "auto", "confirm_timeout": seconds}, True, None)
+    with pytest.raises(DrawbridgeError, match="^confirm_timeout: %d is not from 0 to 3600 seconds$" % seconds):
+        task.settings()
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 3600])
+def test_a_time_to_confirm_in(seconds):
+    assert run.Task({"lock_timeout": 1, "transport": "auto", "confirm_timeout": seconds}, True, None).settings().confirm_timeout == seconds
+
+
 def ran(monkeypatch, job):
     monkeypatch.setattr(run, "AnsibleModule", Module)
     with pytest.raises(Ended) as ended:

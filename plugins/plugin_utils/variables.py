@@ -19,7 +19,18 @@ def variable(name: str, task_vars: Mapping[str, Any], templar: Any) -> Any:
     if name not in task_vars:
         raise DrawbridgeError("there is no variable of this name", name)
     value = task_vars[name]
-    return templar.template(value) if has_template(value) else value
+    return _without(task_vars.get("omit"), templar.template(value)) if has_template(value) else value
+
+
+def _without(omit: Any, value: Any) -> Any:
+    """A value without what is omitted in it, which ansible-core before 2.19 leaves to each task, as a text of its own."""
+    if not isinstance(omit, str):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _without(omit, item) for key, item in value.items() if item != omit}
+    if isinstance(value, (list, tuple)):
+        return [_without(omit, item) for item in value if item != omit]
+    return None if value == omit else value
 
 
 def has_template(value: Any) -> bool:

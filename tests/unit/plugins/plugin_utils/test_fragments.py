@@ -53,6 +53,15 @@ def test_only_what_has_a_template_in_it_is_templated():
     assert templar.asked == ["{{ web }}"]
 
 
+def test_what_is_omitted_is_not_there():
+    """Up to ansible-core 2.18 omit is a text of its own, which only a task's own arguments are freed of."""
+    omit = "__omit_place_holder__1"
+    entry = {"port": 80, "address": omit, "sources": ["any", omit]}
+    templar = Templar(**{"{{ web }}": {"published_ports": {"allow": [entry, omit], "default": omit}}, "{{ nothing }}": omit})
+    assert fragments("host_policy__", {"host_policy__a": "{{ web }}", "omit": omit}, templar) == {"host_policy__a": WEB}
+    assert fragments("host_policy__", {"host_policy__a": "{{ nothing }}", "omit": omit}, templar) == {"host_policy__a": None}
+
+
 def test_values_lose_what_ansible_hangs_on_them():
     class Vaulted:
         def __str__(self):

@@ -40,7 +40,7 @@ options:
       - V(rolled_back) goes back at once. Without a checkpoint it goes back to the generation before the current one of the boot files, that is to the
         rules before the last change, with what that change did to forwarding, the policy of C(FORWARD) and C(daemon.json), and a second time forth
         again. Changes of M(drawbridge.docker.ip_forward) and M(drawbridge.docker.forward_policy) count where a checkpoint covered them.
-      - Without a checkpoint, diff mode shows the rules and sets that V(rolled_back) changes, in check mode as well.
+      - Without a checkpoint, diff mode shows what V(rolled_back) changes, in check mode as well. Of files it shows sums only.
     type: str
     choices: [armed, confirmed, rolled_back]
     required: true
@@ -94,6 +94,7 @@ checkpoint:
 
 from typing import Optional
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.beside import beside_diffs
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import BY_PLAY, Armed, Checkpoint
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.difference import difference
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
@@ -149,10 +150,10 @@ def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
         if not task.check_mode:
             checkpoint.roll_back(armed)
         return _result(armed, True)
-    diff = difference(files.saved("current"), files.saved("previous"))
+    diffs = [difference(files.saved("current"), files.saved("previous")), *beside_diffs(task.system)]
     if not task.check_mode:
         files.run("previous")
-    return Result({"changed": True, "diff": diff})
+    return Result({"changed": True, "diff": diffs})
 
 
 def _result(armed: Optional[Armed], changed: bool, warnings=()) -> Result:

@@ -43,7 +43,8 @@ class Opener:
         self.switched: List[hairpin.Port] = []
 
     def wanted(self, netfilter: Netfilter, rules: Rules, made: Sequence[int] = ()) -> Wanted:
-        """Chains and hooks. ``rules`` gets the sets that lines need. made: families in which DOCKER-USER is made by others. Raises DrawbridgeError for what is wrong with all ports."""
+        """Chains and hooks. ``rules`` gets the sets that lines need. made: families in which DOCKER-USER is made by
+        others. Raises DrawbridgeError for what is wrong with all ports."""
         rulesets = netfilter.rulesets()
         mark = ""
         if self._ports:

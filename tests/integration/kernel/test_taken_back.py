@@ -5,6 +5,7 @@ import os
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot import checkpoint
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.beside import beside_diffs
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.covered import Covered
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker import daemon_forwarding
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
@@ -204,6 +205,23 @@ def test_files_come_with_the_confirmation_and_go_back_and_forth(kept):
     kept.program.save()
     kept.program.run("previous")
     assert kept.now() == kept.before
+
+
+def test_what_going_back_would_change_is_shown(kept, tmp_path):
+    covered = Covered(checkpoint.Armed(ID, checkpoint.BY_TASK, 9e9), kept.state.path)
+    kept.policies(covered, {6: "DROP"})
+    assert beside_diffs(kept.host.system, str(tmp_path / "saved")) == []
+    kept.program.run("confirm", ID)
+    settings, files = beside_diffs(kept.host.system, str(tmp_path / "saved"))
+    for side, value, policy in (("before", "0", "DROP"), ("after", "1", "ACCEPT")):
+        assert {"net/ipv4/ip_forward = " + value, "forward/%s/6 = %s" % (kept.host.variant, policy)} <= set(settings[side].splitlines())
+    lines = {side: dict(line.split(" = ") for line in files[side].splitlines()) for side in ("before", "after")}
+    assert lines["before"][str(kept.files / "gone-drawbridge.conf")] == lines["after"][str(kept.files / "99-drawbridge.conf")] == "no file"
+    assert "icc" not in str(files)
+    kept.program.run("previous")
+    settings, files = beside_diffs(kept.host.system, str(tmp_path / "saved"))
+    assert "net/ipv4/ip_forward = 0" in settings["after"].splitlines() and files["before"] == "".join(
+        "%s = %s\n" % item for item in lines["after"].items())
 
 
 def test_what_somebody_else_wrote_meanwhile_stays(kept):

@@ -154,8 +154,8 @@ def test_a_confirmed_checkpoint_and_back_by_the_playbook(lab, one):
         looked = playbook([one], "drawbridge.docker.rollback", check=True)
         done = playbook([one], "drawbridge.docker.rollback")
         assert looked.changed() == done.changed() == {one.name: True}
-        diff = done.last(one.name)["diff"]
-        assert diff == looked.last(one.name)["diff"] and "DB-USER-" in diff["before" if expected == before else "after"]
+        diff, = done.last(one.name)["diff"]
+        assert [diff] == looked.last(one.name)["diff"] and "DB-USER-" in diff["before" if expected == before else "after"]
         assert boot.in_kernel(one) == expected
 
 

@@ -5,13 +5,13 @@ import subprocess
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker import host_facts
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Engine
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import bridge_ports, entrances
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.named_outside import unseen
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
 from tests.integration.kernel.support import odd_packets, wire
+from tests.integration.kernel.support.wire_engine import OnTheWire
 
 PUBLISHED, SERVICE = PORTS = (53, 54)
 PROTOCOLS = ("udp", "sctp")
@@ -19,18 +19,8 @@ ALLOW = [{"port": PUBLISHED, "protocol": protocol, "sources": list(wire.SOURCES[
 POLICY = {"published_ports": {"default": "deny", "allow": ALLOW}}
 
 
-class OnABridge(Engine):
-    """An engine with a port published, and a network on a bridge called ``host``."""
-
-    def version(self):
-        return {}
-
-    def info(self):
-        return {"ServerVersion": "26.1.5"}
-
-    def networks(self):
-        options = {"com.docker.network.bridge.name": "host"}
-        return [{"Name": "lan", "Id": "1" * 64, "Driver": "bridge", "Options": options, "IPAM": {"Config": [{"Subnet": "192.0.2.0/24"}]}}]
+class OnABridge(OnTheWire):
+    """It has a port published."""
 
     def containers(self):
         ports = [

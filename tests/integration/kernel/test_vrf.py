@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker import host_facts
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Engine, EngineUnreachable
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import EngineUnreachable
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import seen_as, vrf_members
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import Ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
@@ -23,6 +23,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema im
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.namespace import entered, missing
+from tests.integration.kernel.support.wire_engine import OnTheWire
 
 VRF, TABLE = "blue", "10"
 # Published on every address; published on the first address only; a service of the host.
@@ -155,23 +156,6 @@ def test_a_client_that_is_denied_hears_no_more(nft_host, client):
         with pytest.raises(PermissionError):
             server.sendto(b"unasked", clients["denied"].getsockname())
         assert _round_trip(clients["allowed"], server) and not _round_trip(clients["denied"], server)
-
-
-class OnTheWire(Engine):
-    """An engine with a network whose bridge is called as the wire's end."""
-
-    def version(self):
-        return {}
-
-    def info(self):
-        return {"ServerVersion": "26.1.5"}
-
-    def networks(self):
-        options = {"com.docker.network.bridge.name": "host"}
-        return [{"Name": "lan", "Id": "1" * 64, "Driver": "bridge", "Options": options, "IPAM": {"Config": [{"Subnet": "192.0.2.0/24"}]}}]
-
-    def containers(self):
-        return []
 
 
 class Away(OnTheWire):

@@ -66,7 +66,9 @@ class BootFiles:
     @property
     def are_whole(self) -> bool:
         """Whether the newest generation is there, undamaged, and nothing was changed since."""
-        return self.folder.read("dirty") is None and bool(self._digests(self._newest()))
+        if self.folder.read("dirty") is not None or (self.folder.link("next") is not None and not self.has_next):
+            return False
+        return bool(self._digests(self._newest()))
 
     def ssh_ports(self) -> List[int]:
         """The ports that stay open whatever happens."""
@@ -105,7 +107,9 @@ class BootFiles:
         self._generations.make()
         self._generations.write_folder(saved.name, dict(saved.files, digest=saved.digest))
         self.folder.point("next", "%s/%s" % (_GENERATIONS, saved.name))
-        if not wait:
+        if wait:
+            self.folder.remove("dirty")
+        else:
             self.run(self._settles)
 
     def saved(self, name: str) -> Dict[str, str]:

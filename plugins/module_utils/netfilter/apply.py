@@ -70,7 +70,7 @@ def _apply(planner: Planner, plan: Plan) -> None:
 
 def verify(planner: Planner, plan: Plan) -> None:
     """Read the kernel again. Raises DrawbridgeError where it does not hold what the plan wanted."""
-    live = planner.read_beside(lambda: _read_again(planner.netfilter, plan))
+    live = planner.read_by(lambda: _read_again(planner.netfilter, plan), planner.sets)
     differing = [
         "IPv%d %s" % (family, table)
         for family, part in plan.families.items()

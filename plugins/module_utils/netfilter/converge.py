@@ -77,10 +77,12 @@ def converge(
     settings: Settings,
     wanted: Callable[[Netfilter], Wanted],
     beside: Beside = Beside(),
+    owner: str = "",
 ) -> Outcome:
-    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
+    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for. owner: whose sets will be
+    wanted, if that is known: they are read meanwhile."""
     with locked(settings):
-        return converge_locked(system, settings, wanted, beside)
+        return converge_locked(system, settings, wanted, beside, owner)
 
 
 def converge_locked(
@@ -88,12 +90,14 @@ def converge_locked(
     settings: Settings,
     wanted: Callable[[Netfilter], Wanted],
     beside: Beside = Beside(),
+    owner: str = "",
 ) -> Outcome:
     """The same for a caller that holds the lock, and has more to do while it does."""
     netfilter = Netfilter(system, settings.transport)
     rulesets = begun(netfilter.rulesets)
+    sets = begun(lambda: netfilter.sets(owner)) if owner else None
     planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
-    live = planner.read_beside(rulesets)
+    live = planner.read_by(rulesets, sets or planner.sets)
     plan = planner.plan(live)
     files = boot_files(system, settings.settles)
     written = files is not None and (plan.is_change or not files.are_in_step(live))

@@ -13,6 +13,7 @@ from ..host.system import System
 from .ipset import Ipset, LiveSet
 from .judge import Judge
 from .model import FAMILIES, IPV6, TableKey
+from .names import owned_set_prefix
 from .nft_table import Nft
 from .save import Ruleset
 from .transport import PYTHON_IPTABLES, Transport, detect
@@ -56,3 +57,8 @@ class Netfilter:
     def rulesets(self) -> Dict[int, Ruleset]:
         """All tables of each family."""
         return dict(zip(self.families, on_all(self.transport.read, self.families)))
+
+    def sets(self, owner: str) -> Dict[str, LiveSet]:
+        """Headers of all sets, with the entries of this owner's; empty for nobody's."""
+        headers = self.ipset.headers()
+        return self.ipset.with_entries(headers, [name for name in headers if owner and name.startswith(owned_set_prefix(owner))])

@@ -83,19 +83,17 @@ class Planner:
 
     def read(self) -> Live:
         """What the kernel holds of everything this plan needs to know."""
-        return self.read_beside(self.netfilter.rulesets)
+        return self.read_by(self.netfilter.rulesets, self.sets)
 
-    def read_beside(self, rulesets: Callable[[], Dict[int, Ruleset]]) -> Live:
-        """The same, the rules as ``rulesets`` reads them."""
+    def read_by(self, rulesets: Callable[[], Dict[int, Ruleset]], sets: Callable[[], Dict[str, LiveSet]]) -> Live:
+        """The same, with rules and sets as these read them."""
         tables = [key for key in self.wanted.tables if key[0] in self.netfilter.families]
-        parts: List[Callable[[], Any]] = [rulesets, self._sets, lambda: self.netfilter.nft.read(tables)]
+        parts: List[Callable[[], Any]] = [rulesets, sets, lambda: self.netfilter.nft.read(tables)]
         return Live(*on_all(lambda part: part(), parts))
 
-    def _sets(self) -> Dict[str, LiveSet]:
-        if not self._sets_matter():
-            return {}
-        headers = self.netfilter.ipset.headers()
-        return self.netfilter.ipset.with_entries(headers, [name for name in headers if self._owns_set(name)])
+    def sets(self) -> Dict[str, LiveSet]:
+        """The kernel's sets, as far as this plan needs them."""
+        return self.netfilter.sets(self.wanted.owner) if self._sets_matter() else {}
 
     def _sets_matter(self) -> bool:
         if self.wanted.owner or self.wanted.sets:

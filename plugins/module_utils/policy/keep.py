@@ -18,7 +18,7 @@ from ..host.lock import HostLock
 from ..netfilter.converge import Beside, Outcome, converge
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
-from .compile import compile_policy, has_open_ports, no_policy
+from .compile import OWNER, compile_policy, has_open_ports, no_policy
 from .model import Policy
 from .own_way_in import refuse_lockout
 from .schema import parse_policy
@@ -69,7 +69,7 @@ def _kept(task: Task) -> Result:
         from .named_outside import unseen  # pylint: disable=import-outside-toplevel
 
         warnings += unseen(task.system, policy.external_interfaces)
-    outcome = converge(task.system, task.settings(), wanted, toggles or Beside())
+    outcome = converge(task.system, task.settings(), wanted, toggles or Beside(), OWNER)
     told = answers[0]
     warnings += told.warnings + outcome.warnings
     result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)

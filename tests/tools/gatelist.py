@@ -254,7 +254,7 @@ GATES = (
     Gate("sanity-oldest", 5, "ansible-test sanity, oldest ansible-core", sanity_oldest,
          path=".build/venv-oldest/bin"),
     Gate("kernel", 8, "tests in network namespaces", kernel, path="tests/integration/kernel", pytest=True),
-    Gate("lab", 25, "tests on the lab's Docker hosts", lab, path="tests/integration/lab",
+    Gate("lab", 35, "tests on the lab's Docker hosts", lab, path="tests/integration/lab",
          needs=("lab-up",), alone=True, pytest=True),
     Gate("molecule", 5, "roles on the lab's hosts, twice", molecule, path="extensions/molecule/*/molecule.yml",
          needs=("lab-up",), alone=True),

@@ -9,6 +9,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
 
+from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import VARIANTS, entered, missing, tools_of
 
@@ -31,6 +32,13 @@ def namespace(monkeypatch, tmp_path):
     with entered():
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         yield
+
+
+@pytest.fixture
+def client(namespace):
+    """The other end of a wire from that namespace."""
+    with wire.wired() as other_end:
+        yield other_end
 
 
 @pytest.fixture(params=VARIANTS)

@@ -29,36 +29,22 @@ class OnABridge(OnTheWire):
         return [{"Id": "2" * 64, "Names": ["/dns"], "Ports": ports}]
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL)
-
-
-@pytest.fixture
-def client(namespace):
-    with wire.wired() as other_end:
-        yield other_end
-
-
 def bridge(port):
     """Have a bridge ``host`` with the wire's addresses and this port in it, the wire's end or what stands on it."""
-    ip("link", "set", "host", "down")
-    ip("link", "set", "host", "name", "cable")
-    ip("link", "set", "cable", "up")
+    wire.ip("link", "set", "host", "down")
+    wire.ip("link", "set", "host", "name", "cable")
+    wire.ip("link", "set", "cable", "up")
     if port != "cable":
-        ip("link", "add", "link", "cable", port, "type", "macvlan", "mode", "passthru")
-        ip("link", "set", port, "up")
-    ip("address", "flush", "dev", "cable")
-    ip("link", "add", "host", "type", "bridge")
-    ip("link", "set", port, "master", "host")
+        wire.ip("link", "add", "link", "cable", port, "type", "macvlan", "mode", "passthru")
+        wire.ip("link", "set", port, "up")
+    wire.ip("address", "flush", "dev", "cable")
+    wire.ip("link", "add", "host", "type", "bridge")
+    wire.ip("link", "set", port, "master", "host")
     for both in (wire.HOST, wire.DESTINATIONS["second address"]):
-        ip("address", "add", both[4] + "/24", "broadcast", "+", "dev", "host")
-        ip("address", "add", both[6] + "/64", "nodad", "dev", "host")
-    ip("address", "add", "fe80::1/64", "nodad", "dev", "host")
-    ip("link", "set", "host", "up")
-
-
-def sent(who, *ports):
-    return {odd_packets.packet(who, family, shape, port) for family, shape in odd_packets.shapes() for port in ports}
+        wire.ip("address", "add", both[4] + "/24", "broadcast", "+", "dev", "host")
+        wire.ip("address", "add", both[6] + "/64", "nodad", "dev", "host")
+    wire.ip("address", "add", "fe80::1/64", "nodad", "dev", "host")
+    wire.ip("link", "set", "host", "up")
 
 
 def test_a_bridge_with_an_interface_of_the_hosts_is_outside(nft_host, client):
@@ -69,7 +55,7 @@ def test_a_bridge_with_an_interface_of_the_hosts_is_outside(nft_host, client):
     assert [warning.partition(":")[0] for warning in told.warnings] == [
         "the Docker network 'lan' shares its bridge host with the interface nic"]
     nft_host.converge(compile_policy(parse_policy(POLICY), told.facts))
-    assert odd_packets.deliver(client, PORTS, "cable") == sent("allowed", *PORTS) | sent("denied", SERVICE)
+    assert odd_packets.deliver(client, PORTS, "cable") == odd_packets.sent("allowed", *PORTS) | odd_packets.sent("denied", SERVICE)
 
 
 def test_a_bridge_of_containers_only_is_inside(nft_host, client):
@@ -79,7 +65,7 @@ def test_a_bridge_of_containers_only_is_inside(nft_host, client):
     told = host_facts.ask(OnABridge(), nft_host.system)
     assert (told.facts.bridges, told.warnings) == (["host"], [])
     nft_host.converge(compile_policy(parse_policy(POLICY), told.facts))
-    assert odd_packets.deliver(client, PORTS, "cable") == sent("allowed", *PORTS) | sent("denied", *PORTS)
+    assert odd_packets.deliver(client, PORTS, "cable") == odd_packets.sent("allowed", *PORTS) | odd_packets.sent("denied", *PORTS)
 
 
 @pytest.mark.parametrize("enters, words", [
@@ -89,11 +75,11 @@ def test_a_bridge_of_containers_only_is_inside(nft_host, client):
     (True, ["link", "add", "port", "type", "gretap", "remote", "192.0.2.1", "local", "192.0.2.2"]),
 ], ids=["pair", "nothing", "virtual machine", "tunnel"])
 def test_what_leads_into_a_bridge(namespace, enters, words):
-    ip("link", "add", "one", "type", "bridge")
+    wire.ip("link", "add", "one", "type", "bridge")
     if subprocess.run(["ip", *words], stderr=subprocess.DEVNULL, check=False).returncode != 0:
         pytest.skip("this kernel has no interfaces of this kind")
     assert "port" not in bridge_ports()
-    ip("link", "set", "port", "master", "one")
+    wire.ip("link", "set", "port", "master", "one")
     assert bridge_ports() == {"port": "one"} and bool(entrances()) == enters
 
 
@@ -110,4 +96,4 @@ def test_interfaces_that_are_called_outside_and_let_nothing_in(nft_host, client)
     for interface, judged in (("cable", False), ("host", True)):
         policy = parse_policy(dict(POLICY, external_interfaces=[interface]))
         nft_host.converge(compile_policy(policy, told.facts))
-        assert odd_packets.deliver(client, PORTS, "cable") == sent("allowed", *PORTS) | sent("denied", *(PORTS[1:] if judged else PORTS))
+        assert odd_packets.deliver(client, PORTS, "cable") == odd_packets.sent("allowed", *PORTS) | odd_packets.sent("denied", *(PORTS[1:] if judged else PORTS))

@@ -69,12 +69,6 @@ def test_removed_it_leaves_nothing(host):
     assert not host.converge(no_nat_filter()).plan.is_change
 
 
-@pytest.fixture
-def client(namespace):
-    with wire.wired() as other_end:
-        yield other_end
-
-
 @pytest.fixture(name="published")
 def with_a_redirect_for_a_container(host, client):
     """A host on which one port is redirected, as Docker DNATs it, from the host's own addresses."""

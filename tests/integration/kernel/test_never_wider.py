@@ -46,12 +46,6 @@ STATES = {
 PAIRS = list(zip(STATES, list(STATES)[1:])) + [("no services", "one port each"), ("swapped", "by set")]
 
 
-@pytest.fixture
-def client(namespace):
-    with wire.wired() as other_end:
-        yield other_end
-
-
 def _watch(host, client, old, new):
     host.converge(old)
     before = client.deliver(PORTS)

@@ -21,18 +21,8 @@ ALLOW = [{"port": PUBLISHED, "protocol": protocol, "sources": list(wire.SOURCES[
 POLICY = parse_policy({"published_ports": {"default": "deny", "allow": ALLOW}})
 
 
-@pytest.fixture
-def client(namespace):
-    with wire.wired() as other_end:
-        yield other_end
-
-
-def sent(who, *ports):
-    return {odd_packets.packet(who, family, shape, port) for family, shape in odd_packets.shapes() for port in ports}
-
-
 def test_without_a_policy_everything_arrives(nft_host, client):
-    assert odd_packets.deliver(client, PORTS) == sent("allowed", *PORTS) | sent("denied", *PORTS)
+    assert odd_packets.deliver(client, PORTS) == odd_packets.sent("allowed", *PORTS) | odd_packets.sent("denied", *PORTS)
 
 
 @pytest.mark.parametrize("tracked", [True, False], ids=["tracked", "untracked"])
@@ -41,10 +31,10 @@ def test_no_shape_passes_the_guard(host, client, tracked):
         for family in PROGRAMS:
             host.iptables("-t raw -A PREROUTING -j CT --notrack", family)
     host.converge(compile_policy(POLICY, FACTS))
-    assert odd_packets.deliver(client, PORTS) == sent("allowed", *PORTS) | sent("denied", SERVICE)
+    assert odd_packets.deliver(client, PORTS) == odd_packets.sent("allowed", *PORTS) | odd_packets.sent("denied", SERVICE)
 
 
 def test_no_shape_passes_the_filter_for_docker_proxy(host, client):
     wanted = NatFilter(True, parse_entries(ALLOW, "allow", WITH_PORTS), False, ())
     host.converge(compile_nat_filter(wanted, FACTS))
-    assert odd_packets.deliver(client, PORTS) == sent("allowed", *PORTS) | sent("denied", SERVICE)
+    assert odd_packets.deliver(client, PORTS) == odd_packets.sent("allowed", *PORTS) | odd_packets.sent("denied", SERVICE)

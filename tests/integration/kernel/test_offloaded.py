@@ -38,33 +38,23 @@ table inet t {
 """ % BRIDGE
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL)
-
-
-@pytest.fixture
-def client(namespace):
-    with wire.wired() as other_end:
-        yield other_end
-
-
 @pytest.fixture(name="server")
 def a_server(client):
     """The path of a namespace behind a bridge: what an engine makes for a container."""
-    ip("link", "add", BRIDGE, "type", "bridge")
-    ip("address", "add", GATEWAY + "/16", "dev", BRIDGE)
-    ip("link", "set", BRIDGE, "up")
+    wire.ip("link", "add", BRIDGE, "type", "bridge")
+    wire.ip("address", "add", GATEWAY + "/16", "dev", BRIDGE)
+    wire.ip("link", "set", BRIDGE, "up")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
     here = os.readlink("/proc/thread-self/ns/net")
     with subprocess.Popen(["unshare", "--net", "sleep", "120"]) as process:
         try:
             until(lambda: os.readlink("/proc/%d/ns/net" % process.pid) != here)
-            ip("link", "add", "port", "type", "veth", "peer", "name", "eth0", "netns", str(process.pid))
-            ip("link", "set", "port", "up", "master", BRIDGE)
+            wire.ip("link", "add", "port", "type", "veth", "peer", "name", "eth0", "netns", str(process.pid))
+            wire.ip("link", "set", "port", "up", "master", BRIDGE)
             with entered("/proc/%d/ns/net" % process.pid):
-                ip("address", "add", SERVER + "/16", "dev", "eth0")
-                ip("link", "set", "eth0", "up")
-                ip("route", "add", "default", "via", GATEWAY)
+                wire.ip("address", "add", SERVER + "/16", "dev", "eth0")
+                wire.ip("link", "set", "eth0", "up")
+                wire.ip("route", "add", "default", "via", GATEWAY)
             yield "/proc/%d/ns/net" % process.pid
         finally:
             process.kill()

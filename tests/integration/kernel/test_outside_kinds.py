@@ -28,28 +28,24 @@ KINDS = {
 ON_THE_HOST_ONLY = ("macvlan", "bond")
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL)
-
-
 def stand_on_the_wire(kind, end):
     """Put an interface of this kind, called as the wire's end was, on this end."""
-    ip("link", "set", end, "down")
-    ip("link", "set", end, "name", "cable")
-    ip("address", "flush", "dev", "cable")
-    ip("address", "add", _TUNNELS[end][1] + "/24", "dev", "cable")
+    wire.ip("link", "set", end, "down")
+    wire.ip("link", "set", end, "name", "cable")
+    wire.ip("address", "flush", "dev", "cable")
+    wire.ip("address", "add", _TUNNELS[end][1] + "/24", "dev", "cable")
     # Or what is below answers for the addresses of what stands on it.
     Path("/proc/sys/net/ipv4/conf/cable/arp_ignore").write_text("1", encoding="ascii")
     if kind != "bond":
-        ip("link", "set", "cable", "up")
+        wire.ip("link", "set", "cable", "up")
     if subprocess.run(["ip", "link", "add", *KINDS[kind](end)], stderr=subprocess.DEVNULL, check=False).returncode != 0:
         pytest.skip("this kernel has no interfaces of this kind")
     if kind == "bond":
-        ip("link", "set", "cable", "master", end)
+        wire.ip("link", "set", "cable", "master", end)
     for both in ((wire.HOST, wire.DESTINATIONS["second address"]) if end == "host" else wire.SOURCES.values()):
-        ip("address", "add", both[4] + "/24", "broadcast", "+", "dev", end)
-        ip("address", "add", both[6] + "/64", "nodad", "dev", end)
-    ip("link", "set", end, "up")
+        wire.ip("address", "add", both[4] + "/24", "broadcast", "+", "dev", end)
+        wire.ip("address", "add", both[6] + "/64", "nodad", "dev", end)
+    wire.ip("link", "set", end, "up")
 
 
 @pytest.fixture(name="kind", params=KINDS)
@@ -62,17 +58,13 @@ def client(namespace, kind):
     with wire.wired() as other_end:
         stand_on_the_wire(kind, "host")
         with entered(other_end.path):
-            ip("neighbour", "flush", "all")
+            wire.ip("neighbour", "flush", "all")
         if kind not in ON_THE_HOST_ONLY:
             with entered(other_end.path):
                 stand_on_the_wire(kind, "client")
-                ip("route", "add", "224.0.0.0/4", "dev", "client")
+                wire.ip("route", "add", "224.0.0.0/4", "dev", "client")
         other_end.until_it_carries()
         yield other_end
-
-
-def sent(who, *ports):
-    return {wire.datagram(who, family, way, port) for family, way in wire.ways() for port in ports}
 
 
 def delivered(host, client, *interfaces):
@@ -82,8 +74,8 @@ def delivered(host, client, *interfaces):
 
 
 def test_the_one_with_the_addresses_is_the_one_to_name(nft_host, client, kind):
-    closed = sent("allowed", *PORTS) | sent("denied", SERVICE)
-    assert delivered(nft_host, client, "cable") == closed | sent("denied", PUBLISHED)
+    closed = wire.sent("allowed", *PORTS) | wire.sent("denied", SERVICE)
+    assert delivered(nft_host, client, "cable") == closed | wire.sent("denied", PUBLISHED)
     if kind == "macvlan":
         # What is for everybody comes in by both.
         left = {wire.datagram("denied", 4, way, PUBLISHED) for way in ("broadcast", "limited broadcast")}

@@ -23,26 +23,12 @@ PUBLISHED = {"default": "deny", "allow": ENTRIES}
 SERVICES = {"default": "deny", "allow": [{"protocol": "icmp", "sources": ["any"]}]}
 
 
-@pytest.fixture
-def client(namespace):
-    with wire.wired() as other_end:
-        yield other_end
-
-
 def apply(host, **policy):
     host.converge(compile_policy(parse_policy(policy), FACTS))
 
 
-def sent(who, *ports):
-    return {wire.datagram(who, family, way, port) for family, way in wire.ways() for port in ports}
-
-
-def to_the_bound_address(who):
-    return {wire.datagram(who, family, "unicast", BOUND) for family in (4, 6)}
-
-
 def test_without_a_policy_everything_arrives(nft_host, client):
-    assert client.deliver(PORTS) == sent("allowed", *PORTS) | sent("denied", *PORTS)
+    assert client.deliver(PORTS) == wire.sent("allowed", *PORTS) | wire.sent("denied", *PORTS)
     assert client.answered_pings() == [4, 6]
 
 
@@ -54,26 +40,26 @@ def test_published_ports_are_closed_on_every_way(host, client, tracked, interfac
             host.iptables("-t raw -A PREROUTING -p udp -j CT --notrack", family)
     apply(host, published_ports=PUBLISHED, **interfaces)
     # On other addresses the number of the bound port is a service of the host.
-    spared = (sent("denied", BOUND) - to_the_bound_address("denied")) | sent("denied", SERVICE)
-    assert client.deliver(PORTS) == sent("allowed", *PORTS) | spared
+    spared = (wire.sent("denied", BOUND) - wire.unicast("denied", BOUND)) | wire.sent("denied", SERVICE)
+    assert client.deliver(PORTS) == wire.sent("allowed", *PORTS) | spared
     assert client.answered_pings() == [4, 6]
 
 
 def test_default_allow_limits_only_the_ports_with_an_entry(nft_host, client):
     apply(nft_host, published_ports={"default": "allow", "allow": ENTRIES[:1]})
-    assert client.deliver(PORTS) == sent("allowed", *PORTS) | sent("denied", BOUND, SERVICE)
+    assert client.deliver(PORTS) == wire.sent("allowed", *PORTS) | wire.sent("denied", BOUND, SERVICE)
 
 
 def test_denied_host_services_spare_neighbours_and_allowed_published_ports(host, client):
     apply(host, published_ports=PUBLISHED, host_services=SERVICES)
-    assert client.deliver(PORTS) == sent("allowed", EVERYWHERE, BOUND)
+    assert client.deliver(PORTS) == wire.sent("allowed", EVERYWHERE, BOUND)
     assert client.answered_pings() == [4, 6]
 
 
 def test_a_range_of_published_ports_opens_no_service_of_the_host(nft_host, client):
     everything = dict(ENTRIES[0], port="1-65535")
     apply(nft_host, published_ports={"default": "deny", "allow": [everything]}, host_services=SERVICES)
-    assert client.deliver(PORTS) == sent("allowed", EVERYWHERE) | to_the_bound_address("allowed")
+    assert client.deliver(PORTS) == wire.sent("allowed", EVERYWHERE) | wire.unicast("allowed", BOUND)
 
 
 def test_ping_is_a_service_too(nft_host, client):
@@ -83,4 +69,4 @@ def test_ping_is_a_service_too(nft_host, client):
 
 def test_interfaces_that_are_not_named_are_not_outside(nft_host, client):
     apply(nft_host, external_interfaces=["eth9"], published_ports=PUBLISHED, host_services={"default": "deny"})
-    assert client.deliver(PORTS) == sent("allowed", *PORTS) | sent("denied", *PORTS)
+    assert client.deliver(PORTS) == wire.sent("allowed", *PORTS) | wire.sent("denied", *PORTS)

@@ -38,10 +38,6 @@ PUBLISHED = {"default": "deny", "allow": ALLOW}
 BOTH = ["host", VRF]
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL)
-
-
 def setting(name, value):
     Path("/proc/sys/net", name).write_text(value, encoding="ascii")
 
@@ -53,9 +49,9 @@ def client(namespace):
     if made.returncode != 0:
         pytest.skip("this kernel has no VRFs")
     with wire.wired() as other_end:
-        ip("link", "set", VRF, "up")
+        wire.ip("link", "set", VRF, "up")
         setting("ipv6/conf/host/keep_addr_on_down", "1")
-        ip("link", "set", "host", "master", VRF)
+        wire.ip("link", "set", "host", "master", VRF)
         setting("ipv4/udp_l3mdev_accept", "1")
         other_end.until_it_carries()
         yield other_end
@@ -65,39 +61,31 @@ def apply(host, **policy):
     host.converge(compile_policy(parse_policy(policy), FACTS))
 
 
-def sent(who, *ports):
-    return {wire.datagram(who, family, way, port) for family, way in wire.ways() for port in ports}
-
-
-def to_the_bound_address(who):
-    return {wire.datagram(who, family, "unicast", BOUND) for family in (4, 6)}
-
-
 def spared():
     """What a denied client still reaches where only published ports are closed."""
-    return (sent("denied", BOUND) - to_the_bound_address("denied")) | sent("denied", SERVICE)
+    return (wire.sent("denied", BOUND) - wire.unicast("denied", BOUND)) | wire.sent("denied", SERVICE)
 
 
 def test_without_a_policy_everything_arrives(nft_host, client):
-    assert client.deliver(PORTS) == sent("allowed", *PORTS) | sent("denied", *PORTS)
+    assert client.deliver(PORTS) == wire.sent("allowed", *PORTS) | wire.sent("denied", *PORTS)
 
 
 @pytest.mark.parametrize("interfaces", [{}, {"external_interfaces": BOTH}], ids=["all", "named"])
 def test_published_ports_are_closed_on_every_way(host, client, interfaces):
     apply(host, published_ports=PUBLISHED, **interfaces)
-    assert client.deliver(PORTS) == sent("allowed", *PORTS) | spared()
+    assert client.deliver(PORTS) == wire.sent("allowed", *PORTS) | spared()
     assert client.answered_pings() == [4, 6]
 
 
 @pytest.mark.parametrize("interfaces", [{}, {"external_interfaces": BOTH}], ids=["all", "named"])
 def test_denied_host_services_spare_allowed_published_ports(host, client, interfaces):
     apply(host, published_ports=PUBLISHED, host_services={"default": "deny"}, **interfaces)
-    assert client.deliver(PORTS) == sent("allowed", EVERYWHERE, BOUND)
+    assert client.deliver(PORTS) == wire.sent("allowed", EVERYWHERE, BOUND)
 
 
 def test_the_filter_for_docker_proxy(host, client):
     host.converge(compile_nat_filter(NatFilter(True, parse_entries(ALLOW, "allow", WITH_PORTS), False, ()), FACTS))
-    assert client.deliver(PORTS) == sent("allowed", *PORTS) | spared()
+    assert client.deliver(PORTS) == wire.sent("allowed", *PORTS) | spared()
 
 
 def test_a_host_without_a_vrf_has_no_rules_for_it(nft_host, client):
@@ -106,7 +94,7 @@ def test_a_host_without_a_vrf_has_no_rules_for_it(nft_host, client):
     nft_host.converge(compile_policy(parse_policy({"published_ports": PUBLISHED}), FACTS._replace(vrfs=[])))
     assert nft_host.rules("DB-GUARD-VRF", "mangle") is None and nft_host.targets("INPUT", "mangle") == []
     # What that would leave open.
-    assert client.deliver(PORTS) > sent("allowed", *PORTS) | spared()
+    assert client.deliver(PORTS) > wire.sent("allowed", *PORTS) | spared()
 
 
 def test_both_names_are_to_be_named(nft_host, client):
@@ -119,13 +107,13 @@ def test_both_names_are_to_be_named(nft_host, client):
     # What the warnings are about.
     for interfaces in (["host"], [VRF]):
         apply(nft_host, published_ports=PUBLISHED, external_interfaces=interfaces)
-        assert client.deliver(PORTS) > sent("allowed", *PORTS) | spared()
+        assert client.deliver(PORTS) > wire.sent("allowed", *PORTS) | spared()
 
 
 @contextlib.contextmanager
 def served(client):
     """A socket of the host's, and each client's that has had an answer from it: there is a way into the VRF."""
-    ip("route", "add", "192.0.2.0/24", "dev", VRF)
+    wire.ip("route", "add", "192.0.2.0/24", "dev", VRF)
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         server.bind(("", EVERYWHERE))
@@ -177,9 +165,9 @@ def a_container(client):
     """The path of a namespace that an address of the host outside the VRF leads to: what comes by the VRF finds the way there and back."""
     here = os.readlink("/proc/thread-self/ns/net")
     setting("ipv4/ip_forward", "1")
-    ip("address", "add", LOOPBACK + "/32", "dev", "lo")
+    wire.ip("address", "add", LOOPBACK + "/32", "dev", "lo")
     with entered(client.path):
-        ip("route", "add", LOOPBACK, "via", wire.HOST[4])
+        wire.ip("route", "add", LOOPBACK, "via", wire.HOST[4])
     with subprocess.Popen(["unshare", "--net", "sleep", "120"]) as process:
         path = "/proc/%d/ns/net" % process.pid
         try:
@@ -187,15 +175,15 @@ def a_container(client):
             while os.readlink(path) == here:
                 assert time.monotonic() < limit
                 time.sleep(0.01)
-            ip("link", "add", "br-x", "type", "veth", "peer", "name", "eth0", "netns", str(process.pid))
-            ip("address", "add", "172.18.0.1/16", "dev", "br-x")
-            ip("link", "set", "br-x", "up")
+            wire.ip("link", "add", "br-x", "type", "veth", "peer", "name", "eth0", "netns", str(process.pid))
+            wire.ip("address", "add", "172.18.0.1/16", "dev", "br-x")
+            wire.ip("link", "set", "br-x", "up")
             with entered(path):
-                ip("address", "add", SERVER + "/16", "dev", "eth0")
-                ip("link", "set", "eth0", "up")
-                ip("route", "add", "default", "via", "172.18.0.1")
-            ip("route", "add", "172.18.0.0/16", "dev", "br-x", "table", TABLE)
-            ip("route", "add", "192.0.2.0/24", "dev", VRF)
+                wire.ip("address", "add", SERVER + "/16", "dev", "eth0")
+                wire.ip("link", "set", "eth0", "up")
+                wire.ip("route", "add", "default", "via", "172.18.0.1")
+            wire.ip("route", "add", "172.18.0.0/16", "dev", "br-x", "table", TABLE)
+            wire.ip("route", "add", "192.0.2.0/24", "dev", VRF)
             yield path
         finally:
             process.kill()
@@ -233,7 +221,7 @@ def _round_trip(near, server):
 @pytest.mark.parametrize("interfaces", [{}, {"external_interfaces": BOTH}], ids=["all", "named"])
 def test_what_is_dnated_is_judged_once(host, client, container, interfaces):
     with entered(client.path):
-        ip("route", "add", "172.18.0.0/16", "via", wire.HOST[4])
+        wire.ip("route", "add", "172.18.0.0/16", "via", wire.HOST[4])
     host.iptables("-t nat -A PREROUTING -m addrtype --dst-type LOCAL -p udp --dport %d -j DNAT --to-destination %s" % (EVERYWHERE, SERVER))
     assert answered(client, container) == {(who, dialled) for who in wire.SOURCES for dialled in (LOOPBACK, SERVER)}
     apply(host, published_ports=PUBLISHED, **interfaces)

@@ -29,6 +29,11 @@ def packet(who, family, shape, port):
     return "%s IPv%d %s %d" % (who, family, shape, port)
 
 
+def sent(who, *ports):
+    """What arrives where everything from a client does."""
+    return {packet(who, family, shape, port) for family, shape in shapes() for port in ports}
+
+
 def deliver(client, ports, end="host"):
     """Send each shape to each port of the host from both clients → what arrived. end: the wire's, on the host."""
     link_local = _link_local("host")
@@ -37,15 +42,15 @@ def deliver(client, ports, end="host"):
         listeners = [stack.enter_context(_listener(family, port)) for family in _AF for port in ports]
         listeners += [stack.enter_context(socket.socket(_AF[family], socket.SOCK_RAW, SCTP)) for family in _AF]
         tap = stack.enter_context(wire.watched(end))
-        sent = set()
+        texts = set()
         with entered(client.path):
             for who in wire.SOURCES:
                 for family, shape in shapes():
                     for port in ports:
                         text = packet(who, family, shape, port)
                         _SEND[shape](family, wire.SOURCES[who][family], link_local, port, text.encode())
-                        sent.add(text.encode())
-        wire.until_judged(tap, sent)
+                        texts.add(text.encode())
+        wire.until_judged(tap, texts)
         return {text.split("\0")[-1] for text in wire.received(listeners)}
 
 

@@ -35,6 +35,21 @@ def datagram(who, family, way, port):
     return "%s IPv%d %s %d" % (who, family, way, port)
 
 
+def sent(who, *ports):
+    """What arrives where everything from a client does."""
+    return {datagram(who, family, way, port) for family, way in ways() for port in ports}
+
+
+def unicast(who, port):
+    """What arrives of that at the host's first addresses."""
+    return {datagram(who, family, "unicast", port) for family in HOST}
+
+
+def ip(*words):
+    """Run ip in the namespace that this thread is in."""
+    _run("ip", *words)
+
+
 class Wire:
     """The client at the other end, in a namespace of its own."""
 
@@ -46,15 +61,15 @@ class Wire:
         with contextlib.ExitStack() as stack:
             listeners = [stack.enter_context(_listener(family, port)) for family in _AF for port in ports]
             tap = stack.enter_context(watched())
-            sent = set()
+            texts = set()
             with entered(self.path):
                 for who in SOURCES:
                     for family, way in ways():
                         for port in ports:
                             text = datagram(who, family, way, port)
                             _send(family, SOURCES[who][family], (DESTINATIONS[way][family], port), text)
-                            sent.add(text.encode())
-            until_judged(tap, sent)
+                            texts.add(text.encode())
+            until_judged(tap, texts)
             return received(listeners)
 
     def until_it_carries(self):

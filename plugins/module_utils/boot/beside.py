@@ -15,7 +15,7 @@ from ..host.sysctl import value_now
 from ..host.system import System
 from ..netfilter.chain_policy import policies_in
 from ..netfilter.host import Netfilter
-from .covered import PATHS, SETTINGS
+from .covered import numbers_in, settings_in
 from .kept import BESIDE, ETC
 from .texts import sha256
 
@@ -26,13 +26,11 @@ def beside_diffs(system: System, path: str = ETC) -> List[Dict[str, str]]:
     """Ansible's diffs, none where the last change was about rules alone. Of files, which may hold secrets, only whether they differ."""
     folder = Folder(os.path.join(path, BESIDE))
     found = []
-    lines = [line.split() for line in (folder.read(SETTINGS) or "").splitlines()]
-    settings = {words[0]: words[1] for words in lines if len(words) == 2}
+    settings = settings_in(folder)
     now = {name: _now(system, name) or "none" for name in settings}
     if now != settings:
         found.append(_diff("forwarding and policy of FORWARD", now, settings))
-    named = (line.partition(" ") for line in (folder.read(PATHS) or "").splitlines())
-    numbers = {name: number for number, _space, name in named}
+    numbers = numbers_in(folder)
     held = {name: _digest(system.read(name)) for name in numbers}
     back = {name: _digest(folder.read(number + ".new")) for name, number in numbers.items()}
     if held != back:

@@ -24,8 +24,20 @@ from ..host.system import System
 from .checkpoint import NAME, Armed, Checkpoint
 from .kept import BESIDE, STATE
 
-SETTINGS = "settings"
-PATHS = "paths"
+_SETTINGS = "settings"
+_PATHS = "paths"
+
+
+def settings_in(folder: Folder) -> Dict[str, str]:
+    """What was remembered there: settings and their values before the change."""
+    lines = [line.split() for line in (folder.read(_SETTINGS) or "").splitlines()]
+    return {words[0]: words[1] for words in lines if len(words) == 2}
+
+
+def numbers_in(folder: Folder) -> Dict[str, str]:
+    """The files that are exchanged by it, by path: what their texts from before and after are called there, but for the ending."""
+    lines = [line.partition(" ") for line in (folder.read(_PATHS) or "").splitlines()]
+    return {path: number for number, _space, path in lines}
 
 
 class Covered(System):
@@ -38,8 +50,7 @@ class Covered(System):
         self._armed = armed
         self._checkpoint = Checkpoint(self, state)
         self._folder = Folder(os.path.join(state, NAME, BESIDE))
-        lines = [line.partition(" ") for line in (self._folder.read(PATHS) or "").splitlines()]
-        self._numbers: Dict[str, str] = {path: number for number, _space, path in lines}
+        self._numbers = numbers_in(self._folder)
 
     def refuse_if_over(self) -> None:
         """Raises DrawbridgeError where the checkpoint is gone, so that nothing is added to a change that was taken back."""
@@ -73,11 +84,10 @@ class Covered(System):
         return None
 
     def remember(self, values: Mapping[str, str]) -> None:
-        lines = (line.split() for line in (self._folder.read(SETTINGS) or "").splitlines())
         # The first value that was remembered is the one from before the change.
-        before = dict(values, **{words[0]: words[1] for words in lines})
+        before = dict(values, **settings_in(self._folder))
         self._folder.make()
-        self._folder.write(SETTINGS, "".join("%s %s\n" % (name, before[name]) for name in sorted(before, key=place)))
+        self._folder.write(_SETTINGS, "".join("%s %s\n" % (name, before[name]) for name in sorted(before, key=place)))
 
     def _prepare(self, path: str, text: Optional[str]) -> None:
         """Have the confirmation put a file in place, or none."""
@@ -91,7 +101,7 @@ class Covered(System):
         self._put(number + ".new", text)
         if target not in self._numbers:
             self._numbers[target] = number
-            self._folder.write(PATHS, "".join("%s %s\n" % (key, name) for name, key in self._numbers.items()))
+            self._folder.write(_PATHS, "".join("%s %s\n" % (key, name) for name, key in self._numbers.items()))
 
     def _put(self, name: str, text: Optional[str]) -> None:
         if text is None:

@@ -10,7 +10,7 @@ import re
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
-from ..host.links import entrances, vrf_members
+from ..host.links import entrances, vrfs
 from ..host.system import System
 from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
@@ -86,7 +86,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         other_rules=_count_rules(system, other, netfilter.families),
         shared_bridges=frozenset(entrances().values()),
         flowtables=flowtables(system),
-        vrfs=sorted(set(vrf_members().values())),
+        vrfs=vrfs(),
         event_service=event_service(system),
         warnings=warnings,
     )

@@ -17,8 +17,8 @@ from .system import System
 TABLE = "/proc/thread-self/net/nf_conntrack"
 _END = r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) "
 _FLOW = re.compile(r"^ipv([46]) +\d+ (tcp|udp|sctp) +\d+ (?:\d+ )?([A-Z_]+ )?%s.*?%s(.*)" % (_END, _END), re.MULTILINE)
-# A packet on its way may make one anew between two commands.
-_ROUNDS = 5
+# How often to try to delete entries: a packet on its way may make one anew between two commands.
+ROUNDS = 5
 
 
 class Flow(NamedTuple):
@@ -81,9 +81,14 @@ def run_commands(system: System, program: str, lines: List[str]) -> None:
             system.run([program, *line.split(" ")])
 
 
+def there(protocol: str, source: str, source_port: int, destination: str, port: int) -> str:
+    """An entry's first direction, as conntrack's commands have it."""
+    return "-p %s -s %s --sport %d -d %s --dport %d" % (protocol, source, source_port, destination, port)
+
+
 def deleted(flow: Flow) -> str:
     """conntrack's command that deletes a flow's entry."""
-    return "-D -p %s -s %s --sport %d -d %s --dport %d" % (flow.protocol, flow.source, flow.source_port, flow.destination, flow.port)
+    return "-D " + there(flow.protocol, flow.source, flow.source_port, flow.destination, flow.port)
 
 
 def put_back(system: System, offloaded: Iterable[Flow]) -> Optional[str]:
@@ -92,7 +97,7 @@ def put_back(system: System, offloaded: Iterable[Flow]) -> Optional[str]:
     The kernel notices within a second or two. What an entry is made anew for is for the caller to prevent.
     """
     wanted = frozenset(offloaded)
-    for _round in range(_ROUNDS if wanted else 0):
+    for _round in range(ROUNDS if wanted else 0):
         left = [flow for flow in flows(system) or [] if flow in wanted]
         if not left:
             return None

@@ -71,6 +71,11 @@ def vrf_members() -> Dict[str, str]:
     return _members((b"vrf",))
 
 
+def vrfs() -> List[str]:
+    """The VRFs that have an interface."""
+    return sorted(set(vrf_members().values()))
+
+
 def _members(kinds: Tuple[bytes, ...]) -> Dict[str, str]:
     links = _links()
     masters = {link.name for link in links if link.kind in kinds}

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Mapping
 
 from ..boot.saved import saved_rules
 from ..docker.engine import WholeEngine
@@ -15,6 +15,7 @@ from ..netfilter.converge import converge_locked, locked
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
 from ..netfilter.nft_table import spoken
+from ..netfilter.save import Ruleset
 from ..policy.in_force import marked, record_in_force, record_name, with_own_sets
 from ..policy.lines import Rules
 from ..policy.masquerade import parse_masquerade
@@ -34,8 +35,9 @@ def follow_policy(task: Task, engine: Callable[[str], WholeEngine], memory: Memo
     with locked(task.settings()):
         memory.begin()
         name = record_name(task.params)
-        if record_in_force(Netfilter(task.system, task.params["transport"]).rulesets()) == name:
-            return _followed(task, engine(task.params["docker_host"]), memory)
+        rulesets = Netfilter(task.system, task.params["transport"]).rulesets()
+        if record_in_force(rulesets) == name:
+            return _followed(task, engine(task.params["docker_host"]), memory, rulesets)
         if name not in map(marked, saved_rules()):
             memory.forget()
         return Result({"changed": False, "containers": []})
@@ -49,13 +51,13 @@ def _masqueraded(task: Task, engine: WholeEngine, netfilter: Netfilter, wanted: 
     return with_masquerade(wanted, parse_masquerade(said, "masquerade"), facts, netfilter.nft.is_installed, POLICY_MASQUERADE)
 
 
-def _followed(task: Task, engine: WholeEngine, memory: Memory) -> Result:
+def _followed(task: Task, engine: WholeEngine, memory: Memory, rulesets: Mapping[int, Ruleset]) -> Result:
     ports = parse_open_ports(task.params["open_ports"], "open_ports")
     opener = Opener(task.system, engine, POLICY_PORTS, ports, lambda _opening: "policy", memory.refused)
 
     def wanted(netfilter: Netfilter) -> Wanted:
         rules = opener.wanted(netfilter, Rules())
-        return with_own_sets(_masqueraded(task, engine, netfilter, rules), netfilter.rulesets())
+        return with_own_sets(_masqueraded(task, engine, netfilter, rules), rulesets)
 
     outcome = converge_locked(task.system, task.settings(), wanted)
     opener.follow(outcome.plan, False)

@@ -83,7 +83,8 @@ def contains(outer: Network, inner: Network) -> bool:
     """Whether all of ``inner`` is in ``outer``; a network contains itself."""
     if outer.family != inner.family or outer.prefix > inner.prefix:
         return False
-    return ends(outer)[0] <= ends(inner)[0] <= ends(outer)[1]
+    first, last = ends(outer)
+    return first <= ends(inner)[0] <= last
 
 
 def ends(network: Network) -> Tuple[int, int]:

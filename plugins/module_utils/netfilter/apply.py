@@ -10,10 +10,9 @@ What fails half-way is taken back, so that a host holds the old rules or the new
 from __future__ import annotations
 
 import re
-from typing import Dict, List
+from typing import List
 
 from ..errors import DrawbridgeError
-from ..host.parallel import on_all
 from . import ipset
 from .host import Netfilter
 from .ipset import SetTarget
@@ -70,7 +69,12 @@ def _apply(planner: Planner, plan: Plan) -> None:
 
 def verify(planner: Planner, plan: Plan) -> None:
     """Read the kernel again. Raises DrawbridgeError where it does not hold what the plan wanted."""
-    live = planner.read_by(lambda: _read_again(planner.netfilter, plan), planner.sets)
+    netfilter = planner.netfilter
+
+    def read_again(family: int) -> Ruleset:
+        return netfilter.transport.read_expecting(family, {table: state.chains for table, state in plan.families[family].new.items()})
+
+    live = planner.read_by(lambda: netfilter.of_each_family(read_again), planner.sets)
     differing = [
         "IPv%d %s" % (family, table)
         for family, part in plan.families.items()
@@ -90,14 +94,6 @@ def verify(planner: Planner, plan: Plan) -> None:
             None,
             "somebody else changes these rules at the same time; run again",
         )
-
-
-def _read_again(netfilter: Netfilter, plan: Plan) -> Dict[int, Ruleset]:
-    def read(family: int) -> Ruleset:
-        chains = {table: state.chains for table, state in plan.families[family].new.items()}
-        return netfilter.transport.read_expecting(family, chains)
-
-    return dict(zip(netfilter.families, on_all(read, netfilter.families)))
 
 
 def _differing_tables(part: FamilyPlan, ruleset: Ruleset) -> List[str]:

@@ -80,8 +80,8 @@ def _state_lines(state: TableState, order: TableState) -> List[str]:
 
 
 def _ordered(names: Iterable[str], order: Iterable[str]) -> List[str]:
-    there = dict.fromkeys(names)
-    return [name for name in order if name in there] + [name for name in there if name not in dict.fromkeys(order)]
+    there, first = dict.fromkeys(names), dict.fromkeys(order)
+    return [name for name in first if name in there] + [name for name in there if name not in first]
 
 
 def shown_rule(rule: str) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional
 
 from ..host.parallel import on_all
 from ..host.system import System
@@ -56,7 +56,11 @@ class Netfilter:
 
     def rulesets(self) -> Dict[int, Ruleset]:
         """All tables of each family."""
-        return dict(zip(self.families, on_all(self.transport.read, self.families)))
+        return self.of_each_family(self.transport.read)
+
+    def of_each_family(self, read: Callable[[int], Ruleset]) -> Dict[int, Ruleset]:
+        """The same, as ``read`` reads a family."""
+        return dict(zip(self.families, on_all(read, self.families)))
 
     def sets(self, owner: str) -> Dict[str, LiveSet]:
         """Headers of all sets, with the entries of this owner's; empty for nobody's."""

@@ -121,34 +121,38 @@ def _implies(narrow: Criterion, wide: Criterion) -> bool:
 
 
 def _in_network(narrow: str, wide: str) -> bool:
-    inner, outer = _network(narrow), _network(wide)
-    if inner is None or outer is None or inner[0] != outer[0]:
-        return False
-    return outer[1] <= inner[1] and inner[2] <= outer[2]
+    return _within(_network(narrow), _network(wide))
+
+
+def _in_range(narrow: str, wide: str) -> bool:
+    return _within(_range(narrow), _range(wide))
+
+
+# Family and number; ports have no family. The first and the last.
+_Span = Tuple[Tuple[int, int], Tuple[int, int]]
+
+
+def _within(inner: Optional[_Span], outer: Optional[_Span]) -> bool:
+    return inner is not None and outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
 # Each value is compared with many others.
 @lru_cache(maxsize=2 * _MAX_LINES)
-def _network(text: str) -> Optional[Tuple[int, int, int]]:
-    """A network's family, first and last address."""
+def _network(text: str) -> Optional[_Span]:
     try:
         network = parse_network(text)
     except DrawbridgeError:
         return None
-    return (network.family, *ends(network))
-
-
-def _in_range(narrow: str, wide: str) -> bool:
-    inner, outer = _range(narrow), _range(wide)
-    return inner is not None and outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1]
+    first, last = ends(network)
+    return (network.family, first), (network.family, last)
 
 
 @lru_cache(maxsize=2 * _MAX_LINES)
-def _range(text: str) -> Optional[Tuple[int, int]]:
+def _range(text: str) -> Optional[_Span]:
     first, colon, last = text.partition(":")
     if not first.isdigit() or (colon and not last.isdigit()):
         return None
-    return int(first), int(last if colon else first)
+    return (0, int(first)), (0, int(last if colon else first))
 
 
 def _among(narrow: str, wide: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from ..host.conntrack import Flow, flows, put_back
 from ..host.disconnect import Ends, close
-from ..host.links import vrf_members
+from ..host.links import vrfs
 from ..host.system import System
 from ..netfilter.cut_answers import cut_answers
 from ..netfilter.ipset import Ipset
@@ -133,7 +133,7 @@ class _Places:
         self._interfaces: Dict[str, str] = {}
         self._local: Dict[str, bool] = {}
         # No VRF first: each has addresses of its own.
-        self._tables = ["", *sorted(set(vrf_members().values()))]
+        self._tables = ["", *vrfs()]
 
     def is_local(self, address: str) -> bool:
         """Whether it is one of the host's."""

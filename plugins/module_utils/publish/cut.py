@@ -20,14 +20,12 @@ from ..docker.selector import Selector
 from ..docker.state import parse_networks
 from ..docker.target import Target, held
 from ..errors import DrawbridgeError
-from ..host.conntrack import Flow, flows, run_commands
+from ..host.conntrack import ROUNDS, Flow, flows, run_commands, there
 from ..host.netns import in_netns
 from ..host.disconnect import Ends, close
 from ..host.system import System
 from .leads import Lead
 
-# A packet on its way may make one anew between two commands.
-_ROUNDS = 5
 # Seconds; as long as packets come it lives on.
 _PLACE_TAKEN = 300
 
@@ -58,7 +56,7 @@ def _ended(system: System, lead: Lead, holders: List[Target]) -> str:
     if conntrack is None:
         return "conntrack is not installed"
     clients: Set[Client] = set()
-    for _round in range(_ROUNDS):
+    for _round in range(ROUNDS):
         known = flows(system) or []
         through = _through(known, lead)
         clients |= {Client(flow.source, flow.source_port, flow.destination, flow.port) for flow in through}
@@ -74,11 +72,11 @@ def _ended(system: System, lead: Lead, holders: List[Target]) -> str:
 
 def _replaced(lead: Lead, client: Client) -> List[str]:
     """conntrack's commands, one right after the other."""
-    there = "-p %s -s %s --sport %d -d %s --dport %d" % (lead.protocol, *client)
+    entry = there(lead.protocol, *client)
     if lead.protocol != "udp":
-        return ["-D " + there]
-    back = "-p udp -s %s --sport %d -d %s --dport %d" % (*destination(lead), client.address, client.port)
-    return ["-D " + there, "-D " + back, "-I %s --timeout %d" % (there, _PLACE_TAKEN)]
+        return ["-D " + entry]
+    back = there("udp", *destination(lead), client.address, client.port)
+    return ["-D " + entry, "-D " + back, "-I %s --timeout %d" % (entry, _PLACE_TAKEN)]
 
 
 def _close_sockets(system: System, left: List[Flow], holder: Target) -> None:

@@ -67,8 +67,10 @@ def confirmed(action: Any, result: Dict[str, Any]) -> Dict[str, Any]:
 def _ask(action: Any, identifier: str, deadline: float) -> Answer:
     words = ""
     while time.monotonic() < deadline + _GRACE:
+        left = deadline - time.monotonic()
         try:
-            with new_connection(action._connection, deadline + _GRACE - time.monotonic()):
+            # A try that hangs until the host has taken the change back must not use up the time that it has to be reachable again.
+            with new_connection(action._connection, left if left > 0 else left + _GRACE):
                 return _confirm(action, identifier, words)
         except AnsibleConnectionFailure as error:
             words = " ".join(str(error).split())

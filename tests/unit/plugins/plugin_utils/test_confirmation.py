@@ -92,6 +92,12 @@ def test_a_host_that_comes_back_late_has_taken_it_back(clock):
     assert action._connection.options["timeout"] == 10
 
 
+def test_a_try_that_hangs_leaves_the_host_its_time_to_come_back(clock):
+    action, result = confirm(clock, None, (2, "cannot open"), (0, ID + " taken back\n"), seconds=8.0)
+    assert [seen["timeout"] for seen in action.seen[:2]] == [8, 3]
+    assert "took the change back" in result["msg"]
+
+
 def test_a_host_that_stays_away_fails_in_time(clock):
     started = clock.now
     _action, result = confirm(clock, None)

@@ -59,7 +59,7 @@ def run_module(
         mutually_exclusive=mutually_exclusive,
     )
     try:
-        result = job(Task(module.params, module.check_mode, System()))
+        result = job(Task(module.params, module.check_mode, System(), module._diff))  # pylint: disable=protected-access
     except DrawbridgeError as error:
         module.fail_json(msg=str(_advised(error)))
     except Exception as error:  # pylint: disable=broad-exception-caught

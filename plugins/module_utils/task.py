@@ -14,11 +14,12 @@ from .netfilter.converge import Settings
 
 
 class Task(NamedTuple):
-    """What a module is asked to do, and where."""
+    """What a module is asked to do, and where. shows_diff: whether somebody reads the diff, so that it may cost something."""
 
     params: Dict[str, Any]
     check_mode: bool
     system: System
+    shows_diff: bool = False
 
     def settings(self) -> Settings:
         params = self.params

@@ -65,6 +65,13 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.port }}"
 
+- name: Fail where the policy lets anybody reach another port than these
+  ansible.builtin.assert:
+    that: (open_to_all | difference([80, 443])) == []
+    fail_msg: "open to everybody: {{ open_to_all | join(', ') }}"
+  vars:
+    open_to_all: "{{ firewall.published_ports | selectattr('guarded') | selectattr('sources', 'contains', 'any') | map(attribute='port') | unique }}"
+
 - name: Fail where anything gets past the rules
   ansible.builtin.assert:
     that: firewall.findings | length == 0
@@ -244,9 +251,17 @@ published_ports:
       type: bool
     guarded:
       description:
-        - Whether the guard of M(drawbridge.docker.host_policy) in mangle PREROUTING judges it. Who is let in is what the policy says.
+        - Whether the guard of M(drawbridge.docker.host_policy) in mangle PREROUTING judges it. RV(published_ports[].sources) says who is let in.
         - Rules of other modules and other people are not considered.
       type: bool
+    sources:
+      description:
+        - Whom the policy lets in by this family, on one of the addresses that the port is published on at least.
+        - As a policy says it, V(any), addresses and networks, C(@name) for a set. An empty list is nobody.
+        - Null where RV(published_ports[].guarded) is false.
+      type: list
+      elements: str
+      sample: ["@office", 10.0.0.0/8]
 owned:
   description: What of the host's netfilter is Drawbridge's.
   returned: success

@@ -96,7 +96,7 @@ from typing import Optional
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.beside import beside_diffs
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import BY_PLAY, Armed, Checkpoint
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.difference import difference
+from ansible_collections.drawbridge.docker.plugins.module_utils.boot.difference import difference, sets, states
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import checked_timeout
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
@@ -150,7 +150,11 @@ def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
         if not task.check_mode:
             checkpoint.roll_back(armed)
         return _result(armed, True)
-    diffs = [difference(files.saved("current"), files.saved("previous")), *beside_diffs(task.system)]
+    from ansible_collections.drawbridge.docker.plugins.module_utils.policy.in_words import in_words  # pylint: disable=import-outside-toplevel
+
+    now, then = files.saved("current"), files.saved("previous")
+    words = in_words(states(now), states(then), {**sets(now), **sets(then)})
+    diffs = [*([words] if words else []), difference(now, then), *beside_diffs(task.system)]
     if not task.check_mode:
         files.run("previous")
     return Result({"changed": True, "diff": diffs})

@@ -130,6 +130,8 @@ notes:
     where C(daemon.json) then keeps Docker from forwarding, a warning says so.
   - An entry says who may reach its port. Also where the default is V(allow), nobody else does.
   - Host names are refused.
+  - C(--diff) begins with what the change means, who reaches which published port, opened port and service of the host, and what containers
+    reach, before and after. The rules follow.
 seealso:
   - module: drawbridge.docker.address_set
   - module: drawbridge.docker.docker_user_chain

@@ -22,7 +22,7 @@ from .playbook import CONFIG, PROGRAM, ROOT, WIDTH, Run, fitted, play
 HOSTS = ("bookworm", "trixie")
 INVENTORY = "examples/inventory"
 PLAYBOOK = "drawbridge.docker.harden"
-DIFF_LINES = 24
+WORDS = "who reaches what"
 
 
 class Failed(Exception):
@@ -52,7 +52,7 @@ def _run() -> None:
     before = _measure(lab, versions, expected.not_yet_open)
     _title(f"3. What would change: ansible-playbook -i {INVENTORY} {PLAYBOOK} --check --diff")
     _say("The policy, in group_vars/docker_hosts.yml and host_vars/trixie.yml: the office reaches the ports")
-    _say(f"that it names, nobody reaches the others. The office is the client {expected.OFFICE}. Its first lines:")
+    _say(f"that it names, nobody reaches the others. The office is the client {expected.OFFICE}.")
     _preview()
     _title(f"4. Apply it: ansible-playbook -i {INVENTORY} {PLAYBOOK}")
     applied = _play([], shown=True)
@@ -94,10 +94,15 @@ def _measure(lab: Lab, versions: dict[str, str], doubts: Callable[[Sequence[tabl
 
 def _preview() -> None:
     output = _play(["--check", "--diff"], shown=False).output
-    changed = [line for line in output.splitlines() if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))]
-    for line in changed[:DIFF_LINES]:
-        print("  " + fitted(line))
-    print(f"  ... {len(changed)} lines on {len(HOSTS)} hosts; nothing is written yet", flush=True)
+    parts = output.split("--- before: ")[1:]
+    words = [part for part in parts if part.startswith(WORDS)]
+    if len(words) != len(HOSTS):
+        raise Failed(f"--diff says {len(words)} times {WORDS}:\n{output}")
+    for line in words[0].splitlines()[2:]:
+        if line.startswith(("+", "-")):
+            print("  " + fitted(line))
+    changed = [line for part in parts for line in part.splitlines()[2:] if line.startswith(("+", "-"))]
+    _say(f"... and so on, {len(changed)} lines on {len(HOSTS)} hosts with the rules themselves; nothing is written yet")
 
 
 def _play(options: Sequence[str], shown: bool) -> Run:

@@ -12,7 +12,7 @@ from typing import Dict, FrozenSet, List
 from ..netfilter.ipset import LiveSet
 from ..netfilter.save import Ruleset
 from ..policy import guard
-from ..policy.sets import port_entries
+from ..policy.sets import known_by
 from .jumps import jumps_to
 from .state import PublishedPort
 
@@ -62,7 +62,5 @@ def _rules(ruleset: Ruleset) -> List[str]:
 
 
 def _holds(live: LiveSet, port: PublishedPort) -> bool:
-    entries = live.entries or frozenset()
-    if port.address is None:
-        return entries.issuperset(port_entries(port.family, port.protocol, port.port))
-    return "%s,%s:%d" % (port.address, port.protocol, port.port) in entries
+    _name, entries = known_by(*port[:4])
+    return (live.entries or frozenset()).issuperset(entries)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ..host.links import entrances, vrf_members
 from ..host.parallel import on_all
@@ -17,7 +17,7 @@ from ..policy.host import HostFacts, host_facts, unknown_host
 from .endpoints import container_facts
 from .engine import Engine, EngineUnreachable
 from .escape import swarm_active
-from .state import Backend, Network, parse_backend, parse_networks, parse_published
+from .state import Backend, Network, PublishedPort, parse_backend, parse_networks, parse_published
 
 # An engine writes it when it joins a swarm and removes it when it leaves.
 SWARM_STATE = "/var/lib/docker/swarm/docker-state.json"
@@ -32,11 +32,13 @@ class Engagement(NamedTuple):
 
     facts: for the policy's compiler. backend: None where the engine could not be asked.
     warnings: why the engine could not be asked, and what follows; which networks are not Docker's alone, or in a VRF.
+    published: with their containers, those on the loopback too.
     """
 
     facts: HostFacts
     backend: Optional[Backend]
     warnings: List[str]
+    published: Sequence[PublishedPort] = ()
 
 
 def ask(engine: Engine, system: System) -> Engagement:
@@ -54,7 +56,8 @@ def ask(engine: Engine, system: System) -> Engagement:
         return Engagement(facts, None, ["%s; published ports and networks are left as they were found last" % error])
     entered = {bridge: port for port, bridge in entrances().items()}
     networks, warnings = [_alone(network, entered) for network in networks], _warnings(networks, entered) + _within(networks, members)
-    facts = host_facts(networks, parse_published(answer), swarm_active(info))
+    published = parse_published(answer)
+    facts = host_facts(networks, published, swarm_active(info))
     return Engagement(
         facts=facts._replace(
             containers=container_facts(answer, networks),
@@ -63,6 +66,7 @@ def ask(engine: Engine, system: System) -> Engagement:
         ),
         backend=parse_backend(info),
         warnings=warnings,
+        published=published,
     )
 
 

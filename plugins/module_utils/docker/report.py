@@ -6,16 +6,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Collection, Dict, List, Mapping, Optional
 
 from ..netfilter.model import IPV4, IPV6
-from ..netfilter.names import is_ours
+from ..netfilter.names import any_generation, is_ours
+from ..netfilter.state import live_state
+from ..policy import guard, read_back
+from ..policy.model import HostAddress, Ports, Target
 from .escape import escapes, rootless, swarm_active
 from .findings import FAMILY_NAME, Situation, findings
 from .guarded import Rulesets, Sets, guarded_ports
 from .jumps import our_hooks
-from .state import Network, parse_backend, parse_containers, parse_networks, parse_published
+from .state import Network, PublishedPort, parse_backend, parse_containers, parse_networks, parse_published
 from .survey import Survey
+
+_GUARD = [(guard.TABLE, guard.CHAIN + "*")]
 
 Value = Dict[str, Any]
 
@@ -143,6 +148,8 @@ def _network(network: Network) -> Value:
 
 def _published(situation: Situation) -> List[Value]:
     guarded = guarded_ports(situation.rulesets, situation.sets, situation.published)
+    said = {family: read_back.said(live_state(ruleset, _GUARD, [])) for family, ruleset in situation.rulesets.items()}
+    lists = {any_generation(name): live.entries or () for name, live in situation.sets.items() if read_back.is_list(name)}
     return [
         {
             "family": FAMILY_NAME[port.family],
@@ -154,6 +161,13 @@ def _published(situation: Situation) -> List[Value]:
             "container_port": port.container_port,
             "loopback": port.loopback,
             "guarded": port in guarded,
+            "sources": _sources(port, said[port.family], lists) if port in guarded else None,
         }
         for port in situation.published
     ]
+
+
+def _sources(port: PublishedPort, said: read_back.Said, lists: Mapping[str, Collection[str]]) -> List[str]:
+    address = None if port.address is None else HostAddress(port.family, port.address)
+    target = Target(port.protocol, Ports(port.port, port.port), address)
+    return list(read_back.expanded(read_back.reach_some_of(said.ports, target), lists))

@@ -27,7 +27,7 @@ def before_and_after(plan: Plan) -> Dict[str, str]:
     for family, part in plan.families.items():
         for side, text in zip((before, after), _family_texts(family, part)):
             side.extend(text)
-    for change in _whole(plan.sets):
+    for change in whole(plan.sets):
         held, wanted = _set_texts(change)
         before.extend(held)
         after.extend(wanted)
@@ -89,7 +89,7 @@ def shown_rule(rule: str) -> str:
     return _NAMED.sub(lambda found: any_generation(found.group()), rule) if "--match-set " in rule else rule
 
 
-def _whole(sets: Iterable[SetChange]) -> List[SetChange]:
+def whole(sets: Iterable[SetChange]) -> List[SetChange]:
     """A set whose one generation makes place for the other, as one change of one set."""
     found: Dict[str, SetChange] = {}
     for change in sets:

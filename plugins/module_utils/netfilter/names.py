@@ -68,6 +68,14 @@ def any_generation(name: str) -> str:
     return _GENERATION.sub(r"\1", name)
 
 
+_CALLED = re.compile(r"DB[A-Z]*-(.+)-[46][ab]?\Z")
+
+
+def called(name: str) -> str:
+    """What whoever wants a set of ours calls it: both families and generations the same. Other names are as they are."""
+    return _CALLED.sub(r"\1", name)
+
+
 def owned_set_prefix(owner: str) -> str:
     return "DB%s-" % owner
 

@@ -13,7 +13,7 @@ import hashlib
 import re
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..netfilter.address import contains, in_a_set, parse_network
+from ..netfilter.address import contains, in_a_set, parse_network, quoted
 from ..netfilter.model import BOTH, FAMILIES, IPV4, IPV6, AddressSet, Chain, Hook, Line, SetType, Wanted
 from . import names
 from .egress import Access, Block, Egress, Selector
@@ -41,6 +41,7 @@ _SAME_NETWORK: List[Tuple[str, Tuple[int, ...]]] = [
     ("-d ff02::/16", (IPV6,)),
     ("-d fe80::/10", (IPV6,)),
 ]
+SAME_LINK = frozenset(match[3:] for match, _families in _SAME_NETWORK if match.startswith("-d "))
 _DNS = [Target(protocol, Ports(53, 53)) for protocol in ("udp", "tcp")]
 # Without neighbour discovery nobody reaches anybody.
 _NEIGHBOURS = [line for line in ESSENTIAL_ICMPV6 if re.search(r"type (?:13[0-6]|143) ", line.text)]
@@ -149,6 +150,13 @@ def _parts(egress: Egress) -> List[_Part]:
         to_come = "-i br-+ -m set ! --match-set @%s src,src" % names.FOREIGN_BRIDGES
         found.append(_Part(general, "all", [FROM_BRIDGES, to_come]))
     return found
+
+
+def spoken_names(egress: Egress) -> Dict[str, str]:
+    """What the blocks are called that chains are named after, by what these names end in."""
+    selected = {"name": "container %s", "label": "containers with label %s", "address": "container at %s"}
+    names_of = [("c-" + _short("%s-%s" % selector), selected[selector.kind] % quoted(selector.value)) for selector in egress.containers]
+    return dict(names_of + [("n-" + _short(name), "network " + quoted(name)) for name in egress.networks])
 
 
 def _from(set_name: str) -> str:

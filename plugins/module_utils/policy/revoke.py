@@ -10,9 +10,8 @@ holds at both ends, what servers send over UDP without being asked, and flows wh
 
 from __future__ import annotations
 
-import re
 import socket
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..host.conntrack import Flow, flows, put_back
 from ..host.disconnect import Ends, close
@@ -24,11 +23,11 @@ from ..netfilter.model import Wanted
 from ..netfilter.plan import Plan
 from ..netfilter.state import State
 from . import guard
+from .held_sets import held_by, sets_in
 from .offloaded import past_egress
 from .own_way_in import interface_to
-from .passes import Entries, Judgement, Place, Unknown
+from .passes import Judgement, Place, Unknown
 
-_MATCH_SET = re.compile(r"--match-set (\S+)")
 # States in which a connection can still carry something.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
 _EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
@@ -67,11 +66,11 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
     for family, part in plan.families.items():
         mine = [flow for flow in [*known, *answers] if flow.family == family]
         before, after = _chains(part.old), _chains(part.new)
-        names = _sets_in([*before.values(), *after.values()])
+        names = sets_in([*before.values(), *after.values()])
         if not mine or not after or (before == after and not any(change.name in names for change in plan.sets)):
             continue
         try:
-            held = _held(ipset, plan, names)
+            held = held_by(ipset, plan, names)
             moments = [Judgement(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
             found += [flow for flow in mine if _is_revoked(flow, places, *moments)]
         except Unknown as error:
@@ -106,23 +105,6 @@ def end(system: System, revoked: Revoked) -> List[str]:
 
 def _chains(state: State) -> Dict[str, Sequence[str]]:
     return dict(state[guard.TABLE].chains) if guard.TABLE in state else {}
-
-
-def _sets_in(chains: Iterable[Sequence[str]]) -> Set[str]:
-    return {name for rules in chains for rule in rules if "--match-set " in rule for name in _MATCH_SET.findall(rule)}
-
-
-def _held(ipset: Ipset, plan: Plan, names: Set[str]) -> Tuple[Entries, Entries]:
-    """What these sets have before the change and after it, whether it was made already or not."""
-    changed = {change.name: change for change in plan.sets}
-    live = ipset.with_entries(ipset.headers(), names - set(changed))
-    before = {name: found.entries or frozenset() for name, found in live.items() if name in names}
-    after = dict(before)
-    for name in names & set(changed):
-        was, will = changed[name].live, changed[name].target
-        before[name] = (was and was.entries) or frozenset()
-        after[name] = (will and will.entries) or frozenset()
-    return before, after
 
 
 class _Places:

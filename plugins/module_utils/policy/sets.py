@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import halves, parse_network
@@ -34,12 +34,10 @@ _EVERY_ADDRESS = {IPV4: ("0.0.0.0/1", "128.0.0.0/1"), IPV6: ("::/1", "8000::/1")
 
 def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
     """The sets by name; without content where the engine could not be asked, which leaves the live content."""
-    found = [
-        _set(host, name, _PORT_TYPES[protocol], {family: _ports(host, family, protocol) for family in FAMILIES})
-        for protocol, name in names.PORTS.items()
-    ]
+    types = {**{name: _PORT_TYPES[protocol] for protocol, name in names.PORTS.items()}, names.ADDRESS_PORTS: SetType("hash:ip,port")}
+    ports = _published(host)
+    found = [_set(host, name, set_type, {family: frozenset(ports.get((name, family), ())) for family in FAMILIES}) for name, set_type in types.items()]
     found += [
-        _set(host, names.ADDRESS_PORTS, SetType("hash:ip,port"), {family: _bound(host, family) for family in FAMILIES}),
         _set(host, names.CONTAINER_NETWORKS, SetType("hash:net"), _networks(host.subnets)),
         _set(host, names.BRIDGES, SetType("hash:net,iface"), {f: bridge_entries(f, host.bridges) for f in FAMILIES}),
         _set(
@@ -68,29 +66,25 @@ def _set(host: HostFacts, name: str, set_type: SetType, entries: Dict[int, Froze
     return AddressSet(name, set_type, content)
 
 
-def _ports(host: HostFacts, family: int, protocol: str) -> FrozenSet[str]:
-    return frozenset(
-        entry
-        for item in host.published
-        if item.family == family and item.protocol == protocol and item.address is None
-        for entry in port_entries(family, protocol, item.port)
-    )
+def _published(host: HostFacts) -> Dict[Tuple[str, int], Set[str]]:
+    found: Dict[Tuple[str, int], Set[str]] = {}
+    for port in host.published:
+        if port.protocol in names.PORTS:
+            name, entries = known_by(*port)
+            found.setdefault((name, port.family), set()).update(entries)
+    return found
 
 
-def port_entries(family: int, protocol: str, port: int) -> Tuple[str, ...]:
-    """What stands for a port of every address in the set of its protocol."""
+def known_by(family: int, address: Optional[str], port: int, protocol: str) -> Tuple[str, Tuple[str, ...]]:
+    """The set by which the guard knows a published port, and what stands for the port in it.
+
+    Published on one address only it has the address too: the same port number on another one is somebody else's.
+    """
+    if address is not None:
+        return names.ADDRESS_PORTS, ("%s,%s:%d" % (address, protocol, port),)
     if protocol == SCTP:
-        return tuple("%s,%s:%d" % (half, protocol, port) for half in _EVERY_ADDRESS[family])
-    return (str(port),)
-
-
-def _bound(host: HostFacts, family: int) -> FrozenSet[str]:
-    """Ports published on one address only: the same port number on another address is somebody else's."""
-    return frozenset(
-        "%s,%s:%d" % (item.address, item.protocol, item.port)
-        for item in host.published
-        if item.family == family and item.address is not None
-    )
+        return names.PORTS[protocol], tuple("%s,%s:%d" % (half, protocol, port) for half in _EVERY_ADDRESS[family])
+    return names.PORTS.get(protocol, ""), (str(port),)
 
 
 def _networks(subnets: Iterable[str]) -> Dict[int, FrozenSet[str]]:

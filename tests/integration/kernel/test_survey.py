@@ -89,6 +89,25 @@ told = look(%r, Recorded())
     assert sets["bitmap:port"] and sets["hash:ip,port"] == 1
 
 
+@pytest.mark.parametrize("variant", ["nft", "legacy"])
+def test_whom_a_policy_lets_in(isolated, variant):
+    listed = ["10.0.0.%d" % number for number in range(1, 9)]
+    told = isolated("""
+ports = sorted({port.port for port in host_facts.ask(Recorded(), System()).published if port.address is None and port.protocol == "tcp"})
+listed = %r
+sources = [["any"], ["@office", "2001:db8::/32"], listed, ["0.0.0.0/0"]]
+allow = [{"port": port, "sources": who} for port, who in zip(ports, sources)]
+allow.append({"port": ports[4], "address": "192.0.2.7", "sources": ["192.0.2.1"]})
+apply(%r, {"address_sets": {"office": ["203.0.113.0/24", "2001:db8:1::/48"]}, "published_ports": {"allow": allow}})
+told = [ports, look(%r, Recorded())["published_ports"]]
+""" % (listed, variant, variant))
+    ports, published = told
+    let_in = {(port["port"], port["family"]): port["sources"] for port in published if port["address"] is None and port["protocol"] == "tcp"}
+    assert [(let_in[port, "ipv4"], let_in.get((port, "ipv6"))) for port in ports[:6]] == [
+        (["any"], ["any"]), (["@office"], ["2001:db8::/32", "@office"]), (listed, []), (["any"], []), (["192.0.2.1"], []), ([], [])]
+    assert {str(port["sources"]) for port in published if port["loopback"]} == {"None"}
+
+
 def test_a_policy_that_was_passed_by_or_unhooked(isolated):
     told = isolated("""
 apply("nft", {"published_ports": {"default": "deny"}})
@@ -96,6 +115,7 @@ sh("iptables-nft -t mangle -I PREROUTING -s 192.0.2.9 -j ACCEPT; ip6tables-nft -
 told = look("nft", Recorded())
 """)
     assert {"unguarded_ports", "chain_not_hooked", "hook_passed_by"} <= codes(told)
+    assert {str(port["sources"]) for port in told["published_ports"]} == {"None"}
 
 
 def test_tables_in_nftables_are_told(isolated):

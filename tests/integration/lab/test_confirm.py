@@ -154,8 +154,9 @@ def test_a_confirmed_checkpoint_and_back_by_the_playbook(lab, one):
         looked = playbook([one], "drawbridge.docker.rollback", check=True)
         done = playbook([one], "drawbridge.docker.rollback")
         assert looked.changed() == done.changed() == {one.name: True}
-        diff, = done.last(one.name)["diff"]
-        assert [diff] == looked.last(one.name)["diff"] and "DB-USER-" in diff["before" if expected == before else "after"]
+        words, rules = done.last(one.name)["diff"]
+        assert [words, rules] == looked.last(one.name)["diff"] and "DB-USER-" in rules["before" if expected == before else "after"]
+        assert ["port 8081/tcp: nobody" in words[side] for side in ("before", "after")] == [expected == after, expected == before]
         assert boot.in_kernel(one) == expected
 
 

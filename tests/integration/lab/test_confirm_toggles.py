@@ -18,6 +18,7 @@ TOGGLES = {
 OTHER = boot.allowing(8081, **TOGGLES)
 # Nobody confirms what nobody can reach.
 CUT = dict(OTHER, host_services={"default": "deny", "allow": []})
+WORDS = "who reaches what"
 ABOUT = "forwarding and policy of FORWARD"
 CHECKPOINT = "drawbridge.docker.firewall_checkpoint"
 # By interface, but for those of containers, which have others after a boot.
@@ -98,7 +99,7 @@ def test_confirmed_it_stays_and_goes_back_on_demand(all_three, timeout):
     for expected in (earlier, after):
         run = playbook(all_three, "drawbridge.docker.rollback")
         assert set(run.changed().values()) == {True}
-        assert {tuple(part["before_header"] for part in run.last(host.name)["diff"]) for host in all_three} == {("netfilter", ABOUT, "files")}
+        assert {tuple(part["before_header"] for part in run.last(host.name)["diff"]) for host in all_three} == {(WORDS, "netfilter", ABOUT, "files")}
         assert {host.name: (state(host), boot.in_kernel(host)) for host in all_three} == expected
     play(all_three, [{"drawbridge.docker.host_policy": {"state": "absent", "confirm_timeout": timeout}}])
     assert not any("policy-forward" in line or "ip_forward = 0" in line for host in all_three for line in state(host))

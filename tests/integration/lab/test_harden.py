@@ -51,6 +51,12 @@ def test_fragments_become_who_reaches_what(lab, managed):
     assert set(done.changed().values()) == {True}
     for host in hosts:
         assert policy_diff(done, host) == policy_diff(predicted, host)
+        words, _rules = policy_diff(predicted, host)
+        was, will = [[line for line in words[side].splitlines() if line.startswith(("port", "every other pub"))] for side in ("before", "after")]
+        assert {line.rpartition(": ")[2] for line in was} == {"anybody"}
+        assert {line.split(" ")[1] for line in will if line.endswith(": @friends")} == {
+            "5300/udp", "8080/tcp", "8081/tcp", "8082/tcp", "8083/tcp", "8100-8103/tcp"}
+        assert will[-1] == "every other published port: nobody"
     cells = ways.plain(lab, hosts, expected.one_client_allowed)
     assert expected.differences(cells, expected.one_client_allowed) == []
     again = playbook(hosts, HARDEN, **options)

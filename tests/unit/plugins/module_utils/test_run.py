@@ -15,6 +15,7 @@ class Module:
 
     params = {"transport": "legacy", "lock_timeout": 7}
     check_mode = True
+    _diff = True
 
     def __init__(self, argument_spec, **more):
         self.argument_spec, self.more, self.warnings = argument_spec, more, []
@@ -68,7 +69,7 @@ def test_what_a_task_is_told(monkeypatch):
         return run.Result({"changed": False})
 
     ran(monkeypatch, job)
-    assert seen[0].check_mode and seen[0].settings()[:3] == ("legacy", 7, True)
+    assert seen[0].check_mode and seen[0].shows_diff and seen[0].settings()[:3] == ("legacy", 7, True)
 
 
 def test_a_known_failure_is_its_message(monkeypatch):

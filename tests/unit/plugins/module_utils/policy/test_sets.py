@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
-"""Entries that stand for an interface: no prefix may hold more of them than the kernel takes."""
+"""Which set a published port is in; entries that stand for an interface, of which no prefix may hold more than the kernel takes."""
 from collections import Counter
 from ipaddress import ip_network
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import Published, unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.sets import (
     INTERFACES_PER_PREFIX,
     MAX_BRIDGES,
     bridge_entries,
+    host_sets,
 )
 
 
@@ -34,3 +36,11 @@ def test_the_first_ones_are_the_whole_address_space_in_one_entry():
 def test_more_bridges_than_a_set_can_hold_are_an_error():
     with pytest.raises(DrawbridgeError):
         bridge_entries(4, ["br-%d" % number for number in range(MAX_BRIDGES + 1)])
+
+
+@pytest.mark.parametrize("protocol, address, known", [
+    ("tcp", None, {"pub-tcp"}), ("udp", "192.0.2.7", {"pub-addr"}), ("icmp", None, set()), ("gre", "192.0.2.7", set()),
+])
+def test_a_port_is_in_the_set_of_its_kind(protocol, address, known):
+    facts = unknown_host(False)._replace(known=True, published=[Published(4, address, 80, protocol)])
+    assert {name for name, item in host_sets(facts).items() if any(item.entries.values())} == known

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What containers reach, in words, from the rules of a policy's egress. Pure."""
+
+from __future__ import annotations
+
+from typing import Iterable, List, Mapping, NamedTuple, Sequence, Tuple
+
+from ..netfilter.model import Hook
+from ..netfilter.state import State
+from .egress_rules import FORWARDED, SAME_LINK, TABLE, TO_HOST
+from .owners import POLICY_EGRESS
+from .read_back import Rule, behind, outward, plain
+from .wording import Wording, merged, target_text
+
+_GENERAL = "all"
+_SAME_LINK = frozenset(map(plain, SAME_LINK))
+
+
+class _Way(NamedTuple):
+    """hook: where packets go this way. key: comes before a block's name in that of its chain. text: behind who goes this way.
+    always: whether it is worth a line where no rule says anything."""
+
+    hook: Hook
+    key: str
+    text: str
+    always: bool
+
+
+class _Said(NamedTuple):
+    """What one family's chain says: each rule, and what holds for the rest."""
+
+    texts: List[str]
+    rest: str
+
+
+_TO_OTHERS = Hook(TABLE, FORWARDED, POLICY_EGRESS.forwarded)
+_WAYS = (
+    _Way(_TO_OTHERS, "", "", True),
+    _Way(_TO_OTHERS, "p", " to neighbours", False),
+    _Way(Hook(TABLE, TO_HOST, POLICY_EGRESS.to_host), "h", " to the host", True),
+)
+
+
+def egress_lines(states: Mapping[int, State], wording: Wording, spoken: Mapping[str, str]) -> List[str]:
+    """Lines about one moment, the narrowest blocks first. spoken: what blocks are called that a policy at hand has."""
+    called = {_GENERAL: "all other containers", **spoken}
+    return [
+        "from %s%s: %s" % (called.get(block, block), way.text, text)
+        for way in _WAYS
+        for block, text in _told(way, {family: behind(state, way.hook) for family, state in states.items()}, wording)
+    ]
+
+
+def _told(way: _Way, chains: Mapping[int, Mapping[str, Sequence[str]]], wording: Wording) -> List[Tuple[str, str]]:
+    blocks = dict.fromkeys(block for held in chains.values() for block in _blocks(way, held))
+    if way.always:
+        blocks[_GENERAL] = blocks.pop(_GENERAL, None)
+    return [
+        (block, _text({family: _said(held.get(POLICY_EGRESS.prefix + way.key + block, ()), wording) for family, held in chains.items()}))
+        for block in blocks
+    ]
+
+
+def _text(said: Mapping[int, _Said]) -> str:
+    """``not 169.254.169.254, 5432/tcp at 10.0.5.0/24, nothing else``"""
+    found = merged({family: part.texts for family, part in said.items()})
+    rest = ["%s else" % text if found else text for text in merged({family: [part.rest] for family, part in said.items()})]
+    return ", ".join(found + rest)
+
+
+def _blocks(way: _Way, chains: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    """As the rules that tell whose packets these are go to them."""
+    prefix = POLICY_EGRESS.prefix
+    for rule in chains.get(way.hook.target, ()):
+        chain = rule.rpartition(" -g ")[2]
+        if chain.startswith(prefix):
+            block = chain[len(prefix) + (1 if way.hook.parent == TO_HOST else 0):]
+            if way.always or prefix + way.key + block in chains:
+                yield block
+
+
+def _said(rules: Sequence[str], wording: Wording) -> _Said:
+    found: List[str] = []
+    for rule in [each for each in map(outward, rules) if each is not None]:
+        if rule.verdict == "DROP" and rule.target is None and rule.is_of_any:
+            return _Said(found, "nothing")
+        if not _SAME_LINK.issuperset(rule.sources):
+            found.extend(_texts(rule, wording))
+    return _Said(found, "everything")
+
+
+def _texts(rule: Rule, wording: Wording) -> List[str]:
+    service = "" if rule.target is None else target_text(rule.target)
+    ends: List[str] = [] if rule.is_of_any else wording.each(rule.sources, "")
+    texts = [" at ".join(part for part in (service, end) if part) for end in ends] or [service]
+    return ["not " + text for text in texts] if rule.verdict == "DROP" else texts

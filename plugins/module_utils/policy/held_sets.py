@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the sets that rules name hold before a change and after it."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, FrozenSet, Iterable, Sequence, Set, Tuple
+
+from ..netfilter.ipset import Ipset
+from ..netfilter.plan import Plan
+
+# By the kernel's name.
+Entries = Dict[str, FrozenSet[str]]
+_MATCH_SET = re.compile(r"--match-set (\S+)")
+
+
+def sets_in(chains: Iterable[Sequence[str]]) -> Set[str]:
+    """The sets that the rules of these chains name."""
+    return {name for rules in chains for rule in rules if "--match-set " in rule for name in _MATCH_SET.findall(rule)}
+
+
+def held_by(ipset: Ipset, plan: Plan, names: Set[str]) -> Tuple[Entries, Entries]:
+    """What these sets have before the plan's change and after it, whether it was made already or not."""
+    changed = {change.name: change for change in plan.sets}
+    live = ipset.with_entries(ipset.headers(), names - set(changed))
+    before = {name: found.entries or frozenset() for name, found in live.items() if name in names}
+    after = dict(before)
+    for name in names & set(changed):
+        was, will = changed[name].live, changed[name].target
+        before[name] = (was and was.entries) or frozenset()
+        after[name] = (will and will.entries) or frozenset()
+    return before, after

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A change of a policy in the policy's own words, for ``--diff``: who reaches what, before and after."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from ..docker.state import PublishedPort
+from ..netfilter.address import quoted
+from ..netfilter.diff import whole
+from ..netfilter.ipset import Ipset
+from ..netfilter.names import any_generation, called
+from ..netfilter.plan import Plan
+from ..netfilter.state import State
+from .egress_in_words import egress_lines
+from .egress_rules import spoken_names
+from .held_sets import held_by, sets_in
+from .model import ANY, ICMP, HostAddress, Policy, Ports, Target
+from .read_back import Rule, Rules, Said, Who, is_list, reach_all_of, said
+from .sets import known_by
+from .wording import Lists, Wording, in_order, merged, target_text
+
+HEADER = "who reaches what"
+# Of one moment, by family.
+States = Mapping[int, State]
+_Moment = Dict[int, Said]
+
+
+class _Subjects(NamedTuple):
+    """What lines are about, the same before and after. ports: with the containers that publish them now. late: those that the guard does
+    not know yet."""
+
+    ports: Dict[Target, str]
+    late: Set[Target]
+    services: List[Target]
+
+
+def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy: Optional[Policy]) -> Optional[Dict[str, str]]:
+    """Ansible's diff of a plan; None where these words tell no change. published: as the engine says now. policy: the new one."""
+    parts = plan.families
+    rules = [chain for part in parts.values() for state in (part.old, part.new) for table in state.values() for chain in table.chains.values()]
+    before, after = held_by(ipset, plan, {name for name in sets_in(rules) if is_list(name)})
+    lists = {any_generation(name): before.get(name) or after.get(name, frozenset()) for name in {**before, **after}}
+    old, new = {family: part.old for family, part in parts.items()}, {family: part.new for family, part in parts.items()}
+    return in_words(old, new, lists, _known(plan, published), {} if policy is None or policy.egress is None else spoken_names(policy.egress))
+
+
+def in_words(
+    before: States,
+    after: States,
+    lists: Lists,
+    published: Iterable[Tuple[PublishedPort, bool]] = (),
+    spoken: Mapping[str, str] = MappingProxyType({}),
+) -> Optional[Dict[str, str]]:
+    """The same of two states of the host's families. published: with whether the guard knows the port already. spoken: what blocks of
+    egress are called."""
+    moments = [{family: said(state) for family, state in states.items()} for states in (before, after)]
+    subjects = _subjects(moments, published)
+    wording = Wording(lists)
+    was, will = [
+        "".join(line + "\n" for line in _Lines(moment, wording).about(about) + egress_lines(states, wording, spoken))
+        for moment, about, states in ((moments[0], subjects, before), (moments[1], subjects._replace(late=set()), after))
+    ]
+    if was == will:
+        return None
+    return {"before_header": HEADER, "after_header": HEADER, "before": was, "after": will}
+
+
+def _known(plan: Plan, published: Iterable[PublishedPort]) -> List[Tuple[PublishedPort, bool]]:
+    added: Dict[Tuple[str, int], FrozenSet[str]] = {}
+    for change in whole(plan.sets):
+        if change.live is not None and change.target is not None:
+            entries = (change.target.entries or frozenset()) - (change.live.entries or frozenset())
+            added[called(change.name), change.target.family] = entries
+    return [(port, not any(entry in added.get((name, port.family), ()) for entry in entries))
+            for port in published for name, entries in [known_by(*port[:4])]]
+
+
+def _subjects(moments: List[_Moment], published: Iterable[Tuple[PublishedPort, bool]]) -> _Subjects:
+    parts = [part for moment in moments for part in moment.values()]
+    ports, late = _published(published)
+    for target in _about(rule for part in parts for rule in part.ports):
+        ports.setdefault(target, "")
+    # A port that docker-proxy may serve stands among the services too: it is said once.
+    services = [
+        target for part in parts for target in _about(part.services)
+        if target not in ports or reach_all_of(part.services, target) != reach_all_of(part.ports, target)
+    ]
+    return _Subjects(ports, late, list(dict.fromkeys(services)))
+
+
+def _about(rules: Iterable[Rule]) -> List[Target]:
+    return [rule.target for rule in rules if rule.target is not None]
+
+
+def _published(published: Iterable[Tuple[PublishedPort, bool]]) -> Tuple[Dict[Target, str], Set[Target]]:
+    """With the containers' names, and which of them are not known. Neighbouring ports of the same containers are one range."""
+    containers: Dict[Target, List[Tuple[str, bool]]] = {}
+    for port, is_known in published:
+        if not port.loopback:
+            address = None if port.address is None else HostAddress(port.family, port.address)
+            containers.setdefault(Target(port.protocol, Ports(port.port, port.port), address), []).append((quoted(port.container_name), is_known))
+    found: List[Tuple[Target, str, bool]] = []
+    for target in sorted(containers, key=lambda target: (target.protocol, str(target.address), in_order(target))):
+        of = " (%s)" % ", ".join(sorted({name for name, _is_known in containers[target]}))
+        is_late = not all(is_known for _name, is_known in containers[target])
+        if found and found[-1][1:] == (of, is_late) and _is_next(found[-1][0], target):
+            target = _joined(found.pop()[0], target)
+        found.append((target, of, is_late))
+    return {target: of for target, of, _is_late in found}, {target for target, _of, is_late in found if is_late}
+
+
+def _is_next(before: Target, target: Target) -> bool:
+    one, other = before.ports, target.ports
+    return one is not None and other is not None and one.last + 1 == other.first and before == target._replace(ports=one)
+
+
+def _joined(before: Target, target: Target) -> Target:
+    one, other = before.ports, target.ports
+    return target if one is None or other is None else target._replace(ports=Ports(one.first, other.last))
+
+
+class _Lines:
+    """Lines about one moment."""
+
+    def __init__(self, moment: _Moment, wording: Wording) -> None:
+        self._moment, self._wording = moment, wording
+
+    def about(self, subjects: _Subjects) -> List[str]:
+        """Every line, in order."""
+        outside = dict.fromkeys(interface for part in self._moment.values() for interface in part.outside)
+        lines = ["outside: " + ", ".join(outside)] if outside else []
+        lines += [line + self._past(target, subjects) for target, line in zip(
+            sorted(subjects.ports, key=in_order),
+            self._each(subjects.ports, lambda part: part.ports, lambda target: "port " + target_text(target) + subjects.ports[target]),
+        )]
+        lines.append(self._rest("every other published port", lambda part: part.ports))
+        lines.append(self._line("containers' own addresses", {family: () if part.direct else (ANY,) for family, part in self._moment.items()}))
+        lines += self._opened()
+        lines += self._each(subjects.services, lambda part: part.services, _service)
+        lines.append(self._rest("every other service of the host", lambda part: part.services))
+        return lines
+
+    def _each(self, targets: Iterable[Target], rules: Callable[[Said], Rules], name: Callable[[Target], str]) -> List[str]:
+        return [
+            self._line(name(target), {
+                family: reach_all_of(rules(part), target) for family, part in self._moment.items() if family in target.families
+            })
+            for target in sorted(targets, key=in_order)
+        ]
+
+    def _past(self, target: Target, subjects: _Subjects) -> str:
+        """What docker-proxy serves meets the guard, where it knows the port, or what is said of services."""
+        closed = [part for family, part in self._moment.items() if family in target.families and reach_all_of(part.ports, target) != (ANY,)]
+        is_open = target in subjects.late and any(reach_all_of(part.services, target) == (ANY,) for part in closed)
+        return ", and whoever comes by docker-proxy" if is_open else ""
+
+    def _rest(self, what: str, rules: Callable[[Said], Rules]) -> str:
+        return self._line(what, {family: reach_all_of(rules(part), None) for family, part in self._moment.items()})
+
+    def _opened(self) -> List[str]:
+        """Ports that are opened by name: there while they are open."""
+        found: Dict[Tuple[Target, str], Dict[int, Who]] = {}
+        for family, part in self._moment.items():
+            for rule in part.opened:
+                if rule.target is not None and rule.verdict != "RETURN":
+                    sources = found.setdefault((rule.target, rule.verdict), {})
+                    sources[family] = sources.get(family, ()) + rule.sources
+        ordered = sorted(found.items(), key=lambda item: (in_order(item[0][0]), item[0][1]))
+        return [self._line("port %s, opened to %s" % (target_text(target), end), sources) for (target, end), sources in ordered]
+
+    def _line(self, what: str, by_family: Mapping[int, Who]) -> str:
+        who = merged({family: self._wording.each(sources, "anybody") for family, sources in by_family.items()})
+        return "%s: %s" % (what, ", ".join(who) or "nobody")
+
+
+def _service(target: Target) -> str:
+    return target_text(target) if target.protocol == ICMP else "service " + target_text(target)

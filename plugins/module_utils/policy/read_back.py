@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a policy's rules say, read back from the rules: no file tells what the policy was. Pure.
+
+Of iptables' language it knows what the compiler writes about who reaches what.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ..netfilter.model import IPV4, IPV6, Hook
+from ..netfilter.names import any_generation, called
+from ..netfilter.save import target_of
+from ..netfilter.state import State, TableState
+from . import guard, inbound, names
+from .model import ANY, ICMP, HostAddress, Ports, Target
+from .outside import OUTSIDE
+from .owners import NAT, POLICY_PORTS
+
+EVERYWHERE = "every interface but the loopback and the bridges of Docker's networks"
+_OPENED = Hook(NAT, "PREROUTING", POLICY_PORTS.publish)
+_ECHO = {"--icmp-type": "8", "--icmpv6-type": "128"}
+# What a rule about who reaches what is made of; any other option makes it a rule about something else.
+_SERVICE = frozenset(("-m", "-p", "--dport", "-j", *_ECHO))
+_INWARD = _SERVICE.union(("-s", "src", "-d", "--dst-type", "--to-destination"))
+_OUTWARD = _SERVICE.union(("-d", "dst"))
+# A set has no /0.
+_HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
+
+# As a policy writes them: any, an address, @name. A list that became a set is what the generations of that are called in common.
+Who = Tuple[str, ...]
+_ANY: Who = (ANY,)
+
+
+class Rule(NamedTuple):
+    """target: None for whatever there is. sources: on the ways out, where packets go to. verdict: RETURN, DROP, or where DNAT leads to."""
+
+    target: Optional[Target]
+    sources: Who
+    verdict: str
+
+    @property
+    def is_of_any(self) -> bool:
+        return ANY in self.sources
+
+
+class Rules:
+    """A chain's rules in order. There may be a thousand for other ports than the one in question."""
+
+    def __init__(self, rules: Iterable[str] = ()) -> None:
+        self._all = [rule for rule in map(_inward, rules) if rule is not None]
+        self._single: Dict[Tuple[str, int], List[int]] = {}
+        self._wide: List[int] = []
+        for place, rule in enumerate(self._all):
+            ports = None if rule.target is None else rule.target.ports
+            if rule.target is not None and ports is not None and ports.first == ports.last:
+                self._single.setdefault((rule.target.protocol, ports.first), []).append(place)
+            else:
+                self._wide.append(place)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._all)
+
+    def about(self, target: Optional[Target]) -> List[Rule]:
+        """Those that may be about all of a target, and perhaps others."""
+        mine: List[int] = []
+        if target is not None and target.ports is not None:
+            mine = self._single.get((target.protocol, target.ports.first), [])
+        return [self._all[place] for place in sorted(mine + self._wide)]
+
+
+class Said(NamedTuple):
+    """What one family's rules say of published ports, of services of the host and of ports that are opened by name.
+
+    outside: the interfaces that are judged, nothing where none is. direct: whether containers' own addresses are closed.
+    """
+
+    outside: Tuple[str, ...]
+    ports: Rules
+    direct: bool
+    services: Rules
+    opened: Rules
+
+
+def said(state: State) -> Said:
+    """Chains that nothing leads to say nothing."""
+    guarded, received, opened = [behind(state, hook) for hook in (guard.HOOK, inbound.HOOK, _OPENED)]
+    judged = _both(guarded, guard.CHAIN)
+    services = _both(received, inbound.CHAIN)
+    return Said(
+        _interfaces(judged + services),
+        Rules(guarded.get(guard.PORTS, ())),
+        any(rule.endswith(" dst -j DROP") and "-" + names.CONTAINER_NETWORKS in rule for rule in judged),
+        Rules(services),
+        Rules(opened.get(POLICY_PORTS.publish, ())),
+    )
+
+
+def reach_all_of(rules: Rules, target: Optional[Target]) -> Who:
+    """Who reaches all of a target; None for what no rule is about."""
+    return _who(rules.about(target), target)
+
+
+def reach_some_of(rules: Rules, target: Target) -> Who:
+    """Who reaches a target, on one of the host's addresses at least."""
+    found = rules.about(target)
+    if target.address is None:
+        found = [rule if rule.target is None or rule.verdict == "DROP" else rule._replace(target=rule.target._replace(address=None)) for rule in found]
+    return _who(found, target)
+
+
+def _who(rules: Iterable[Rule], target: Optional[Target]) -> Who:
+    found: Dict[str, None] = {}
+    for rule in rules:
+        if _covers(rule.target, target):
+            if rule.verdict == "DROP":
+                return tuple(found)
+            found.update(dict.fromkeys(rule.sources))
+            if ANY in found:
+                break
+    return _ANY
+
+
+def expanded(sources: Who, lists: Mapping[str, Iterable[str]]) -> Who:
+    """The same with what is in those of the lists that are given, by what their generations are called in common."""
+    found = dict.fromkeys(each for source in sources for each in (sorted(lists[source]) if source in lists else [source]))
+    return _ANY if any(halves <= set(found) for halves in _HALVES) else tuple(found)
+
+
+def is_list(name: str) -> bool:
+    """Whether a set of the kernel's is a list that stood in an entry."""
+    return called(name).startswith(names.ANONYMOUS)
+
+
+def _covers(wide: Optional[Target], narrow: Optional[Target]) -> bool:
+    if wide is None:
+        return True
+    if narrow is None or wide.protocol != narrow.protocol or wide.address not in (None, narrow.address):
+        return False
+    if wide.ports is None or narrow.ports is None:
+        return wide.ports is None
+    return wide.ports.first <= narrow.ports.first and narrow.ports.last <= wide.ports.last
+
+
+def behind(state: State, hook: Hook) -> Mapping[str, Sequence[str]]:
+    """Our chains of the hook's table; none where the hook is not there."""
+    held = state.get(hook.table, TableState())
+    return held.chains if any(target_of(rule) == hook.target for rule in held.jumps.get(hook.parent, ())) else {}
+
+
+def _both(chains: Mapping[str, Sequence[str]], name: str) -> List[str]:
+    return [*chains.get(name, ()), *chains.get(name + OUTSIDE, ())]
+
+
+def _interfaces(rules: Sequence[str]) -> Tuple[str, ...]:
+    named = [rule.split(" ")[1] for rule in rules if rule.startswith("-i ") and rule.endswith(OUTSIDE)]
+    return tuple(dict.fromkeys(named)) or ((EVERYWHERE,) if rules else ())
+
+
+def _inward(rule: str) -> Optional[Rule]:
+    """None for a rule about something else: replies, errors, what a host cannot do without."""
+    found = _options(rule, _INWARD)
+    if found is None:
+        return None
+    address = None
+    if "-d" in found:
+        address = HostAddress(IPV6 if ":" in found["-d"] else IPV4, plain(found["-d"]))
+    return Rule(_target(found, address), _ends(found, "src", "-s"), found.get("--to-destination") or found.get("-j", ""))
+
+
+def outward(rule: str) -> Optional[Rule]:
+    """A rule about where packets may go to; None for any other."""
+    found = _options(rule, _OUTWARD)
+    return None if found is None else Rule(_target(found, None), _ends(found, "dst", "-d"), found.get("-j", ""))
+
+
+def _options(rule: str, known: FrozenSet[str]) -> Optional[Dict[str, str]]:
+    """Each option's value; of a set its name, by the sides that are looked up. None where another option is among them."""
+    found: Dict[str, str] = {}
+    words = iter(rule.split(" "))
+    for option in words:
+        value = next(words, "")
+        found[next(words, "") if option == "--match-set" else option] = value
+    if not known.issuperset(found) or any(found.get(option, number) != number for option, number in _ECHO.items()):
+        return None
+    return found
+
+
+def _ends(found: Mapping[str, str], side: str, option: str) -> Who:
+    if side in found:
+        return (any_generation(found[side]) if is_list(found[side]) else "@" + called(found[side]),)
+    return (plain(found[option]),) if option in found else _ANY
+
+
+def _target(found: Mapping[str, str], address: Optional[HostAddress]) -> Optional[Target]:
+    if any(option in found for option in _ECHO):
+        return Target(ICMP, None, address)
+    if "-p" not in found:
+        return None
+    first, _colon, last = found.get("--dport", "").partition(":")
+    return Target(found["-p"], Ports(int(first), int(last or first)) if first else None, address)
+
+
+def plain(address: str) -> str:
+    """An address without the length that says that it is one."""
+    head, _slash, length = address.partition("/")
+    return head if length == ("128" if ":" in head else "32") else address

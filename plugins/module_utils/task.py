@@ -43,7 +43,13 @@ class Result(NamedTuple):
 
     def with_diffs(self, added: Sequence[Any]) -> Result:
         """The same with more for ``--diff`` behind what it shows already."""
-        if not added:
-            return self
+        return self._replace(values=dict(self.values, diff=[*self._shown, *added])) if added else self
+
+    def explained(self, words: Optional[Dict[str, str]]) -> Result:
+        """The same with what the change means ahead of what ``--diff`` shows already, if there is anything."""
+        return self if words is None else self._replace(values=dict(self.values, diff=[words, *self._shown]))
+
+    @property
+    def _shown(self) -> List[Any]:
         shown = self.values["diff"]
-        return self._replace(values=dict(self.values, diff=[*(shown if isinstance(shown, list) else [shown]), *added]))
+        return shown if isinstance(shown, list) else [shown]

@@ -102,6 +102,7 @@ notes:
   - From the host, as measured, ask engine 20.10 where the host's C(/etc/resolv.conf) names a loopback address, 26.1 there and for IPv6 name
     servers on networks without IPv6, and 28.5 for all name servers of the host's C(/etc/resolv.conf). Name servers given to the container or the engine
     with C(--dns) are asked from the container's network by all of them.
+  - C(--diff) begins with what the change means, what containers reach before and after. The rules follow.
   - Containers on the host's network send as the host does, and those on macvlan or ipvlan networks past it. Neither is limited by this.
 seealso:
   - module: drawbridge.docker.host_policy
@@ -144,17 +145,18 @@ transport:
   sample: nft
 """
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import ask
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.conntrack import flows
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Outcome, converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import Ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.bridged import refuse_unseen_peers
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import BLOCK_KEYS, parse_egress
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import BLOCK_KEYS, Egress, parse_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import (
     compile_egress,
     no_egress,
@@ -177,7 +179,7 @@ def keep_egress(task: Task) -> Result:
     """Bring the ways out to what the task says."""
     if task.params["state"] == "absent":
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_egress())
-        return Result(outcome.result(), outcome.warnings)
+        return _explained(task, outcome, Result(outcome.result(), outcome.warnings), None)
     egress = parse_egress(_given(task.params), "egress")
     warnings: List[str] = []
 
@@ -192,7 +194,19 @@ def keep_egress(task: Task) -> Result:
 
     outcome = converge(task.system, task.settings(), wanted)
     offloaded = [flow for flow in flows(task.system) or [] if flow.offloaded] if outcome.plan.is_change else []
-    return Result(outcome.result(), warnings + outcome.warnings + past_egress(outcome.plan, offloaded))
+    result = Result(outcome.result(), warnings + outcome.warnings + past_egress(outcome.plan, offloaded))
+    return _explained(task, outcome, result, egress)
+
+
+def _explained(task: Task, outcome: Outcome, result: Result, egress: Optional[Egress]) -> Result:
+    """Whoever looks at the diff reads first what the change means."""
+    if not task.shows_diff or not outcome.plan.is_change:
+        return result
+    from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_in_words import (  # pylint: disable=import-outside-toplevel
+        task_in_words,
+    )
+
+    return result.explained(task_in_words(outcome.plan, Ipset(task.system), egress))
 
 
 def _given(params: Dict[str, Any]) -> Dict[str, Any]:

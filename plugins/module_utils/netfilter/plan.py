@@ -63,6 +63,11 @@ class Plan(NamedTuple):
         return sum(len(rules) for table in states for rules in table.chains.values())
 
     @property
+    def states(self) -> Tuple[Dict[int, State], Dict[int, State]]:
+        """Each family's, before the change and after it."""
+        return {family: part.old for family, part in self.families.items()}, {family: part.new for family, part in self.families.items()}
+
+    @property
     def is_change(self) -> bool:
         return bool(
             self.before or self.unused or self.table_changes or any(family.commits for family in self.families.values())

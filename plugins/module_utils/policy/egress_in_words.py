@@ -2,29 +2,34 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What containers reach, in words, from the rules of a policy's egress. Pure."""
+"""What containers reach, in words, from the rules of egress."""
 
 from __future__ import annotations
 
-from typing import Iterable, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ..netfilter.ipset import Ipset
 from ..netfilter.model import Hook
+from ..netfilter.plan import Plan
 from ..netfilter.state import State
-from .egress_rules import FORWARDED, SAME_LINK, TABLE, TO_HOST
-from .owners import POLICY_EGRESS
+from .egress import Egress
+from .egress_rules import FORWARDED, SAME_LINK, TABLE, TO_HOST, spoken_names
+from .held_sets import lists_in
+from .owners import POLICY_EGRESS, TASK_EGRESS, EgressOwner
 from .read_back import Rule, behind, outward, plain
-from .wording import Wording, merged, target_text
+from .wording import Wording, as_diff, merged, target_text
 
 _GENERAL = "all"
 _SAME_LINK = frozenset(map(plain, SAME_LINK))
 
 
 class _Way(NamedTuple):
-    """hook: where packets go this way. key: comes before a block's name in that of its chain. text: behind who goes this way.
-    always: whether it is worth a line where no rule says anything."""
+    """hook: where packets go this way. led: what comes before a block's name where rules go to its chain. said: the same where the chain
+    says what is reached. text: behind who goes this way. always: whether it is worth a line where no rule says anything."""
 
     hook: Hook
-    key: str
+    led: str
+    said: str
     text: str
     always: bool
 
@@ -36,21 +41,29 @@ class _Said(NamedTuple):
     rest: str
 
 
-_TO_OTHERS = Hook(TABLE, FORWARDED, POLICY_EGRESS.forwarded)
-_WAYS = (
-    _Way(_TO_OTHERS, "", "", True),
-    _Way(_TO_OTHERS, "p", " to neighbours", False),
-    _Way(Hook(TABLE, TO_HOST, POLICY_EGRESS.to_host), "h", " to the host", True),
-)
-
-
-def egress_lines(states: Mapping[int, State], wording: Wording, spoken: Mapping[str, str]) -> List[str]:
-    """Lines about one moment, the narrowest blocks first. spoken: what blocks are called that a policy at hand has."""
+def egress_lines(states: Mapping[int, State], wording: Wording, spoken: Mapping[str, str], owner: EgressOwner = POLICY_EGRESS) -> List[str]:
+    """Lines about one moment, the narrowest blocks first. spoken: what blocks are called that are at hand."""
     called = {_GENERAL: "all other containers", **spoken}
     return [
         "from %s%s: %s" % (called.get(block, block), way.text, text)
-        for way in _WAYS
+        for way in _ways(owner)
         for block, text in _told(way, {family: behind(state, way.hook) for family, state in states.items()}, wording)
+    ]
+
+
+def task_in_words(plan: Plan, ipset: Ipset, egress: Optional[Egress]) -> Optional[Dict[str, str]]:
+    """Ansible's diff of what a task of its own says about egress; None where these words tell no change."""
+    wording, spoken = Wording(lists_in(ipset, plan)), {} if egress is None else spoken_names(egress)
+    before, after = plan.states
+    return as_diff(egress_lines(before, wording, spoken, TASK_EGRESS), egress_lines(after, wording, spoken, TASK_EGRESS))
+
+
+def _ways(owner: EgressOwner) -> List[_Way]:
+    to_others, to_host = Hook(TABLE, FORWARDED, owner.forwarded), Hook(TABLE, TO_HOST, owner.to_host)
+    return [
+        _Way(to_others, owner.prefix, owner.prefix, "", True),
+        _Way(to_others, owner.prefix, owner.prefix + "p", " to neighbours", False),
+        _Way(to_host, owner.prefix + "h", owner.prefix + "h", " to the host", True),
     ]
 
 
@@ -59,7 +72,7 @@ def _told(way: _Way, chains: Mapping[int, Mapping[str, Sequence[str]]], wording:
     if way.always:
         blocks[_GENERAL] = blocks.pop(_GENERAL, None)
     return [
-        (block, _text({family: _said(held.get(POLICY_EGRESS.prefix + way.key + block, ()), wording) for family, held in chains.items()}))
+        (block, _text({family: _said(held.get(way.said + block, ()), wording) for family, held in chains.items()}))
         for block in blocks
     ]
 
@@ -73,13 +86,11 @@ def _text(said: Mapping[int, _Said]) -> str:
 
 def _blocks(way: _Way, chains: Mapping[str, Sequence[str]]) -> Iterable[str]:
     """As the rules that tell whose packets these are go to them."""
-    prefix = POLICY_EGRESS.prefix
     for rule in chains.get(way.hook.target, ()):
         chain = rule.rpartition(" -g ")[2]
-        if chain.startswith(prefix):
-            block = chain[len(prefix) + (1 if way.hook.parent == TO_HOST else 0):]
-            if way.always or prefix + way.key + block in chains:
-                yield block
+        block = chain[len(way.led):]
+        if chain.startswith(way.led) and (way.always or way.said + block in chains):
+            yield block
 
 
 def _said(rules: Sequence[str], wording: Wording) -> _Said:

@@ -10,7 +10,9 @@ import re
 from typing import Dict, FrozenSet, Iterable, Sequence, Set, Tuple
 
 from ..netfilter.ipset import Ipset
+from ..netfilter.names import any_generation
 from ..netfilter.plan import Plan
+from .read_back import is_list
 
 # By the kernel's name.
 Entries = Dict[str, FrozenSet[str]]
@@ -33,3 +35,10 @@ def held_by(ipset: Ipset, plan: Plan, names: Set[str]) -> Tuple[Entries, Entries
         before[name] = (was and was.entries) or frozenset()
         after[name] = (will and will.entries) or frozenset()
     return before, after
+
+
+def lists_in(ipset: Ipset, plan: Plan) -> Entries:
+    """The lists of addresses that rules name before the plan's change or after it, by what their generations are called in common."""
+    rules = [chain for states in plan.states for state in states.values() for table in state.values() for chain in table.chains.values()]
+    before, after = held_by(ipset, plan, {name for name in sets_in(rules) if is_list(name)})
+    return {any_generation(name): before.get(name) or after.get(name, frozenset()) for name in {**before, **after}}

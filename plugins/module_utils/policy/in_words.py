@@ -13,18 +13,17 @@ from ..docker.state import PublishedPort
 from ..netfilter.address import quoted
 from ..netfilter.diff import whole
 from ..netfilter.ipset import Ipset
-from ..netfilter.names import any_generation, called
+from ..netfilter.names import called
 from ..netfilter.plan import Plan
 from ..netfilter.state import State
 from .egress_in_words import egress_lines
 from .egress_rules import spoken_names
-from .held_sets import held_by, sets_in
+from .held_sets import lists_in
 from .model import ANY, ICMP, HostAddress, Policy, Ports, Target
-from .read_back import Rule, Rules, Said, Who, is_list, reach_all_of, said
+from .read_back import Rule, Rules, Said, Who, reach_all_of, said
 from .sets import known_by
-from .wording import Lists, Wording, in_order, merged, target_text
+from .wording import Lists, Wording, as_diff, in_order, merged, target_text
 
-HEADER = "who reaches what"
 # Of one moment, by family.
 States = Mapping[int, State]
 _Moment = Dict[int, Said]
@@ -41,12 +40,9 @@ class _Subjects(NamedTuple):
 
 def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy: Optional[Policy]) -> Optional[Dict[str, str]]:
     """Ansible's diff of a plan; None where these words tell no change. published: as the engine says now. policy: the new one."""
-    parts = plan.families
-    rules = [chain for part in parts.values() for state in (part.old, part.new) for table in state.values() for chain in table.chains.values()]
-    before, after = held_by(ipset, plan, {name for name in sets_in(rules) if is_list(name)})
-    lists = {any_generation(name): before.get(name) or after.get(name, frozenset()) for name in {**before, **after}}
-    old, new = {family: part.old for family, part in parts.items()}, {family: part.new for family, part in parts.items()}
-    return in_words(old, new, lists, _known(plan, published), {} if policy is None or policy.egress is None else spoken_names(policy.egress))
+    before, after = plan.states
+    spoken = {} if policy is None or policy.egress is None else spoken_names(policy.egress)
+    return in_words(before, after, lists_in(ipset, plan), _known(plan, published), spoken)
 
 
 def in_words(
@@ -61,13 +57,10 @@ def in_words(
     moments = [{family: said(state) for family, state in states.items()} for states in (before, after)]
     subjects = _subjects(moments, published)
     wording = Wording(lists)
-    was, will = [
-        "".join(line + "\n" for line in _Lines(moment, wording).about(about) + egress_lines(states, wording, spoken))
-        for moment, about, states in ((moments[0], subjects, before), (moments[1], subjects._replace(late=set()), after))
-    ]
-    if was == will:
-        return None
-    return {"before_header": HEADER, "after_header": HEADER, "before": was, "after": will}
+    return as_diff(
+        _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken),
+        _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken),
+    )
 
 
 def _known(plan: Plan, published: Iterable[PublishedPort]) -> List[Tuple[PublishedPort, bool]]:

@@ -38,7 +38,8 @@ def _kept(task: Task) -> Result:
     if task.params["state"] == "absent":
         toggles, inside = _toggles(task, None), _inside(task, None)
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_policy(), toggles or Beside())
-        result = _with_ports(task, None, outcome, _with_flows(task, outcome, Result(_values(task, None, outcome), outcome.warnings)))
+        result = _explained(task, outcome, Result(outcome.result(), outcome.warnings), None)
+        result = _with_ports(task, None, outcome, _with_flows(task, outcome, result))
         return _with_toggles(task, toggles, inside, result)
     policy = _policy(task.params)
     toggles, inside, ports, lasting = _toggles(task, policy), _inside(task, policy), _ports(task, policy), _lasting(task, policy)
@@ -73,22 +74,23 @@ def _kept(task: Task) -> Result:
     outcome = converge(task.system, task.settings(), wanted, toggles or Beside(), OWNER)
     told = answers[0]
     warnings += told.warnings + outcome.warnings
-    result = Result(dict(_values(task, policy, outcome, told.published), engine_reachable=told.facts.known), warnings)
+    result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)
+    result = _explained(task, outcome, result, policy, told.published)
     if lasting is not None:
         result = lasting.told(result)
     return _with_toggles(task, toggles, inside, _with_ports(task, ports, outcome, _with_flows(task, outcome, result)))
 
 
-def _values(task: Task, policy: Optional[Policy], outcome: Outcome, published: Sequence[PublishedPort] = ()) -> Dict[str, object]:
-    """The outcome's part of the result; whoever looks at the diff reads first what the change means."""
-    values = outcome.result()
+def _explained(
+    task: Task, outcome: Outcome, result: Result, policy: Optional[Policy], published: Sequence[PublishedPort] = ()
+) -> Result:
+    """Whoever looks at the diff reads first what the change means."""
     if not task.shows_diff or not outcome.plan.is_change:
-        return values
+        return result
     from ..netfilter.ipset import Ipset  # pylint: disable=import-outside-toplevel
     from .in_words import of_plan  # pylint: disable=import-outside-toplevel
 
-    words = of_plan(outcome.plan, Ipset(task.system), published, policy)
-    return values if words is None else dict(values, diff=[words, values["diff"]])
+    return result.explained(of_plan(outcome.plan, Ipset(task.system), published, policy))
 
 
 def _ports(task: Task, policy: Policy) -> Any:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import FrozenSet, List, Mapping, Sequence, Tuple
+from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from ..netfilter.model import FAMILIES
 from .model import ANY, ICMP, Ports, Target
@@ -16,6 +16,15 @@ from .read_back import Who, expanded, is_list
 _SHOWN_ADDRESSES = 8
 # By what the generations of a set are called in common, what is in it.
 Lists = Mapping[str, FrozenSet[str]]
+HEADER = "who reaches what"
+
+
+def as_diff(before: List[str], after: List[str]) -> Optional[Dict[str, str]]:
+    """Ansible's diff of two lists of lines; None where they are the same."""
+    if before == after:
+        return None
+    texts = ["".join(line + "\n" for line in lines) for lines in (before, after)]
+    return {"before_header": HEADER, "after_header": HEADER, "before": texts[0], "after": texts[1]}
 
 
 class Wording:

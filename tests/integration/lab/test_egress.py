@@ -55,7 +55,13 @@ def test_a_network_is_denied_and_lasts(manageable):
     assert ways.dumps(hosts) == dumps
     done = play(hosts, [task])
     for host in hosts:
-        assert done.last(host.name)["diff"] == predicted.last(host.name)["diff"]
+        words, rules = predicted.last(host.name)["diff"]
+        assert done.last(host.name)["diff"] == [words, rules] and "DB-EGT-n-backend" in rules["after"]
+        assert words["before"].splitlines() == ["from all other containers: everything", "from all other containers to the host: everything"]
+        assert words["after"].splitlines() == [
+            "from network 'backend': nothing", "from network 'net6': nothing", "from all other containers: everything",
+            "from network 'backend' to the host: nothing", "from network 'net6' to the host: everything",
+            "from all other containers to the host: everything"]
     assert set(play(hosts, [task]).changed().values()) == {False}
     denied = {"web": BEFORE["web"], "peer": {"same"}, "six": {"host"}}
     for source, wanted in denied.items():

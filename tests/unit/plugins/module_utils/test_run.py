@@ -104,3 +104,10 @@ def test_an_unknown_failure_says_so_in_one_line(monkeypatch):
 ])
 def test_what_an_error_reads_like(error, text):
     assert str(error) == text
+
+
+@pytest.mark.parametrize("shown", [{"before": "a"}, [{"before": "a"}]])
+def test_what_explains_a_diff_comes_first(shown):
+    result = run.Result({"changed": True, "diff": shown})
+    assert result.explained(None) is result and result.with_diffs([]) is result
+    assert result.explained({"before": "why"}).with_diffs([{"before": "z"}]).values["diff"] == [{"before": "why"}, {"before": "a"}, {"before": "z"}]

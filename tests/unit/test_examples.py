@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""What the documentation tells people to write is taken: every policy and fragment of a policy in it."""
+import re
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import yaml
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.merge import merge, parse_fragment
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.modules import host_policy
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/guides/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
+VARIABLES = sorted(ROOT.glob("examples/inventory/*_vars/*.yml"))
+
+
+def documents():
+    """Each YAML document, with where it stands."""
+    for page in PAGES:
+        for number, block in enumerate(re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)):
+            yield "%s-%d" % (page.relative_to(ROOT), number), yaml.safe_load(dedent(block))
+    for path in VARIABLES:
+        yield str(path.relative_to(ROOT)), yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+FRAGMENTS = {where: found for where, content in documents() if isinstance(content, dict)
+             for found in [{name: value for name, value in content.items() if name.startswith("host_policy__")}] if found}
+
+
+@pytest.mark.parametrize("where", FRAGMENTS)
+def test_fragments(where):
+    assert merge([parse_fragment(name, value) for name, value in FRAGMENTS[where].items()])
+
+
+def test_policies_of_the_module():
+    tasks = [task["drawbridge.docker.host_policy"] for task in yaml.safe_load(host_policy.EXAMPLES)]
+    policies = [task["policy"] for task in tasks if "policy" in task]
+    assert len(policies) > 1
+    for policy in policies:
+        parse_policy(policy)
+
+
+def test_they_are_found():
+    assert {"README.md-0", "docs/guides/policy.md-0"} < set(FRAGMENTS) and len(FRAGMENTS) > 8 and VARIABLES

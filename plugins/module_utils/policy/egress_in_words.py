@@ -96,8 +96,8 @@ def _blocks(way: _Way, chains: Mapping[str, Sequence[str]]) -> Iterable[str]:
 def _said(rules: Sequence[str], wording: Wording) -> _Said:
     found: List[str] = []
     for rule in [each for each in map(outward, rules) if each is not None]:
-        if rule.verdict == "DROP" and rule.target is None and rule.is_of_any:
-            return _Said(found, "nothing")
+        if rule.target is None and rule.is_of_any:
+            return _Said(found, "nothing" if rule.verdict == "DROP" else "everything")
         if not _SAME_LINK.issuperset(rule.sources):
             found.extend(_texts(rule, wording))
     return _Said(found, "everything")

@@ -193,3 +193,10 @@ def test_what_containers_reach(told):
     to_host = "from all other containers to the host: "
     assert [ways_out(text)[-1] for text in told({"egress": {"default": "deny"}})] == [to_host + "everything", to_host + "nothing"]
     assert ways_out(told(None)[0]) == ["from all other containers: nothing", to_host + "nothing"]
+
+
+def test_all_that_is_reached_by_one_entry_is_everything(told):
+    to_all = {"default": "deny", "allow": [{"destination": "192.0.2.9"}, {"destination": "any"}], "host": "allow"}
+    assert ways_out(told({"egress": {"networks": {"backend": to_all}}})[1])[0] == "from network 'backend': everything"
+    one_family = dict(to_all, allow=[{"destination": "0.0.0.0/0"}])
+    assert ways_out(told({"egress": {"networks": {"backend": one_family}}})[1])[0] == "from network 'backend': 0.0.0.0/1, 128.0.0.0/1, nothing else"

@@ -92,7 +92,7 @@ checkpoint:
   sample: {"id": "962c7768eeacd16d", "seconds_left": 118.3}
 """
 
-from typing import Optional
+from typing import Dict, Optional
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.beside import beside_diffs
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import BY_PLAY, Armed, Checkpoint
@@ -150,14 +150,18 @@ def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
         if not task.check_mode:
             checkpoint.roll_back(armed)
         return _result(armed, True)
-    from ansible_collections.drawbridge.docker.plugins.module_utils.policy.in_words import in_words  # pylint: disable=import-outside-toplevel
-
     now, then = files.saved("current"), files.saved("previous")
-    words = in_words(states(now), states(then), {**sets(now), **sets(then)})
-    diffs = [*([words] if words else []), difference(now, then), *beside_diffs(task.system)]
+    result = Result({"changed": True, "diff": [difference(now, then), *beside_diffs(task.system)]})
     if not task.check_mode:
         files.run("previous")
-    return Result({"changed": True, "diff": diffs})
+    return _explained(result, now, then) if task.shows_diff else result
+
+
+def _explained(result: Result, now: Dict[str, str], then: Dict[str, str]) -> Result:
+    """Whoever looks at the diff reads first what going back means."""
+    from ansible_collections.drawbridge.docker.plugins.module_utils.policy.in_words import in_words  # pylint: disable=import-outside-toplevel
+
+    return result.explained(in_words(states(now), states(then), {**sets(now), **sets(then)}, [], {}))
 
 
 def _result(armed: Optional[Armed], changed: bool, warnings=()) -> Result:

@@ -12,7 +12,6 @@ from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import any_generation, is_ours
 from ..netfilter.state import live_state
 from ..policy import guard, read_back
-from ..policy.model import HostAddress, Ports, Target
 from .escape import escapes, rootless, swarm_active
 from .findings import FAMILY_NAME, Situation, findings
 from .guarded import Rulesets, Sets, guarded_ports
@@ -168,6 +167,4 @@ def _published(situation: Situation) -> List[Value]:
 
 
 def _sources(port: PublishedPort, said: read_back.Said, lists: Mapping[str, Collection[str]]) -> List[str]:
-    address = None if port.address is None else HostAddress(port.family, port.address)
-    target = Target(port.protocol, Ports(port.port, port.port), address)
-    return list(read_back.expanded(read_back.reach_some_of(said.ports, target), lists))
+    return list(read_back.expanded(read_back.reach_some_of(said.ports, read_back.published_target(*port[:4])), lists))

@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, FrozenSet, Iterable, Sequence, Set, Tuple
+from typing import Iterable, Sequence, Set, Tuple
 
 from ..netfilter.ipset import Ipset
 from ..netfilter.names import any_generation
 from ..netfilter.plan import Plan
+from .passes import Entries
 from .read_back import is_list
 
-# By the kernel's name.
-Entries = Dict[str, FrozenSet[str]]
 _MATCH_SET = re.compile(r"--match-set (\S+)")
 
 

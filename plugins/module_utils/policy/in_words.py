@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ..docker.state import PublishedPort
@@ -19,8 +18,8 @@ from ..netfilter.state import State
 from .egress_in_words import egress_lines
 from .egress_rules import spoken_names
 from .held_sets import lists_in
-from .model import ANY, ICMP, HostAddress, Policy, Ports, Target
-from .read_back import Rule, Rules, Said, Who, reach_all_of, said
+from .model import ANY, ICMP, Policy, Ports, Target
+from .read_back import Rule, Rules, Said, Who, published_target, reach_all_of, said
 from .sets import known_by
 from .wording import Lists, Wording, as_diff, in_order, merged, target_text
 
@@ -49,8 +48,8 @@ def in_words(
     before: States,
     after: States,
     lists: Lists,
-    published: Iterable[Tuple[PublishedPort, bool]] = (),
-    spoken: Mapping[str, str] = MappingProxyType({}),
+    published: Iterable[Tuple[PublishedPort, bool]],
+    spoken: Mapping[str, str],
 ) -> Optional[Dict[str, str]]:
     """The same of two states of the host's families. published: with whether the guard knows the port already. spoken: what blocks of
     egress are called."""
@@ -95,8 +94,7 @@ def _published(published: Iterable[Tuple[PublishedPort, bool]]) -> Tuple[Dict[Ta
     containers: Dict[Target, List[Tuple[str, bool]]] = {}
     for port, is_known in published:
         if not port.loopback:
-            address = None if port.address is None else HostAddress(port.family, port.address)
-            containers.setdefault(Target(port.protocol, Ports(port.port, port.port), address), []).append((quoted(port.container_name), is_known))
+            containers.setdefault(published_target(*port[:4]), []).append((quoted(port.container_name), is_known))
     found: List[Tuple[Target, str, bool]] = []
     for target in sorted(containers, key=lambda target: (target.protocol, str(target.address), in_order(target))):
         of = " (%s)" % ", ".join(sorted({name for name, _is_known in containers[target]}))
@@ -127,33 +125,27 @@ class _Lines:
         """Every line, in order."""
         outside = dict.fromkeys(interface for part in self._moment.values() for interface in part.outside)
         lines = ["outside: " + ", ".join(outside)] if outside else []
-        lines += [line + self._past(target, subjects) for target, line in zip(
-            sorted(subjects.ports, key=in_order),
-            self._each(subjects.ports, lambda part: part.ports, lambda target: "port " + target_text(target) + subjects.ports[target]),
-        )]
-        lines.append(self._rest("every other published port", lambda part: part.ports))
+        lines += [
+            self._who("port " + target_text(target) + subjects.ports[target], _ports, target) + self._past(target, subjects)
+            for target in sorted(subjects.ports, key=in_order)
+        ]
+        lines.append(self._who("every other published port", _ports, None))
         lines.append(self._line("containers' own addresses", {family: () if part.direct else (ANY,) for family, part in self._moment.items()}))
         lines += self._opened()
-        lines += self._each(subjects.services, lambda part: part.services, _service)
-        lines.append(self._rest("every other service of the host", lambda part: part.services))
+        lines += [self._who(_service(target), _services, target) for target in sorted(subjects.services, key=in_order)]
+        lines.append(self._who("every other service of the host", _services, None))
         return lines
 
-    def _each(self, targets: Iterable[Target], rules: Callable[[Said], Rules], name: Callable[[Target], str]) -> List[str]:
-        return [
-            self._line(name(target), {
-                family: reach_all_of(rules(part), target) for family, part in self._moment.items() if family in target.families
-            })
-            for target in sorted(targets, key=in_order)
-        ]
+    def _who(self, what: str, rules: Callable[[Said], Rules], target: Optional[Target]) -> str:
+        return self._line(what, {
+            family: reach_all_of(rules(part), target) for family, part in self._moment.items() if target is None or family in target.families
+        })
 
     def _past(self, target: Target, subjects: _Subjects) -> str:
         """What docker-proxy serves meets the guard, where it knows the port, or what is said of services."""
         closed = [part for family, part in self._moment.items() if family in target.families and reach_all_of(part.ports, target) != (ANY,)]
         is_open = target in subjects.late and any(reach_all_of(part.services, target) == (ANY,) for part in closed)
         return ", and whoever comes by docker-proxy" if is_open else ""
-
-    def _rest(self, what: str, rules: Callable[[Said], Rules]) -> str:
-        return self._line(what, {family: reach_all_of(rules(part), None) for family, part in self._moment.items()})
 
     def _opened(self) -> List[str]:
         """Ports that are opened by name: there while they are open."""
@@ -173,3 +165,11 @@ class _Lines:
 
 def _service(target: Target) -> str:
     return target_text(target) if target.protocol == ICMP else "service " + target_text(target)
+
+
+def _ports(part: Said) -> Rules:
+    return part.ports
+
+
+def _services(part: Said) -> Rules:
+    return part.services

@@ -99,6 +99,11 @@ def said(state: State) -> Said:
     )
 
 
+def published_target(family: int, address: Optional[str], port: int, protocol: str) -> Target:
+    """A published port as what rules are about."""
+    return Target(protocol, Ports(port, port), None if address is None else HostAddress(family, address))
+
+
 def reach_all_of(rules: Rules, target: Optional[Target]) -> Who:
     """Who reaches all of a target; None for what no rule is about."""
     return _who(rules.about(target), target)

@@ -101,7 +101,8 @@ notes:
   - "C(leave_alone): interfaces to which other software forwards, such as a libvirt bridge or a VPN. What was DNATed and leaves by them is
     not judged."
   - "C(published_ports): C(default) (V(deny) or V(allow), V(deny) if left out) is for ports without an entry, C(allow) is the list of entries,
-    C(direct) (V(deny) or V(allow), V(deny) if left out) is for access from outside to the containers' own addresses."
+    C(direct) (V(deny) or V(allow), V(deny) if left out) is for access from outside to the containers' own addresses, C(routed) the list of entries
+    for those on networks whose gateway mode is C(routed) or C(nat-unprotected), by the containers' own ports."
   - "C(host_services): C(default) (V(allow) if left out) and C(allow). With V(deny) the loopback, established and related traffic, ICMP errors,
     IPv6 neighbour discovery, router advertisements and multicast listener discovery, the DHCP client, traffic from Docker's bridges, published
     ports that C(published_ports) lets through, and Swarm's ports while the engine is in a swarm pass all the same."

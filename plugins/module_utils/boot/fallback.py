@@ -57,7 +57,7 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
 def _sources(sets: Dict[str, LiveSet], family: int) -> List[str]:
     """The check of sources, with what its sets have as lines."""
     in_its_network = [entry.rpartition(",") for entry in sorted(_entries(sets, family, names.SAME_NETWORK))]
-    networks = sorted(_entries(sets, family, names.DOCKER_NETWORKS))
+    networks = sorted(_entries(sets, family, names.CONTAINER_NETWORKS))
     first, links = ([line.text for line in lines if family in line.families] for lines in (source_check.IMPOSSIBLE, source_check.LINK_LOCAL))
     known = ["-s %s -i %s -j RETURN" % (network, bridge) for network, _comma, bridge in in_its_network]
     known += ["-s %s -j DROP" % network for network in networks]

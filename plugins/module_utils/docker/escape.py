@@ -17,8 +17,8 @@ _REASONS = {
     "macvlan": "is on the outer network with an address of its own: its packets do not pass the host's netfilter",
     "ipvlan": "is on the outer network with an address of its own: its packets may not pass the host's netfilter",
     "shared_bridge": "has an interface of the host in its bridge: its containers and who comes in there are neighbours on one link",
-    "routed": "is reached at the containers' own addresses, without a port of the host",
-    "nat-unprotected": "is reached at the containers' own addresses too, at every port, published or not",
+    "routed": "is reached at the containers' own addresses, without a port of the host: published_ports.routed says by whom",
+    "nat-unprotected": "is reached at the containers' own addresses too, at every port, published or not: published_ports.routed says by whom",
     "swarm": "the routing mesh publishes services' ports, which no container lists, and DNATs them in DOCKER-INGRESS",
     "rootless": "the engine runs in a user's namespace: its rules are there, its ports are served by a host process",
 }

@@ -27,6 +27,7 @@ OWNED = [
     (guard.TABLE, guard.CHAIN + OUTSIDE),
     (guard.TABLE, guard.LOCAL),
     (guard.TABLE, guard.PORTS),
+    (guard.TABLE, guard.ROUTED),
     (guard.TABLE, guard.RECEIVED),
     (guard.TABLE, guard.RECEIVED + OUTSIDE),
     (source_check.TABLE, source_check.CHAIN),

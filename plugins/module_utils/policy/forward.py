@@ -45,8 +45,9 @@ def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
     # Behind this line nothing was DNATed.
     judged.append(Line("-m conntrack --ctstate DNAT %s" % ("-g " + DIALLED if judge_ports else "-j RETURN")))
     if ports.closes_direct:
-        path = ports.path + ".direct"
-        judged.append(Line("-m set --match-set @%s dst,dst -j DROP" % names.CLOSED_BRIDGES, path=path))
+        # The guard has judged what goes to the others.
+        closed = names.CLOSED_BRIDGES if ports.routed else names.BRIDGES
+        judged.append(Line("-m set --match-set @%s dst,dst -j DROP" % closed, path=ports.path + ".direct"))
     chains = judged_from_outside(policy, TABLE, CHAIN, _FIRST, judged)
     if judge_ports:
         chains.append(Chain(TABLE, DIALLED, _dialled(ports, rules)))

@@ -25,6 +25,7 @@ CHAIN = "DB-GUARD"
 LOCAL = "DB-GUARD-LOCAL"
 PORTS = "DB-GUARD-PORTS"
 RECEIVED = "DB-GUARD-INPUT"
+ROUTED = "DB-GUARD-ROUTED"
 
 HOOK = Hook(TABLE, "PREROUTING", CHAIN)
 RECEIVED_HOOK = Hook(TABLE, "INPUT", RECEIVED)
@@ -56,8 +57,9 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
         if host.vrfs:
             # They show a packet twice: with their member's name, and with their own, when it has been through DNAT already.
             judged.append(Line("-m conntrack --ctstate DNAT -j RETURN"))
-        path = ports.path + ".direct"
-        judged.append(Line("-m set --match-set @%s dst -j DROP" % names.CONTAINER_NETWORKS, path=path))
+        if ports.routed:
+            judged.append(Line("-m set --match-set @%s dst -g %s" % (names.ROUTED_NETWORKS, ROUTED), path=ports.path + ".routed"))
+        judged.append(Line("-m set --match-set @%s dst -j DROP" % names.CONTAINER_NETWORKS, path=ports.path + ".direct"))
     # Replies first: a look at a set costs more than at a flow's direction.
     first = [Line("-m conntrack --ctdir REPLY -j RETURN")]
     if not policy.external_interfaces:
@@ -65,7 +67,15 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
     chains = judged_from_outside(policy, TABLE, CHAIN, first, judged)
     if judge_ports:
         chains += [Chain(TABLE, LOCAL, to_published_ports("-g " + PORTS)), Chain(TABLE, PORTS, _ports(ports, rules))]
+    if ports.closes_direct and ports.routed:
+        chains.append(Chain(TABLE, ROUTED, _routed(ports, rules)))
     return chains
+
+
+def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
+    """What routers on the way say of packets that are too large comes from anywhere."""
+    lines = [Line("-m conntrack --ctstate RELATED -j RETURN"), *rules.permits(ports.routed, by_destination)]
+    return [*lines, Line("-j DROP", path=ports.path + ".routed")]
 
 
 _JUDGED_AT_FIRST = [

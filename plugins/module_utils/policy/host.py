@@ -44,7 +44,8 @@ class HostFacts(NamedTuple):
     published: without those on the host's loopback only.
     bridges: the interfaces of Docker's bridge networks.
     closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
-    subnets: the networks, of both families, behind closed bridges.
+    subnets: the networks behind bridges, of both families.
+    routed: those of them whose containers are reached at their own addresses, by their networks' mode.
     swarm: whether the engine is in a swarm.
     vrfs: VRFs of the host that have an interface.
     other_tables: whether addresses may be the host's by another routing table than the usual one: a VRF's, or one that a rule names.
@@ -65,6 +66,7 @@ class HostFacts(NamedTuple):
     foreign_bridges: Sequence[str] = ()
     vrfs: Sequence[str] = ()
     other_tables: bool = False
+    routed: Sequence[str] = ()
 
 
 def unknown_host(swarm: bool) -> HostFacts:
@@ -82,6 +84,7 @@ def host_facts(networks: List[Network], ports: List[PublishedPort], swarm: bool)
         swarm=swarm,
         networks=[NetworkFacts(item.name, item.bridge, item.subnets) for item in networks if item.bridge is not None],
     )
+    routed: List[str] = []
     for network in networks:
         if network.bridge is None:
             continue
@@ -89,5 +92,6 @@ def host_facts(networks: List[Network], ports: List[PublishedPort], swarm: bool)
         closed = [family for family in FAMILIES if network.gateway_modes.get(family) not in ROUTED_MODES]
         for family in closed:
             facts.closed_bridges[family].append(network.bridge)
-        facts.subnets.extend(subnet for subnet in network.subnets if (IPV6 if ":" in subnet else IPV4) in closed)
-    return facts
+        facts.subnets.extend(network.subnets)
+        routed += [subnet for subnet in network.subnets if (IPV6 if ":" in subnet else IPV4) not in closed]
+    return facts._replace(routed=routed)

@@ -35,6 +35,7 @@ class _Subjects(NamedTuple):
     ports: Dict[Target, str]
     late: Set[Target]
     services: List[Target]
+    routed: List[Target]
 
 
 def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy: Optional[Policy]) -> Optional[Dict[str, str]]:
@@ -82,7 +83,8 @@ def _subjects(moments: List[_Moment], published: Iterable[Tuple[PublishedPort, b
         target for part in parts for target in _about(part.services)
         if target not in ports or reach_all_of(part.services, target) != reach_all_of(part.ports, target)
     ]
-    return _Subjects(ports, late, list(dict.fromkeys(services)))
+    routed = [target for part in parts for target in _about(part.routed)]
+    return _Subjects(ports, late, list(dict.fromkeys(services)), list(dict.fromkeys(routed)))
 
 
 def _about(rules: Iterable[Rule]) -> List[Target]:
@@ -131,6 +133,7 @@ class _Lines:
         ]
         lines.append(self._who("every other published port", _ports, None))
         lines.append(self._line("containers' own addresses", {family: () if part.direct else (ANY,) for family, part in self._moment.items()}))
+        lines += [self._routed(target) for target in sorted(subjects.routed, key=in_order)]
         lines += self._opened()
         lines += [self._who(_service(target), _services, target) for target in sorted(subjects.services, key=in_order)]
         lines.append(self._who("every other service of the host", _services, None))
@@ -146,6 +149,15 @@ class _Lines:
         closed = [part for family, part in self._moment.items() if family in target.families and reach_all_of(part.ports, target) != (ANY,)]
         is_open = target in subjects.late and any(reach_all_of(part.services, target) == (ANY,) for part in closed)
         return ", and whoever comes by docker-proxy" if is_open else ""
+
+    def _routed(self, target: Target) -> str:
+        """Containers at their own addresses, by their own ports, where the network's mode is for that."""
+        who: Dict[int, Who] = {}
+        for family, part in self._moment.items():
+            if family in target.families:
+                nothing_said = () if part.direct else (ANY,)
+                who[family] = reach_all_of(part.routed, target) if _about(part.routed) else nothing_said
+        return self._line("%s of containers on routed networks" % target_text(target), who)
 
     def _opened(self) -> List[str]:
         """Ports that are opened by name: there while they are open."""

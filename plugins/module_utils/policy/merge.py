@@ -97,7 +97,11 @@ def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:
     if not sections:
         return None
     return PublishedPorts(
-        sections[-1].value.path, _scalar(sections, "default"), _scalar(sections, "direct"), _entries(sections)
+        sections[-1].value.path,
+        _scalar(sections, "default"),
+        _scalar(sections, "direct"),
+        _entries(sections, "allow"),
+        _entries(sections, "routed"),
     )
 
 
@@ -105,7 +109,7 @@ def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
     sections = _sections(fragments, "host_services")
     if not sections:
         return None
-    return HostServices(sections[-1].value.path, _scalar(sections, "default"), _entries(sections))
+    return HostServices(sections[-1].value.path, _scalar(sections, "default"), _entries(sections, "allow"))
 
 
 def _sections(fragments: List[Fragment], key: str) -> List[Stated]:
@@ -143,6 +147,6 @@ def _choices(fragments: List[Fragment], name: str) -> Optional[Choices]:
     return Choices(sections[-1].value.path, {key: agreed(items) for key, items in stated.items()})
 
 
-def _entries(sections: List[Stated]) -> Tuple[Entry, ...]:
-    stated = [(entry.target, Stated(item.fragment, entry)) for item in sections for entry in item.value.allow]
+def _entries(sections: List[Stated], key: str) -> Tuple[Entry, ...]:
+    stated = [(entry.target, Stated(item.fragment, entry)) for item in sections for entry in getattr(item.value, key)]
     return tuple(together([item.value for item in items]) for _target, items in by_key(stated))

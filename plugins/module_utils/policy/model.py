@@ -89,12 +89,14 @@ class PublishedPorts(NamedTuple):
 
     default: what holds for ports without an entry; None where it was not stated (then it is deny).
     direct: access from outside to the containers' own addresses; None where it was not stated (then it is deny).
+    routed: who may reach containers at their own addresses where their network's mode is routed or nat-unprotected, by the container's port.
     """
 
     path: str
     default: Optional[str] = None
     direct: Optional[str] = None
     allow: Tuple[Entry, ...] = ()
+    routed: Tuple[Entry, ...] = ()
 
     @property
     def denies(self) -> bool:

@@ -75,7 +75,8 @@ class Rules:
 class Said(NamedTuple):
     """What one family's rules say of published ports, of services of the host and of ports that are opened by name.
 
-    outside: the interfaces that are judged, nothing where none is. direct: whether containers' own addresses are closed.
+    outside: the interfaces that are judged, nothing where none is. direct: whether containers' own addresses are closed. routed: what
+    is said of containers whose network's mode is routed.
     """
 
     outside: Tuple[str, ...]
@@ -83,6 +84,7 @@ class Said(NamedTuple):
     direct: bool
     services: Rules
     opened: Rules
+    routed: Rules
 
 
 def said(state: State) -> Said:
@@ -96,6 +98,7 @@ def said(state: State) -> Said:
         any(rule.endswith(" dst -j DROP") and "-" + names.CONTAINER_NETWORKS in rule for rule in judged),
         Rules(services),
         Rules(opened.get(POLICY_PORTS.publish, ())),
+        Rules(guarded.get(guard.ROUTED, ())),
     )
 
 

@@ -110,12 +110,13 @@ def _stated(given: Dict[str, Any], key: str, path: str) -> Optional[str]:
 def _published_ports(policy: Dict[str, Any], path: str) -> Optional[PublishedPorts]:
     if "published_ports" not in policy:
         return None
-    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct"))
+    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed"))
     return PublishedPorts(
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
         allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS),
+        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP)),
     )
 
 

@@ -44,7 +44,7 @@ def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
     found += [_set(host, name, set_type, {family: frozenset(ports.get((name, family), ())) for family in FAMILIES}) for name, set_type in types.items()]
     found += [
         _set(host, names.CONTAINER_NETWORKS, NETWORKS, _networks(host.subnets)),
-        _set(host, names.DOCKER_NETWORKS, NETWORKS, _networks(subnet for _bridge, subnet in subnets)),
+        _set(host, names.ROUTED_NETWORKS, NETWORKS, _networks(host.routed)),
         _interfaces(host, names.BRIDGES, {family: host.bridges for family in FAMILIES}),
         _interfaces(host, names.CLOSED_BRIDGES, host.closed_bridges),
         _interfaces(host, names.FOREIGN_BRIDGES, {family: host.foreign_bridges for family in FAMILIES}),

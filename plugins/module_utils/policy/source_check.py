@@ -46,7 +46,7 @@ def source_check(chain: str, other_tables: bool) -> Chain:
     lines = [
         *IMPOSSIBLE,
         Line(_IN_ITS_NETWORK + " -j RETURN"),
-        Line("-m set --match-set @%s src -j DROP" % names.DOCKER_NETWORKS),
+        Line("-m set --match-set @%s src -j DROP" % names.CONTAINER_NETWORKS),
         *LINK_LOCAL,
         Line("%s %s -j DROP" % (FROM_BRIDGES, ELSEWHERE)),
         Line("%s %s -j DROP" % (_FROM_LATER_BRIDGES, ELSEWHERE)),

@@ -123,7 +123,7 @@ def test_forwarded_traffic():
         "-m set --match-set @bridges src,src -j RETURN",
         "-o virbr0 -j RETURN",
         "-m conntrack --ctstate DNAT -g DB-USER-policy-DNAT",
-        "-m set --match-set @closed-bridges dst,dst -j DROP",
+        "-m set --match-set @bridges dst,dst -j DROP",
     ]
     assert texts(result, "DB-USER-policy-DNAT") == ["-p tcp -m conntrack --ctorigdstport 443 -j RETURN", "-j DROP"]
     assert result.shared == [("filter", "DOCKER-USER")]
@@ -133,7 +133,39 @@ def test_direct_access_can_be_left_open():
     result = wanted(published_ports={"direct": "allow"})
     assert not any("container-nets" in text for text in texts(result, "DB-GUARD"))
     assert not any("closed-bridges" in text for text in texts(result, "DB-USER-policy"))
-    assert "container-nets" not in result.sets and "closed-bridges" not in result.sets
+    assert "closed-bridges" not in result.sets
+
+
+def test_containers_on_routed_networks_are_reached_by_whom_the_policy_names():
+    result = wanted(published_ports={"routed": [entry(80, ["10.0.0.1"]), {"protocol": "icmp", "sources": ["any"]}]})
+    assert texts(result, "DB-GUARD")[-2:] == [
+        "-m set --match-set @routed-nets dst -g DB-GUARD-ROUTED", "-m set --match-set @container-nets dst -j DROP"]
+    assert texts(result, "DB-GUARD-ROUTED") == [
+        "-m conntrack --ctstate RELATED -j RETURN", "-s 10.0.0.1/32 -p tcp -m tcp --dport 80 -j RETURN",
+        "-p icmp -m icmp --icmp-type 8 -j RETURN", "-j DROP"]
+    assert texts(result, "DB-USER-policy")[-1] == "-m set --match-set @closed-bridges dst,dst -j DROP"
+    open_to_all = wanted(published_ports={"direct": "allow", "routed": [entry()]})
+    assert "DB-GUARD-ROUTED" not in names(open_to_all)
+
+
+@pytest.mark.parametrize("policy", [
+    {"published_ports": {}}, {"published_ports": {"default": "allow"}}, {"host_services": {"default": "deny"}}, {"egress": {"default": "deny"}},
+    {"egress": {"peers": "deny"}},
+])
+def test_whatever_lets_replies_pass_has_the_check_of_sources_ahead(policy):
+    result = wanted(**policy)
+    assert ("mangle", "PREROUTING", "DB-SOURCE") in [hook[:3] for hook in result.hooks]
+    assert texts(result, "DB-SOURCE") == [
+        "-i lo -j RETURN",
+        "! -s 0.0.0.0/32 -m addrtype --src-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j DROP",
+        "-m set --match-set @same-network src,src -j RETURN",
+        "-m set --match-set @container-nets src -j DROP",
+        "-m set --match-set @bridges src,src -m rpfilter --invert -j DROP",
+        "-i br-+ -m set ! --match-set @other-bridges src,src -m rpfilter --invert -j DROP",
+    ]
+    assert texts(result, "DB-SOURCE", 6)[1] == "-m addrtype --src-type LOCAL,ANYCAST -j DROP"
+    assert texts(wanted(HOST._replace(other_tables=True), **policy), "DB-SOURCE")[-1] == "-m rpfilter --loose --invert -j DROP"
+    assert set(result.sets) >= {"same-network", "container-nets", "bridges", "other-bridges"}
 
 
 def test_closing_only_direct_access_spares_the_bridges_own_addresses_and_what_was_dnated():
@@ -267,7 +299,8 @@ def test_sets_that_no_line_names_are_left_out():
 
 
 def test_sets_of_the_host():
-    sets = wanted(published_ports={}).sets
+    sets = wanted(HOST._replace(routed=["fd00:1::/64"]), published_ports={"routed": [entry()]}).sets
+    assert sets["routed-nets"].entries == {4: frozenset(), 6: frozenset(["fd00:1::/64"])}
     assert sets["pub-tcp"].entries == {4: frozenset(["80"]), 6: frozenset(["80"])}
     assert sets["pub-udp"].entries == {4: frozenset(), 6: frozenset()}
     assert sets["pub-sctp"].entries == {4: {"0.0.0.0/1,sctp:9899", "128.0.0.0/1,sctp:9899"}, 6: frozenset()}
@@ -312,6 +345,7 @@ def test_facts_from_the_engine():
     )
     assert facts.bridges == ["br-a", "br-b"]
     assert facts.closed_bridges == {4: ["br-a"], 6: ["br-b"]}
-    assert facts.subnets == ["172.18.0.0/16"]
+    assert facts.subnets == ["172.18.0.0/16", "fd00:a::/64", "172.19.0.0/16"]
+    assert facts.routed == ["fd00:a::/64", "172.19.0.0/16"]
     assert facts.published == [Published(4, None, 80, "tcp")]
     assert facts.swarm and facts.known

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+import re
+from typing import Any, Iterable, List, Mapping, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import parse_network
@@ -14,6 +15,7 @@ from ..policy.host import ContainerFacts
 from .state import JsonObject, Network, container_name
 
 _ADDRESSES = ("IPAddress", "GlobalIPv6Address")
+_MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
 
 
 def container_facts(answer: List[JsonObject], networks: List[Network]) -> List[ContainerFacts]:
@@ -22,14 +24,31 @@ def container_facts(answer: List[JsonObject], networks: List[Network]) -> List[C
     return sorted((_container(item, bridges) for item in answer), key=lambda container: container.name)
 
 
-def _container(item: JsonObject, bridges: Dict[str, str]) -> ContainerFacts:
+def addresses_of(item: JsonObject, bridges: Mapping[str, str]) -> List[str]:
+    """A container's addresses on these networks. bridges: by the network's id."""
+    return [address for _bridge, address in _all_ends(item, bridges)]
+
+
+def mac_addresses_of(item: JsonObject) -> List[str]:
+    """The hardware addresses of its interfaces."""
+    found = [str(_mapping(one).get("MacAddress") or "") for one in _attached(item)]
+    return [mac for mac in found if _MAC.fullmatch(mac)]
+
+
+def _container(item: JsonObject, bridges: Mapping[str, str]) -> ContainerFacts:
     labels = {key: str(value) for key, value in _mapping(item.get("Labels")).items()}
-    attached = _mapping(_mapping(item.get("NetworkSettings")).get("Networks")).values()
-    ends = [end for one in attached for end in _ends(_mapping(one), bridges)]
-    return ContainerFacts(container_name(item), labels, ends)
+    return ContainerFacts(container_name(item), labels, _all_ends(item, bridges))
 
 
-def _ends(end: JsonObject, bridges: Dict[str, str]) -> List[Tuple[str, str]]:
+def _attached(item: JsonObject) -> Iterable[Any]:
+    return _mapping(_mapping(item.get("NetworkSettings")).get("Networks")).values()
+
+
+def _all_ends(item: JsonObject, bridges: Mapping[str, str]) -> List[Tuple[str, str]]:
+    return [end for one in _attached(item) for end in _ends(_mapping(one), bridges)]
+
+
+def _ends(end: JsonObject, bridges: Mapping[str, str]) -> List[Tuple[str, str]]:
     bridge = bridges.get(str(end.get("NetworkID")))
     if bridge is None:
         return []

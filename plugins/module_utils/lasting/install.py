@@ -21,6 +21,7 @@ from ..netfilter.transport import words_of
 from . import program
 from .archive import archive
 from .gate import Gate, table_text
+from .port_sources import PortSources
 from .records import FOLDER
 from .status import RUNNING, UNIT, UNIT_FILE, event_service
 
@@ -172,6 +173,7 @@ class Installation:
             if os.path.lexists(path):
                 self._remove(path)
         Gate(self._system).take_away()
+        PortSources(self._system).take_away()
         for folder in self._folders:
             folder.discard()
         self._must("daemon-reload")

@@ -21,6 +21,7 @@ from ..docker.engine import EngineUnreachable
 from ..docker.events import events
 from ..docker.host_facts import ask
 from ..docker.socket_client import SocketEngine
+from ..docker.state import parse_networks
 from ..errors import DrawbridgeError
 from ..host.system import System
 from ..netfilter.converge import Settings
@@ -30,6 +31,7 @@ from ..policy.host import HostFacts
 from .gate import Gate
 from .journal import ERROR, INFO, WARNING, notify, tell
 from .pending import EVERYTHING, Pending, Todo
+from .port_sources import PortSources
 from .records import Records
 from .replay import LOCK_SECONDS, Choice, Replay, names_pods
 from .some_of import Listed
@@ -75,6 +77,7 @@ class Service:
         """gate: what keeps containers closed until they are ready; None where nothing does."""
         self._system = system
         self._gate = gate
+        self._sources = PortSources(system)
         self._docker_host = docker_host
         self._records = records
         self._connect()
@@ -200,6 +203,7 @@ class Service:
         outcome = converge_sets(self._system, settings, lambda: FollowedSets(self._system, self._facts))
         for change in outcome.plan.sets:
             tell(INFO, "%s follows the engine" % change.name)
+        self._sources.follow(self._engine, self._engine.containers(), parse_networks(self._engine.networks(), {}))
         return self._replay.on_the_host(self._replay.records())
 
     def _facts(self) -> HostFacts:

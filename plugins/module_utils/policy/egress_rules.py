@@ -22,7 +22,7 @@ from .inbound import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 from .lines import Rules
 from .model import ALLOW, DENY, Entry, Ports, Target
 from .outside import FROM_BRIDGES
-from .owners import TASK_EGRESS, EgressOwner
+from .owners import POLICY_EGRESS, TASK_EGRESS, EgressOwner
 from .sets import INTERFACES, bridge_entries, by_family, host_sets, named_sets
 
 TABLE = "filter"
@@ -162,6 +162,12 @@ def spoken_names(egress: Egress) -> Dict[str, str]:
     selected = {"name": "container %s", "label": "containers with label %s", "address": "container at %s"}
     names_of = [("c-" + _short("%s-%s" % selector), selected[selector.kind] % quoted(selector.value)) for selector in egress.containers]
     return dict(names_of + [("n-" + _short(name), "network " + quoted(name)) for name in egress.networks])
+
+
+def tells_containers_apart(chains: Iterable[str]) -> bool:
+    """Whether there is a chain among these about some containers of a network and not its others, or about what neighbours reach."""
+    apart = tuple(owner.prefix + kind for owner in (POLICY_EGRESS, TASK_EGRESS) for kind in ("c-", "hc-", "p"))
+    return any(name.startswith(apart) for name in chains)
 
 
 def _from(set_name: str) -> str:

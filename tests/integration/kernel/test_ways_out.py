@@ -30,6 +30,8 @@ SAID = {
 
 def test_egress_goes_in_once_and_out_whole(host):
     host.docker()
+    # An empty table that iptables made for us stays.
+    host.iptables("-t mangle -P PREROUTING ACCEPT")
     before = host.everything()
     wanted = compile_egress(parse_egress(SAID, "egress"), HOST)
     assert host.converge(wanted, check=True).plan.is_change
@@ -87,7 +89,7 @@ def test_a_lockdown_beside_a_policy(host):
     wanted = cut_off([parse_network("192.0.2.1"), parse_network("2001:db8::1")], 22)
     host.converge(wanted)
     assert not host.converge(wanted).plan.is_change
-    assert host.targets("PREROUTING", "mangle") == ["DB-GUARD", "DB-LOCK"] and host.rules("DB-LOCK", "mangle")[-1] == "-j DROP"
+    assert host.targets("PREROUTING", "mangle") == ["DB-GUARD", "DB-SOURCE", "DB-LOCK"] and host.rules("DB-LOCK", "mangle")[-1] == "-j DROP"
     assert host.rules("DB-LOCK-OUT", "mangle", 6)[-1] == "-j DROP"
     host.converge(not_cut_off())
     assert host.everything() == before

@@ -74,6 +74,16 @@ def test_ports_that_are_opened_by_name():
         "port 53/udp at 192.0.2.7, opened to 172.17.0.3:53: anybody", "port 81/tcp, opened to 172.17.0.2:80: 192.0.2.1, 192.0.2.2"]
 
 
+@pytest.mark.parametrize("direct, before", [((), "anybody"), (("-m set --match-set DBP-container-nets-4a dst -j DROP",), "nobody")])
+def test_containers_on_routed_networks(direct, before):
+    rules = ("-m conntrack --ctstate RELATED -j RETURN", "-s 192.0.2.1/32 -p tcp -m tcp --dport 80 -j RETURN", "-j DROP")
+    chains = {"DB-GUARD": ("-m set --match-set DBP-routed-nets-4a dst -g DB-GUARD-ROUTED", *direct), "DB-GUARD-ROUTED": rules}
+    after = {"mangle": GUARDED._replace(chains={**GUARDED.chains, **chains})}
+    was = {"mangle": GUARDED._replace(chains={**GUARDED.chains, "DB-GUARD": direct})}
+    assert "port 80/tcp of containers on routed networks: 192.0.2.1" in lines(after, before=was)
+    assert "port 80/tcp of containers on routed networks: " + before in lines(was, before=after)
+
+
 def test_states_as_they_were_saved():
     texts = ["*mangle\n:DB-GUARD - [0:0]\n:DB-GUARD-PORTS - [0:0]\n-I PREROUTING 1 -j DB-GUARD\n-A DB-GUARD -i lo -j RETURN\n"
              "%s-A DB-GUARD-PORTS -j DROP\nCOMMIT\n" % allowed for allowed in ("", "-A DB-GUARD-PORTS -p tcp -m tcp --dport 80 -j RETURN\n")]

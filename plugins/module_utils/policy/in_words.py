@@ -157,7 +157,7 @@ class _Lines:
             if family in target.families:
                 nothing_said = () if part.direct else (ANY,)
                 who[family] = reach_all_of(part.routed, target) if _about(part.routed) else nothing_said
-        return self._line("%s of containers on routed networks" % target_text(target), who)
+        return self._line(_called("port", target) + " of containers on routed networks", who)
 
     def _opened(self) -> List[str]:
         """Ports that are opened by name: there while they are open."""
@@ -176,7 +176,12 @@ class _Lines:
 
 
 def _service(target: Target) -> str:
-    return target_text(target) if target.protocol == ICMP else "service " + target_text(target)
+    return _called("service", target)
+
+
+def _called(what: str, target: Target) -> str:
+    """Ping is neither a port nor a service."""
+    return target_text(target) if target.protocol == ICMP else "%s %s" % (what, target_text(target))
 
 
 def _ports(part: Said) -> Rules:

@@ -8,7 +8,9 @@ docker-proxy, a bastion in a container, sshd itself."""
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+import re
+import socket
+from typing import Dict, List, NamedTuple, Optional, Set
 
 from ..errors import DrawbridgeError
 from .process import PROC, netns_inode, netns_path
@@ -34,7 +36,11 @@ def asked_by(system: System, ends: Ends) -> Optional[List[Inbound]]:
 
     None where no process of this machine holds it. A process may have accepted several, of which one is meant.
     """
-    for pids, table in _namespaces(system):
+    for pids in _namespaces():
+        # The kernel takes long to tell all connections of a namespace.
+        if not _has_address(system, pids[0], ends[0]):
+            continue
+        table = tcp_of(system, pids[0])
         number = next((number for number, its in table.established.items() if its == ends), None)
         holder = None if number is None else next((pid for pid in pids if number in sockets_of(pid)), None)
         if holder is not None:
@@ -56,8 +62,8 @@ def _accepted(system: System, holder: int, pids: Set[int], table: TcpSockets) ->
     return []
 
 
-def _namespaces(system: System) -> Iterator[Tuple[List[int], TcpSockets]]:
-    """The processes of each network namespace, and its sockets."""
+def _namespaces() -> List[List[int]]:
+    """The processes of each network namespace."""
     found: Dict[int, List[int]] = {}
     for name in os.listdir(PROC):
         try:
@@ -66,5 +72,12 @@ def _namespaces(system: System) -> Iterator[Tuple[List[int], TcpSockets]]:
             continue
         if inode is not None:
             found.setdefault(inode, []).append(int(name))
-    for pids in found.values():
-        yield pids, tcp_of(system, pids[0])
+    return list(found.values())
+
+
+def _has_address(system: System, pid: int, address: str) -> bool:
+    """Whether an address is one of the namespace's that a process is in."""
+    folder = "%s/%d/net/" % (PROC, pid)
+    if ":" in address:
+        return socket.inet_pton(socket.AF_INET6, address).hex() in (system.read(folder + "if_inet6") or "")
+    return re.search(r"\|-- %s\n +/32 host LOCAL" % re.escape(address), system.read(folder + "fib_trie") or "") is not None

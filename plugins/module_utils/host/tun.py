@@ -10,6 +10,7 @@ import os
 import re
 from typing import List
 
+from .came_in import came_in_by
 from .conntrack import Flow, flows
 from .process import PROC
 from .sockets import is_local, sockets_of, tcp_of, udp_of
@@ -26,22 +27,28 @@ def tun(system: System, interface: str) -> Tunnel:
     pids = _programs(system, interface)
     if not pids:
         return Tunnel(interface, "tun", [], "no program has it open that can be seen here")
-    known = flows(system)
-    outers: List[Outer] = []
-    has_sockets = False
-    for pid in pids:
-        numbers = sockets_of(pid)
-        table = tcp_of(system, pid)
-        for number in numbers:
-            if number in table.established:
-                has_sockets = True
-                local, port, remote, _remote_port = table.established[number]
-                outers += [Outer("tcp", remote, local, port)] if port in table.listening else []
-        for address, port in [end for number, end in udp_of(system, pid).items() if number in numbers]:
-            has_sockets = True
-            outers += _by_udp(address, port, known or [])
-    reason = "" if has_sockets else "the program that has it open has no socket that can be seen here"
-    return Tunnel(interface, "tun", list(dict.fromkeys(outers)), reason)
+    known = flows(system) or []
+    # Who takes UDP carries his packets by that, whatever he serves over TCP beside it.
+    carried = [carrier for pid in pids for carrier in _udp(system, pid, known)] or [carrier for pid in pids for carrier in _tcp(system, pid, interface)]
+    outers = list(dict.fromkeys(outer for carrier in carried for outer in carrier))
+    return Tunnel(interface, "tun", outers, "" if carried else "the program that has it open has no socket that can be seen here")
+
+
+def _udp(system: System, pid: int, known: List[Flow]) -> List[List[Outer]]:
+    """Of each socket, who sends to it."""
+    numbers = sockets_of(pid)
+    return [_by_udp(address, port, known) for number, (address, port) in udp_of(system, pid).items() if number in numbers]
+
+
+def _tcp(system: System, pid: int, interface: str) -> List[List[Outer]]:
+    """Of each connection, who made it; not of those that come out of the device itself."""
+    table = tcp_of(system, pid)
+    found: List[List[Outer]] = []
+    for number, descriptor in sockets_of(pid).items():
+        if number in table.established and came_in_by(pid, descriptor) not in (interface, "lo"):
+            local, port, remote, _remote_port = table.established[number]
+            found.append([Outer("tcp", remote, local, port)] if port in table.listening else [])
+    return found
 
 
 def _by_udp(address: str, port: int, known: List[Flow]) -> List[Outer]:

@@ -10,12 +10,13 @@ from typing import List, NamedTuple, Optional
 
 from ..host.came_in import came_in_by
 from ..host.conntrack import Flow, flows
+from ..host.ipsec import ipsec_of
 from ..host.links import vrf_members
 from ..host.relays import Inbound, asked_by
 from ..host.sockets import Ends, is_local
 from ..host.ssh import Accepted
 from ..host.system import System
-from ..host.tunnels import Outer, tunnel_of
+from ..host.tunnels import Outer, Tunnel, tunnel_of
 from ..netfilter.model import IPV4, IPV6
 from .first_packet import Packet
 from .host import HostFacts
@@ -55,6 +56,7 @@ class Layers:
     def _further(self, packets: List[Packet], far: Ends, depth: int) -> None:
         """What is around a connection, and who passed it on. far: of the socket at its other end."""
         interfaces = [packet.interface for packet in packets]
+        self._encrypted(far[0], far[2])
         self._around(far[0], interfaces, depth)
         if any(self._is_bridge(name) for name in interfaces) or is_local(far[0]):
             self._relayed(far, depth + 1)
@@ -80,13 +82,22 @@ class Layers:
             tunnel = tunnel_of(self._system, interface, inner) if interface else None
             if tunnel is None:
                 continue
-            if tunnel.unknown:
-                self.unknown.append("the %s tunnel %s: %s" % (tunnel.kind, tunnel.interface, tunnel.unknown))
-            found = [self._outside(outer, inner) for outer in tunnel.outers]
-            if found:
-                self.layers.append(Layer("the tunnel %s" % tunnel.interface, found))
+            found = self._through(tunnel, inner)
             if len(tunnel.outers) == 1 and tunnel.outers[0].remote is not None:
                 self._around(tunnel.outers[0].remote, [packet.interface for packet in found[0] if packet.interface != interface], depth + 1)
+
+    def _encrypted(self, remote: str, local: str) -> None:
+        tunnel = None if is_local(remote) else ipsec_of(self._system, remote, local)
+        if tunnel is not None:
+            self._through(tunnel, remote)
+
+    def _through(self, tunnel: Tunnel, inner: str) -> List[List[Packet]]:
+        if tunnel.unknown:
+            self.unknown.append("the %s tunnel %s: %s" % (tunnel.kind, tunnel.interface, tunnel.unknown))
+        found = [self._outside(outer, inner) for outer in tunnel.outers]
+        if found:
+            self.layers.append(Layer("the tunnel %s" % tunnel.interface, found))
+        return found
 
     def _outside(self, outer: Outer, inner: str) -> List[Packet]:
         local = outer.local or (None if outer.remote is None else answered_by(self._system, outer.remote).source)

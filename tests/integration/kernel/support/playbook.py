@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[4]
 COLLECTIONS = ROOT / ".build" / "collections"
 CALLBACKS = ROOT / "tests" / "integration" / "lab" / "support" / "callback"
 PROGRAM = Path(sys.executable).with_name("ansible-playbook")
-# The lock of a module is not the machine's: it has a /run of its own.
-OWN_RUN = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", 'mount -t tmpfs tmpfs /run; exec "$@"', "sh"]
+# The lock of a module and its checkpoint are not the machine's: it has a /run and a /var/lib of its own.
+OWN_RUN = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", 'mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; exec "$@"', "sh"]
 
 
 def of_core(name):

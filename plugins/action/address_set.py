@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import os
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
+from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ReturningAction):
     """Transfers ``src`` from the controller where ``remote_src`` does not say that the host has it."""
 
     TRANSFERS_FILES = True
-    _supports_check_mode = True
-    _supports_diff = True
 
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
+    def act(self, task_vars):
         arguments = dict(self._task.args)
         shown = arguments.get("src")
         remote = boolean(arguments.get("remote_src", False), strict=False)
         if shown is not None and not remote:
             arguments["src"] = self._carried(shown)
         try:
-            result = execute(self, "address_set", arguments, task_vars or {})
+            result = execute(self, "address_set", arguments, task_vars)
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         if result.get("failed") and arguments.get("src") != shown:
@@ -40,7 +38,7 @@ class ActionModule(ActionBase):
         try:
             local = self._loader.get_real_file(self._find_needle("files", src), decrypt=True)
         except AnsibleError as error:
-            raise AnsibleActionFail("src: %s" % error) from error
+            raise DrawbridgeError(str(error), "src") from error
         remote = self._connection._shell.join_path(self._connection._shell.tmpdir, os.path.basename(src))
         self._transfer_file(local, remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))

@@ -7,21 +7,16 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import new_connection
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 
 _CONNECT_SECONDS = 10
 
 
-class ActionModule(ActionBase):
+class ActionModule(ReturningAction):
     """Runs the module, over a new connection where it is to confirm."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = True
-
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
+    def act(self, task_vars):
         if self._task.args.get("state") != "confirmed":
             return self._execute_module(task_vars=task_vars)
         try:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 
-from ansible.plugins.action import ActionBase
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import fragments, profile
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.misnamed import misnamed
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
 
 _LEFT_TO_VARIABLES = ("profile", "state", "transport", "lock_timeout", "revoke", "confirm_timeout", "allow_lockout", "docker_host")
@@ -22,24 +21,15 @@ _LEFT_TO_VARIABLES = ("profile", "state", "transport", "lock_timeout", "revoke",
 _OF_THE_ROLE = ("restart_engine", "outcome")
 
 
-class ActionModule(ActionBase):
+class ActionModule(ReturningAction):
     """Replaces the beginning of names in ``fragments`` by the variables that have it, and runs the module."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = True
+    # The task would be over before the connection that confirms its change.
+    no_async = "a policy is confirmed over a new connection once it is in force"
 
-    def run(self, tmp=None, task_vars=None):
-        if self._task.async_val:
-            # The task would be over before the connection that confirms its change.
-            return {"failed": True, "msg": "async: a policy is confirmed over a new connection once it is in force; leave async out"}
-        done = super().run(tmp, task_vars)
-        try:
-            arguments = self._arguments(task_vars or {})
-        except DrawbridgeError as error:
-            return dict(done, failed=True, msg=str(error))
-        result = confirmed(self, execute(self, "host_policy", arguments, task_vars or {}))
-        warnings = self._misnamed(task_vars or {})
+    def act(self, task_vars):
+        result = confirmed(self, execute(self, "host_policy", self._arguments(task_vars), task_vars))
+        warnings = self._misnamed(task_vars)
         return dict(result, warnings=warnings + list(result.get("warnings", []))) if warnings else result
 
     def _misnamed(self, task_vars):

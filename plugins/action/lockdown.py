@@ -6,21 +6,16 @@
 
 from __future__ import annotations
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ReturningAction):
     """Runs the module and confirms what it changed."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = True
+    # The task would be over before the connection that confirms its change.
+    no_async = "a lockdown is confirmed over a new connection once it is in force"
 
-    def run(self, tmp=None, task_vars=None):
-        if self._task.async_val:
-            # The task would be over before the connection that confirms its change.
-            return {"failed": True, "msg": "async: a lockdown is confirmed over a new connection once it is in force; leave async out"}
-        super().run(tmp, task_vars)
+    def act(self, task_vars):
         return confirmed(self, execute(self, "lockdown", self._task.args, task_vars))

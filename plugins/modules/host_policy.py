@@ -66,6 +66,9 @@ options:
       - Whether to apply a policy that refuses the very SSH connection that the task came in by, were it made anew.
       - By default such a policy is an error, in check mode too, and nothing is changed. The connection is told by the socket of the sshd that
         the task descends from, so C(become) makes no difference. Other connection types than SSH are not checked.
+      - Judged is each layer of it - the connection itself by the interface that it comes in by, the tunnels that it is in, as far as they end on this host,
+        and what a container or a program of this host passes on, by the port that was dialled. Connection tracking would let all of these go on for a
+        while. Where a layer cannot be told, a warning says so.
     type: bool
     default: false
   revoke:
@@ -84,6 +87,9 @@ options:
   confirm_timeout:
     description:
       - Seconds within which the controller has to open a new connection to the host after the change, and confirm it, at most 3600. V(0) for no confirmation.
+      - There is one by default, as with the role. What shuts the controller out is not always seen beforehand, and a task that succeeded while nobody
+        reaches the host any more cannot be undone by a second one. A confirmation takes a fraction of a second, and is part of the task.
+      - A new connection of a type that does not cross the network, as C(local), is always there, so it says nothing about who reaches the host.
       - Before anything is changed, the host itself is told to go back to what it had (rules, jumps, sets and tables of Drawbridge, nothing of others)
         unless it is confirmed in time. It does so also if the controller is gone or the play was ended. A host that is booted
         before the confirmation boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.
@@ -92,7 +98,7 @@ options:
       - The task fails if the host takes the change back. A run that changes nothing has nothing to confirm.
       - Under a checkpoint that M(drawbridge.docker.firewall_checkpoint) armed before, that one covers this task too.
     type: int
-    default: 0
+    default: 60
 notes:
   - "C(address_sets): a mapping of names to lists of addresses and networks of both families. Entries name a set as C(@name). Names have
     letters, digits, C(_), C(.) and C(-), at most 18. C(@name) may also be a set that M(drawbridge.docker.address_set) keeps."
@@ -261,7 +267,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "allow_lockout": {"type": "bool", "default": False},
             "revoke": {"type": "str", "choices": ["end", "keep"], "default": "end"},
-            "confirm_timeout": {"type": "int", "default": 0},
+            "confirm_timeout": {"type": "int", "default": 60},
         },
         keep_policy,
         required_if=[["state", "present", ["policy", "fragments"], True]],

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, NamedTuple
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection import ConnectionBase
 
 _PROGRAM = "/var/lib/drawbridge/checkpoint/boot.sh"
 _DECIDED = "/run/drawbridge/decided"
@@ -34,7 +35,9 @@ class Answer(NamedTuple):
 def new_connection(connection: Any, timeout: float) -> Iterator[None]:
     """Commands in this block open connections of their own, in at most so many seconds, and share none that was there before."""
     if connection.transport.rpartition(".")[2] != "ssh":
-        connection.reset()
+        # Types that do not cross the network have nothing to open anew, and warn when they are asked to.
+        if getattr(type(connection), "reset", None) is not ConnectionBase.reset:
+            connection.reset()
         yield
         return
     kept = {name: connection.get_option(name) for name in ("ssh_args", "timeout")}

@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
 
 
-class RulesAction(ActionBase):
+class RulesAction(ReturningAction):
     """Turns ``rules`` or the variable named by ``rules_from`` into one text and runs the module with it.
 
     module: its name, without the collection's.
@@ -23,18 +21,10 @@ class RulesAction(ActionBase):
 
     module: str
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = True
-
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
+    def act(self, task_vars):
         arguments = dict(self._task.args)
-        try:
-            arguments["rules"] = self._packed(arguments, task_vars or {})
-        except DrawbridgeError as error:
-            raise AnsibleActionFail(str(error)) from error
-        return execute(self, self.module, arguments, task_vars or {})
+        arguments["rules"] = self._packed(arguments, task_vars)
+        return execute(self, self.module, arguments, task_vars)
 
     def _packed(self, arguments, task_vars):
         name = arguments.get("rules_from")

@@ -64,6 +64,11 @@ def vrf_members() -> Dict[str, str]:
     return _members((b"vrf",))
 
 
+def kinds() -> Dict[str, str]:
+    """What the kernel calls each interface's kind; empty for hardware."""
+    return {link.name: link.kind.decode("ascii", "replace") for link in _links()}
+
+
 def vrfs() -> List[str]:
     """The VRFs that have an interface."""
     return sorted(set(vrf_members().values()))

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import sys
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from .system import System
 
@@ -27,9 +27,24 @@ class Connection(NamedTuple):
     remote_address: str
 
 
+class Accepted(NamedTuple):
+    """The connection's socket: the port at the other end, the process that has it open, and as which descriptor."""
+
+    connection: Connection
+    remote_port: int
+    pid: int
+    descriptor: int
+
+
 def controlling_connection(system: System, proc: str = "/proc") -> Optional[Connection]:
     """The connection of the nearest sshd above this process; None where there is none (a local run, another transport)."""
-    sockets: Optional[Dict[str, Connection]] = None
+    found = controlling_socket(system, proc)
+    return None if found is None else found.connection
+
+
+def controlling_socket(system: System, proc: str = "/proc") -> Optional[Accepted]:
+    """The same with its socket."""
+    sockets: Optional[Dict[str, Tuple[Connection, int]]] = None
     pid = os.getpid()
     while pid > 1:
         if (system.read("%s/%d/comm" % (proc, pid)) or "").startswith("sshd"):
@@ -38,17 +53,18 @@ def controlling_connection(system: System, proc: str = "/proc") -> Optional[Conn
             found = _own_connection(proc, pid, sockets)
             if found is not None:
                 return found
-        pid = _parent(system, proc, pid)
+        pid = parent(system, pid, proc)
     return None
 
 
-def _parent(system: System, proc: str, pid: int) -> int:
+def parent(system: System, pid: int, proc: str = "/proc") -> int:
+    """The process above; 0 for none."""
     # The name before the state may hold anything, parentheses included.
     fields = (system.read("%s/%d/stat" % (proc, pid)) or "").rpartition(")")[2].split()
     return int(fields[1]) if len(fields) > 1 else 0
 
 
-def _own_connection(proc: str, pid: int, sockets: Dict[str, Connection]) -> Optional[Connection]:
+def _own_connection(proc: str, pid: int, sockets: Dict[str, Tuple[Connection, int]]) -> Optional[Accepted]:
     folder = "%s/%d/fd" % (proc, pid)
     try:
         names = os.listdir(folder)
@@ -61,24 +77,25 @@ def _own_connection(proc: str, pid: int, sockets: Dict[str, Connection]) -> Opti
             continue
         found = re.fullmatch(r"socket:\[(\d+)\]", target)
         if found and found.group(1) in sockets:
-            return sockets[found.group(1)]
+            return Accepted(*sockets[found.group(1)], pid, int(name))
     return None
 
 
-def _connections(system: System, proc: str) -> Dict[str, Connection]:
-    """Established TCP connections of this network namespace by socket inode."""
-    found: Dict[str, Connection] = {}
+def _connections(system: System, proc: str) -> Dict[str, Tuple[Connection, int]]:
+    """Established TCP connections of this network namespace by socket inode, with the port at the other end."""
+    found: Dict[str, Tuple[Connection, int]] = {}
     for name in ("tcp", "tcp6"):
         for line in (system.read("%s/net/%s" % (proc, name)) or "").splitlines()[1:]:
             fields = line.split()
             if len(fields) > 9 and fields[3] == _ESTABLISHED:
                 local, port = fields[1].split(":")
-                found[fields[9]] = Connection(_address(local), int(port, 16), _address(fields[2].split(":")[0]))
+                remote, remote_port = fields[2].split(":")
+                found[fields[9]] = Connection(address_of(local), int(port, 16), address_of(remote)), int(remote_port, 16)
     return found
 
 
-def _address(text: str) -> str:
-    """The kernel prints addresses as 32-bit words in the machine's byte order."""
+def address_of(text: str) -> str:
+    """From /proc/net: the kernel prints addresses as 32-bit words in the machine's byte order."""
     words = [int(text[index : index + 8], 16).to_bytes(4, sys.byteorder) for index in range(0, len(text), 8)]
     raw = b"".join(words)
     printed = socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)

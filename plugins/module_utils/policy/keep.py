@@ -48,8 +48,6 @@ def _kept(task: Task) -> Result:
 
     def wanted(netfilter: Netfilter) -> Wanted:
         answers.append(ask(connect(task.params["docker_host"]), task.system))
-        if not task.params["allow_lockout"]:
-            refuse_lockout(task.system, netfilter.ipset, policy, answers[0].facts)
         rules = compile_policy(policy, answers[0].facts)
         if policy.egress is not None or policy.masquerade is not None:
             from .ways_out import with_ways_out  # pylint: disable=import-outside-toplevel
@@ -65,6 +63,8 @@ def _kept(task: Task) -> Result:
             from .revoke import keeping  # pylint: disable=import-outside-toplevel
 
             rules = keeping(rules)
+        if not task.params["allow_lockout"]:
+            warnings.extend(refuse_lockout(task.system, netfilter.ipset, rules, policy, answers[0].facts))
         return rules
 
     if policy.external_interfaces:

@@ -39,7 +39,7 @@ class Judgement:
         self._words: Dict[str, List[List[str]]] = {}
         self._sets = sets
         self._about: Dict[Tuple[str, str, int], List[List[str]]] = {}
-        self._indexes: Dict[str, _Index] = {}
+        self._indexes: Dict[str, Index] = {}
 
     def passes(self, chain: str, flow: Flow, place: Place) -> bool:
         """Whether a packet that the client sends on an established flow comes through a chain. Raises Unknown."""
@@ -85,9 +85,9 @@ class Judgement:
             return "LOCAL" in value.split(",") and place.to_host
         raise Unknown(option)
 
-    def _index(self, name: str, entries: Iterable[str]) -> _Index:
+    def _index(self, name: str, entries: Iterable[str]) -> Index:
         if name not in self._indexes:
-            self._indexes[name] = _Index(entries)
+            self._indexes[name] = Index(entries)
         return self._indexes[name]
 
 
@@ -117,7 +117,7 @@ def _parts(dimensions: str, flow: Flow, place: Place) -> List[str]:
     ]
 
 
-class _Index:
+class Index:
     """A set's entries by the length of their networks, so that a lookup does not grow with the set."""
 
     def __init__(self, entries: Iterable[str]) -> None:

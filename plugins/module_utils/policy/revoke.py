@@ -10,12 +10,12 @@ holds at both ends, what servers send over UDP without being asked, and flows wh
 
 from __future__ import annotations
 
-import socket
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..host.conntrack import Flow, flows, put_back
 from ..host.disconnect import Ends, close
 from ..host.links import vrfs
+from ..host.sockets import is_local
 from ..host.system import System
 from ..netfilter.cut_answers import cut_answers
 from ..netfilter.ipset import Ipset
@@ -25,8 +25,8 @@ from ..netfilter.state import State
 from . import guard
 from .held_sets import held_by, sets_in
 from .offloaded import past_egress
-from .own_way_in import interface_to
 from .passes import Judgement, Place, Unknown
+from .routes import answered_by
 
 # States in which a connection can still carry something.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
@@ -120,7 +120,7 @@ class _Places:
     def is_local(self, address: str) -> bool:
         """Whether it is one of the host's."""
         if address not in self._local:
-            self._local[address] = any(_is_local(address, vrf) for vrf in self._tables)
+            self._local[address] = any(is_local(address, vrf) for vrf in self._tables)
         return self._local[address]
 
     def of(self, flow: Flow) -> Place:
@@ -130,18 +130,8 @@ class _Places:
     def by_interface(self, flow: Flow) -> Place:
         """By the one that the host answers the client by."""
         if flow.source not in self._interfaces:
-            self._interfaces[flow.source] = interface_to(self._system, flow.source) or ""
+            self._interfaces[flow.source] = answered_by(self._system, flow.source).interface
         return self.of(flow)._replace(interface=self._interfaces[flow.source])
-
-
-def _is_local(address: str, vrf: str) -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, vrf.encode())
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
 
 
 def _is_revoked(flow: Flow, places: _Places, before: Judgement, after: Judgement) -> bool:

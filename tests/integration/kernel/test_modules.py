@@ -3,7 +3,7 @@
 """Whole modules by ansible-playbook: what the in-process tests cannot see, from the playbook's variables to the result."""
 import pytest
 
-from tests.integration.kernel.support.playbook import play, why_not
+from tests.integration.kernel.support.playbook import of_core, play, why_not
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +116,18 @@ def test_nat_filter_chain_without_an_engine(nft_host, tmp_path):
     assert bad_port["failed"] and "allow[0].port" in bad_port["msg"]
     assert bad_source["failed"] and "allow[0].sources[1]" in bad_source["msg"]
     assert not absent["changed"]
+
+
+@pytest.mark.parametrize("core", ["newest", "oldest"])
+def test_a_policy_is_confirmed_unless_told_otherwise(nft_host, tmp_path, core):
+    """Over a connection that is always there, too."""
+    if why_not(of_core(core)):
+        pytest.skip(why_not(of_core(core)))
+    policy = {"policy": {"host_services": {"default": "deny"}}, "docker_host": "unix:///nowhere"}
+    task = {"drawbridge.docker.host_policy": policy}
+    unconfirmed = {"drawbridge.docker.host_policy": dict(policy, state="absent", confirm_timeout=0)}
+    done, again, gone = play(tmp_path, [task, task, unconfirmed], program=of_core(core))
+    assert done["changed"] and 0 < done["confirm_seconds"] < 60 and "checkpoint" not in done
+    assert not again["changed"] and "confirm_seconds" not in again
+    assert gone["changed"] and "confirm_seconds" not in gone
+    assert nft_host.rules("DB-INPUT") is None

@@ -11,25 +11,30 @@ ROOT = Path(__file__).resolve().parents[4]
 COLLECTIONS = ROOT / ".build" / "collections"
 CALLBACKS = ROOT / "tests" / "integration" / "lab" / "support" / "callback"
 PROGRAM = Path(sys.executable).with_name("ansible-playbook")
-# The lock of a module is not the machine's: it has a /run of its own.
-OWN_RUN = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", 'mount -t tmpfs tmpfs /run; exec "$@"', "sh"]
+# The lock of a module and its checkpoint are not the machine's: it has a /run and a /var/lib of its own.
+OWN_RUN = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", 'mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; exec "$@"', "sh"]
 
 
-def why_not():
+def of_core(name):
+    """ansible-playbook of the newest ansible-core that is supported, or of the oldest."""
+    return ROOT / ".build" / ("venv-" + name) / "bin" / PROGRAM.name
+
+
+def why_not(program=PROGRAM):
     """Why no playbook can run here; empty where one can."""
-    for path in (PROGRAM, COLLECTIONS):
+    for path in (program, COLLECTIONS):
         if not path.exists():
             return "there is no %s: run make env" % path
     return ""
 
 
-def play(folder, tasks, **variables):
+def play(folder, tasks, program=PROGRAM, **variables):
     """Run tasks with --diff → what each of them returned, those that failed with ``failed``. None stops the play."""
     playbook, results = Path(folder, "play.json"), Path(folder, "results")
-    tasks = [dict(task, ignore_errors=True) for task in tasks]
+    tasks = [dict({"ignore_errors": True}, **task) for task in tasks]
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": tasks}]), encoding="utf-8")
     results.write_text("", encoding="utf-8")
-    argv = [str(PROGRAM), "-i", "here,", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3", "--diff", str(playbook)]
+    argv = [str(program), "-i", "here,", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3", "--diff", str(playbook)]
     done = subprocess.run(OWN_RUN + argv, capture_output=True, text=True, check=False, cwd=str(folder), env=_environment(results))
     assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]

@@ -3,6 +3,7 @@
 """What the controller makes of a change that waits to be confirmed."""
 import pytest
 from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection import ConnectionBase
 from ansible_collections.drawbridge.docker.plugins.plugin_utils import confirmation
 
 ID = "0123456789abcdef"
@@ -126,3 +127,17 @@ def test_other_connections_are_reset(clock):
     action._connection.transport = "paramiko"
     confirmation.confirmed(action, {"changed": True, "checkpoint": {"id": ID, "seconds": 9.0}})
     assert action._connection.resets == 1
+
+
+def test_a_connection_that_crosses_no_network_is_not_asked_to_reset(monkeypatch):
+    class Local(ConnectionBase):
+        transport = "local"
+
+    Local.__abstractmethods__ = frozenset()
+    monkeypatch.setattr(ConnectionBase, "reset", None)
+    with confirmation.new_connection(Local.__new__(Local), 9):
+        pass
+    other = Connection()
+    other.transport = "community.general.something"
+    with confirmation.new_connection(other, 9):
+        assert other.resets == 1

@@ -13,6 +13,7 @@ import shlex
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..netfilter.model import Line, Wanted
+from . import source_check
 from .passes import Index
 
 # Whether a set that is not among the planned ones, but on the host, holds an address: (name, family, address).
@@ -64,8 +65,10 @@ class FirstPackets:
     """The rules of a Wanted, asked about packets."""
 
     def __init__(self, wanted: Wanted, in_host_set: InHostSet, without: FrozenSet[Tuple[str, str]] = frozenset()) -> None:
-        """without: chains, as (table, name), whose hooks are not followed: they judge something else than who comes in."""
-        self._hooks = [hook for hook in wanted.hooks if (hook.table, hook.target) not in without]
+        """without: chains, as (table, name), whose hooks are not followed: they judge something else than who comes in. Nor is the check of
+        sources: what is asked about is there, so its source is possible."""
+        left_out = without | {(source_check.TABLE, source_check.CHAIN)}
+        self._hooks = [hook for hook in wanted.hooks if (hook.table, hook.target) not in left_out]
         self._chains = {(chain.table, chain.name): chain for chain in wanted.chains}
         self._sets = wanted.sets
         self._in_host_set = in_host_set

@@ -45,7 +45,8 @@ class HostFacts(NamedTuple):
     bridges: the interfaces of Docker's bridge networks.
     closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
     subnets: the networks, of both families, behind closed bridges.
-    swarm: whether the engine is in a swarm.
+    swarm: whether the engine is in a swarm. swarm_nodes: the addresses of its other nodes; None where the engine cannot say, which leaves what the
+        kernel holds.
     vrfs: VRFs of the host that have an interface.
     networks: Docker's bridge networks.
     containers: those that run.
@@ -63,6 +64,7 @@ class HostFacts(NamedTuple):
     containers: Sequence[ContainerFacts] = ()
     foreign_bridges: Sequence[str] = ()
     vrfs: Sequence[str] = ()
+    swarm_nodes: Optional[Sequence[str]] = ()
 
 
 def unknown_host(swarm: bool) -> HostFacts:

@@ -102,9 +102,9 @@ containers:
           type: int
           sample: 4026532281
         path:
-          description: Its file on the host.
+          description: Its file on the host, as the engine keeps one for each container that it gave a network; for others that of a process.
           type: str
-          sample: /proc/4711/ns/net
+          sample: /proc/4711/root/run/docker/netns/e6f9e9d06866
     shared_with:
       description: Others of the chosen ones that are in the same namespace.
       type: list

@@ -385,7 +385,7 @@ findings:
         - V(unguarded_vrfs), VRFs whose addresses no policy guards.
         - V(chain_not_hooked), chains of Drawbridge's that nothing jumps to.
         - V(hook_passed_by), a jump to a chain of Drawbridge's behind lines that let packets pass.
-        - V(docker_user_passed_by), rules in C(DOCKER-USER) that C(FORWARD) does not jump to, or too late.
+        - V(docker_user_passed_by), rules in C(DOCKER-USER) that C(FORWARD) does not jump to, for some packets only, or too late.
         - V(interrupted_change), a run of Drawbridge's that did not come to its end.
         - V(flowtables), flowtables of nftables, whose flows pass every rule by.
         - V(other_variant_has_rules), rules in the other variant of iptables.

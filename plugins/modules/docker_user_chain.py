@@ -17,6 +17,8 @@ description:
     spelt.
   - Works before Docker's first start, and where the engine makes no C(DOCKER-USER) (IPv6 up to 26, the nftables backend). The chain and
     C(FORWARD)'s jump to it are then made as Docker would make them.
+  - C(FORWARD)'s jump to C(DOCKER-USER) is put ahead of lines that could let packets pass it by, such as an ACCEPT that somebody put above it. Lines
+    that only restrict may stand there.
   - A rule that can never match, because rules before it in the section take all that it would, is a warning that names both. Only what is certain is
     said, in the first 2000 rules.
 author:

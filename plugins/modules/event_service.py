@@ -16,7 +16,7 @@ description:
     C(containers), C(open_ports) and C(masquerade)) leave a record of each task on the host (C(/var/lib/drawbridge/lasting), for root alone), and the
     service does again what they ask for when a container starts that is chosen. Run these tasks after this module.
   - A port that can be led nowhere is closed until it can, since somebody else may have the address that it led to.
-  - It keeps the sets that follow the engine up to date (published ports, networks and bridges, addresses of containers), so that a port
+  - It keeps the sets that follow the engine up to date (published ports, networks and bridges, addresses of containers, a swarm's nodes), so that a port
     that is published after the policy was applied is guarded on docker-proxy's way too.
   - When it loses the engine it connects again, and then looks at everything anew. So it does every ten minutes, and every 30 seconds where
     records choose Kubernetes pods, of which no engine tells anything. Sets and opened ports it looks at every minute too, and at once when a

@@ -20,6 +20,7 @@ from ..netfilter.transport import words_of
 from ..host.folder import Folder
 from .kept import COMMIT, ETC, PROGRAM
 from .texts import NAMES, Generation, generation, needed_sets, rules_text, sha256
+from .this_boot import FILE, this_boot
 
 _GENERATIONS = "generations"
 _DEFAULT_SSH_PORTS = [22]
@@ -105,7 +106,7 @@ class BootFiles:
     def write(self, saved: Generation, wait: bool) -> None:
         """Make it the current generation, or, with ``wait``, the one that a confirmation makes current."""
         self._generations.make()
-        self._generations.write_folder(saved.name, dict(saved.files, digest=saved.digest))
+        self._generations.write_folder(saved.name, dict(saved.files, digest=saved.digest, **{FILE: this_boot(self.system)}))
         self.folder.point("next", "%s/%s" % (_GENERATIONS, saved.name))
         if wait:
             self.folder.remove("dirty")

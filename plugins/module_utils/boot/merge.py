@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-RULES = r"""function ours(chain) { return chain ~ /^DBX?-/ || chain == "DOCKER-FILTER" }
+from ..netfilter.state import RESTRICTING
+
+_RULES = r"""function ours(chain) { return chain ~ /^DBX?-/ || chain == "DOCKER-FILTER" }
 function target(rule,   words, count, i) {
     gsub(/"([^"\\]|\\.)*"/, "", rule)
     count = split(rule, words, " ")
@@ -25,11 +27,37 @@ function remember_rule(line,   parent, rule) {
     if (line ~ /^-I/) sub(/^[0-9]+ /, "", rule)
     if (ours(parent)) { body[side, table, parent] = body[side, table, parent] "-A " parent " " rule "\n"; return }
     if (side == "live") length_of[table, parent]++
+    if (side == "live" && table == "filter") lines_of[parent] = lines_of[parent] rule "\n"
     if (ours(target(rule))) {
         if (!((table, parent) in hooked)) { hooked[table, parent] = 1; parents[table] = parents[table] " " parent }
         jumps[side, table, parent] = jumps[side, table, parent] rule "\n"
         if (side == "live" && ++on_top[table, parent] != length_of[table, parent]) displaced[table, parent] = 1
-    } else if (parent == "FORWARD" && target(rule) == "DOCKER-USER") entered[side, table] = 1
+    } else if (parent == "FORWARD" && target(rule) == "DOCKER-USER" && side == "want") enters[table] = 1
+}
+function restricts(rule, depth,   name, lines, count, i) {
+    name = target(rule)
+    if (name == "" || name ~ /^(@RESTRICTING@)$/) return 1
+    if (!(("live", table, name) in exists) || name ~ /^(INPUT|FORWARD|OUTPUT)$/ || depth > 16 || (" " rule) ~ / -g /) return 0
+    count = split(lines_of[name], lines, "\n")
+    for (i = 1; i < count; i++) if (target(lines[i]) != "RETURN" && !restricts(lines[i], depth + 1)) return 0
+    return 1
+}
+function takes_everything(rule) {
+    sub(/^-m comment --comment ("([^"\\]|\\.)*"|[^ "]+) /, "", rule)
+    return rule == "-j DOCKER-USER"
+}
+function enter(   lines, count, i, first, leading, passed) {
+    count = split(lines_of["FORWARD"], lines, "\n")
+    first = ""
+    for (i = 1; i < count; i++) {
+        if (target(lines[i]) == "DOCKER-USER") {
+            leading++
+            if (first == "" && takes_everything(lines[i])) first = lines[i]
+        } else if (first == "" && !ours(target(lines[i])) && !restricts(lines[i], 0)) passed = 1
+    }
+    if (first == "") return "-I FORWARD 1 -j DOCKER-USER\n"
+    if (!passed) return ""
+    return (leading == 1 ? "-D FORWARD " first "\n" : "") "-I FORWARD 1 " first "\n"
 }
 function rehook(parent,   before, after, lines, count, i) {
     before = jumps["live", table, parent]; after = jumps["want", table, parent]
@@ -54,7 +82,7 @@ function commit(   names, count, i, gone, rules) {
         text = text ":" names[i] " - [0:0]\n"
         gone = gone "-X " names[i] "\n"
     }
-    if (entered["want", table] && !entered["live", table]) text = text "-I FORWARD 1 -j DOCKER-USER\n"
+    if (enters[table]) text = text enter()
     count = split(parents[table], names, " ")
     for (i = 1; i <= count; i++) rehook(names[i])
     if (text rules gone != "") printf "*%s\n%s%s%sCOMMIT\n", table, text, rules, gone
@@ -66,6 +94,7 @@ $0 == "%%" { side = "want"; next }
 /^-[AI] / { remember_rule($0) }
 END { for (at = 1; at <= tables; at++) { table = order[at]; commit() } }
 """
+RULES = _RULES.replace("@RESTRICTING@", "|".join(sorted(RESTRICTING)))
 
 SETS = r"""BEGIN { side = "live" }
 $0 == "%%" { side = "want"; next }

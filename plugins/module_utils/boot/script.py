@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from .merge import RULES, SETS
+from .this_boot import SHELL
 from .undo import UNDO
 
 # A generation is a folder: variant (nft or legacy), sets (ipset restore), ipv4 and ipv6 (iptables-restore), tables and hold (nft -f),
-# fallback4 and fallback6, ssh (ports), digest (sha256 of the others). Loading one makes everything of ours what the generation says, whatever is there: one
-# commit for each table, lines of others are not touched.
+# fallback4 and fallback6, ssh (ports), digest (sha256 of the others), boot (the one in which it was written). Loading one makes everything of ours
+# what the generation says, whatever is there: one commit for each table, lines of others are not touched.
 _SHELL = r"""#!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
@@ -55,12 +56,14 @@ SETS='
 tool() { command -v "$1-$variant-$2" || command -v "$1-$2"; }
 families() { [ -e /proc/net/if_inet6 ] && echo 4 6 || echo 4; }
 
+@THIS_BOOT@
+
 # Since a boot, containers may have other addresses than those that ports opened for them lead to.
 text_of() { # FILE
-    if [ "$1" -ot "$RUN/loaded" ]; then
-        sed -E '/^(:|-A |-I .* -j )DB-(PUBLISH|HAIRPIN)-/d' "$1"
-    else
+    if [ "$(cat "${1%/*}/boot" 2>/dev/null)" = "$(this_boot)" ]; then
         cat "$1"
+    else
+        sed -E '/^(:|-A |-I .* -j )DB-(PUBLISH|HAIRPIN)-/d' "$1"
     fi
 }
 
@@ -372,4 +375,4 @@ case ${1-} in
 esac
 """
 
-SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO)
+SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO).replace("@THIS_BOOT@", SHELL)

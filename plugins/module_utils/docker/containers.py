@@ -14,6 +14,7 @@ from ..host.system import System
 from ..netfilter.address import quoted
 from .engine import Inspector, NoSuchContainer
 from .query import chosen
+from .sandbox import NotFound, Sandboxes
 from .selector import Selector
 from .state import container_name
 from .target import RUNNING, Source, Target, running, stopped
@@ -28,6 +29,7 @@ class EngineSource(Source):
         self._system = system
         self._engine = engine
         self._selector = selector
+        self._sandboxes = Sandboxes(system, engine)
         # Targets are entered by several threads; clients of an engine are made for one.
         self._guard = threading.Lock()
 
@@ -84,7 +86,12 @@ class EngineSource(Source):
             status = _text(state.get("Status"))
             status = status if status and status != RUNNING else "exited"
             return stopped(self, name, identity, status, "it is not running")
-        return running(self._system, self, name, identity, pid, _text(state.get("StartedAt")))
+        since = _text(state.get("StartedAt"))
+        try:
+            return running(self._system, self, name, identity, pid, since, self._sandboxes.path(item, pid))
+        except NotFound as error:
+            found = running(self._system, self, name, identity, pid, since)
+            return found if found.is_host_network else stopped(self, name, identity, RUNNING, str(error))
 
 
 def _state(item: JsonObject) -> JsonObject:

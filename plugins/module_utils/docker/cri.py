@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABC, abstractmethod
-from typing import List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -34,12 +34,23 @@ class Pod(NamedTuple):
 
 
 class PodStatus(NamedTuple):
-    """created: as the runtime tells it. pid: of the sandbox's process, None where it is not told."""
+    """created: as the runtime tells it. pid: of the sandbox's process, None where it is not told. sandbox: the file of its network namespace,
+    None where it is not told."""
 
     ready: bool
     created: str
     pid: Optional[int]
     host_network: bool
+    sandbox: Optional[str] = None
+
+
+def told_sandbox(info: Any) -> Optional[str]:
+    """The file of a sandbox's network namespace in what containerd and CRI-O tell of it when asked for everything."""
+    spec: Any = info
+    for key in ("runtimeSpec", "linux", "namespaces"):
+        spec = spec.get(key) if isinstance(spec, dict) else None
+    paths = [item.get("path") for item in spec if isinstance(item, dict) and item.get("type") == "network"] if isinstance(spec, list) else []
+    return next((path for path in paths if isinstance(path, str) and path.startswith("/")), None)
 
 
 class Cri(ABC):

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List, Optional
+from typing import Any, Dict, List
 
 from ..errors import DrawbridgeError
-from .cri import Cri, Pod, PodStatus
+from .cri import Cri, Pod, PodStatus, told_sandbox
 from .engine import EngineError
 from .grpc import call
 from .protobuf import Message, number_field, text_field
@@ -38,11 +38,14 @@ class SocketCri(Cri):
         # verbose: the process is in there.
         answer = self._ask("PodSandboxStatus", text_field(1, identity) + number_field(2, 1))
         status = answer.message(1)
+        info = _object({entry.text(1): entry.text(2) for entry in answer.messages(2)}.get("info", ""))
+        pid = info.get("pid")
         return PodStatus(
             ready=status.number(3) == _READY,
             created=str(status.number(4)),
-            pid=_pid({entry.text(1): entry.text(2) for entry in answer.messages(2)}.get("info", "")),
+            pid=pid if isinstance(pid, int) and pid > 0 else None,
             host_network=status.message(6).message(1).message(2).number(1) == _NODE,
+            sandbox=told_sandbox(info),
         )
 
     def _ask(self, method: str, message: bytes) -> Message:
@@ -52,10 +55,9 @@ class SocketCri(Cri):
             raise DrawbridgeError(error.message, "pod", _HINT) from None
 
 
-def _pid(text: str) -> Optional[int]:
+def _object(text: str) -> Dict[str, Any]:
     try:
         info: Any = json.loads(text)
     except ValueError:
-        return None
-    pid = info.get("pid") if isinstance(info, dict) else None
-    return pid if isinstance(pid, int) and pid > 0 else None
+        return {}
+    return info if isinstance(info, dict) else {}

@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 
 from ..errors import DrawbridgeError
 from ..host.system import System
-from .cri import Cri, Pod, PodStatus
+from .cri import Cri, Pod, PodStatus, told_sandbox
 
 _READY = "SANDBOX_READY"
 
@@ -36,6 +36,7 @@ class Crictl(Cri):
             created=str(status.get("createdAt")),
             pid=pid if isinstance(pid, int) and pid > 0 else None,
             host_network=options.get("network") == "NODE",
+            sandbox=told_sandbox(answer.get("info")),
         )
 
     def _ask(self, words: List[str]) -> Dict[str, Any]:

@@ -49,6 +49,14 @@ class Engine(ABC):
     def containers(self) -> List[Dict[str, Any]]:
         """``GET /containers/json``: the running ones."""
 
+    def nodes(self) -> List[Dict[str, Any]]:
+        """``GET /nodes``, of a swarm's manager."""
+        raise EngineError("this engine is asked nothing about swarms")
+
+    def network(self, network_id: str) -> Dict[str, Any]:
+        """``GET /networks/ID``: one network with more of it than the list has. network_id: as the engine gave it."""
+        raise EngineError("this engine is asked nothing about swarms")
+
 
 class NoSuchContainer(EngineError):
     """The engine has no container of this id any more."""

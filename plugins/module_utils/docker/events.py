@@ -18,9 +18,12 @@ from .socket_client import socket_path
 
 CONTAINER = "container"
 NETWORK = "network"
+# Of a swarm, told to its managers.
+NODE = "node"
 _ACTIONS = {
     CONTAINER: ("start", "die", "rename"),
     NETWORK: ("create", "destroy", "connect", "disconnect"),
+    NODE: ("create", "update", "remove"),
 }
 # An event carries all labels of its container.
 MAX_LINE = 1 << 20
@@ -29,7 +32,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Event(NamedTuple):
-    """kind: container or network. action: as the engine calls it. container: the id of the one that it is about, empty where there is
+    """kind: container, network or node. action: as the engine calls it. container: the id of the one that it is about, empty where there is
     none."""
 
     kind: str

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence
 
+from ..netfilter.entrance import entrance
 from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import is_ours, is_staged
+from ..netfilter.save import target_of
 from ..policy import forward, guard
 from ..policy.owners import POLICY_LASTING
 from .guarded import Rulesets, Sets, closes_containers, guarded_ports, is_hooked
@@ -20,6 +22,8 @@ from .state import IPTABLES, NFTABLES, Backend, Network, PublishedPort
 FAMILY_NAME = {IPV4: "ipv4", IPV6: "ipv6"}
 
 _DOCKER_USER = forward.HOOK.parent
+_ENTERED_BY_US = "run the play again, which puts the jump to DOCKER-USER first; if the line comes back, find out who puts it there"
+_ENTERED_BY_HAND = "nothing of Drawbridge's is in DOCKER-USER: put the jump first by %s, or restart the engine, whose start does that"
 
 
 class Situation(NamedTuple):
@@ -128,20 +132,26 @@ def _passed_by(host: Situation) -> Iterator[Finding]:
 def _docker_user(host: Situation) -> Iterator[Finding]:
     """DOCKER-USER's rules count for nothing where FORWARD does not jump there, or too late."""
     items: List[str] = []
+    programs: List[str] = []
+    is_ours_too = False
     for family, ruleset in sorted(host.rulesets.items()):
         if all(rule == "-j RETURN" for rule in ruleset.rules(forward.TABLE, _DOCKER_USER)):
             continue
-        jumps = jumps_to(ruleset, forward.TABLE, "FORWARD", _DOCKER_USER)
-        if not jumps:
-            items.append("%s: FORWARD has no jump to %s" % (FAMILY_NAME[family], _DOCKER_USER))
-        elif jumps[0].passed_by is not None:
-            items.append("%s: FORWARD jumps to %s behind: %s" % (FAMILY_NAME[family], _DOCKER_USER, jumps[0].passed_by))
+        found = entrance(ruleset, forward.TABLE, _DOCKER_USER)
+        if found.line is None:
+            items.append("%s: FORWARD has no jump to %s%s" % (FAMILY_NAME[family], _DOCKER_USER, "" if found.is_only else " for every packet"))
+        elif found.passed_by is not None:
+            items.append("%s: FORWARD jumps to %s behind: %s" % (FAMILY_NAME[family], _DOCKER_USER, found.passed_by))
+        else:
+            continue
+        programs.append("iptables" if family == IPV4 else "ip6tables")
+        is_ours_too = is_ours_too or any(is_ours(target_of(rule) or "") for rule in ruleset.rules(forward.TABLE, _DOCKER_USER))
     if items:
         yield Finding(
             "docker_user_passed_by",
             "forwarded packets pass the rules in DOCKER-USER by",
             items,
-            "run the play again, or restart the engine, which puts its jump first",
+            _ENTERED_BY_US if is_ours_too else _ENTERED_BY_HAND % " and by ".join("%s -I FORWARD 1 -j DOCKER-USER" % name for name in programs),
         )
 
 

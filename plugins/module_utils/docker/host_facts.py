@@ -19,6 +19,7 @@ from .endpoints import container_facts
 from .engine import Engine, EngineUnreachable
 from .escape import swarm_active
 from .state import Backend, Network, PublishedPort, parse_backend, parse_networks, parse_published
+from .swarm import swarm_nodes
 
 # An engine writes it when it joins a swarm and removes it when it leaves.
 SWARM_STATE = "/var/lib/docker/swarm/docker-state.json"
@@ -50,8 +51,11 @@ def ask(engine: Engine, system: System) -> Engagement:
     members = vrf_members()
     vrfs = sorted(set(members.values()))
     other_tables = bool(vrfs) or has_rules_of_its_own()
+    nodes: Optional[List[str]] = []
     try:
         info, listed, answer = _answers(engine)
+        if swarm_active(info):
+            nodes = swarm_nodes(engine, info, listed)
         networks = parse_networks(listed, info)
     except EngineUnreachable as error:
         facts = unknown_host(swarm=system.read(SWARM_STATE) is not None)._replace(vrfs=vrfs, other_tables=other_tables)
@@ -66,6 +70,7 @@ def ask(engine: Engine, system: System) -> Engagement:
             foreign_bridges=[name for name in system.interfaces() if _BRIDGE_LIKE.fullmatch(name) and name not in facts.bridges],
             vrfs=vrfs,
             other_tables=other_tables,
+            swarm_nodes=nodes,
         ),
         backend=parse_backend(info),
         warnings=warnings,

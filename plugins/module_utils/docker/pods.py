@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ..errors import DrawbridgeError
+from ..host.process import netns_inode
 from ..host.system import System
 from .cri import Cri, Pod
 from .target import HOST_NETWORK, RUNNING, Source, Target, running, stopped
@@ -44,4 +45,6 @@ class PodSource(Source):
             return stopped(self, name, pod.id, RUNNING, HOST_NETWORK)
         if status.pid is None:
             raise DrawbridgeError("the runtime does not tell the process of pod %s" % ascii(name), "pod", "give its pid or path")
-        return running(self._system, self, name, pod.id, status.pid, status.created)
+        # Of a runtime in a mount namespace of its own the file is not to be seen; its process is nobody's but the runtime's then.
+        sandbox = status.sandbox if status.sandbox and netns_inode(status.sandbox) is not None else None
+        return running(self._system, self, name, pod.id, status.pid, status.created, sandbox)

@@ -47,6 +47,12 @@ class SdkEngine(WholeEngine):
     def containers(self) -> List[Dict[str, Any]]:
         return as_objects(self._ask("containers"), "/containers/json")
 
+    def nodes(self) -> List[Dict[str, Any]]:
+        return as_objects(self._ask("nodes"), "/nodes")
+
+    def network(self, network_id: str) -> Dict[str, Any]:
+        return as_object(self._ask("inspect_network", net_id=network_id), "/networks/ID")
+
     def all_containers(self) -> List[Dict[str, Any]]:
         return as_objects(self._ask("containers", all=True), "/containers/json")
 

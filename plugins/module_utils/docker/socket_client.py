@@ -75,6 +75,15 @@ class SocketEngine(WholeEngine):
     def containers(self) -> List[Dict[str, Any]]:
         return as_objects(self._get("/containers/json"), "/containers/json")
 
+    def nodes(self) -> List[Dict[str, Any]]:
+        return as_objects(self._get("/nodes"), "/nodes")
+
+    def network(self, network_id: str) -> Dict[str, Any]:
+        # It becomes part of a request line.
+        if not re.fullmatch(r"[0-9a-z]{1,64}", network_id):
+            raise EngineError("not the id of a network: %s" % ascii(network_id[:80]))
+        return as_object(self._get("/networks/" + network_id), "/networks/ID")
+
     def all_containers(self) -> List[Dict[str, Any]]:
         return as_objects(self._get("/containers/json?all=1"), "/containers/json")
 

@@ -63,9 +63,10 @@ class Target(NamedTuple):
         return self.reason == HOST_NETWORK
 
 
-def running(system: System, source: Source, name: str, identity: str, pid: int, since: str = "") -> Target:
-    """A target known by a process in it, found in /proc now."""
-    path = netns_path(pid)
+def running(system: System, source: Source, name: str, identity: str, pid: int, since: str = "", sandbox: Optional[str] = None) -> Target:
+    """A target known by a process in it, found in /proc now. sandbox: the file of the namespace that was made for it, where its source says;
+    the process may have left it."""
+    path = sandbox or netns_path(pid)
     born, inode = started(system, pid), netns_inode(path)
     target = Target(source, name, identity, RUNNING, pid, since, born, path, inode, None)
     if inode is None or born is None:

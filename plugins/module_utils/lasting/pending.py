@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 from typing import FrozenSet, NamedTuple, Optional
 
-from ..docker.events import CONTAINER, NETWORK, UNKNOWN, Event
+from ..docker.events import CONTAINER, NETWORK, NODE, UNKNOWN, Event
 
 MAX_CONTAINERS = 256
 
 
 class Todo(NamedTuple):
     """everything: a whole pass; then there are no containers. containers: the ids of those that started, or joined a network.
-    soon, later: whether ports or networks came, or went, by which the host's part is not up to date."""
+    soon, later: whether ports, networks or nodes came, or went, by which the host's part is not up to date."""
 
     everything: bool
     containers: FrozenSet[str]
@@ -28,7 +28,7 @@ EVERYTHING = Todo(True, frozenset(), True, False)
 _NOTHING = Todo(False, frozenset(), False, False)
 _STARTS = (CONTAINER, "start"), (CONTAINER, "rename")
 _JOINS = (NETWORK, "connect")
-_COMES = (*_STARTS, (NETWORK, "create"))
+_COMES = (*_STARTS, (NETWORK, "create"), (NODE, "create"), (NODE, "update"))
 
 
 class Pending:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Dict, FrozenSet, Iterable, List, Tuple
 
+from .entrance import PARENT, moved_lines
 from .model import IPV4
 from .names import any_generation
 from .plan import FamilyPlan, Plan, SetChange
@@ -51,6 +52,8 @@ def _family_texts(family: int, part: FamilyPlan) -> Tuple[List[str], List[str]]:
         old, new = part.old.get(table, TableState()), part.new.get(table, TableState())
         moved = [parent for change in part.commits if change.table == table for parent in change.moved]
         old, new = _with_neighbours(old, new, moved, part.ruleset.tables.get(table, {}))
+        if table in made and made[table].enters_anew:
+            old, new = _with_entrance(old, new, made[table], part.ruleset.tables[table])
         head = "# %s, table %s" % (program, table)
         before += [head] + _state_lines(old, new)
         after += [head] + (_made_lines(made[table]) if table in made else []) + _state_lines(new, new)
@@ -67,8 +70,19 @@ def _with_neighbours(old: TableState, new: TableState, moved: List[str], table: 
     return old._replace(jumps=before), new._replace(jumps=after)
 
 
+def _with_entrance(old: TableState, new: TableState, change: Change, table: Table) -> Tuple[TableState, TableState]:
+    """Where the jump to a chain of others changes its place, what stands around it is part of the picture."""
+    rules = table[PARENT].rules
+    ours = old.jumps.get(PARENT, ())
+    others = moved_lines(change.enter, [rule for rule in rules if rule not in ours])
+    return (
+        old._replace(jumps={**old.jumps, PARENT: tuple(rules)}),
+        new._replace(jumps={**new.jumps, PARENT: new.jumps.get(PARENT, ()) + tuple(others)}),
+    )
+
+
 def _made_lines(change: Change) -> List[str]:
-    return [":%s -" % name for name in change.make] + list(change.enter)
+    return [":%s -" % name for name in change.make] + [line for line in change.enter if not change.enters_anew]
 
 
 def _state_lines(state: TableState, order: TableState) -> List[str]:

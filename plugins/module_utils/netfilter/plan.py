@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tu
 
 from ..host.parallel import on_all
 from . import ipset
+from .entrance import entering_lines, entrance
 from .host import Live, Netfilter
 from .ipset import LiveSet, SetTarget
 from .model import Hook, Wanted
@@ -164,14 +165,15 @@ class Planner:
         moved = [hook.parent for hook in here if ruleset.chain(*hook[:2]) is not None and not in_place(ruleset, hook)]
         make: List[str] = []
         enter: List[str] = []
+        is_anew = False
         for table, name in self.wanted.shared:
             if not any((hook.table, hook.parent) == (table, name) for hook in here):
                 continue
             if ruleset.chain(table, name) is None:
                 make.append(name)
-            if not _is_jumped_to(ruleset, table, "FORWARD", name):
-                enter.append("-I FORWARD 1 -j %s" % name)
-        return change._replace(make=tuple(make), enter=tuple(enter), moved=tuple(dict.fromkeys(moved)))
+            enter.extend(entering_lines(ruleset, table, name))
+            is_anew = is_anew or bool(enter) and entrance(ruleset, table, name).line is not None
+        return change._replace(make=tuple(make), enter=tuple(enter), moved=tuple(dict.fromkeys(moved)), enters_anew=is_anew)
 
     def _with_sets(
         self, families: Dict[int, FamilyPlan], targets: List[SetTarget], live: Live, warnings: List[str]
@@ -215,10 +217,6 @@ def _renamed(rule: str, names: Dict[str, str]) -> str:
         if word == "--match-set":
             words[index + 1] = names.get(words[index + 1], words[index + 1])
     return " ".join(words)
-
-
-def _is_jumped_to(ruleset: Ruleset, table: str, parent: str, name: str) -> bool:
-    return any(target_of(rule) == name for rule in ruleset.rules(table, parent))
 
 
 # An engine's resolver inside a container's namespace.

@@ -109,7 +109,7 @@ def in_place(ruleset: Ruleset, hook: Hook) -> bool:
     return all(only_restricts(rule, table) for rule in before)
 
 
-_RESTRICTING = frozenset(
+RESTRICTING = frozenset(
     ("DROP", "REJECT", "LOG", "NFLOG", "MARK", "CONNMARK", "SET", "TRACE", "AUDIT", "TCPMSS", "DSCP", "TOS", "CT", "NOTRACK")
 )
 
@@ -117,7 +117,7 @@ _RESTRICTING = frozenset(
 def only_restricts(rule: str, table: Table, depth: int = 0) -> bool:
     """Whether a rule can do no more than stop a packet, or note it: what comes after it still sees all that passes."""
     target = target_of(rule)
-    if target is None or target in _RESTRICTING:
+    if target is None or target in RESTRICTING:
         return True
     chain: Optional[SavedChain] = table.get(target)
     if chain is None or chain.is_builtin or depth > 16 or "-g" in rule.split():
@@ -128,8 +128,9 @@ def only_restricts(rule: str, table: Table, depth: int = 0) -> bool:
 class Change(NamedTuple):
     """How one table gets from one state to another.
 
-    make: chains of others to create, empty. enter: lines that hook such a chain in, as Docker itself would; neither is
-    taken back, for both are Docker's once they are there. moved: parents in which our jumps are out of their place.
+    make: chains of others to create, empty. enter: lines that hook such a chain in, as Docker itself would, or bring that jump to
+    its place; neither is taken back, for both are Docker's once they are there. enters_anew: that jump was there, and a line before it
+    could let packets pass it by. moved: parents in which our jumps are out of their place.
     """
 
     table: str
@@ -138,6 +139,7 @@ class Change(NamedTuple):
     make: Rules = ()
     enter: Rules = ()
     moved: Rules = ()
+    enters_anew: bool = False
 
     @property
     def is_needed(self) -> bool:

@@ -46,7 +46,8 @@ class HostFacts(NamedTuple):
     closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
     subnets: the networks behind bridges, of both families.
     routed: those of them whose containers are reached at their own addresses, by their networks' mode.
-    swarm: whether the engine is in a swarm.
+    swarm: whether the engine is in a swarm. swarm_nodes: the addresses of its other nodes; None where the engine cannot say, which leaves what the
+        kernel holds.
     vrfs: VRFs of the host that have an interface.
     other_tables: whether addresses may be the host's by another routing table than the usual one: a VRF's, or one that a rule names.
     networks: Docker's bridge networks.
@@ -67,6 +68,7 @@ class HostFacts(NamedTuple):
     vrfs: Sequence[str] = ()
     other_tables: bool = False
     routed: Sequence[str] = ()
+    swarm_nodes: Optional[Sequence[str]] = ()
 
 
 def unknown_host(swarm: bool) -> HostFacts:

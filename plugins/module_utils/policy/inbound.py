@@ -14,6 +14,7 @@ from .host import HostFacts
 from .lines import Rules, by_destination, drops
 from .model import Entry, HostServices, Policy
 from .outside import judged_from_outside
+from .swarm import swarm_lines
 
 TABLE = "filter"
 CHAIN = "DB-INPUT"
@@ -33,13 +34,6 @@ _DHCP = [
     Line("-p udp -m udp --sport 67 --dport 68 -j RETURN", (IPV4,)),
     Line("-p udp -m udp --sport 547 --dport 546 -j RETURN", (IPV6,)),
 ]
-_SWARM = [
-    Line("-p tcp -m tcp --dport 2377 -j RETURN"),
-    Line("-p tcp -m tcp --dport 7946 -j RETURN"),
-    Line("-p udp -m udp --dport 7946 -j RETURN"),
-    Line("-p udp -m udp --dport 4789 -j RETURN"),
-    Line("-p esp -j RETURN"),
-]
 
 
 def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rules) -> List[Chain]:
@@ -51,7 +45,7 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
     # The guard has judged these already.
     judged = to_published_ports("-j RETURN")
     if services.denies:
-        judged += _always(policy, host, rules)
+        judged += _always(policy, services, host, rules)
     judged += rules.permits(services.allow, by_destination)
     if services.denies:
         judged.append(Line("-j DROP", path=services.path + ".default"))
@@ -60,8 +54,8 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
     return judged_from_outside(policy, TABLE, CHAIN, first, judged)
 
 
-def _always(policy: Policy, host: HostFacts, rules: Rules) -> List[Line]:
-    lines = [*ESSENTIAL_ICMP, _MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6] + _DHCP + (_SWARM if host.swarm else [])
+def _always(policy: Policy, services: HostServices, host: HostFacts, rules: Rules) -> List[Line]:
+    lines = [*ESSENTIAL_ICMP, _MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6] + _DHCP + (swarm_lines(services, rules) if host.swarm else [])
     if policy.published_ports is not None:
         # So that an allowed port works that docker-proxy serves and that was published after the play ran. Not for ranges: they may well
         # hold services of the host, which nobody opened by name.

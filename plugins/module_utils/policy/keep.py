@@ -73,6 +73,11 @@ def _kept(task: Task) -> Result:
         warnings += unseen(task.system, policy.external_interfaces)
     outcome = converge(task.system, task.settings(), wanted, toggles or Beside(), OWNER)
     told = answers[0]
+    if told.facts.swarm:
+        from ..lasting.status import RUNNING, event_service  # pylint: disable=import-outside-toplevel
+        from .swarm import swarm_warnings  # pylint: disable=import-outside-toplevel
+
+        warnings += swarm_warnings(policy, told.facts, lambda: event_service(task.system) == RUNNING)
     warnings += told.warnings + outcome.warnings
     result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)
     result = _explained(task, outcome, result, policy, told.published)

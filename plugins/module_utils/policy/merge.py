@@ -17,8 +17,8 @@ from ..netfilter.address import quoted
 from ..netfilter.model import FAMILIES
 from . import check
 from .choices import Choices
-from .entries import together
-from .model import Entry, HostServices, NamedAddresses, Policy, PublishedPorts
+from .entries import together, union
+from .model import Entry, HostServices, NamedAddresses, Policy, PublishedPorts, Sources
 from .merge_ways_out import merge_egress, merge_masquerade
 from .schema import POLICY_KEYS, parse_policy
 from .weights import Stated, agreed, by_key, heaviest
@@ -109,7 +109,12 @@ def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
     sections = _sections(fragments, "host_services")
     if not sections:
         return None
-    return HostServices(sections[-1].value.path, _scalar(sections, "default"), _entries(sections, "allow"))
+    return HostServices(sections[-1].value.path, _scalar(sections, "default"), _entries(sections, "allow"), _swarm(sections))
+
+
+def _swarm(sections: List[Stated]) -> Optional[Sources]:
+    stated = heaviest([Stated(item.fragment, item.value.swarm) for item in sections if item.value.swarm is not None])
+    return union(item.value for item in stated) if stated else None
 
 
 def _sections(fragments: List[Fragment], key: str) -> List[Stated]:

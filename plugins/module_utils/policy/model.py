@@ -111,11 +111,13 @@ class HostServices(NamedTuple):
     """Who may reach services of the host itself.
 
     default: what holds for services without an entry; None where it was not stated (then it is allow).
+    swarm: who reaches the swarm's own ports beside the nodes that the engine knows; None where it was not stated (then nobody).
     """
 
     path: str
     default: Optional[str] = None
     allow: Tuple[Entry, ...] = ()
+    swarm: Optional[Sources] = None
 
     @property
     def denies(self) -> bool:

@@ -12,7 +12,7 @@ from ..errors import DrawbridgeError
 from . import check
 from .addresses import parse_addresses, refuse
 from .choices import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding
-from .entries import WITH_PORTS, parse_entries
+from .entries import WITH_PORTS, parse_entries, parse_sources
 from .model import ALLOW, DENY, ICMP, HostServices, NamedAddresses, Policy, PublishedPorts
 from .names import set_name
 
@@ -123,9 +123,10 @@ def _published_ports(policy: Dict[str, Any], path: str) -> Optional[PublishedPor
 def _host_services(policy: Dict[str, Any], path: str) -> Optional[HostServices]:
     if "host_services" not in policy:
         return None
-    given = check.mapping(policy["host_services"], path, ("default", "allow"))
+    given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm"))
     return HostServices(
         path,
         default=_stated(given, "default", path),
         allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP)),
+        swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
     )

@@ -49,6 +49,7 @@ def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
         _interfaces(host, names.CLOSED_BRIDGES, host.closed_bridges),
         _interfaces(host, names.FOREIGN_BRIDGES, {family: host.foreign_bridges for family in FAMILIES}),
     ]
+    found.append(_set(host if host.swarm_nodes is not None else host._replace(known=False), names.SWARM_NODES, NETWORKS, _nodes(host)))
     return {item.name: item for item in found}
 
 
@@ -105,6 +106,11 @@ def _networks(subnets: Iterable[str]) -> Dict[int, FrozenSet[str]]:
         family: frozenset(text for network in networks if network.family == family for text in halves(network))
         for family in FAMILIES
     }
+
+
+def _nodes(host: HostFacts) -> Dict[int, FrozenSet[str]]:
+    nodes = [parse_network(address) for address in host.swarm_nodes or ()]
+    return {family: frozenset(node.address for node in nodes if node.family == family) for family in FAMILIES}
 
 
 def bridge_entries(family: int, bridges: Sequence[str]) -> FrozenSet[str]:

@@ -4,6 +4,7 @@
 import itertools
 import os
 import shutil
+import time
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles, whole
@@ -235,9 +236,11 @@ def test_ports_opened_before_a_boot_lead_to_nobody(host, program, tmp_path):
     program.save()
     everything = ours(host)
     assert everything != before
-    loaded = (tmp_path / "run" / "loaded").stat().st_mtime
-    for file in (tmp_path / "saved" / "generations").glob("*/ipv*"):
-        os.utime(file, (loaded - 1, loaded - 1))
+    for place in (tmp_path / "saved" / "generations").iterdir():
+        (place / "boot").write_text("another boot\n", encoding="ascii")
+        # A clock that is behind: what was written before the boot seems to be of tomorrow.
+        for file in place.iterdir():
+            os.utime(file, (time.time() + 2 * 86400,) * 2)
     with entered():
         host.docker()
         for verb in ("boot", "again", "restore", "settle"):
@@ -248,3 +251,17 @@ def test_ports_opened_before_a_boot_lead_to_nobody(host, program, tmp_path):
         host.docker()
         program.run("again")
         assert ours(host) == everything
+
+
+def test_a_generation_of_an_older_release_says_no_boot(host, program, tmp_path):
+    host.docker()
+    bring(host, 1)
+    before = ours(host)
+    opened(host)
+    program.save()
+    for place in (tmp_path / "saved" / "generations").iterdir():
+        (place / "boot").unlink()
+    with entered():
+        host.docker()
+        program.run("boot")
+        assert ours(host) == before

@@ -24,6 +24,7 @@ BASE = HOST._replace(
     networks=[NetworkFacts("bridge", "docker0", ["172.17.0.0/16"]), NetworkFacts("backend", "br-1", ["172.18.0.0/16", "fd00:1::/64"])],
     containers=[ContainerFacts("web", {"tier": "front"}, [("docker0", "172.17.0.2")])],
     foreign_bridges=["br-lan"],
+    swarm=True, swarm_nodes=["192.0.2.9", "2001:db8::9"],
 )
 LATER = BASE._replace(
     published=[Published(4, None, 8200, "tcp"), Published(6, None, 8200, "tcp"), Published(4, "192.0.2.7", 443, "tcp"),
@@ -31,6 +32,7 @@ LATER = BASE._replace(
     bridges=[*BASE.bridges, "br-2"],
     closed_bridges={4: [*BASE.closed_bridges[4], "br-2"], 6: ["docker0", "br-2"]},
     subnets=[*BASE.subnets, "172.19.0.0/16"],
+    swarm_nodes=["192.0.2.9", "192.0.2.10"],
     networks=[BASE.networks[0], NetworkFacts("late", "br-2", ["172.19.0.0/16"])],
     containers=[ContainerFacts("web", {"tier": "back"}, [("br-2", "172.19.0.2")]),
                 ContainerFacts("new", {"tier": "front", "odd\nlabel": "=' \""}, [("docker0", "172.17.0.9")])],
@@ -81,6 +83,14 @@ def test_an_engine_that_says_nothing_changes_nothing(applied):
     before = applied.everything()
     assert not follow(applied, unknown_host(swarm=False)).is_change
     assert applied.everything() == before
+
+
+def test_a_swarm_s_nodes_are_followed_and_kept_while_nobody_tells(applied):
+    found = {family: {"192.0.2.9"} if family == 4 else {"2001:db8::9"} for family in FAMILIES}
+    assert {family: applied.entries("DBP-swarm-nodes-%da" % family) for family in FAMILIES} == found
+    assert not follow(applied, BASE._replace(swarm_nodes=None)).is_change
+    assert follow(applied, LATER).is_change
+    assert applied.entries("DBP-swarm-nodes-4a") == {"192.0.2.9", "192.0.2.10"} and applied.entries("DBP-swarm-nodes-6a") == set()
 
 
 def test_check_mode_writes_nothing(applied):

@@ -35,6 +35,7 @@ HOST = HostFacts(
     closed_bridges={4: ["docker0"], 6: ["docker0"]},
     subnets=["172.17.0.0/16", "fd00:1::/64"],
     swarm=True,
+    swarm_nodes=["192.0.2.9", "2001:db8::9"],
     vrfs=["blue"],
 )
 MANY = ["10.0.0.%d" % number for number in range(1, 9)] + ["2001:db8::%d" % number for number in range(1, 9)]
@@ -56,7 +57,7 @@ def _policy(default, **more):
     return dict({
         "address_sets": SETS,
         "published_ports": {"default": default, "allow": ALLOW},
-        "host_services": {"default": default, "allow": ALLOW + PING},
+        "host_services": {"default": default, "allow": ALLOW + PING, "swarm": ["@office", "10.0.0.0/8", "2001:db8::/32"]},
     }, **more)
 
 

@@ -67,6 +67,19 @@ def test_ping_is_a_service_too(nft_host, client):
     assert client.answered_pings() == []
 
 
+@pytest.mark.parametrize("said", [{}, {"swarm": list(wire.SOURCES["allowed"].values())}], ids=["known", "named"])
+def test_a_swarm_is_reached_by_its_nodes_and_by_whom_the_policy_names(host, client, said):
+    gossip, overlay = 7946, 4789
+    nodes = [] if said else list(wire.SOURCES["allowed"].values())
+    facts = FACTS._replace(swarm=True, swarm_nodes=nodes)
+    policy = {"host_services": {"default": "deny", **said}}
+    host.converge(compile_policy(parse_policy(policy), facts))
+    assert client.deliver((gossip, overlay)) == wire.sent("allowed", gossip, overlay)
+    # An engine that cannot be asked cuts nobody off.
+    host.converge(compile_policy(parse_policy(policy), facts._replace(swarm_nodes=None)))
+    assert client.deliver((gossip, overlay)) == wire.sent("allowed", gossip, overlay)
+
+
 def test_interfaces_that_are_not_named_are_not_outside(nft_host, client):
     apply(nft_host, external_interfaces=["eth9"], published_ports=PUBLISHED, host_services={"default": "deny"})
     assert client.deliver(PORTS) == wire.sent("allowed", *PORTS) | wire.sent("denied", *PORTS)

@@ -22,7 +22,7 @@ def policy_data(policy):
     if ports is not None:
         data["published_ports"] = _section(ports.allow, default=ports.default, direct=ports.direct)
     if services is not None:
-        data["host_services"] = _section(services.allow, default=services.default)
+        data["host_services"] = _section(services.allow, default=services.default, swarm=services.swarm and sources_data(services.swarm))
     data.update({key: choices_data(getattr(policy, key)) for key in SECTIONS if getattr(policy, key) is not None})
     if policy.masquerade is not None:
         data["masquerade"] = masquerade_data(policy.masquerade)

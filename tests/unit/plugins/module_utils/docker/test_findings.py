@@ -117,6 +117,7 @@ def test_an_interrupted_change():
     (["-j DROP", "-j DOCKER-USER"], []),
     (["-j DOCKER-FORWARD"], ["ipv4: FORWARD has no jump to DOCKER-USER"]),
     (["-i eth0 -j ACCEPT", "-j DOCKER-USER"], ["ipv4: FORWARD jumps to DOCKER-USER behind: -i eth0 -j ACCEPT"]),
+    (["-i eth0 -j DOCKER-USER"], ["ipv4: FORWARD has no jump to DOCKER-USER for every packet"]),
     (["-j DOCKER-FORWARD", "-j DOCKER-USER"], ["ipv4: FORWARD jumps to DOCKER-USER behind: -j DOCKER-FORWARD"]),
 ])
 def test_docker_user_out_of_place(forward, found):
@@ -124,6 +125,19 @@ def test_docker_user_out_of_place(forward, found):
     put(host.rulesets[4], "filter", "DOCKER-USER", ["-s 192.0.2.1/32 -j DROP"])
     put(host.rulesets[4], "filter", "FORWARD", forward)
     assert items(host, "docker_user_passed_by") == found
+
+
+@pytest.mark.parametrize("held, hint", [
+    (["-j DB-USER-web", "-s 192.0.2.1/32 -j DROP"], "run the play again, which puts the jump to DOCKER-USER first"),
+    (["-s 192.0.2.1/32 -j DROP"], "put the jump first by iptables -I FORWARD 1 -j DOCKER-USER"),
+])
+def test_what_helps_where_docker_user_is_passed_by(held, hint):
+    host = situation()
+    put(host.rulesets[4], "filter", "DOCKER-USER", held)
+    put(host.rulesets[4], "filter", "DB-USER-web", ["-j DROP"])
+    put(host.rulesets[4], "filter", "FORWARD", ["-j ACCEPT", "-j DOCKER-USER"])
+    (told,) = [item for item in findings(host) if item.code == "docker_user_passed_by"]
+    assert hint in told.hint
 
 
 def test_docker_user_without_rules_need_not_be_jumped_to():

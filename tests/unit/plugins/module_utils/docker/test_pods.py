@@ -121,3 +121,22 @@ def test_who_is_asked(monkeypatch, tmp_path):
     with pytest.raises(DrawbridgeError, match="no socket at") as caught:
         cri.connect(Node([]), str(tmp_path / "gone.sock"))
     assert caught.value.path == "cri_socket"
+
+
+@pytest.mark.parametrize("info, path", [
+    ({"runtimeSpec": {"linux": {"namespaces": [{"type": "pid"}, {"type": "network", "path": "/var/run/netns/cni-1"}]}}}, "/var/run/netns/cni-1"),
+    ({"runtimeSpec": {"linux": {"namespaces": [{"type": "network"}]}}}, None),
+    ({"runtimeSpec": {"linux": {"namespaces": [{"type": "network", "path": "relative"}]}}}, None),
+    ({"runtimeSpec": {"linux": None}}, None), ({"runtimeSpec": []}, None), (None, None),
+])
+def test_the_namespace_that_a_runtime_made(info, path):
+    assert cri.told_sandbox(info) == path
+
+
+def test_a_pod_is_where_its_runtime_made_it(tmp_path):
+    """The runtime's file counts where it can be seen, and it is this process's namespace only as far as its name goes."""
+    answer = sandbox(os.getpid())
+    for path, seen in ((str(tmp_path), "/proc/%d/ns/net" % os.getpid()), ("/proc/self/ns/net", "/proc/self/ns/net")):
+        answer["info"]["runtimeSpec"] = {"linux": {"namespaces": [{"type": "network", "path": path}]}}
+        (target,) = source(Node([pod("new")], {"new": answer})).find()
+        assert target.path == seen

@@ -14,6 +14,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host impo
     unknown_host,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.swarm import swarm_warnings
 
 HOST = HostFacts(
     published=[
@@ -266,11 +267,54 @@ def test_host_services_denied():
     assert not any("type 137" in line for line in lines)
 
 
-def test_swarm_ports_only_in_a_swarm():
+SWARM = ["-p tcp -m tcp --dport 2377", "-p tcp -m tcp --dport 7946", "-p udp -m udp --dport 7946", "-p udp -m udp --dport 4789", "-p esp"]
+
+
+def test_swarm_ports_only_in_a_swarm_and_only_to_its_nodes():
     for swarm in (True, False):
-        lines = texts(wanted(HOST._replace(swarm=swarm), host_services={"default": "deny"}), "DB-INPUT")
-        assert ("-p tcp -m tcp --dport 2377 -j RETURN" in lines) is swarm
-        assert ("-p esp -j RETURN" in lines) is swarm
+        result = wanted(HOST._replace(swarm=swarm, swarm_nodes=["192.0.2.9", "2001:db8::9"]), host_services={"default": "deny"})
+        lines = texts(result, "DB-INPUT")
+        for traffic in SWARM:
+            assert (traffic + " -m set --match-set @swarm-nodes src -j RETURN" in lines) is swarm
+            assert traffic + " -j RETURN" not in lines
+        assert ("swarm-nodes" in result.sets) is swarm
+    found = wanted(HOST._replace(swarm=True, swarm_nodes=["192.0.2.9", "2001:db8::9"]), host_services={"default": "deny"}).sets["swarm-nodes"]
+    assert found.entries == {4: frozenset(["192.0.2.9"]), 6: frozenset(["2001:db8::9"])}
+
+
+@pytest.mark.parametrize("facts", [HOST._replace(swarm=True, swarm_nodes=None), unknown_host(swarm=True)])
+def test_nodes_that_nobody_tells_stay_as_they_were(facts):
+    assert wanted(facts, host_services={"default": "deny"}).sets["swarm-nodes"].entries == {4: None, 6: None}
+
+
+def test_whom_a_policy_lets_into_a_swarm():
+    host = HOST._replace(swarm=True)
+    named = texts(wanted(host, host_services={"default": "deny", "swarm": ["192.0.2.0/24", "@office"]}, address_sets={"office": []}), "DB-INPUT")
+    anybody = texts(wanted(host, host_services={"default": "deny", "swarm": ["any"]}), "DB-INPUT")
+    for traffic in SWARM:
+        assert "-s 192.0.2.0/24 %s -j RETURN" % traffic in named and traffic + " -m set --match-set @office src -j RETURN" in named
+        assert traffic + " -m set --match-set @swarm-nodes src -j RETURN" in named
+        assert traffic + " -j RETURN" in anybody
+    assert not [line for line in texts(wanted(HOST, host_services={"default": "deny", "swarm": ["any"]}), "DB-INPUT") if "2377" in line]
+
+
+@pytest.mark.parametrize("said, facts, words", [
+    ({}, {"swarm_nodes": ["192.0.2.9"]}, None), ({}, {"swarm_nodes": []}, "knows no other node"), ({}, {"swarm_nodes": None}, "does not tell"),
+    ({}, {"swarm_nodes": [], "known": False}, "does not tell"), ({"swarm": ["192.0.2.0/24"]}, {"swarm_nodes": []}, None),
+    ({"swarm": []}, {"swarm_nodes": []}, "knows no other node"), ({"default": "allow"}, {"swarm_nodes": []}, None),
+    ({}, {"swarm": False, "swarm_nodes": []}, None),
+])
+def test_who_may_be_cut_off_is_told(said, facts, words):
+    policy = parse_policy({"host_services": {"default": "deny", **said}})
+    told = swarm_warnings(policy, HOST._replace(**{"swarm": True, **facts}), lambda: True)
+    assert (words in told[0] and "host_services.swarm" in told[0]) if words else not told
+
+
+def test_nodes_that_come_later_need_the_event_service_or_a_name():
+    host = HOST._replace(swarm=True, swarm_nodes=["192.0.2.9"])
+    (told,) = swarm_warnings(parse_policy({"host_services": {"default": "deny"}}), host, lambda: False)
+    assert "the event service does not run" in told
+    assert not swarm_warnings(parse_policy({"host_services": {"default": "deny", "swarm": []}}), host, lambda: False)
 
 
 def test_host_services_allowed_with_entries():

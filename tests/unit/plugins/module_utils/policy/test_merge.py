@@ -173,3 +173,12 @@ def test_the_order_in_which_fragments_come_does_not_matter():
     for _number in range(20):
         rng.shuffle(fragments)
         assert policy_data(merge(fragments)) == expected
+
+
+def test_who_reaches_a_swarm_adds_up_at_equal_weight_and_the_heavier_decides():
+    def swarm(*sources):
+        return {"host_services": {"swarm": list(sources)}}
+
+    assert data(a=swarm("192.0.2.1"), b=swarm("@nodes", "192.0.2.2"))["host_services"] == {"swarm": ["192.0.2.1", "192.0.2.2", "@nodes"]}
+    assert data(a=swarm("any"), b=weigh(60, swarm()))["host_services"] == {"swarm": []}
+    assert data(a=swarm("any"), b=weigh(60, {"host_services": {"default": "deny"}}))["host_services"] == {"default": "deny", "swarm": ["any"]}

@@ -23,6 +23,7 @@ _SHELL = r"""#!/bin/sh
 #   hold          close what containers publish, by a table of nftables, before another firewall takes the rules
 #   settle        have the rules back, and open again once nobody has taken them for two seconds
 #   around [FILE] have nft load a file, or flush everything, and what the generation says in the same moment
+#   engine        tell the kernel the cgroup of the unit that runs this: the engine's, ahead of its first process
 #   failed        close what containers publish if systemd had to end this program
 #   previous      go back to what was before the last change
 #   restore       go back to the newest generation
@@ -85,16 +86,30 @@ load_sets() { # FILE
     printf '%s\n%%%%\n' "$live" | cat - "$1" | awk "$SETS" | ipset -exist restore || { say "ipset cannot load $1"; return 1; }
 }
 
+named_cgroup() { # PATH: as nft names it; nothing where there is none now
+    tree=/sys/fs/cgroup
+    if [ -e $tree/cgroup.controllers ]; then named=$1; else named=unified/$1; fi
+    [ -n "$1" ] && [ -d "$tree/$named" ] && echo "$named"
+}
+
+engine_element() { # PATH
+    named=$(named_cgroup "$1") || return 0
+    printf 'flush set inet drawbridge-engine engine\nadd element inet drawbridge-engine engine { "%s" }\n' "$named"
+}
+
+unit_cgroup() { sed -n 's/.* drop comment "\([^"]*\)".*/\1/p' "$@"; }
+
 load_tables() { # FILE
     if ! command -v nft >/dev/null; then
         [ ! -s "$1" ] || { say "nft is not installed"; return 1; }
         return 0
     fi
     {
-        { nft list tables; cat "$1"; } | grep -oE '^table ip6? drawbridge[a-z-]*' | sort -u | while read -r _ table; do
+        { nft list tables; cat "$1"; } | grep -oE '^table (ip6? drawbridge[a-z-]*|inet drawbridge-engine)' | sort -u | while read -r _ table; do
             printf 'add table %s\ndelete table %s\n' "$table" "$table"
         done
         cat "$1"
+        engine_element "$(unit_cgroup "$1")"
     } | nft -f - || { say "nft cannot load $1"; return 1; }
 }
 
@@ -237,8 +252,14 @@ boot() {
     return $result
 }
 
-missing() { # GENERATION: a chain, or a jump to one
+missing() { # GENERATION: a chain, a jump to one, or a table
     variant=$(cat "$1/variant") || return 1
+    if [ -s "$1/tables" ]; then
+        held=$(nft list tables) || return 1
+        for table in $(sed -n 's/^table \([a-z0-9]*\) \([a-z-]*\) {$/\1@\2/p' "$1/tables"); do
+            echo "$held" | grep -qxF "table ${table%@*} ${table#*@}" || return 0
+        done
+    fi
     for family in $(families); do
         case $family in 4) program=iptables;; *) program=ip6tables;; esac
         save=$(tool $program save) && live=$("$save") || return 1
@@ -300,6 +321,22 @@ watch() {
     done
 }
 
+# The unit may have been moved to another slice since the table was made. No lock: whoever has it may be waiting for the engine.
+engine() {
+    table=$(nft --stateless --terse list table inet drawbridge-engine 2>/dev/null) || return 0
+    path=$(sed -n 's|^0::/||p' /proc/self/cgroup)
+    path=${path%/.control}
+    [ -n "$path" ] || { say "the engine has no cgroup of its own: ports that are published later are open until host_policy has run"; return 1; }
+    if [ "$(echo "$table" | unit_cgroup)" != "$path" ]; then
+        level=$(echo "$path" | awk -F/ '{ print NF }')
+        table=$(echo "$table" | sed "s|cgroupv2 level [0-9]* |cgroupv2 level $level |; s|drop comment \".*\"|drop comment \"$path\"|")
+        table=$(printf 'delete table inet drawbridge-engine\n%s' "$table")
+    else
+        table=
+    fi
+    { echo "$table"; engine_element "$path"; } | nft -f - || { say "ports that are published later are open until host_policy has run"; return 1; }
+}
+
 # Where nftables itself is flushed, that table comes in the same transaction.
 around() { # [FILE]
     if [ -n "${1-}" ]; then words="include \"$1\""; else words="flush ruleset"; fi
@@ -353,6 +390,7 @@ case ${1-} in
     hold) locked hold;;
     settle) locked settle;;
     around) locked around "${2-}";;
+    engine) engine;;
     failed) [ "${SERVICE_RESULT:-success}" = success ] || [ "$SERVICE_RESULT" = exit-code ] || fallback "$(generation)";;
     previous) previous;;
     restore) load_or_close "$(generation)" 1;;
@@ -362,7 +400,7 @@ case ${1-} in
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
     *)
-        say "what to do? boot, again, watch, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"
+        say "what to do? boot, again, watch, hold, settle, around [FILE], engine, failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"
         exit 2
         ;;
 esac

@@ -14,9 +14,11 @@ from ..host.parallel import on_all
 from ..host.system import System
 from ..netfilter.address import quoted
 from ..policy.host import HostFacts, host_facts, unknown_host
+from .daemon import find_daemon
 from .endpoints import container_facts
 from .engine import Engine, EngineUnreachable
 from .escape import swarm_active
+from .own_ports import own_ports
 from .state import Backend, Network, PublishedPort, parse_backend, parse_networks, parse_published
 
 # An engine writes it when it joins a swarm and removes it when it leaves.
@@ -63,6 +65,7 @@ def ask(engine: Engine, system: System) -> Engagement:
             containers=container_facts(answer, networks),
             foreign_bridges=[name for name in system.interfaces() if _BRIDGE_LIKE.fullmatch(name) and name not in facts.bridges],
             vrfs=vrfs,
+            engine_own=own_ports(find_daemon(system), info),
         ),
         backend=parse_backend(info),
         warnings=warnings,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Dict, List, Sequence, Tuple
 
 from ..errors import DrawbridgeError
+from ..netfilter.engine_table import KEY
 from ..netfilter.model import FAMILIES, AddressSet, Chain, Hook, SetType, Wanted
 from ..netfilter.plan import Plan
-from . import forward, guard, inbound, owners
+from . import forward, guard, inbound, late, owners
 from .check import names_interface
 from .host import HostFacts
 from .lines import Rules
@@ -29,6 +30,7 @@ OWNED = [
     (guard.TABLE, guard.PORTS),
     (guard.TABLE, guard.VRF),
     (guard.TABLE, guard.VRF + OUTSIDE),
+    (late.TABLE, late.CHAIN),
     (forward.TABLE, forward.CHAIN),
     (forward.TABLE, forward.CHAIN + OUTSIDE),
     (forward.TABLE, forward.DIALLED),
@@ -47,8 +49,10 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     the sets on the host (``Line.path`` says where the user wrote it).
     """
     _refuse_own_bridges(policy.leave_alone, host.bridges)
+    host = _with_left_alone(host, policy.leave_alone)
     rules = Rules()
     hooks: List[Hook] = []
+    asked = False
     shared: List[Tuple[str, str]] = []
     ports = policy.published_ports
     if ports is not None:
@@ -57,6 +61,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
             from .vrf import guard_vrfs  # pylint: disable=import-outside-toplevel
 
             _add(rules, hooks, guard_vrfs(policy, ports), guard.VRF_HOOK)
+        asked = _add(rules, hooks, late.late(policy, ports, host, rules), late.HOOK)
         if _add(rules, hooks, forward.forward(policy, ports, rules), forward.HOOK):
             shared.append((forward.TABLE, forward.PARENT))
     if policy.host_services is not None:
@@ -64,11 +69,11 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     if policy.egress is not None:
         from .egress_rules import add_egress  # pylint: disable=import-outside-toplevel
 
-        hooks += add_egress(policy.egress, _with_left_alone(host, policy.leave_alone), rules, owners.POLICY_EGRESS)
+        hooks += add_egress(policy.egress, host, rules, owners.POLICY_EGRESS)
         if not shared and any(hook.parent == forward.PARENT for hook in hooks):
             shared.append((forward.TABLE, forward.PARENT))
     sets = {**own_sets(policy), **rules.sets, **host_sets(host)}
-    wanted = Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets))
+    wanted = Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets), tables=late.engine_tables(asked, host))
     return _not_masquerading(wanted) if policy.masquerade is None else wanted
 
 
@@ -85,7 +90,7 @@ def _refuse_own_bridges(left_alone: Sequence[str], bridges: Sequence[str]) -> No
 
 def no_policy() -> Wanted:
     """What a host without a policy has: nothing of ours."""
-    return _not_masquerading(Wanted([], [], OWNED, OWNER))
+    return _not_masquerading(Wanted([], [], OWNED, OWNER, tables={KEY: None}))
 
 
 def has_open_ports(plan: Plan) -> bool:
@@ -96,7 +101,7 @@ def has_open_ports(plan: Plan) -> bool:
 def _not_masquerading(wanted: Wanted) -> Wanted:
     """What an earlier policy said about masquerading goes."""
     owner = owners.POLICY_MASQUERADE
-    return wanted._replace(owned=[*wanted.owned, (owners.NAT, owner.chain)], tables={(f, owner.table): None for f in FAMILIES})
+    return wanted._replace(owned=[*wanted.owned, (owners.NAT, owner.chain)], tables={**wanted.tables, **{(f, owner.table): None for f in FAMILIES}})
 
 
 def _add(rules: Rules, hooks: List[Hook], chains: List[Chain], hook: Hook) -> bool:

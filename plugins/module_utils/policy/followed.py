@@ -74,6 +74,8 @@ def _addresses(sets: Iterable[LiveSet]) -> List[Selector]:
 def _wanted(named: List[str], addresses: List[Selector], host: HostFacts) -> Dict[str, AddressSet]:
     """By name, as far as the engine alone can say it: what a policy leaves alone, it alone knows."""
     found = host_sets(host)
+    # What a policy leaves alone is among them, and it alone knows that.
+    del found[names.FOREIGN_BRIDGES]
     if names.SAME_NETWORK in named:
         networks = {network_set(network.name): network.name for network in host.networks}
         chosen = {container_set(selector): selector for selector in [*_selectors(host), *addresses]}

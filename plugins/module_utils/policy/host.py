@@ -47,6 +47,8 @@ class HostFacts(NamedTuple):
     subnets: the networks, of both families, behind closed bridges.
     swarm: whether the engine is in a swarm.
     vrfs: VRFs of the host that have an interface.
+    engine_own: ports that the engine itself listens on.
+    engine_cgroup: the cgroup of its unit, by which the kernel tells its sockets; None where it cannot.
     networks: Docker's bridge networks.
     containers: those that run.
     foreign_bridges: interfaces whose names begin like those that Docker gives its bridges, and that are none.
@@ -63,6 +65,8 @@ class HostFacts(NamedTuple):
     containers: Sequence[ContainerFacts] = ()
     foreign_bridges: Sequence[str] = ()
     vrfs: Sequence[str] = ()
+    engine_own: Sequence[Published] = ()
+    engine_cgroup: Optional[str] = None
 
 
 def unknown_host(swarm: bool) -> HostFacts:

@@ -38,8 +38,10 @@ def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
     ports = _published(host)
     found = [_set(host, name, set_type, {family: frozenset(ports.get((name, family), ())) for family in FAMILIES}) for name, set_type in types.items()]
     found += [
+        _set(host, names.ENGINE_OWN, _PORT_TYPES[SCTP], {family: _listened(family, host) for family in FAMILIES}),
         _set(host, names.CONTAINER_NETWORKS, SetType("hash:net"), _networks(host.subnets)),
         _set(host, names.BRIDGES, SetType("hash:net,iface"), {f: bridge_entries(f, host.bridges) for f in FAMILIES}),
+        _set(host, names.FOREIGN_BRIDGES, SetType("hash:net,iface"), {f: bridge_entries(f, list(host.foreign_bridges)) for f in FAMILIES}),
         _set(
             host,
             names.CLOSED_BRIDGES,
@@ -73,6 +75,14 @@ def _published(host: HostFacts) -> Dict[Tuple[str, int], Set[str]]:
             name, entries = known_by(*port)
             found.setdefault((name, port.family), set()).update(entries)
     return found
+
+
+def _listened(family: int, host: HostFacts) -> FrozenSet[str]:
+    return frozenset(
+        "%s,%s:%d" % (address, own.protocol, own.port)
+        for own in host.engine_own if own.family == family
+        for address in ([own.address] if own.address else _EVERY_ADDRESS[family])
+    )
 
 
 def known_by(family: int, address: Optional[str], port: int, protocol: str) -> Tuple[str, Tuple[str, ...]]:

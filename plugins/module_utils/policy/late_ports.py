@@ -16,6 +16,7 @@ from ..host import cgroup
 from ..host.system import System
 from ..lasting.status import RUNNING, event_service
 from ..netfilter import engine_table
+from ..netfilter.host import Netfilter
 from ..netfilter.nft_table import Nft
 from ..netfilter.plan import Plan
 from .model import Policy
@@ -74,10 +75,29 @@ def settle(system: System, plan: Plan, check_mode: bool) -> Settled:
         changed = not engine_table.is_filled(nft, path)
     if changed and not check_mode:
         _fill(nft, path)
+    return Settled(_with_kernel(system, path), changed)
+
+
+def standing(system: System, netfilter: Netfilter) -> str:
+    """The same as it stands, for who changes nothing."""
+    nft = netfilter.nft
+    text = nft.read([engine_table.KEY])[engine_table.KEY]
+    path = engine_table.path_in(text)
+    if path is None or not engine_table.is_filled(nft, path) or cgroup_of(system, find_daemon(system)) != path:
+        return _without_kernel(system)
+    try:
+        wanted = nft.canonical({engine_table.KEY: engine_table.body(path)})[0][engine_table.KEY]
+    except DrawbridgeError:
+        wanted = None
+    return _with_kernel(system, path) if text == wanted else _without_kernel(system)
+
+
+def _with_kernel(system: System, path: str) -> str:
+    """It holds until the engine is started anew, unless the unit tells the new cgroup."""
     if os.path.exists(drop_in(path)):
-        return Settled(KERNEL, changed)
+        return KERNEL
     other = _without_kernel(system)
-    return Settled(UNTIL_RESTART if other == NEXT_RUN else other, changed)
+    return UNTIL_RESTART if other == NEXT_RUN else other
 
 
 def _without_kernel(system: System) -> str:

@@ -8,6 +8,7 @@ from tests.integration.lab.support.flood import flood, now
 from tests.integration.lab.support.playbook import play
 from tests.integration.lab.support.reach import Onlooker, v4, v6, wait_for
 from tests.integration.lab.support.ways import on_all
+from tests.lab import layout
 from tests.lab.api import Probe
 
 SERVICE = {"name": "service", "drawbridge.docker.event_service": {}}
@@ -72,15 +73,34 @@ def test_datagrams(lab, manageable):
     boot.protect(manageable, late.policy())
     on_all(manageable, lambda host: host.run([
         "docker", "run", "--detach", "--name", "late-udp", "--publish", "5301:5301/udp", "lab/server:3", "answer", "late-udp", "udp,0.0.0.0,5301"]))
-    probes = [Probe("udp", address, 5301, timeout=2) for host in manageable for address in (host.spec.v4, host.spec.v6)]
     own = [result.open for host in manageable for result in host.probe([Probe("udp", "::1", 5301, timeout=5)])]
     assert own == [True] * len(manageable)
     for client in ("denied", "allowed"):
-        assert not any(result.open for result in lab.clients[client].probe(probes))
-    # Without the table they are open, so that the probes would have seen it.
+        assert not any(result.open for result in lab.clients[client].probe(datagrams(manageable, "closed")))
+    assert not any("closed" in received(host) for host in manageable)
+    # Without the table they come in, so that it was seen.
     on_all(manageable, lambda host: host.run(["nft", "delete", "table", "inet", "drawbridge-engine"]))
-    found = {result.probe.address for result in lab.clients["denied"].probe(probes) if result.open}
-    assert {host.spec.v6 for host in manageable} <= found
+    lab.clients["denied"].probe(datagrams(manageable, "opened"))
+    for host in manageable:
+        wait_for(lambda host=host: all("opened-%s" % kind in received(host) for kind in ("own", "group")), "datagrams at " + host.name)
+
+
+def datagrams(hosts, word):
+    """To each host's own addresses, and to groups that it is in. An engine may bring one in and lose the answer: the container tells."""
+    every = tuple(place for host in hosts for place in places(host.spec))
+    own = [Probe("udp", address, 5301, timeout=2, answers_from=every, payload=word + "-own") for host in hosts for address in (host.spec.v4, host.spec.v6)]
+    groups = (layout.LAN_BROADCAST, "255.255.255.255", layout.ALL_HOSTS_V4, layout.ALL_HOSTS_V6 + "%eth0")
+    return own + [Probe("udp", address, 5301, timeout=2, answers_from=every, payload=word + "-group") for address in groups]
+
+
+def received(host):
+    """What came to the container."""
+    return host.run(["docker", "logs", "--tail", "400", "late-udp"]).stdout
+
+
+def places(spec):
+    """Every address that the host could answer from."""
+    return (spec.v4, spec.v4_second, spec.v6, spec.v6_second)
 
 
 def test_who_else_talks_to_the_engine(lab, manageable):

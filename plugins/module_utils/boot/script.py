@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .engine_script import ENGINE
 from .merge import RULES, SETS
 from .undo import UNDO
 
@@ -86,31 +87,23 @@ load_sets() { # FILE
     printf '%s\n%%%%\n' "$live" | cat - "$1" | awk "$SETS" | ipset -exist restore || { say "ipset cannot load $1"; return 1; }
 }
 
-named_cgroup() { # PATH: as nft names it; nothing where there is none now
-    tree=/sys/fs/cgroup
-    if [ -e $tree/cgroup.controllers ]; then named=$1; else named=unified/$1; fi
-    [ -n "$1" ] && [ -d "$tree/$named" ] && echo "$named"
+replaced_tables() { # FILE
+    { nft list tables; cat "$1"; } | grep -oE '^table (ip6? drawbridge[a-z-]*|inet drawbridge-engine)' | sort -u | while read -r _ table; do
+        printf 'add table %s\ndelete table %s\n' "$table" "$table"
+    done
+    cat "$1"
 }
-
-engine_element() { # PATH
-    named=$(named_cgroup "$1") || return 0
-    printf 'flush set inet drawbridge-engine engine\nadd element inet drawbridge-engine engine { "%s" }\n' "$named"
-}
-
-unit_cgroup() { sed -n 's/.* drop comment "\([^"]*\)".*/\1/p' "$@"; }
 
 load_tables() { # FILE
     if ! command -v nft >/dev/null; then
         [ ! -s "$1" ] || { say "nft is not installed"; return 1; }
         return 0
     fi
-    {
-        { nft list tables; cat "$1"; } | grep -oE '^table (ip6? drawbridge[a-z-]*|inet drawbridge-engine)' | sort -u | while read -r _ table; do
-            printf 'add table %s\ndelete table %s\n' "$table" "$table"
-        done
-        cat "$1"
-        engine_element "$(unit_cgroup "$1")"
-    } | nft -f - || { say "nft cannot load $1"; return 1; }
+    # A unit that is started anew in this moment has no cgroup for an instant, and tells its new one itself.
+    for attempt in 1 2 3; do
+        { replaced_tables "$1"; engine_element "$(unit_cgroup "$1")"; } | nft -f - && return 0
+    done
+    replaced_tables "$1" | nft -f - || { say "nft cannot load $1"; return 1; }
 }
 
 drop_other_sets() { # FILE
@@ -321,22 +314,6 @@ watch() {
     done
 }
 
-# The unit may have been moved to another slice since the table was made. No lock: whoever has it may be waiting for the engine.
-engine() {
-    table=$(nft --stateless --terse list table inet drawbridge-engine 2>/dev/null) || return 0
-    path=$(sed -n 's|^0::/||p' /proc/self/cgroup)
-    path=${path%/.control}
-    [ -n "$path" ] || { say "the engine has no cgroup of its own: ports that are published later are open until host_policy has run"; return 1; }
-    if [ "$(echo "$table" | unit_cgroup)" != "$path" ]; then
-        level=$(echo "$path" | awk -F/ '{ print NF }')
-        table=$(echo "$table" | sed "s|cgroupv2 level [0-9]* |cgroupv2 level $level |; s|drop comment \".*\"|drop comment \"$path\"|")
-        table=$(printf 'delete table inet drawbridge-engine\n%s' "$table")
-    else
-        table=
-    fi
-    { echo "$table"; engine_element "$path"; } | nft -f - || { say "ports that are published later are open until host_policy has run"; return 1; }
-}
-
 # Where nftables itself is flushed, that table comes in the same transaction.
 around() { # [FILE]
     if [ -n "${1-}" ]; then words="include \"$1\""; else words="flush ruleset"; fi
@@ -374,6 +351,7 @@ previous() {
 }
 
 @UNDO@
+@ENGINE@
 locked() { # another run may be in the middle of its own change; one that calls this program holds the lock itself
     [ -z "${DRAWBRIDGE_LOCKED-}" ] || { "$@"; return; }
     (
@@ -400,10 +378,11 @@ case ${1-} in
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
     *)
-        say "what to do? boot, again, watch, hold, settle, around [FILE], engine, failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"
+        say "what to do? boot, again, watch, hold, settle, around [FILE], engine, failed, previous, restore, commit, follow," \
+            "confirm ID, rollback ID, wait ID SECONDS"
         exit 2
         ;;
 esac
 """
 
-SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO)
+SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO).replace("@ENGINE@", ENGINE)

@@ -142,10 +142,17 @@ event_service:
   description:
     - Whether the service that M(drawbridge.docker.event_service) sets up keeps sets and containers' rules up to date, V(running), V(stopped) or
       V(absent).
-    - Without it, what the engine publishes later comes under the guard on docker-proxy's way by the next run.
+    - Without it, the sets know what the engine publishes later by the next run. What closes it until then, RV(late_ports) says.
   returned: success
   type: str
   sample: running
+late_ports:
+  description:
+    - What closes ports that are published from now on where docker-proxy serves them, as RV(drawbridge.docker.host_policy#module:late_ports) says
+      it. Meaningful where a policy limits published ports.
+  returned: success
+  type: str
+  sample: kernel
 chains:
   description: The built-in chains, Docker's and Drawbridge's, of each family and table that has any.
   returned: success
@@ -383,6 +390,7 @@ findings:
       description:
         - V(unguarded_ports), published ports without a guard.
         - V(unguarded_vrfs), VRFs whose addresses no policy guards.
+        - V(late_ports_open), a policy beside which ports that are published from now on are open until its next run.
         - V(chain_not_hooked), chains of Drawbridge's that nothing jumps to.
         - V(hook_passed_by), a jump to a chain of Drawbridge's behind lines that let packets pass.
         - V(docker_user_passed_by), rules in C(DOCKER-USER) that C(FORWARD) does not jump to, for some packets only, or too late.

@@ -13,8 +13,9 @@ from ..errors import DrawbridgeError
 from ..host.system import System
 from ..netfilter.host import Live, Netfilter
 from ..netfilter.ipset import Ipset, LiveSet
-from ..netfilter.model import FAMILIES, TableKey
-from ..netfilter.nft_table import CUT_TABLE, Nft
+from ..netfilter import engine_table
+from ..netfilter.model import FAMILIES, IPV4, IPV6, TableKey
+from ..netfilter.nft_table import CUT_TABLE, Nft, spoken
 from ..netfilter.save import Ruleset
 from ..netfilter.transport import words_of
 from ..host.folder import Folder
@@ -24,7 +25,7 @@ from .this_boot import FILE, this_boot
 
 _GENERATIONS = "generations"
 _DEFAULT_SSH_PORTS = [22]
-_NFT_FAMILY = {"ip": 4, "ip6": 6}
+_NFT_FAMILY = {"ip": IPV4, "ip6": IPV6}
 
 
 class BootFiles:
@@ -156,4 +157,6 @@ def our_tables(nft: Nft, system: System) -> Dict[TableKey, Optional[str]]:
         for words in listed
         if len(words) == 3 and words[1] in _NFT_FAMILY and words[2].startswith("drawbridge") and words[2] != CUT_TABLE
     ]
+    if ["table", *spoken(engine_table.KEY).split()] in listed:
+        keys.append(engine_table.KEY)
     return nft.read(keys)

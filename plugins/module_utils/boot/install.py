@@ -10,10 +10,12 @@ import os
 import re
 from typing import Dict, List, Sequence
 
+from ..docker.daemon import find_daemon
 from ..errors import DrawbridgeError
 from ..host import files
 from ..host.system import System
 from ..netfilter.transport import words_of
+from .engine_unit import DROP_IN, cgroup_of, drop_ins
 from .files import BootFiles
 from .kept import ETC, PROGRAM
 from .script import SCRIPT
@@ -88,6 +90,7 @@ def unit_files(system: System) -> Dict[str, str]:
     found = {os.path.join(UNITS, SERVICE): _UNIT, os.path.join(UNITS, WATCH): _WATCH}
     for name in _OTHERS:
         found[os.path.join(UNITS, name + ".service.d", "drawbridge.conf")] = _HEAD + _drop_in(system, name)
+    found.update(dict.fromkeys(drop_ins(cgroup_of(system, find_daemon(system))), DROP_IN))
     return found
 
 
@@ -160,7 +163,7 @@ class Installation:
         for path in unit_files(self.system):
             files.remove(path)
             folder = os.path.dirname(path)
-            if folder != UNITS and not os.listdir(folder):
+            if folder != UNITS and os.path.isdir(folder) and not os.listdir(folder):
                 os.rmdir(folder)
         self._must("daemon-reload")
         self._systemctl("stop", SERVICE)

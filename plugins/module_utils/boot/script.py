@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .engine_script import ENGINE
 from .merge import RULES, SETS
 from .this_boot import SHELL
 from .undo import UNDO
@@ -24,6 +25,7 @@ _SHELL = r"""#!/bin/sh
 #   hold          close what containers publish, by a table of nftables, before another firewall takes the rules
 #   settle        have the rules back, and open again once nobody has taken them for two seconds
 #   around [FILE] have nft load a file, or flush everything, and what the generation says in the same moment
+#   engine        tell the kernel the cgroup of the unit that runs this: the engine's, ahead of its first process
 #   failed        close what containers publish if systemd had to end this program
 #   previous      go back to what was before the last change
 #   restore       go back to the newest generation
@@ -88,17 +90,23 @@ load_sets() { # FILE
     printf '%s\n%%%%\n' "$live" | cat - "$1" | awk "$SETS" | ipset -exist restore || { say "ipset cannot load $1"; return 1; }
 }
 
+replaced_tables() { # FILE
+    { nft list tables; cat "$1"; } | grep -oE '^table (ip6? drawbridge[a-z-]*|inet drawbridge-engine)' | sort -u | while read -r _ table; do
+        printf 'add table %s\ndelete table %s\n' "$table" "$table"
+    done
+    cat "$1"
+}
+
 load_tables() { # FILE
     if ! command -v nft >/dev/null; then
         [ ! -s "$1" ] || { say "nft is not installed"; return 1; }
         return 0
     fi
-    {
-        { nft list tables; cat "$1"; } | grep -oE '^table ip6? drawbridge[a-z-]*' | sort -u | while read -r _ table; do
-            printf 'add table %s\ndelete table %s\n' "$table" "$table"
-        done
-        cat "$1"
-    } | nft -f - || { say "nft cannot load $1"; return 1; }
+    # A unit that is started anew in this moment has no cgroup for an instant, and tells its new one itself.
+    for attempt in 1 2 3; do
+        { replaced_tables "$1"; engine_element "$(unit_cgroup "$1")"; } | nft -f - && return 0
+    done
+    replaced_tables "$1" | nft -f - || { say "nft cannot load $1"; return 1; }
 }
 
 drop_other_sets() { # FILE
@@ -244,8 +252,14 @@ boot() {
     return $result
 }
 
-missing() { # GENERATION: a chain, or a jump to one
+missing() { # GENERATION: a chain, a jump to one, or a table
     variant=$(cat "$1/variant") || return 1
+    if [ -s "$1/tables" ]; then
+        held=$(nft list tables) || return 1
+        for table in $(sed -n 's/^table \([a-z0-9]*\) \([a-z-]*\) {$/\1@\2/p' "$1/tables"); do
+            echo "$held" | grep -qxF "table ${table%@*} ${table#*@}" || return 0
+        done
+    fi
     for family in $(families); do
         case $family in 4) program=iptables;; *) program=ip6tables;; esac
         save=$(tool $program save) && live=$("$save") || return 1
@@ -344,6 +358,7 @@ previous() {
 }
 
 @UNDO@
+@ENGINE@
 locked() { # another run may be in the middle of its own change; one that calls this program holds the lock itself
     [ -z "${DRAWBRIDGE_LOCKED-}" ] || { "$@"; return; }
     (
@@ -360,6 +375,7 @@ case ${1-} in
     hold) locked hold;;
     settle) locked settle;;
     around) locked around "${2-}";;
+    engine) engine;;
     failed) [ "${SERVICE_RESULT:-success}" = success ] || [ "$SERVICE_RESULT" = exit-code ] || fallback "$(generation)";;
     previous) previous;;
     restore) load_or_close "$(generation)" 1;;
@@ -369,10 +385,11 @@ case ${1-} in
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
     *)
-        say "what to do? boot, again, watch, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"
+        say "what to do? boot, again, watch, hold, settle, around [FILE], engine, failed, previous, restore, commit, follow," \
+            "confirm ID, rollback ID, wait ID SECONDS"
         exit 2
         ;;
 esac
 """
 
-SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO).replace("@THIS_BOOT@", SHELL)
+SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO).replace("@THIS_BOOT@", SHELL).replace("@ENGINE@", ENGINE)

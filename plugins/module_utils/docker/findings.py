@@ -14,8 +14,10 @@ from ..netfilter.names import is_ours, is_staged
 from ..netfilter.save import target_of
 from ..policy import forward, guard
 from ..policy.owners import POLICY_LASTING
+from . import late_finding
 from .guarded import Rulesets, Sets, closes_containers, guarded_ports, is_hooked
 from .jumps import entered_chains, jumps_to, our_hooks
+from .late_finding import late_ports_open
 from .proxy import OFF
 from .state import IPTABLES, NFTABLES, Backend, Network, PublishedPort
 
@@ -34,6 +36,7 @@ class Situation(NamedTuple):
     sets: Drawbridge's sets, with entries. Others may be there without.
     other_variant: the name of the other variant of iptables. other_rules: how many rules it holds.
     flowtables: of nftables, as text. vrfs: the names of those that have an interface.
+    late_ports: what closes ports that are published later, see policy/late_ports.py; None where nobody looked.
     """
 
     reachable: bool
@@ -47,6 +50,7 @@ class Situation(NamedTuple):
     other_rules: int = 0
     flowtables: Sequence[str] = ()
     vrfs: Sequence[str] = ()
+    late_ports: Optional[str] = None
 
 
 class Finding(NamedTuple):
@@ -91,6 +95,12 @@ def _vrfs(host: Situation) -> Iterator[Finding]:
             ["%s: %s" % (family, name) for family in families for name in host.vrfs],
             "run host_policy, which guards the VRFs that it finds",
         )
+
+
+def _late_ports(host: Situation) -> Iterator[Finding]:
+    told = late_ports_open(host.rulesets.values(), host.late_ports, host.proxy)
+    if told is not None:
+        yield Finding(late_finding.CODE, told[0], [], told[1])
 
 
 def _not_hooked(host: Situation) -> Iterator[Finding]:
@@ -304,6 +314,7 @@ def _flowtables(host: Situation) -> Iterator[Finding]:
 _CHECKS: List[Callable[[Situation], Iterator[Finding]]] = [
     _unguarded,
     _vrfs,
+    _late_ports,
     _not_hooked,
     _passed_by,
     _docker_user,

@@ -15,9 +15,11 @@ from ..host.parallel import on_all
 from ..host.system import System
 from ..netfilter.address import quoted
 from ..policy.host import HostFacts, host_facts, unknown_host
+from .daemon import find_daemon
 from .endpoints import container_facts
 from .engine import Engine, EngineUnreachable
 from .escape import swarm_active
+from .own_ports import own_ports
 from .state import Backend, Network, PublishedPort, parse_backend, parse_networks, parse_published
 from .swarm import swarm_nodes
 
@@ -71,6 +73,7 @@ def ask(engine: Engine, system: System) -> Engagement:
             vrfs=vrfs,
             other_tables=other_tables,
             swarm_nodes=nodes,
+            engine_own=own_ports(find_daemon(system), info),
         ),
         backend=parse_backend(info),
         warnings=warnings,

@@ -39,6 +39,7 @@ def report(found: Survey) -> Value:
         other_rules=found.other_rules,
         flowtables=found.flowtables,
         vrfs=found.vrfs,
+        late_ports=found.late_ports,
     )
     escaping = escapes(info, situation.networks, parse_containers(found.answers.containers), found.shared_bridges)
     return {
@@ -49,6 +50,7 @@ def report(found: Survey) -> Value:
             "other_variant_rules": found.other_rules,
         },
         "event_service": found.event_service,
+        "late_ports": found.late_ports,
         "chains": _chains(found.rulesets),
         "networks": [_network(network) for network in situation.networks],
         "published_ports": _published(situation),

@@ -15,6 +15,7 @@ from ..host.system import System
 from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
 from ..netfilter.model import IPV4
+from ..policy.late_ports import standing
 from ..netfilter.transport import LEGACY, NFT, Transport, path_variant
 from .daemon import find_daemon
 from .engine import Engine, EngineUnreachable
@@ -39,7 +40,8 @@ class Answers(NamedTuple):
 class Survey(NamedTuple):
     """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
     other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in.
-    flowtables: as text. vrfs: those with an interface. event_service: absent, running or stopped."""
+    flowtables: as text. vrfs: those with an interface. event_service: absent, running or stopped. late_ports: what closes ports
+    that are published later."""
 
     answers: Answers
     proxy: str
@@ -53,6 +55,7 @@ class Survey(NamedTuple):
     flowtables: List[str]
     vrfs: List[str]
     event_service: str
+    late_ports: str
     warnings: List[str]
 
 
@@ -88,6 +91,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         flowtables=flowtables(system),
         vrfs=vrfs(),
         event_service=event_service(system),
+        late_ports=standing(system, netfilter),
         warnings=warnings,
     )
 

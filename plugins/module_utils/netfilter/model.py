@@ -95,6 +95,8 @@ class AddressSet(NamedTuple):
     path: Optional[str] = None
 
 
+# For a table of nftables that is about both families.
+INET = 0
 # A table of ours in nftables: family and name; and tables as the lines between their braces, None for none at all.
 TableKey = Tuple[int, str]
 NftTables = Dict[TableKey, Optional[List[str]]]

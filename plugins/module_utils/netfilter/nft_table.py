@@ -15,10 +15,10 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 from ..errors import DrawbridgeError
 from ..host.netns import NamespaceUnavailable, in_new_netns
 from ..host.system import System
-from .model import IPV4, IPV6, NftTables, TableKey
+from .model import INET, IPV4, IPV6, NftTables, TableKey
 from .transport import words_of
 
-_FAMILY = {IPV4: "ip", IPV6: "ip6"}
+_FAMILY = {IPV4: "ip", IPV6: "ip6", INET: "inet"}
 # The one table of ours that no policy wants, no boot brings back, and whatever goes back to earlier rules removes: see cut_answers.py.
 CUT_TABLE = "drawbridge-cut"
 
@@ -75,8 +75,14 @@ class Nft:
         names = [line[len("table "):] for line in listed if line.rpartition(" ")[2].startswith(_OURS)]
         return {name: self._run("--stateless", "list", "table", *name.split()) for name in names}
 
+    def has_element(self, key: TableKey, name: str, element: str) -> bool:
+        """Whether a set of a table has an element."""
+        return self.system.run([self._command(), "get", "element", *spoken(key).split(), name, "{ %s }" % element]).rc == 0
+
     def _listed(self, key: TableKey) -> str:
-        return self._run("--stateless", "list", "table", *spoken(key).split())
+        # What a table of both families has in its sets is not ours to keep, see engine_table.py.
+        terse = ["--terse"] if key[0] == INET else []
+        return self._run("--stateless", *terse, "list", "table", *spoken(key).split())
 
     def _run(self, *words: str) -> str:
         output = self.system.run([self._command(), *words])

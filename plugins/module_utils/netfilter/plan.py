@@ -13,7 +13,7 @@ from . import ipset
 from .entrance import entering_lines, entrance
 from .host import Live, Netfilter
 from .ipset import LiveSet, SetTarget
-from .model import Hook, Wanted
+from .model import INET, Hook, Wanted
 from .names import is_ours, owned_set_prefix
 from .nft_table import TableChange
 from .resolve import Resolver
@@ -93,7 +93,7 @@ class Planner:
 
     def read_by(self, rulesets: Callable[[], Dict[int, Ruleset]], sets: Callable[[], Dict[str, LiveSet]]) -> Live:
         """The same, with rules and sets as these read them."""
-        tables = [key for key in self.wanted.tables if key[0] in self.netfilter.families]
+        tables = [key for key in self.wanted.tables if key[0] == INET or key[0] in self.netfilter.families]
         parts: List[Callable[[], Any]] = [rulesets, sets, lambda: self.netfilter.nft.read(tables)]
         return Live(*on_all(lambda part: part(), parts))
 

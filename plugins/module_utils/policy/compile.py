@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Dict, List, Sequence, Tuple
 
 from ..errors import DrawbridgeError
+from ..netfilter.engine_table import KEY
 from ..netfilter.model import FAMILIES, AddressSet, Chain, Hook, SetType, Wanted
 from ..netfilter.plan import Plan
-from . import forward, guard, inbound, owners, source_check
+from . import forward, guard, inbound, late, owners, source_check
 from .check import names_interface
 from .host import HostFacts
 from .lines import Rules
@@ -31,6 +32,7 @@ OWNED = [
     (guard.TABLE, guard.RECEIVED),
     (guard.TABLE, guard.RECEIVED + OUTSIDE),
     (source_check.TABLE, source_check.CHAIN),
+    (late.TABLE, late.CHAIN),
     (forward.TABLE, forward.CHAIN),
     (forward.TABLE, forward.CHAIN + OUTSIDE),
     (forward.TABLE, forward.DIALLED),
@@ -52,12 +54,14 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     host = _with_left_alone(host, policy.leave_alone)
     rules = Rules()
     hooks: List[Hook] = []
+    asked = False
     shared: List[Tuple[str, str]] = []
     ports = policy.published_ports
     if ports is not None:
         guarded = _add(rules, hooks, guard.guard(policy, ports, host, rules), guard.HOOK)
         if guarded:
             _add(rules, hooks, guard.guard_received(policy, ports), guard.received_hook(host))
+        asked = _add(rules, hooks, late.late(policy, ports, host, rules), late.HOOK)
         if _add(rules, hooks, forward.forward(policy, ports, rules), forward.HOOK):
             shared.append((forward.TABLE, forward.PARENT))
     if policy.host_services is not None:
@@ -71,7 +75,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     if hooks:
         _add(rules, hooks, [source_check.source_check(source_check.CHAIN, host.other_tables)], source_check.source_hook(source_check.CHAIN))
     sets = {**host_sets(host), **own_sets(policy), **rules.sets}
-    wanted = Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets))
+    wanted = Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets), tables=late.engine_tables(asked, host))
     return _not_masquerading(wanted) if policy.masquerade is None else wanted
 
 
@@ -88,7 +92,7 @@ def _refuse_own_bridges(left_alone: Sequence[str], bridges: Sequence[str]) -> No
 
 def no_policy() -> Wanted:
     """What a host without a policy has: nothing of ours."""
-    return _not_masquerading(Wanted([], [], OWNED, OWNER))
+    return _not_masquerading(Wanted([], [], OWNED, OWNER, tables={KEY: None}))
 
 
 def has_open_ports(plan: Plan) -> bool:
@@ -99,7 +103,7 @@ def has_open_ports(plan: Plan) -> bool:
 def _not_masquerading(wanted: Wanted) -> Wanted:
     """What an earlier policy said about masquerading goes."""
     owner = owners.POLICY_MASQUERADE
-    return wanted._replace(owned=[*wanted.owned, (owners.NAT, owner.chain)], tables={(f, owner.table): None for f in FAMILIES})
+    return wanted._replace(owned=[*wanted.owned, (owners.NAT, owner.chain)], tables={**wanted.tables, **{(f, owner.table): None for f in FAMILIES}})
 
 
 def _add(rules: Rules, hooks: List[Hook], chains: List[Chain], hook: Hook) -> bool:

@@ -35,6 +35,12 @@ _FIRST = [
     ),
 ]
 
+# Networks that are made later, by the names that Docker gives their interfaces; of those that are known the sets say what they are.
+_TO_COME = [
+    "-o %s -m set ! --match-set @%s dst,dst -m set ! --match-set @%s dst,dst -j DROP" % (interface, names.BRIDGES, names.FOREIGN_BRIDGES)
+    for interface in ("br-+", "docker_gwbridge")
+]
+
 
 def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
     """The chains behind DOCKER-USER; none where the policy limits nothing."""
@@ -48,6 +54,7 @@ def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
         # The guard has judged what goes to the others.
         closed = names.CLOSED_BRIDGES if ports.routed else names.BRIDGES
         judged.append(Line("-m set --match-set @%s dst,dst -j DROP" % closed, path=ports.path + ".direct"))
+        judged += [Line(to_come, path=ports.path + ".direct") for to_come in _TO_COME]
     chains = judged_from_outside(policy, TABLE, CHAIN, _FIRST, judged)
     if judge_ports:
         chains.append(Chain(TABLE, DIALLED, _dialled(ports, rules)))

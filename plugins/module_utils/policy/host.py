@@ -50,6 +50,8 @@ class HostFacts(NamedTuple):
         kernel holds.
     vrfs: VRFs of the host that have an interface.
     other_tables: whether addresses may be the host's by another routing table than the usual one: a VRF's, or one that a rule names.
+    engine_own: ports that the engine itself listens on.
+    engine_cgroup: the cgroup of its unit, by which the kernel tells its sockets; None where it cannot.
     networks: Docker's bridge networks.
     containers: those that run.
     foreign_bridges: interfaces whose names begin like those that Docker gives its bridges, and that are none.
@@ -69,6 +71,8 @@ class HostFacts(NamedTuple):
     other_tables: bool = False
     routed: Sequence[str] = ()
     swarm_nodes: Optional[Sequence[str]] = ()
+    engine_own: Sequence[Published] = ()
+    engine_cgroup: Optional[str] = None
 
 
 def unknown_host(swarm: bool) -> HostFacts:

@@ -20,6 +20,7 @@ from ..netfilter.converge import Beside, Outcome, converge
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
 from .compile import OWNER, compile_policy, has_open_ports, no_policy
+from .late_ports import engine_cgroup, limits_ports, settle
 from .model import Policy
 from .own_way_in import refuse_lockout
 from .schema import parse_policy
@@ -47,7 +48,7 @@ def _kept(task: Task) -> Result:
     warnings: List[str] = []
 
     def wanted(netfilter: Netfilter) -> Wanted:
-        answers.append(ask(connect(task.params["docker_host"]), task.system))
+        answers.append(_asked(task, netfilter, policy))
         rules = compile_policy(policy, answers[0].facts)
         if policy.egress is not None or policy.masquerade is not None:
             from .ways_out import with_ways_out  # pylint: disable=import-outside-toplevel
@@ -79,11 +80,28 @@ def _kept(task: Task) -> Result:
 
         warnings += swarm_warnings(policy, told.facts, lambda: event_service(task.system) == RUNNING)
     warnings += told.warnings + outcome.warnings
-    result = Result(dict(outcome.result(), engine_reachable=told.facts.known), warnings)
+    result = Result({**outcome.result(), "engine_reachable": told.facts.known, **_late_ports(task, policy, outcome)}, warnings)
     result = _explained(task, outcome, result, policy, told.published)
     if lasting is not None:
         result = lasting.told(result)
     return _with_toggles(task, toggles, inside, _with_ports(task, ports, outcome, _with_flows(task, outcome, result)))
+
+
+def _asked(task: Task, netfilter: Netfilter, policy: Policy) -> Engagement:
+    """What the engine says, and how the kernel tells its sockets where that matters."""
+    answer = ask(connect(task.params["docker_host"]), task.system)
+    if not limits_ports(policy):
+        return answer
+    cgroup = engine_cgroup(task.system, netfilter.nft, task.params["docker_host"])
+    return answer._replace(facts=answer.facts._replace(engine_cgroup=cgroup))
+
+
+def _late_ports(task: Task, policy: Policy, outcome: Outcome) -> Dict[str, Any]:
+    """What closes ports that are published later, in the result."""
+    if not limits_ports(policy):
+        return {}
+    settled = settle(task.system, outcome.plan, task.check_mode)
+    return {"late_ports": settled.holds, **({"changed": True} if settled.changed else {})}
 
 
 def _explained(

@@ -104,7 +104,8 @@ def end(system: System, revoked: Revoked) -> List[str]:
 
 
 def _chains(state: State) -> Dict[str, Sequence[str]]:
-    return dict(state[guard.TABLE].chains) if guard.TABLE in state else {}
+    held = state[guard.TABLE].chains if guard.TABLE in state else {}
+    return {name: rules for name, rules in held.items() if name.startswith(guard.CHAIN)}
 
 
 class _Places:

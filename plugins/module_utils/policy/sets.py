@@ -43,6 +43,7 @@ def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
     found = [_set(host, names.SAME_NETWORK, INTERFACES, by_family(subnets))]
     found += [_set(host, name, set_type, {family: frozenset(ports.get((name, family), ())) for family in FAMILIES}) for name, set_type in types.items()]
     found += [
+        _set(host, names.ENGINE_OWN, _PORT_TYPES[SCTP], {family: _listened(family, host) for family in FAMILIES}),
         _set(host, names.CONTAINER_NETWORKS, NETWORKS, _networks(host.subnets)),
         _set(host, names.ROUTED_NETWORKS, NETWORKS, _networks(host.routed)),
         _interfaces(host, names.BRIDGES, {family: host.bridges for family in FAMILIES}),
@@ -86,6 +87,14 @@ def _published(host: HostFacts) -> Dict[Tuple[str, int], Set[str]]:
             name, entries = known_by(*port)
             found.setdefault((name, port.family), set()).update(entries)
     return found
+
+
+def _listened(family: int, host: HostFacts) -> FrozenSet[str]:
+    return frozenset(
+        "%s,%s:%d" % (address, own.protocol, own.port)
+        for own in host.engine_own if own.family == family
+        for address in ([own.address] if own.address else _EVERY_ADDRESS[family])
+    )
 
 
 def known_by(family: int, address: Optional[str], port: int, protocol: str) -> Tuple[str, Tuple[str, ...]]:

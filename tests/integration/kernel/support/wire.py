@@ -56,10 +56,10 @@ class Wire:
     def __init__(self, pid):
         self.path = "/proc/%d/ns/net" % pid
 
-    def deliver(self, ports):
-        """Send to each port of the host by all ways from both clients → what arrived."""
+    def deliver(self, ports, listen=None):
+        """Send to each port of the host by all ways from both clients → what arrived. listen: makes the listener of a family and a port."""
         with contextlib.ExitStack() as stack:
-            listeners = [stack.enter_context(_listener(family, port)) for family in _AF for port in ports]
+            listeners = [stack.enter_context((listen or listener)(family, port)) for family in _AF for port in ports]
             tap = stack.enter_context(watched())
             texts = set()
             with entered(self.path):
@@ -130,17 +130,18 @@ def _run(*argv):
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
 
 
-def _listener(family, port):
-    listener = socket.socket(_AF[family], socket.SOCK_DGRAM)
+def listener(family, port):
+    """A UDP socket that takes what comes to a port by every way."""
+    found = socket.socket(_AF[family], socket.SOCK_DGRAM)
     group = socket.inet_pton(_AF[family], DESTINATIONS["multicast"][family])
     if family == 4:
-        listener.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + socket.inet_aton(HOST[4]))
+        found.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + socket.inet_aton(HOST[4]))
     else:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         index = socket.if_nametoindex("host").to_bytes(4, sys.byteorder)
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + index)
-    listener.bind(("", port))
-    return listener
+        found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + index)
+    found.bind(("", port))
+    return found
 
 
 def _send(family, source, destination, text):

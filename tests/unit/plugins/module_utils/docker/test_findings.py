@@ -235,3 +235,12 @@ def test_each_finding_says_what_to_do():
     found = findings(host)
     assert len(found) == len({item.code for item in found}) == 7
     assert all(item.message and item.hint for item in found)
+
+
+@pytest.mark.parametrize("late_ports, expected", [("next_run", 1), ("kernel_until_restart", 1), ("kernel", 0), ("event_service", 0), (None, 0)])
+def test_ports_that_are_published_later(late_ports, expected):
+    host = situation(sets=SETS, late_ports=late_ports)
+    assert "late_ports_open" not in codes(host)
+    add_guard(host.rulesets[4])
+    assert codes(host).count("late_ports_open") == expected
+    assert "late_ports_open" not in codes(host._replace(proxy="off"))

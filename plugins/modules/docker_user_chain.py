@@ -99,6 +99,7 @@ transport:
   sample: nft
 """
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.opens_nothing import opens_nothing
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow import shadow_warnings
@@ -126,7 +127,8 @@ def keep_section(task: Task) -> Result:
     )
     wanted = section_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
     outcome = converge(task.system, task.settings(), lambda _netfilter: wanted)
-    return Result(dict(outcome.result(), chain=PREFIX + section.name), outcome.warnings + shadow_warnings(wanted.chains))
+    warnings = outcome.warnings + shadow_warnings(wanted.chains) + opens_nothing(task.system, wanted.chains)
+    return Result(dict(outcome.result(), chain=PREFIX + section.name), warnings)
 
 
 def main() -> None:

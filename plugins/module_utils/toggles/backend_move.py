@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional
 
+from ..docker import daemon_running
 from ..docker.backend import BACKEND, IP_FORWARD, backends
 from ..docker.connect import connect
 from ..docker.daemon_config import Configured, Wish, configure
@@ -48,15 +49,17 @@ class Brings(NamedTuple):
     whole: bool = False
 
 
-def keep(system: System, wish: Wish, check_mode: bool, brings: Optional[Brings] = None) -> Configured:
+def keep(
+    system: System, wish: Wish, check_mode: bool, brings: Optional[Brings] = None, note: str = daemon_running.NOTE
+) -> Configured:
     """As ``configure``, and the engine is moved to another backend as a whole or not at all. Raises DrawbridgeError."""
     if BACKEND not in wish.values and BACKEND not in wish.absent:
-        return configure(system, wish, check_mode)
-    tried = configure(system, wish, True)
+        return configure(system, wish, check_mode, note)
+    tried = configure(system, wish, True, note)
     target = str(tried.after.get(BACKEND) or KEYS[BACKEND].default)
-    now = backends(system)
+    now = backends(system, note)
     if target == (now.running or ("" if target == NFTABLES else now.coming)):
-        return configure(system, wish, check_mode)
+        return configure(system, wish, check_mode, note)
     lacking = _for_nftables(system, tried, brings or Brings()) if target == NFTABLES else _for_iptables(system)
     if lacking:
         raise DrawbridgeError(
@@ -64,7 +67,7 @@ def keep(system: System, wish: Wish, check_mode: bool, brings: Optional[Brings] 
             wish.place_of(BACKEND),
             "nothing was changed",
         )
-    done = configure(system, wish, check_mode)
+    done = configure(system, wish, check_mode, note)
     told = [_told(target)] if done.changed and now.running is not None else []
     return done._replace(warnings=done.warnings + told)
 

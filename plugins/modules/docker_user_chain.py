@@ -15,6 +15,8 @@ description:
   - Lines that others keep in C(DOCKER-USER), such as fail2ban's or CrowdSec's, stay where they are.
   - All rules of a section go in by one commit for each family. A run that finds them as they should be changes nothing, however they are
     spelt.
+  - Beside an engine with the nftables firewall backend an C(ACCEPT) opens nothing, since the engine's own table drops what was not published. A warning says
+    so. Rules that drop are in force there as well.
   - Works before Docker's first start, and where the engine makes no C(DOCKER-USER) (IPv6 up to 26, the nftables backend). The chain and
     C(FORWARD)'s jump to it are then made as Docker would make them.
   - A rule that can never match, because rules before it in the section take all that it would, is a warning that names both. Only what is certain is

@@ -51,6 +51,11 @@ def backends(system: System, note: str = daemon_running.NOTE) -> Backends:
     return Backends(_running(system, daemon, words, note), coming, coming == NFTABLES and not ip_forward)
 
 
+def engines_file(system: System) -> str:
+    """The configuration file that the engine's next start reads."""
+    return config_file(arguments(system, find_daemon(system)).next)
+
+
 def _running(system: System, daemon: Optional[Daemon], words: Arguments, note: str) -> Optional[str]:
     process = daemon_running.running(system, daemon)
     if process is None or words.running is None:

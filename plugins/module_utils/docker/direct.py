@@ -44,6 +44,9 @@ def _what(host: Situation, family: int, network: Network, dropped: Set[Tuple[str
     """Empty for nothing."""
     ruleset = host.rulesets[family]
     docker = ruleset.chain("filter", "DOCKER")
+    if host.backend.driver == NFTABLES and family not in host.engine_tables:
+        # Not to be seen without nft.
+        return ""
     closes_unpublished = host.backend.driver == NFTABLES or (
         docker is not None and "! -i %s -o %s -j DROP" % (network.bridge, network.bridge) in docker.rules
     )

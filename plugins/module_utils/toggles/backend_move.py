@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional
 
 from ..docker import daemon_running
-from ..docker.backend import BACKEND, IP_FORWARD, backends
+from ..docker.backend import BACKEND, IP_FORWARD, backends, engines_file
 from ..docker.connect import connect
 from ..docker.daemon_config import Configured, Wish, configure
 from ..docker.daemon_keys import KEYS
@@ -53,23 +53,29 @@ def keep(
     system: System, wish: Wish, check_mode: bool, brings: Optional[Brings] = None, note: str = daemon_running.NOTE
 ) -> Configured:
     """As ``configure``, and the engine is moved to another backend as a whole or not at all. Raises DrawbridgeError."""
-    if BACKEND not in wish.values and BACKEND not in wish.absent:
+    said = {BACKEND, IP_FORWARD}.intersection([*wish.values, *wish.absent])
+    if not said or (wish.path is not None and wish.path != engines_file(system)):
         return configure(system, wish, check_mode, note)
     tried = configure(system, wish, True, note)
     target = str(tried.after.get(BACKEND) or KEYS[BACKEND].default)
     now = backends(system, note)
-    if target == (now.running or ("" if target == NFTABLES else now.coming)):
-        return configure(system, wish, check_mode, note)
-    lacking = _for_nftables(system, tried, brings or Brings()) if target == NFTABLES else _for_iptables(system)
+    moves = BACKEND in said and target != (now.running or ("" if target == NFTABLES else now.coming))
+    lacking = _lacking(system, target, tried, brings or Brings(), moves)
     if lacking:
+        what = "the engine cannot be moved to its %s backend as it is" if moves else "the engine would not start with its %s backend"
         raise DrawbridgeError(
-            "the engine cannot be moved to its %s backend as it is: %s" % (target, "; ".join(lacking)),
-            wish.place_of(BACKEND),
-            "nothing was changed",
+            "%s: %s" % (what % target, "; ".join(lacking)), wish.place_of(BACKEND if moves else IP_FORWARD), "nothing was changed"
         )
     done = configure(system, wish, check_mode, note)
-    told = [_told(target)] if done.changed and now.running is not None else []
+    told = [_told(target)] if moves and done.changed and now.running is not None else []
     return done._replace(warnings=done.warnings + told)
+
+
+def _lacking(system: System, target: str, tried: Configured, brings: Brings, moves: bool) -> List[str]:
+    """moves: whether the engine does; one that stays may still be told to look whether the host forwards."""
+    if target == NFTABLES:
+        return _for_nftables(system, tried, brings) if moves else _forwards(system, tried, brings) if IP_FORWARD in tried.changes else []
+    return _for_iptables(system) if moves else []
 
 
 def _told(target: str) -> str:
@@ -88,12 +94,15 @@ def _for_iptables(system: System) -> List[str]:
 
 
 def _for_nftables(system: System, tried: Configured, brings: Brings) -> List[str]:
-    """What is lacking, each with what to do about it."""
+    """What is lacking for the move, each with what to do about it."""
     rulesets = held_rulesets(system)
-    lacking = _swarm(system)
-    if tried.after.get(IP_FORWARD) is not False:
-        lacking += [text for family in _families_it_forwards() for text in _forwarding(system, family, brings)]
-    return lacking + _policies(system, rulesets, brings) + _without_effect(rulesets)
+    return _swarm(system) + _forwards(system, tried, brings) + _policies(system, rulesets, brings) + _without_effect(rulesets)
+
+
+def _forwards(system: System, tried: Configured, brings: Brings) -> List[str]:
+    if tried.after.get(IP_FORWARD) is False:
+        return []
+    return [text for family in _families_it_forwards() for text in _forwarding(system, family, brings)]
 
 
 def _swarm(system: System) -> List[str]:

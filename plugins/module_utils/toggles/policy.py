@@ -12,6 +12,7 @@ from ..docker.backend import BACKEND, Backends, backends
 from ..docker.daemon_config import Configured, Wish, shown
 from ..docker.daemon_forwarding import KEY
 from ..docker.daemon_keys import IGNORE, KEYS, SET
+from ..docker.state import IPTABLES
 from ..errors import DrawbridgeError
 from ..host import sysctl
 from ..host.system import System
@@ -103,7 +104,10 @@ class Toggles:
     def _engine(self) -> Backends:
         """What the policy itself says of the engine's next start is not written yet in check mode."""
         found = backends(self.system)
-        return found if self.daemon is None else found._replace(coming=self.daemon.values.get(BACKEND, found.coming))
+        if self.daemon is None:
+            return found
+        coming = IPTABLES if BACKEND in self.daemon.absent else found.coming
+        return found._replace(coming=self.daemon.values.get(BACKEND, coming))
 
     def _daemon(self, done: Configured) -> None:
         self.done.append(Done(done.changed, done.restart_required, [shown(done)], done.warnings))

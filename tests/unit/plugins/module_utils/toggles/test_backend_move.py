@@ -207,6 +207,24 @@ def test_moved_back(move):
         assert path.read_text() == text
 
 
+@pytest.mark.parametrize("wish", [Wish({}, ("ip-forward",)), Wish({"ip-forward": True})])
+def test_an_engine_that_stays_is_not_told_to_demand_what_the_host_lacks(move, wish):
+    """It runs with ip-forward false; without the key it would not start any more."""
+    moved, path = move
+    text = '{"firewall-backend": "nftables", "ip-forward": false}'
+    with pytest.raises(DrawbridgeError, match="would not start with its nftables backend: IPv4 forwarding is off") as error:
+        moved(Host({"/proc/sys/net/ipv4/ip_forward": "0\n"}), wish, text)
+    assert path.read_text() == text and error.value.path == "ip_forward"
+    assert moved(ready(), wish, text).changed
+    assert moved(Host({"/proc/sys/net/ipv4/ip_forward": "0\n"}), wish, '{"ip-forward": false}').changed
+
+
+def test_a_file_that_is_not_the_engines_is_no_move(move, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    assert move[0](Host({}), NFT._replace(path=str(other))).changed
+
+
 @pytest.mark.parametrize("said, refused", [
     ({"daemon": {"firewall_backend": "nftables"}}, "forwarding is off.*FORWARD is DROP"),
     ({"daemon": {"firewall_backend": "nftables"}, "forwarding": {"ipv4": True}}, "FORWARD is DROP"),

@@ -65,7 +65,7 @@ options:
         and nothing may rest on M(drawbridge.docker.nat_filter_chain) or M(drawbridge.docker.container_port), which mean nothing there.
         A policy of M(drawbridge.docker.host_policy) may bring forwarding and C(FORWARD)'s policy in the same run.
       - For V(iptables) iptables has to be installed.
-      - Chains that the engine made by iptables stay until the host is restarted.
+      - What the engine made with the other one and does not clear away itself stays until the host is restarted.
     type: str
     choices: [iptables, nftables]
   bridge_accept_fwmark:

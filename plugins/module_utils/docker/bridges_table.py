@@ -15,12 +15,16 @@ from ..netfilter.model import IPV4, IPV6
 NAME = "docker-bridges"
 _FAMILY = {IPV4: "ip", IPV6: "ip6"}
 _CHAIN = r"^\tchain %s \{\n(.*?)^\t\}"
-_DIRECT = re.compile(r'^\t\tip6? daddr ([0-9A-Fa-f.:]+) iifname != "([^"]+)" (?:counter (?:packets \d+ bytes \d+ )?)?drop\b', re.MULTILINE)
+# A network with trusted interfaces has them beside its bridge, in braces.
+_DIRECT = re.compile(
+    r'^\t\tip6? daddr ([0-9A-Fa-f.:]+) iifname != (\{[^}]*\}|"[^"]+") (?:counter (?:packets \d+ bytes \d+ )?)?drop\b', re.MULTILINE
+)
+_QUOTED = re.compile(r'"([^"]+)"')
 _DNAT = re.compile(r"^\t\t(?:.* )?(tcp|udp|sctp) dport (\d+) (?:.* )?dnat (?:ip6? )?to ", re.MULTILINE)
 
 
 class BridgesTable(NamedTuple):
-    """direct: what is dropped on its way to containers' own addresses, as (address, the bridge that it may come in by).
+    """direct: what is dropped on its way to containers' own addresses, as (address, an interface that it may come in by).
     dnated: protocols and ports of the host that are translated."""
 
     direct: List[Tuple[str, str]]
@@ -54,8 +58,9 @@ def _there(system: System, program: str) -> List[int]:
 def parse_bridges_table(text: str) -> BridgesTable:
     """From what ``nft list table`` prints."""
     translated = _chain(text, "nat-prerouting-and-output") or ""
+    dropped = _DIRECT.findall(_chain(text, "raw-PREROUTING") or "")
     return BridgesTable(
-        direct=_DIRECT.findall(_chain(text, "raw-PREROUTING") or ""),
+        direct=[(address, name) for address, names in dropped for name in _QUOTED.findall(names)],
         dnated=[(protocol, int(port)) for protocol, port in _DNAT.findall(translated)],
     )
 

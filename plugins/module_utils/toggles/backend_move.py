@@ -16,6 +16,7 @@ from ..docker import daemon_running
 from ..docker.backend import BACKEND, IP_FORWARD, backends, engines_file
 from ..docker.connect import connect
 from ..docker.daemon_config import Configured, Wish, configure
+from ..docker.daemon_file import DaemonFile
 from ..docker.daemon_keys import KEYS
 from ..docker.engine import EngineError, EngineUnreachable
 from ..docker.escape import swarm_active
@@ -32,7 +33,7 @@ from ..netfilter.transport import held_rulesets
 from ..policy.nat_filter import CHAIN as NAT_FILTER
 from ..policy.owners import NAT, PUBLISH
 from . import forward_policy, traces
-from .forwarding import for_all
+from .forwarding import Forwarding
 from .ip_forward import BOOT_FILE
 
 ENGINE = "unix:///var/run/docker.sock"
@@ -81,8 +82,8 @@ def _lacking(system: System, target: str, tried: Configured, brings: Brings, mov
 def _told(target: str) -> str:
     if target == NFTABLES:
         return (
-            "at its next start the engine moves to its nftables backend: chains that it made by iptables stay until the next boot, ACCEPT in"
-            " DOCKER-USER opens nothing any more, and IP forwarding is what this host says"
+            "at its next start the engine moves to its nftables backend: from then on ACCEPT in DOCKER-USER opens nothing, and IP forwarding is what"
+            " this host says; what the engine made by iptables and does not clear away itself stays until the next boot"
         )
     return (
         "at its next start the engine moves to its iptables backend: where this host forwards already it leaves the policy of FORWARD as it is"
@@ -96,7 +97,7 @@ def _for_iptables(system: System) -> List[str]:
 def _for_nftables(system: System, tried: Configured, brings: Brings) -> List[str]:
     """What is lacking for the move, each with what to do about it."""
     rulesets = held_rulesets(system)
-    return _swarm(system) + _forwards(system, tried, brings) + _policies(system, rulesets, brings) + _without_effect(rulesets)
+    return _swarm(system, tried) + _forwards(system, tried, brings) + _policies(system, rulesets, brings) + _without_effect(rulesets)
 
 
 def _forwards(system: System, tried: Configured, brings: Brings) -> List[str]:
@@ -105,7 +106,11 @@ def _forwards(system: System, tried: Configured, brings: Brings) -> List[str]:
     return [text for family in _families_it_forwards() for text in _forwarding(system, family, brings)]
 
 
-def _swarm(system: System) -> List[str]:
+def _swarm(system: System, tried: Configured) -> List[str]:
+    """An engine that makes no rules at all may be in one, and so may newer ones that are told so."""
+    features = DaemonFile(system.read(tried.path) or "", tried.path).values.get("features")
+    if tried.after.get("iptables") is False or (isinstance(features, dict) and features.get("swarm-nftables") is True):
+        return []
     try:
         active = swarm_active(connect(ENGINE).info())
     except (EngineUnreachable, EngineError):
@@ -127,13 +132,13 @@ def _families_it_forwards() -> List[int]:
 def _forwarding(system: System, family: int, brings: Brings) -> Iterable[str]:
     if family in brings.forwarding:
         return
-    name = for_all(family)
+    names = list(Forwarding({family: True}).settings())
     do = "ip_forward with %s: true" % _OPTION[family]
     refuses = "with that backend it starts only where the host forwards"
     ours = [BOOT_FILE] if brings.whole else [BOOT_FILE, traces.BOOT_FILE]
-    if sysctl.value_now(system, name) != "1":
+    if any(sysctl.value_now(system, name) != "1" for name in names):
         yield "%s forwarding is off, and %s (%s)" % (_FAMILY[family], refuses, do)
-    elif value_at_boot(system, name, ours, [traces.BOOT_FILE] if brings.whole else []) != "1":
+    elif any(value_at_boot(system, name, ours, [traces.BOOT_FILE] if brings.whole else []) != "1" for name in names):
         yield "nothing turns %s forwarding on at boot, and %s (%s)" % (_FAMILY[family], refuses, do)
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """The tables of a real engine's nftables backend, read as far as others have to know them."""
+import pytest
+
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.bridges_table import bridges_tables, has_bridges_table, parse_bridges_table
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import Output, System
 
@@ -36,6 +38,12 @@ def test_what_29_7_wrote():
 def test_with_and_without_counters():
     for text in (FOUR.replace(" packets 0 bytes 0", ""), FOUR.replace("counter packets 0 bytes 0 ", "")):
         assert parse_bridges_table(text) == parse_bridges_table(FOUR)
+
+
+@pytest.mark.parametrize("names", ['{ "br-36587cf4495f", "eth1" }', '{ "eth1",\n\t\t\t\t    "br-36587cf4495f" }'])
+def test_trusted_interfaces_stand_beside_the_bridge(names):
+    text = FOUR.replace('172.18.0.2 iifname != "br-36587cf4495f"', "172.18.0.2 iifname != " + names)
+    assert set(parse_bridges_table(text).direct) == {("172.17.0.2", "docker0"), ("172.18.0.2", "br-36587cf4495f"), ("172.18.0.2", "eth1")}
 
 
 def test_ipv6():

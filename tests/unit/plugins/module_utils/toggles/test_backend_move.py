@@ -33,7 +33,8 @@ class Host(System):
 
     def __init__(self, files, flags=""):
         super().__init__()
-        self.files = {"/proc/sys/net/ipv4/ip_forward": "1\n", "/proc/sys/net/ipv6/conf/all/forwarding": "1\n", "/proc/net/if_inet6": "x", **files}
+        self.files = {"/proc/sys/net/ipv4/ip_forward": "1\n", "/proc/sys/net/ipv6/conf/all/forwarding": "1\n",
+                      "/proc/sys/net/ipv6/conf/default/forwarding": "1\n", "/proc/net/if_inet6": "x", **files}
         self.saved, self.flags, self.lacks, self.units = dict(SAVED), flags, (), {}
 
     def which(self, name):
@@ -131,6 +132,7 @@ LACKS = {
     "forwarding now": (ready(**{"/proc/sys/net/ipv4/ip_forward": "0\n"}), {}, ["IPv4 forwarding is off"]),
     "forwarding at boot": (ready(**{"/etc/sysctl.d/50-x.conf": ""}), {}, ["nothing turns IPv4 forwarding on at boot"]),
     "IPv6": (ready(), {"engine": Engine(ipv6=True)}, ["nothing turns IPv6 forwarding on at boot"]),
+    "IPv6 later": (ready(**{"/proc/sys/net/ipv6/conf/default/forwarding": "0\n"}), {"engine": Engine(ipv6=True)}, ["IPv6 forwarding is off"]),
     "FORWARD": (Host(TURNS_ON), {}, ["FORWARD is DROP for IPv4"]),
     "swarm": (ready(), {"engine": Engine(swarm="active")}, ["in a swarm"]),
     "swarm, engine down": (ready(**{"/var/lib/docker/swarm/docker-state.json": "{}"}), {"engine": Engine(answers=False)}, ["in a swarm"]),
@@ -217,6 +219,15 @@ def test_an_engine_that_stays_is_not_told_to_demand_what_the_host_lacks(move, wi
     assert path.read_text() == text and error.value.path == "ip_forward"
     assert moved(ready(), wish, text).changed
     assert moved(Host({"/proc/sys/net/ipv4/ip_forward": "0\n"}), wish, '{"ip-forward": false}').changed
+
+
+@pytest.mark.parametrize("text, wish", [
+    ('{"features": {"swarm-nftables": true}}', NFT), ("{}", Wish({"firewall-backend": "nftables", "iptables": False})),
+])
+def test_a_swarm_that_such_an_engine_may_be_in(move, text, wish):
+    assert move[0](wish=wish, text=text, engine=Engine(swarm="active")).changed
+    with pytest.raises(DrawbridgeError, match="in a swarm"):
+        move[0](engine=Engine(swarm="active"))
 
 
 def test_a_file_that_is_not_the_engines_is_no_move(move, tmp_path):

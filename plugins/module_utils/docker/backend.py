@@ -60,13 +60,21 @@ def _running(system: System, daemon: Optional[Daemon], words: Arguments, note: s
     process = daemon_running.running(system, daemon)
     if process is None or words.running is None:
         return None
-    held = system.look(config_file(words.running))
     now = _keys(system, words.running)
-    keys = daemon_running.started_with(system, process, now or {}, None if held is None else held.mtime, note)
+    keys = daemon_running.started_with(system, process, now or {}, _changed_at(system, config_file(words.running)), note)
     if keys is None and _flag(words.running, BACKEND) is None:
         # Somebody changed the file since: the rules tell.
         return NFTABLES if has_bridges_table(system) else IPTABLES
     return _stated(words.running, keys or {})
+
+
+def _changed_at(system: System, path: str) -> Optional[float]:
+    """None where there is no file; an engine may be given /dev/null."""
+    try:
+        held = system.look(path)
+    except DrawbridgeError:
+        return None
+    return None if held is None else held.mtime
 
 
 def _stated(words: List[str], keys: Dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ def a_host(tmp_path, monkeypatch):
             os.utime(str(path), (at, at))
         host = Host(str(path), unit)
         host.tables = tables
-        daemon = None if running is None else Daemon(os.getpid(), ["dockerd", "--config-file=%s" % path, *running.split()], None)
+        daemon = None if running is None else Daemon(os.getpid(), ["dockerd", *(running if "config-file" in running else "--config-file=%s %s" % (path, running)).split()], None)
         monkeypatch.setattr(backend, "find_daemon", lambda system: daemon)
         return tuple(backends(host, str(tmp_path / "note")))
 
@@ -70,6 +70,11 @@ NFT = {"firewall-backend": "nftables"}
 ])
 def test_told(told, case, expected):
     assert told(**case) == expected
+
+
+def test_an_engine_without_a_file_of_its_own(told):
+    assert told(running="--config-file=/dev/null") == ("iptables", "iptables", False)
+    assert told(keys=NFT, running="--config-file=/dev/null") == ("iptables", "nftables", True)
 
 
 def test_no_engine_at_all(told, monkeypatch):

@@ -44,6 +44,7 @@ class Toggles:
         self.policies = _policies(None if policy is None else policy.forward_policy)
         self.daemon = _wish(None if policy is None else policy.daemon)
         self.done: List[Done] = []
+        self._found: Optional[Backends] = None
         self._refuse_contradiction()
 
     def _refuse_contradiction(self) -> None:
@@ -103,11 +104,12 @@ class Toggles:
 
     def _engine(self) -> Backends:
         """What the policy itself says of the engine's next start is not written yet in check mode."""
-        found = backends(self.system)
+        if self._found is None:
+            self._found = backends(self.system)
         if self.daemon is None:
-            return found
-        coming = IPTABLES if BACKEND in self.daemon.absent else found.coming
-        return found._replace(coming=self.daemon.values.get(BACKEND, coming))
+            return self._found
+        coming = IPTABLES if BACKEND in self.daemon.absent else self._found.coming
+        return self._found._replace(coming=self.daemon.values.get(BACKEND, coming))
 
     def _daemon(self, done: Configured) -> None:
         self.done.append(Done(done.changed, done.restart_required, [shown(done)], done.warnings))

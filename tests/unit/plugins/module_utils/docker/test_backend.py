@@ -43,7 +43,8 @@ def a_host(tmp_path, monkeypatch):
             os.utime(str(path), (at, at))
         host = Host(str(path), unit)
         host.tables = tables
-        daemon = None if running is None else Daemon(os.getpid(), ["dockerd", *(running if "config-file" in running else "--config-file=%s %s" % (path, running)).split()], None)
+        words = running if "config-file" in (running or "") else "--config-file=%s %s" % (path, running)
+        daemon = None if running is None else Daemon(os.getpid(), ["dockerd", *words.split()], None)
         monkeypatch.setattr(backend, "find_daemon", lambda system: daemon)
         return tuple(backends(host, str(tmp_path / "note")))
 

@@ -35,8 +35,9 @@ requirements:
 options:
   transport:
     description:
-      - Which iptables to use. V(auto) takes the variant that holds Docker's chains, or else the one that plain C(iptables) is.
-      - Where both variants hold rules and Docker's chains tell nothing, V(auto) fails instead of guessing, and this option decides.
+      - Which iptables to use. V(auto) takes the variant that holds Docker's chains, else Drawbridge's, else the one
+        that plain C(iptables) is.
+      - Where both variants hold rules and neither Docker's chains nor Drawbridge's tell, V(auto) fails instead of guessing, and this option decides.
       - V(python-iptables) writes legacy rules by the Python library of this name instead of C(iptables-restore), in a process of its
         own. It ends in the same rules, and is slower; every rule is first tried in a throwaway network namespace, and one that the
         library does not write exactly as C(iptables-restore) does fails the task before anything is changed. Only for hosts on

@@ -59,8 +59,13 @@ options:
   firewall_backend:
     description:
       - What the engine makes its rules with. From 29 on.
-      - With V(nftables) the engine does not start where IP forwarding is off, unless O(ip_forward=false).
-      - Rules that the engine made with the other one stay until the host is restarted.
+      - An engine is moved as a whole or not at all. Before anything is written, in check mode too, the module fails with all that is lacking.
+      - For V(nftables) the host has to forward, now and at boot (M(drawbridge.docker.ip_forward); IPv6 too where the engine has an IPv6 network),
+        unless O(ip_forward=false). The policy of iptables' C(FORWARD) has to be V(ACCEPT) (M(drawbridge.docker.forward_policy)), the engine in no swarm,
+        and nothing may rest on M(drawbridge.docker.nat_filter_chain) or M(drawbridge.docker.container_port), which mean nothing there.
+        A policy of M(drawbridge.docker.host_policy) may bring forwarding and C(FORWARD)'s policy in the same run.
+      - For V(iptables) iptables has to be installed.
+      - What the engine made with the other one and does not clear away itself stays until the host is restarted.
     type: str
     choices: [iptables, nftables]
   bridge_accept_fwmark:
@@ -164,11 +169,12 @@ backup_file:
   sample: /etc/docker/daemon.json.2026-11-20@07:01:10~
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_config import Wish, configure, shown
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_config import Wish, shown
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_keys import KEYS, check_value
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import LOCK_ARGUMENTS, Result, Task, run_module
+from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import backend_move
 
 
 def keep_config(task: Task) -> Result:
@@ -181,7 +187,7 @@ def keep_config(task: Task) -> Result:
     values = {key: check_value(key, value, options[key]) for key, value in given.items()}
     wish = Wish(values, tuple(task.params["absent"]), task.params["path"])
     with locked(task.settings()):
-        done = configure(task.system, wish, task.check_mode)
+        done = backend_move.keep(task.system, wish, task.check_mode)
     return Result(
         {
             "changed": done.changed,

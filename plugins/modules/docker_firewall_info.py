@@ -29,8 +29,9 @@ options:
     default: unix:///var/run/docker.sock
   transport:
     description:
-      - Which iptables to look at. V(auto) takes the variant that holds Docker's chains, or else the one that plain C(iptables) is.
-      - Where both variants hold rules and Docker's chains tell nothing, V(auto) takes the one that plain C(iptables) is, with a warning.
+      - Which iptables to look at. V(auto) takes the variant that holds Docker's chains, else Drawbridge's, else the one
+        that plain C(iptables) is.
+      - Where both variants hold rules and neither Docker's chains nor Drawbridge's tell, V(auto) takes the one that plain C(iptables) is, with a warning.
     type: str
     choices: [auto, nft, legacy]
     default: auto
@@ -388,7 +389,8 @@ findings:
   contains:
     code:
       description:
-        - V(unguarded_ports), published ports without a guard.
+        - V(unguarded_ports), published ports without a guard that are reached on some path. A port that was published after the last run and that
+          a policy closes on every path is none of them.
         - V(unguarded_vrfs), VRFs whose addresses no policy guards.
         - V(late_ports_open), a policy beside which ports that are published from now on are open until its next run.
         - V(chain_not_hooked), chains of Drawbridge's that nothing jumps to.
@@ -398,10 +400,14 @@ findings:
         - V(flowtables), flowtables of nftables, whose flows pass every rule by.
         - V(other_variant_has_rules), rules in the other variant of iptables.
         - V(loopback_reachable), ports published on loopback that hosts on the same link can reach.
-        - V(containers_reachable_directly), networks whose containers answer at their own addresses.
+        - V(containers_reachable_directly), networks whose containers answer at their own addresses, with engines before 28, by
+          C(allow-direct-routing) or by a network's C(trusted_host_interfaces).
         - V(ipv6_by_proxy), ports that are served by docker-proxy for IPv6 as the engine makes no IPv6 rules.
         - V(no_rules_of_docker), an engine whose chains are missing.
-        - V(leftovers_of_iptables), rules of a former life of an engine that uses nftables now.
+        - V(leftovers_of_iptables), rules of a former life of an engine that uses nftables now, and V(leftovers_of_nftables), the other way round.
+        - V(forward_policy_cuts_off), a policy V(DROP) of iptables' C(FORWARD) beside an engine that uses nftables.
+        - V(chains_without_effect), chains of M(drawbridge.docker.nat_filter_chain) and opened ports beside an engine that uses nftables.
+        - V(no_forwarding_at_boot), an engine that uses nftables, on a host where no file turns IPv4 forwarding on at boot.
       type: str
       sample: unguarded_ports
     message:

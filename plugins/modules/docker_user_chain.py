@@ -15,6 +15,8 @@ description:
   - Lines that others keep in C(DOCKER-USER), such as fail2ban's or CrowdSec's, stay where they are.
   - All rules of a section go in by one commit for each family. A run that finds them as they should be changes nothing, however they are
     spelt.
+  - Beside an engine with the nftables firewall backend an C(ACCEPT) opens nothing, since the engine's own table drops what was not published. A warning says
+    so. Rules that drop are in force there as well.
   - Works before Docker's first start, and where the engine makes no C(DOCKER-USER) (IPv6 up to 26, the nftables backend). The chain and
     C(FORWARD)'s jump to it are then made as Docker would make them.
   - C(FORWARD)'s jump to C(DOCKER-USER) is put ahead of lines that could let packets pass it by, such as an ACCEPT that somebody put above it. Lines
@@ -106,6 +108,7 @@ transport:
 """
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.opens_nothing import opens_nothing
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
@@ -136,7 +139,7 @@ def keep_section(task: Task) -> Result:
         present=params["state"] == "present",
     )
     wanted = section_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
-    warnings = shadow_warnings(wanted.chains)
+    warnings = shadow_warnings(wanted.chains) + opens_nothing(task.system, wanted.chains)
 
     def checked(netfilter: Netfilter) -> Wanted:
         found, told = with_source_check(wanted, section, netfilter, connect(params["docker_host"]))

@@ -29,7 +29,8 @@ extends_documentation_fragment:
 options:
   transport:
     description:
-      - Which iptables' rules are remembered. V(auto) takes the variant that holds Docker's chains, or else the one that plain C(iptables) is.
+      - Which iptables' rules are remembered. V(auto) takes the variant that holds Docker's chains, else Drawbridge's, else the one
+        that plain C(iptables) is.
     type: str
     choices: [auto, nft, legacy]
     default: auto

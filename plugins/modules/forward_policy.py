@@ -49,6 +49,8 @@ attributes:
 notes:
   - V(DROP) stops everything that is forwarded and not Docker's, such as VMs and VPNs behind this host, unless rules of theirs accept
     it. A warning names the interfaces that forward, where there are several.
+  - Fails for V(DROP) on a host whose engine has the nftables firewall backend, or will have it from its next start on. What that engine accepts in its
+    own table still has to pass C(FORWARD), so V(DROP) would cut all containers off. It drops by itself what comes to its networks unpublished.
   - Engines before 27 make no rules for IPv6 by default. There V(DROP) for IPv6 stops the IPv6 traffic of containers as well.
   - Who flushes iptables' tables or all of nftables, as a reload of C(nftables.service) does, takes the policy along, with Docker's rules. After
     that run the task again, and restart the engine.

@@ -17,7 +17,8 @@ description:
     IPv6 on networks without IPv6, and connections of the host itself go on.
   - Docker turns IPv4 forwarding on again whenever it is started, from 28 on also when a network is made, and IPv6 forwarding when an IPv6
     network is made. So turning it off for the host includes the engine's C(ip-forward) key, see O(daemon_config).
-  - An engine with the nftables firewall backend refuses to start, and to make networks, while forwarding is off, unless that key is V(false).
+  - An engine with the nftables firewall backend turns nothing on. It refuses to start, and to make networks, while forwarding is off, unless that key is
+    V(false), and starts no container while IPv4 forwarding is off.
   - Under a checkpoint of M(drawbridge.docker.firewall_checkpoint), what this module changed is taken back with the rules, and the files are written by
     the confirmation. Restart the engine after that.
 author:
@@ -59,6 +60,7 @@ options:
       - V(absent) says nothing about it at boot any more, and with O(daemon_config=set) takes C(ip-forward) out of C(daemon.json), for the
         whole host. The kernel's values stay as they are.
       - With neither O(ipv4) nor O(ipv6), V(absent) is about both.
+      - A warning tells where nothing else turns forwarding on at boot for an engine with the nftables firewall backend.
     type: str
     choices: [present, absent]
     default: present
@@ -80,7 +82,7 @@ attributes:
 requirements:
   - root on the host
 notes:
-  - Docker sets the policy of C(FORWARD) to V(DROP) only when it turns on forwarding itself. A host that forwards from boot on has
+  - Docker, with its iptables backend, sets the policy of C(FORWARD) to V(DROP) only when it turns on forwarding itself. A host that forwards from boot on has
     whatever policy C(FORWARD) had, V(ACCEPT) by default. Keep it with M(drawbridge.docker.forward_policy).
   - A value in C(/etc/sysctl.conf), C(/etc/ufw/sysctl.conf) or a file of C(/etc/sysctl.d) that sorts later overrides this one at boot, or when C(sysctl
     --system) is run. A warning names it.

@@ -97,6 +97,7 @@ lasting:
 
 from typing import Any, Dict, List
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.bridges_table import bridges_tables
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import ask
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
@@ -130,7 +131,7 @@ def keep_masquerade(task: Task) -> Result:
         if said is not None:
             told = ask(connect(task.params["docker_host"]), task.system)
             facts = told.facts
-            warnings.extend(told.warnings + warnings_about(said, facts, netfilter.rulesets))
+            warnings.extend(told.warnings + warnings_about(said, facts, netfilter.rulesets, lambda: bridges_tables(netfilter.system)))
         lasting.append(netfilter.nft.is_installed)
         return with_masquerade(_NOTHING, said, facts, lasting[0], TASK_MASQUERADE)
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from . import access, engine, layout, rootfs
+from . import access, engine, layout, own_engine, rootfs
 from .layout import HostSpec
 from .sh import LabError
 
@@ -109,6 +109,14 @@ def _create(spec: HostSpec) -> None:
         "--cgroupns=private", image(spec), *_init(spec),
     ])
     engine.docker(["cp", "-", f"{spec.name}:/"], input=_files(spec))
+    for program in _own_programs(spec):
+        engine.docker(["cp", "--follow-link", program, f"{spec.name}:{own_engine.PLACE}/{program.name}"])
+
+
+def _own_programs(spec: HostSpec) -> list[Path]:
+    """What takes the place of Debian's engine."""
+    place = own_engine.folder()
+    return [] if spec.backend is None or place is None else own_engine.programs(place)
 
 
 def _cgroup_v2() -> bool:
@@ -143,6 +151,9 @@ def _files(spec: HostSpec) -> bytes:
         _add(tar, "etc/ssh/lab_host_key", access.host_key(spec.name).read_bytes(), 0o600)
         _add(tar, "root/.ssh/authorized_keys", access.public_key().encode(), 0o600)
         _add(tar, "etc/drawbridge-lab.env", _environment(spec).encode())
+        if spec.backend is not None:
+            for path, text in own_engine.files(spec.backend, [program.name for program in _own_programs(spec)]).items():
+                _add(tar, path, text.encode())
     return buffer.getvalue()
 
 
@@ -170,7 +181,10 @@ def _link(tar: tarfile.TarFile, path: str, target: str) -> None:
 
 def _folders(tar: tarfile.TarFile, path: str) -> None:
     """The folders that no package made; /root/.ssh must be closed to others."""
-    for folder, mode in (("root/.ssh", 0o700), (layout.PROGRAMS, 0o755)):
+    made = [("root/.ssh", 0o700), (layout.PROGRAMS, 0o755), ("etc/docker", 0o755)]
+    if path.endswith("/lab-engine.conf"):
+        made.append((str(Path(path).parent), 0o755))
+    for folder, mode in made:
         if path.startswith(folder):
             info = tarfile.TarInfo(folder.lstrip("/"))
             info.type, info.mode, info.mtime = tarfile.DIRTYPE, mode, int(time.time())

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import own_engine
+
 # Several labs can stand side by side on one machine, each in its own namespaces with the same addresses: a short word
 # in the environment tells them apart.
 LAB = os.environ.get("DRAWBRIDGE_LAB", "")
@@ -48,15 +50,19 @@ OUTSIDE_SERVER_UDP = 8001
 
 @dataclass(frozen=True)
 class HostSpec:
-    """A Docker host: a Debian suite booted with systemd, with its addresses."""
+    """A Docker host: a Debian suite booted with systemd, with its addresses.
+
+    backend: of an engine that is not Debian's, None for Debian's.
+    """
 
     name: str
     number: int
+    backend: str | None = None
 
     @property
     def suite(self) -> str:
-        """The Debian suite, which is also the host's name."""
-        return self.name
+        """The Debian suite, which is also the host's name where the engine is Debian's."""
+        return self.name if self.backend is None else own_engine.SUITE
 
     @property
     def v4(self) -> str:
@@ -118,7 +124,11 @@ class ClientSpec:
         return f"dbl{_SUFFIX}-{self.name}"
 
 
-HOSTS = {spec.name: spec for spec in (HostSpec("bookworm", 11), HostSpec("trixie", 12), HostSpec("forky", 13))}
+DEBIANS = {spec.name: spec for spec in (HostSpec("bookworm", 11), HostSpec("trixie", 12), HostSpec("forky", 13))}
+_BACKENDS, LEFT_OUT = own_engine.chosen()
+_NUMBERS = dict(zip(own_engine.NAMES, (14, 15), strict=True))
+OWN_ENGINES = {name: HostSpec(name, _NUMBERS[name], backend) for name, backend in _BACKENDS.items()}
+HOSTS = {**DEBIANS, **OWN_ENGINES}
 
 ROUTER = ClientSpec("router", "192.0.2.1", "2001:db8:1::1")
 ROUTER_OUTSIDE_V4 = "203.0.113.1"

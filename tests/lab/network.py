@@ -42,8 +42,13 @@ def _complete(client: ClientSpec) -> bool:
     """A client's last step is its IPv6 default route (the router's: its route to the last host's network)."""
     if not exists(client.netns):
         return False
-    wanted = list(HOSTS.values())[-1].net6 if client is ROUTER else "default"
-    return bool(run(["ip", "-n", client.netns, "-6", "route", "show", wanted], check=False).stdout.strip())
+    last = list(HOSTS.values())[-1]
+    wanted = [last.net6] if client is ROUTER else ["default"]
+    shown = [run(["ip", "-n", client.netns, "-6", "route", "show", *wanted], check=False).stdout]
+    if client not in (ROUTER, OUTSIDE):
+        # Hosts that came since have no table there yet.
+        shown.append(run(["ip", "-n", client.netns, "route", "show", "table", str(last.number)], check=False).stdout)
+    return all(text.strip() for text in shown)
 
 
 def _batch(netns: str, lines: list[str]) -> None:

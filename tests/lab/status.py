@@ -14,16 +14,18 @@ from .layout import CLIENTS, HOSTS, ROUTER, HostSpec
 def lines() -> Iterator[str]:
     """The lines of the status command."""
     running = engine.answers()
-    yield f"engine      {'up  ' if running else 'down'}  {_outer_version() if running else 'python3 -m tests.lab up'}"
+    yield f"engine         {'up  ' if running else 'down'}  {_outer_version() if running else 'python3 -m tests.lab up'}"
     with ThreadPoolExecutor() as pool:
         yield from pool.map(_host if running else _host_down, HOSTS.values())
     for client in (ROUTER, *CLIENTS.values()):
         state = "up" if network.exists(client.netns) else "down"
-        yield f"{client.name:<11} {state:<4}  {client.netns} {client.v4} {client.v6}"
+        yield f"{client.name:<14} {state:<4}  {client.netns} {client.v4} {client.v6}"
+    for name, reason in layout.LEFT_OUT.items():
+        yield f"left out       {name}: {reason}"
     for package in prerequisites.missing_packages():
-        yield f"missing     package {package} (up installs it)"
+        yield f"missing        package {package} (up installs it)"
     for problem in prerequisites.problems():
-        yield f"missing     {problem}"
+        yield f"missing        {problem}"
 
 
 def healthy() -> bool:
@@ -38,7 +40,7 @@ def _outer_version() -> str:
 
 def _host_down(spec: HostSpec) -> str:
     cached = "root file system cached" if rootfs.tarball(spec.suite).exists() else "root file system not built yet"
-    return f"{spec.name:<11} down  {cached}"
+    return f"{spec.name:<14} down  {cached}"
 
 
 def _host(spec: HostSpec) -> str:
@@ -46,7 +48,7 @@ def _host(spec: HostSpec) -> str:
         return _host_down(spec)
     version = hosts.execute(spec.name, ["docker", "version", "--format", "{{.Server.Version}}"], check=False)
     iptables = hosts.execute(spec.name, ["iptables", "--version"], check=False).stdout.strip()
-    return (f"{spec.name:<11} up    docker {version.stdout.strip() or 'does not answer'}, {iptables}, "
+    return (f"{spec.name:<14} up    docker {version.stdout.strip() or 'does not answer'}, {iptables}, "
             f"{spec.v4} {spec.v4_second} {spec.v6} {spec.v6_second}{_lacking(spec)}")
 
 

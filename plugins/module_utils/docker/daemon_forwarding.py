@@ -5,7 +5,8 @@
 """What an engine does about IP forwarding, and its ``ip-forward`` key that keeps it from that.
 
 Measured on 20.10, 26.1 and 28.5: an engine turns IPv4 forwarding on when it is started, from 28 on also when a network is
-made; IPv6 forwarding when it is started with an IPv6 network, and when one is made. With ``ip-forward: false`` never.
+made; IPv6 forwarding when it is started with an IPv6 network, and when one is made. With ``ip-forward: false`` never. An engine with
+the nftables backend (29) never does either: it refuses to start, to make networks and to start containers on a host that does not forward.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import List, NamedTuple, Optional
 from ..errors import DrawbridgeError
 from ..host.system import System
 from . import daemon_running
+from .backend import Backends, backends
 from .daemon import find_daemon
 from .daemon_arguments import arguments
 from .daemon_config import Configured, Wish, configure
 from .daemon_keys import IGNORE, SET
 from .proxy import FALSE
+from .state import NFTABLES
 
 KEY = "ip-forward"
 
@@ -29,6 +32,7 @@ _COMES_BACK = (
     "Docker turns IP forwarding on again when it is started, IPv6 forwarding when an IPv6 network is made, and from 28 on"
     " IPv4 forwarding when any network is made"
 )
+_REFUSES = "the engine has the nftables backend: it refuses to start, and to make networks, while IP forwarding is off"
 
 
 class Kept(NamedTuple):
@@ -58,31 +62,34 @@ def keep_off(system: System, mode: str, check_mode: bool, note: str = daemon_run
     """
     if not has_engine(system) or _flag_says_so(system):
         return Kept(None, [])
+    engine = backends(system, note)
     if mode == IGNORE:
-        return Kept(None, _comes_back(system, note))
+        return Kept(None, _comes_back(system, engine, note))
     done = configure(system, _OFF, check_mode or mode != SET, note)
     if mode == SET:
-        return Kept(done, done.warnings + ([_until_restart()] if done.restart_required else []))
+        return Kept(done, done.warnings + ([_until_restart(engine)] if done.restart_required else []))
     if done.changed:
         raise DrawbridgeError(
-            "%s does not say %s: false, and %s" % (done.path, KEY, _COMES_BACK),
+            "%s does not say %s: false, and %s" % (done.path, KEY, _without_the_key(engine)),
             "daemon_config",
             "set it by docker_daemon_config and restart the engine, or let this task set it",
         )
-    return Kept(done, [_until_restart()] if done.restart_required else [])
+    return Kept(done, [_until_restart(engine)] if done.restart_required else [])
 
 
-def _comes_back(system: System, note: str) -> List[str]:
+def _without_the_key(engine: Backends) -> str:
+    return _REFUSES if engine.coming == NFTABLES else _COMES_BACK
+
+
+def _comes_back(system: System, engine: Backends, note: str) -> List[str]:
     """What the user has to know of an engine that is left as it is, however it is configured."""
     try:
         done = configure(system, _OFF, True, note)
     except DrawbridgeError as error:
-        return ["%s, unless it is told not to, which cannot be seen: %s" % (_COMES_BACK, error)]
+        return ["%s, unless it is told not to, which cannot be seen: %s" % (_without_the_key(engine), error)]
     if not done.changed:
-        return [_until_restart()] if done.restart_required else []
-    nftables = done.before.get("firewall-backend") == "nftables"
-    refuses = "the engine has the nftables backend: it refuses to start, and to make networks, while IP forwarding is off"
-    return ["%s, unless daemon.json says %s: false" % (refuses if nftables else _COMES_BACK, KEY)]
+        return [_until_restart(engine)] if done.restart_required else []
+    return ["%s, unless daemon.json says %s: false" % (_without_the_key(engine), KEY)]
 
 
 def _flag_says_so(system: System) -> bool:
@@ -116,5 +123,7 @@ def _stays_off(system: System, note: str) -> List[str]:
     return [warning] if says_off else []
 
 
-def _until_restart() -> str:
+def _until_restart(engine: Backends) -> str:
+    if engine.running == NFTABLES:
+        return "the engine has to be restarted: with its nftables backend it makes no network until then"
     return "the engine has to be restarted: until then a new network may turn forwarding on again"

@@ -6,18 +6,23 @@
 
 from __future__ import annotations
 
-from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Callable, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ..netfilter.chain_policy import DROP, policies_in
 from ..netfilter.entrance import entrance
 from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import is_ours, is_staged
 from ..netfilter.save import target_of
 from ..policy import forward, guard
-from ..policy.owners import POLICY_LASTING
+from ..policy.nat_filter import CHAIN as NAT_FILTER
+from ..policy.owners import NAT, POLICY_LASTING, PUBLISH
 from . import late_finding
-from .guarded import Rulesets, Sets, closes_containers, guarded_ports, is_hooked
+from .bridges_table import BridgesTable
+from .direct import reachable_directly
+from .guarded import Rulesets, Sets, guarded_ports, is_hooked
 from .jumps import entered_chains, jumps_to, our_hooks
 from .late_finding import late_ports_open
+from .late_ports import is_closed
 from .proxy import OFF
 from .state import IPTABLES, NFTABLES, Backend, Network, PublishedPort
 
@@ -37,6 +42,8 @@ class Situation(NamedTuple):
     other_variant: the name of the other variant of iptables. other_rules: how many rules it holds.
     flowtables: of nftables, as text. vrfs: the names of those that have an interface.
     late_ports: what closes ports that are published later, see policy/late_ports.py; None where nobody looked.
+    ends: of containers that publish ports, the bridge and their own address. engine_tables: of an engine's nftables backend, by family.
+    forwards_at_boot: whether a file turns IPv4 forwarding on; None where nobody looked.
     """
 
     reachable: bool
@@ -51,6 +58,9 @@ class Situation(NamedTuple):
     flowtables: Sequence[str] = ()
     vrfs: Sequence[str] = ()
     late_ports: Optional[str] = None
+    ends: Sequence[Tuple[str, str]] = ()
+    engine_tables: Mapping[int, BridgesTable] = {}
+    forwards_at_boot: Optional[bool] = None
 
 
 class Finding(NamedTuple):
@@ -70,7 +80,7 @@ def findings(host: Situation) -> List[Finding]:
 def _unguarded(host: Situation) -> Iterator[Finding]:
     exposed = [port for port in host.published if not port.loopback]
     guarded: FrozenSet[PublishedPort] = guarded_ports(host.rulesets, host.sets, exposed)
-    open_ports = [describe(port) for port in exposed if port not in guarded]
+    open_ports = [describe(port) for port in exposed if port not in guarded and not is_closed(host, port)]
     if open_ports:
         yield Finding(
             "unguarded_ports",
@@ -216,40 +226,17 @@ def _loopback(host: Situation) -> Iterator[Finding]:
 
 
 def _direct(host: Situation) -> Iterator[Finding]:
-    """Up to 27, published container ports are open at the container's address, others rest on FORWARD's policy."""
-    if host.backend.driver == NFTABLES:
-        return
-    items: List[str] = []
-    for family, ruleset in sorted(host.rulesets.items()):
-        if closes_containers(ruleset, host.sets):
-            continue
-        forwarding = ruleset.chain("filter", "FORWARD")
-        docker = ruleset.chain("filter", "DOCKER")
-        if forwarding is None or forwarding.policy == "ACCEPT":
-            what = "every port"
-        elif docker is not None:
-            what = "published ports"
-        else:
-            continue
-        items += [
-            "%s %s: %s" % (FAMILY_NAME[family], network.name, what)
-            for network in host.networks
-            if _is_forwarded_to(network, family)
-            and (docker is None or "! -i %s -o %s -j DROP" % (network.bridge, network.bridge) not in docker.rules)
-        ]
+    """Up to 27, published container ports are open at the container's address, others rest on FORWARD's policy. From 28 on they are where
+    the engine or the network is told so."""
+    items = ["%s %s" % (FAMILY_NAME[family], what) for family, what in reachable_directly(host)]
     if items:
         yield Finding(
             "containers_reachable_directly",
             "networks whose containers answer at their own addresses to whoever has a route through this host",
             items,
-            "host_policy with published_ports direct deny closes it, so does an engine from 28 on",
+            "host_policy with published_ports direct deny closes it; so does an engine from 28 on, without allow-direct-routing and for networks without"
+            " trusted_host_interfaces",
         )
-
-
-def _is_forwarded_to(network: Network, family: int) -> bool:
-    """Whether packets come to a network's own addresses unless rules stop them, and none are meant to."""
-    has_family = any((":" in subnet) == (family == IPV6) for subnet in network.subnets)
-    return has_family and not network.internal and network.gateway_modes.get(family) == "nat"
 
 
 def _no_rules_of_docker(host: Situation) -> Iterator[Finding]:
@@ -281,22 +268,71 @@ def _no_ip6tables(host: Situation) -> Iterator[Finding]:
 
 
 def _leftovers(host: Situation) -> Iterator[Finding]:
-    """An engine that moves to nftables leaves its iptables rules behind, policy DROP included."""
+    """An engine that moves to its other backend leaves rules behind."""
     if host.backend.driver != NFTABLES:
+        if host.engine_tables and host.reachable:
+            yield Finding(
+                "leftovers_of_nftables",
+                "the engine uses iptables, but tables that it once made with its nftables backend still judge packets",
+                ["%s: table docker-bridges" % FAMILY_NAME[family] for family in sorted(host.engine_tables)],
+                "delete them (nft delete table ip docker-bridges), or reboot",
+            )
         return
     items: List[str] = []
     for family, ruleset in sorted(host.rulesets.items()):
-        chain = ruleset.chain("filter", "FORWARD")
         if ruleset.chain("nat", "DOCKER") is not None or ruleset.chain("filter", "DOCKER") is not None:
             items.append("%s: chains of Docker's in iptables" % FAMILY_NAME[family])
-        if chain is not None and chain.policy == "DROP":
-            items.append("%s: FORWARD's policy is DROP" % FAMILY_NAME[family])
     if items:
         yield Finding(
             "leftovers_of_iptables",
             "the engine uses nftables, but rules that it once made by iptables still judge packets",
             items,
             "remove them, or reboot, once nothing else needs them",
+        )
+
+
+def _forward_policy(host: Situation) -> Iterator[Finding]:
+    """What the nftables backend accepts in its own table has to pass iptables' FORWARD as well."""
+    items = [
+        "%s: FORWARD's policy is DROP" % FAMILY_NAME[family]
+        for family, policy in sorted(policies_in(host.rulesets).items())
+        if policy == DROP and host.backend.driver == NFTABLES
+    ]
+    if items:
+        yield Finding(
+            "forward_policy_cuts_off",
+            "the engine uses nftables, and iptables drops what is forwarded from and to its containers unless rules there accept it",
+            items,
+            "forward_policy with ACCEPT, which keeps it so after boots; the engine drops by itself what comes to its networks unpublished",
+        )
+
+
+def _without_effect(host: Situation) -> Iterator[Finding]:
+    """Chains that stand where the nftables backend does not come by."""
+    if host.backend.driver != NFTABLES:
+        return
+    items = [
+        "%s %s %s: %s" % (FAMILY_NAME[family], NAT, name, "closes nothing" if name == NAT_FILTER else "opens nothing")
+        for family, ruleset in sorted(host.rulesets.items())
+        for name in sorted(ruleset.tables.get(NAT, {}))
+        if name == NAT_FILTER or name.startswith(PUBLISH)
+    ]
+    if items:
+        yield Finding(
+            "chains_without_effect",
+            "chains of Drawbridge that mean nothing beside an engine with the nftables backend, which translates in a table of its own",
+            items,
+            "close ports by host_policy; take nat_filter_chain and opened ports away, or move the engine back to iptables",
+        )
+
+
+def _not_forwarding_at_boot(host: Situation) -> Iterator[Finding]:
+    if host.backend.driver == NFTABLES and host.forwards_at_boot is False:
+        yield Finding(
+            "no_forwarding_at_boot",
+            "the engine uses nftables and starts only where the host forwards, but no file turns IPv4 forwarding on at boot",
+            [],
+            "ip_forward with ipv4 true, unless a service of this host turns it on before the engine starts",
         )
 
 
@@ -326,6 +362,9 @@ _CHECKS: List[Callable[[Situation], Iterator[Finding]]] = [
     _no_ip6tables,
     _no_rules_of_docker,
     _leftovers,
+    _forward_policy,
+    _without_effect,
+    _not_forwarding_at_boot,
 ]
 
 

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, List, Mapping, Optional
+from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
 from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import any_generation, is_ours
 from ..netfilter.state import live_state
 from ..policy import guard, read_back
+from .endpoints import container_facts
 from .escape import escapes, rootless, swarm_active
 from .findings import FAMILY_NAME, Situation, findings
 from .guarded import Rulesets, Sets, guarded_ports
@@ -27,12 +28,14 @@ Value = Dict[str, Any]
 def report(found: Survey) -> Value:
     """Every returned key; their meaning is in the module's RETURN."""
     info = found.answers.info
+    networks = parse_networks(found.answers.networks, info)
+    published = parse_published(found.answers.containers)
     situation = Situation(
         reachable=found.answers.error is None,
         backend=parse_backend(info),
         proxy=found.proxy,
-        networks=parse_networks(found.answers.networks, info),
-        published=parse_published(found.answers.containers),
+        networks=networks,
+        published=published,
         rulesets=found.rulesets,
         sets=found.sets,
         other_variant=found.other_variant,
@@ -40,6 +43,9 @@ def report(found: Survey) -> Value:
         flowtables=found.flowtables,
         vrfs=found.vrfs,
         late_ports=found.late_ports,
+        ends=_ends_that_publish(found, networks, published),
+        engine_tables=found.engine_tables,
+        forwards_at_boot=found.forwards_at_boot,
     )
     escaping = escapes(info, situation.networks, parse_containers(found.answers.containers), found.shared_bridges)
     return {
@@ -63,6 +69,11 @@ def report(found: Survey) -> Value:
         "escapes": [item._asdict() for item in escaping],
         "findings": [item._asdict() for item in findings(situation)],
     }
+
+
+def _ends_that_publish(found: Survey, networks: List[Network], published: List[PublishedPort]) -> List[Tuple[str, str]]:
+    names = {port.container_name for port in published}
+    return [end for item in container_facts(found.answers.containers, networks) if item.name in names for end in item.ends]
 
 
 def _engine(found: Survey, situation: Situation) -> Value:

@@ -11,12 +11,14 @@ from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.links import entrances, vrfs
+from ..host.sysctl_boot import value_at_boot
 from ..host.system import System
 from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
 from ..netfilter.model import IPV4
 from ..policy.late_ports import standing
 from ..netfilter.transport import LEGACY, NFT, Transport, path_variant
+from .bridges_table import BridgesTable, bridges_tables
 from .daemon import find_daemon
 from .engine import Engine, EngineUnreachable
 from .flowtables import flowtables
@@ -41,7 +43,7 @@ class Survey(NamedTuple):
     """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
     other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in.
     flowtables: as text. vrfs: those with an interface. event_service: absent, running or stopped. late_ports: what closes ports
-    that are published later."""
+    that are published later. engine_tables: of an engine's nftables backend. forwards_at_boot: whether a file turns IPv4 forwarding on."""
 
     answers: Answers
     proxy: str
@@ -54,6 +56,8 @@ class Survey(NamedTuple):
     shared_bridges: FrozenSet[str]
     flowtables: List[str]
     vrfs: List[str]
+    engine_tables: Dict[int, BridgesTable]
+    forwards_at_boot: bool
     event_service: str
     late_ports: str
     warnings: List[str]
@@ -90,6 +94,8 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         shared_bridges=frozenset(entrances().values()),
         flowtables=flowtables(system),
         vrfs=vrfs(),
+        engine_tables=bridges_tables(system),
+        forwards_at_boot=value_at_boot(system, "net/ipv4/ip_forward") == "1",
         event_service=event_service(system),
         late_ports=standing(system, netfilter),
         warnings=warnings,

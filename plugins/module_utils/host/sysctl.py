@@ -78,6 +78,11 @@ def write_boot(system: System, path: str, settings: Mapping[str, str]) -> None:
         system.remove(path)
 
 
+def same_setting(one: str, other: str) -> bool:
+    """Whether two names are one setting's."""
+    return _ALIASES.get(one, one) == _ALIASES.get(other, other)
+
+
 def contradictions(system: System, path: str, settings: Mapping[str, str]) -> List[str]:
     """Lines of other files that come after ours at boot and say otherwise, as ``FILE: NAME = VALUE``."""
     folder, own = os.path.split(path)

@@ -15,6 +15,7 @@ from ..host.lock import lock_holders
 from ..host.system import Output, System
 from . import save
 from .model import FAMILIES, IPV4, IPV6
+from .names import is_ours
 from .save import Ruleset
 
 NFT = "nft"
@@ -123,6 +124,17 @@ def path_variant(system: System) -> Optional[str]:
     return NFT if "nf_tables" in system.run([found, "--version"]).stdout else LEGACY
 
 
+def held_rulesets(system: System) -> Dict[str, Dict[int, Ruleset]]:
+    """The rules of every variant that holds any, by variant and family; no table is made by looking."""
+    found: Dict[str, Dict[int, Ruleset]] = {}
+    for variant in VARIANTS:
+        if holds_rules(system, variant):
+            transport = Transport(system, variant)
+            families = [family for family in FAMILIES if family == IPV4 or system.read("/proc/net/if_inet6") is not None]
+            found[variant] = {family: transport.read(family) for family in families}
+    return found
+
+
 class Detected:
     """The variant to use, and a warning where the other one holds rules as well."""
 
@@ -132,10 +144,10 @@ class Detected:
 
 
 def detect(system: System, choice: str) -> Detected:
-    """``choice``: nft, legacy, or auto: the variant that holds Docker's chains, else the one that plain iptables is; or
-    python-iptables, for hosts where that is legacy.
+    """``choice``: nft, legacy, or auto: the variant that holds Docker's chains; where none or both do, the one that holds ours; else the
+    one that plain iptables is; or python-iptables, for hosts where that is legacy.
 
-    Raises DrawbridgeError where both hold rules and neither, or both, hold Docker's, and for python-iptables on any other host.
+    Raises DrawbridgeError where both hold rules and neither Docker's chains nor ours tell, and for python-iptables on any other host.
     """
     if choice == PYTHON_IPTABLES:
         return _legacy_only(detect(system, "auto"))
@@ -148,20 +160,26 @@ def detect(system: System, choice: str) -> Detected:
     theirs = _summary(system, other)
     if theirs is None:
         return Detected(default)
-    ours = _summary(system, default)
-    if ours is not None and ours.docker == theirs.docker:
-        raise DrawbridgeError(
-            "rules in both iptables-nft and iptables-legacy, and Docker's chains in %s"
-            % ("both" if theirs.docker else "neither"),
-            None,
-            "set transport to nft or legacy, whichever dockerd uses",
-        )
-    chosen = other if theirs.docker else default
-    left = default if chosen == other else other
-    warning = None
-    if ours is not None or chosen == default:
-        warning = "iptables-%s holds rules too; only iptables-%s, where Docker's chains are, is managed" % (left, chosen)
-    return Detected(chosen, warning)
+    here = _summary(system, default)
+    if here is None:
+        return Detected(other) if theirs.docker or theirs.ours else Detected(default, _beside(other, default, "which plain iptables is"))
+    if here.docker != theirs.docker:
+        chosen = default if here.docker else other
+        return Detected(chosen, _beside(other if here.docker else default, chosen, "where Docker's chains are"))
+    # An engine with the nftables backend has none, and one that was moved from one variant to the other leaves them in both.
+    if here.ours != theirs.ours:
+        chosen = default if here.ours else other
+        return Detected(chosen, _beside(other if here.ours else default, chosen, "where Drawbridge's chains are"))
+    raise DrawbridgeError(
+        "rules in both iptables-nft and iptables-legacy, and Docker's chains in %s"
+        % ("both" if theirs.docker else "neither"),
+        None,
+        "set transport to nft or legacy, whichever dockerd uses",
+    )
+
+
+def _beside(left: str, chosen: str, why: str) -> str:
+    return "iptables-%s holds rules too; only iptables-%s, %s, is managed" % (left, chosen, why)
 
 
 def _legacy_only(detected: Detected) -> Detected:
@@ -176,12 +194,15 @@ def _legacy_only(detected: Detected) -> Detected:
 
 
 class _Summary:
-    def __init__(self, docker: bool) -> None:
+    """docker, ours: whether Docker's chains are among the rules, and Drawbridge's."""
+
+    def __init__(self, docker: bool, ours: bool) -> None:
         self.docker = docker
+        self.ours = ours
 
 
 def _summary(system: System, variant: str) -> Optional[_Summary]:
-    """Whether a variant holds rules, and Docker's among them. None: no rules, or not installed.
+    """Whether a variant holds rules, Docker's among them, and ours. None: no rules, or not installed.
 
     Reading legacy tables would create them, so only those that exist already are looked at.
     """
@@ -197,7 +218,8 @@ def _summary(system: System, variant: str) -> Optional[_Summary]:
     text = "".join(texts)
     if not re.search(r"^(-A |:\S+ (-|DROP) )", text, re.MULTILINE):
         return None
-    return _Summary(re.search(r"^:DOCKER ", text, re.MULTILINE) is not None)
+    chains = re.findall(r"^:(\S+) -", text, re.MULTILINE)
+    return _Summary("DOCKER" in chains, any(is_ours(chain) for chain in chains))
 
 
 def holds_rules(system: System, variant: str) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterable, List, Mapping, NamedTuple, Optional
 
+from ..docker.bridges_table import BridgesTable
 from ..errors import DrawbridgeError
 from ..netfilter.address import Network, contains, parse_network, quoted
 from ..netfilter.model import FAMILIES, IPV4, Chain, Hook, Line, NftTables, Wanted
@@ -58,10 +59,16 @@ def with_masquerade(wanted: Wanted, masquerade: Optional[Masquerade], host: Host
     return wanted._replace(chains=[*wanted.chains, chain], hooks=[*wanted.hooks, hook])
 
 
-def warnings_about(masquerade: Masquerade, host: HostFacts, rulesets: Callable[[], Mapping[int, Ruleset]]) -> List[str]:
-    """What the user has to know: statements about nothing, and replies that will not come. ``rulesets`` is asked only if it matters."""
+def warnings_about(
+    masquerade: Masquerade,
+    host: HostFacts,
+    rulesets: Callable[[], Mapping[int, Ruleset]],
+    tables: Callable[[], Mapping[int, BridgesTable]] = dict,
+) -> List[str]:
+    """What the user has to know: statements about nothing, and replies that will not come. ``rulesets``, and ``tables`` of the engine's own in
+    nftables, are asked only if it matters."""
     if any(rule.mode == OFF for rule in nat_rules(masquerade, host.networks)):
-        return unknown_networks(masquerade, host) + kept_replies(masquerade, host, rulesets())
+        return unknown_networks(masquerade, host) + kept_replies(masquerade, host, rulesets(), tables())
     return unknown_networks(masquerade, host)
 
 
@@ -84,9 +91,11 @@ def unknown_networks(masquerade: Masquerade, host: HostFacts) -> List[str]:
 _DROPS_DIRECT = re.compile(r"-d ([0-9A-Fa-f.:]+/[0-9]+) ! -i (\S+) -j DROP")
 
 
-def kept_replies(masquerade: Masquerade, host: HostFacts, rulesets: Mapping[int, Ruleset]) -> List[str]:
+def kept_replies(
+    masquerade: Masquerade, host: HostFacts, rulesets: Mapping[int, Ruleset], tables: Mapping[int, BridgesTable]
+) -> List[str]:
     """A warning for each network that is not masqueraded and whose replies the engine drops: from 28 on all that comes from
-    outside for a container's own address, in raw PREROUTING, ahead of everything else."""
+    outside for a container's own address, in raw PREROUTING of either backend, ahead of everything else."""
     off = [rule for rule in nat_rules(masquerade, host.networks) if rule.mode == OFF]
     dropped = [
         (parse_network(found.group(1)), found.group(2))
@@ -94,6 +103,7 @@ def kept_replies(masquerade: Masquerade, host: HostFacts, rulesets: Mapping[int,
         for found in map(_DROPS_DIRECT.fullmatch, ruleset.rules("raw", "PREROUTING"))
         if found
     ]
+    dropped += [(parse_network(address), bridge) for table in tables.values() for address, bridge in table.direct]
     bridges = {rule.bridge for rule in off for one, bridge in dropped if bridge == rule.bridge and contains(rule.source, one)}
     return [
         "network %s is not masqueraded, but its engine drops the replies to its containers' own addresses: set allow-direct-routing in"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import List
 
+from ..docker.bridges_table import bridges_tables
 from ..host.system import System
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
@@ -31,7 +32,7 @@ def with_ways_out(
         warnings += shadow_warnings(chain for chain in wanted.chains if chain.name.startswith(POLICY_EGRESS.prefix))
     if policy.masquerade is None:
         return wanted
-    warnings += warnings_about(policy.masquerade, facts, netfilter.rulesets)
+    warnings += warnings_about(policy.masquerade, facts, netfilter.rulesets, lambda: bridges_tables(netfilter.system))
     return with_masquerade(wanted, policy.masquerade, facts, netfilter.nft.is_installed, POLICY_MASQUERADE)
 
 

@@ -14,6 +14,8 @@ import os
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ..docker.backend import Backends, backends
+from ..errors import DrawbridgeError
 from ..host import unit
 from ..host.system import System
 from ..netfilter.chain_policy import ACCEPT, DROP, TABLE, command, policies_in, set_policies
@@ -63,11 +65,16 @@ class Policies(NamedTuple):
         return bool(self.after or self.units)
 
 
-def compare(netfilter: Netfilter, wanted: Mapping[int, str], kept: Mapping[int, str], names: str = UNIT) -> Policies:
+def compare(
+    netfilter: Netfilter, wanted: Mapping[int, str], kept: Mapping[int, str], names: str = UNIT, engine: Optional[Backends] = None
+) -> Policies:
     """What differs from ``wanted`` (by family, ACCEPT or DROP).
 
-    kept: what the units shall say. names: of this owner's units, with %s for the policy.
+    kept: what the units shall say. names: of this owner's units, with %s for the policy. engine: what is known of it, None to look.
+    Raises DrawbridgeError for a DROP that would cut the engine's containers off.
     """
+    if DROP in wanted.values():
+        _refuse_to_cut_off(backends(netfilter.system) if engine is None else engine)
     live = netfilter.rulesets()
     now = policies_in(live)
     warnings = ["the kernel has no IPv6: nothing was done about its policy"] if set(wanted) - set(now) else []
@@ -102,6 +109,17 @@ def at_boot(system: System, names: str = UNIT) -> Dict[int, str]:
         for program in _COMMAND.findall(unit.read(system, names % policy.lower()) or ""):
             found[IPV4 if program == "iptables" else IPV6] = policy
     return found
+
+
+def _refuse_to_cut_off(engine: Backends) -> None:
+    """The nftables backend accepts in a table of its own, and what is accepted there still has to pass iptables' FORWARD."""
+    if engine.nftables is not None:
+        raise DrawbridgeError(
+            "policy DROP of FORWARD would cut all containers off: %s, which accepts nothing in iptables" % engine.nftables,
+            "forward_policy",
+            "leave it out, or say ACCEPT: that engine drops by itself what comes to its networks unpublished; for what else is forwarded write"
+            " rules by docker_user_chain",
+        )
 
 
 def _units(

@@ -11,8 +11,11 @@ import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..docker import daemon_forwarding
-from ..docker.daemon_forwarding import Kept
+from ..docker.backend import Backends, backends
+from ..docker.daemon_forwarding import KEY, Kept
+from ..docker.state import NFTABLES
 from ..host import sysctl
+from ..host.sysctl_boot import value_at_boot
 from ..host.system import System
 from ..netfilter.model import IPV4, IPV6
 from . import traces
@@ -148,7 +151,28 @@ def leave(host: Host, families: List[int], interfaces: List[str]) -> Toggled:
         kept = daemon_forwarding.leave_to_engine(host.system, host.daemon_config, host.check_mode)
     if boot != said and not host.check_mode:
         sysctl.write_boot(host.system, host.boot_file, boot)
-    return Toggled({}, {}, said, boot, kept, kept.warnings)
+    return Toggled({}, {}, said, boot, kept, kept.warnings + _nobody_forwards(host, said, boot, kept))
+
+
+def _nobody_forwards(host: Host, said: Mapping[str, str], boot: Mapping[str, str], kept: Kept) -> List[str]:
+    """A warning where what is left out here is all that turned forwarding on for an engine that does not do so itself."""
+    name = for_all(IPV4)
+    leaves = said.get(name) == "1" != boot.get(name) or kept.changed
+    if not leaves or not _demands_forwarding(backends(host.system), kept):
+        return []
+    others = [_beside(host, owner) for owner in _OWNERS if _beside(host, owner) != host.boot_file]
+    if boot.get(name) == "1" or value_at_boot(host.system, name, others, [host.boot_file]) == "1":
+        return []
+    return [
+        "nothing turns IPv4 forwarding on at boot any more, and the engine has the nftables backend: at the next boot it does not start and loses its"
+        " networks, unless another service of this host turns forwarding on before it"
+    ]
+
+
+def _demands_forwarding(engine: Backends, kept: Kept) -> bool:
+    """The key may have been taken out just now, or would be."""
+    taken_out = kept.configured is not None and KEY not in kept.configured.after
+    return engine.demands_forwarding or (engine.coming == NFTABLES and taken_out)
 
 
 def _warnings(system: System, wanted: Sequence[Forwarding], boot: Mapping[str, str], told: Mapping[str, str]) -> List[str]:
@@ -161,6 +185,9 @@ def _warnings(system: System, wanted: Sequence[Forwarding], boot: Mapping[str, s
             " and ports published over IPv4 are not reached from outside; docker-proxy (IPv6 on IPv4-only networks) and"
             " connections of the host itself go on"
         )
+        engine = backends(system)
+        if engine.nftables is not None:
+            found.append("%s: no container starts while IPv4 forwarding is off" % engine.nftables)
     if told and IPV6 in off:
         found.append("with IPv6 forwarding off, nothing is forwarded from and to IPv6 networks of Docker")
     for name in sorted({name for item in wanted for name in loses_advertisements(system, item)}):
@@ -168,7 +195,8 @@ def _warnings(system: System, wanted: Sequence[Forwarding], boot: Mapping[str, s
             "%s has its IPv6 default route from router advertisements, which the kernel ignores while it forwards IPv6:"
             " set net.ipv6.conf.%s.accept_ra to 2" % (name, name)
         )
-    if told and any(boot.get(name) == "1" for name in host_settings()):
+    # The nftables backend never sets it.
+    if told and any(boot.get(name) == "1" for name in host_settings()) and backends(system).coming != NFTABLES:
         found.append(
             "Docker sets the policy of FORWARD to DROP only when it turns forwarding on itself, which it will not do after"
             " the next boot: keep the policy by forward_policy"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ..docker.daemon_config import Configured, Wish, configure, shown
+from ..docker.backend import BACKEND, Backends, backends
+from ..docker.daemon_config import Configured, Wish, shown
 from ..docker.daemon_forwarding import KEY
 from ..docker.daemon_keys import IGNORE, KEYS, SET
+from ..docker.state import IPTABLES
 from ..errors import DrawbridgeError
 from ..host import sysctl
 from ..host.system import System
@@ -19,7 +21,7 @@ from ..netfilter.converge import Settings
 from ..netfilter.host import Netfilter
 from ..policy.choices import NUMBERS, Choices, daemon_config
 from ..policy.model import Policy
-from . import forward_policy, ip_forward, traces
+from . import backend_move, forward_policy, ip_forward, traces
 from .forwarding import Forwarding
 
 
@@ -42,6 +44,7 @@ class Toggles:
         self.policies = _policies(None if policy is None else policy.forward_policy)
         self.daemon = _wish(None if policy is None else policy.daemon)
         self.done: List[Done] = []
+        self._found: Optional[Backends] = None
         self._refuse_contradiction()
 
     def _refuse_contradiction(self) -> None:
@@ -58,7 +61,7 @@ class Toggles:
         off = [item for item in _forwardings(self.forwarding) if False in item.families.values()]
         only_off = [item._replace(families={key: on for key, on in item.families.items() if not on}) for item in off]
         if self.daemon is not None:
-            self._daemon(configure(self.system, self.daemon, self.settings.check_mode))
+            self._daemon(backend_move.keep(self.system, self.daemon, self.settings.check_mode, self._brings()))
         if only_off:
             self._forwarding(ip_forward.keep(self._host(), only_off))
         dropped = {family: policy for family, policy in self.policies.items() if policy == DROP}
@@ -92,6 +95,22 @@ class Toggles:
         mode = SET if writes_it else daemon_config(self.forwarding)
         return ip_forward.Host(self.system, mode, self.settings.check_mode, traces.BOOT_FILE)
 
+    def _brings(self) -> backend_move.Brings:
+        """What an engine finds at its next start by the rest of the policy."""
+        host = [item for item in _forwardings(self.forwarding) if not item.interfaces]
+        return backend_move.Brings(
+            frozenset(family for item in host for family, on in item.families.items() if on), self.policies, whole=True
+        )
+
+    def _engine(self) -> Backends:
+        """What the policy itself says of the engine's next start is not written yet in check mode."""
+        if self._found is None:
+            self._found = backends(self.system)
+        if self.daemon is None:
+            return self._found
+        coming = IPTABLES if BACKEND in self.daemon.absent else self._found.coming
+        return self._found._replace(coming=self.daemon.values.get(BACKEND, coming))
+
     def _daemon(self, done: Configured) -> None:
         self.done.append(Done(done.changed, done.restart_required, [shown(done)], done.warnings))
 
@@ -102,7 +121,8 @@ class Toggles:
         self.done.append(Done(done.changed, done.kept.restart_required, diffs, done.warnings))
 
     def _forward_policy(self, netfilter: Netfilter, wanted: Dict[int, str], kept: Dict[int, str]) -> None:
-        change = forward_policy.compare(netfilter, wanted, kept, traces.UNIT)
+        engine = self._engine() if DROP in wanted.values() else None
+        change = forward_policy.compare(netfilter, wanted, kept, traces.UNIT, engine)
         if not self.settings.check_mode:
             forward_policy.apply(netfilter, change)
         self.done.append(Done(change.changed, False, [forward_policy.texts(change)], change.warnings))

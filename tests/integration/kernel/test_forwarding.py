@@ -5,8 +5,9 @@ import os
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker import daemon_forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.backend import Backends
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host import sysctl, unit
+from ansible_collections.drawbridge.docker.plugins.module_utils.host import sysctl, sysctl_boot, unit
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import chain_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import forward_policy, ip_forward
@@ -188,3 +189,60 @@ def test_the_file_is_what_sysctl_takes(place):
     sysctl.set_now("net/ipv4/conf/b0.100/forwarding", "1")
     assert os.spawnlp(os.P_WAIT, "sysctl", "sysctl", "-q", "-p", place.boot_file) == 0
     assert value(place, "net/ipv4/conf/b0.100/forwarding") == "0" and value(place, "net/ipv6/conf/b0.100/forwarding") == "1"
+
+
+class Engine:
+    """Has a host's engine told as one with the nftables backend, and its unit's own flags left alone."""
+
+    def __init__(self, monkeypatch, running, coming, demands=True):
+        for module in (ip_forward, forward_policy, daemon_forwarding):
+            monkeypatch.setattr(module, "backends", lambda system, note="": Backends(running, coming, demands))
+
+
+def words(done):
+    return " | ".join(done.warnings)
+
+
+@pytest.mark.parametrize("running, coming", [("nftables", "nftables"), ("iptables", "nftables"), ("nftables", "iptables")])
+def test_off_beside_the_nftables_backend_stops_every_container(place, monkeypatch, running, coming):
+    Engine(monkeypatch, running, coming)
+    sysctl.set_now(V4, "1")
+    assert "no container starts while IPv4 forwarding is off" in words(ip_forward.keep(place, [Forwarding({4: False})]))
+    assert "no container starts" not in words(ip_forward.keep(place, [Forwarding({4: True})]))
+
+
+def test_on_says_nothing_of_what_only_the_iptables_backend_does(place, monkeypatch):
+    sysctl.set_now(V4, "0")
+    says = "Docker sets the policy of FORWARD to DROP only when"
+    assert says in words(ip_forward.keep(place._replace(check_mode=True), [Forwarding({4: True})]))
+    Engine(monkeypatch, "nftables", "nftables")
+    assert says not in words(ip_forward.keep(place, [Forwarding({4: True})]))
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_who_alone_turned_forwarding_on_says_what_leaving_means(place, monkeypatch, check):
+    """An engine with the nftables backend does not start on a host that does not forward."""
+    monkeypatch.setattr(ip_forward, "value_at_boot", lambda system, name, ours, ignored: sysctl_boot.value_at_boot(
+        system, name, ours, ignored, [os.path.dirname(place.boot_file)]))
+    says = "nothing turns IPv4 forwarding on at boot any more"
+    ip_forward.keep(place, [Forwarding({4: True, 6: True})])
+    place = place._replace(check_mode=check)
+    assert says not in words(ip_forward.leave(place._replace(check_mode=True), [4, 6], []))
+    Engine(monkeypatch, "nftables", "nftables")
+    assert says not in words(ip_forward.leave(place._replace(check_mode=True), [6], []))
+    with open(os.path.join(os.path.dirname(place.boot_file), "50-else.conf"), "w", encoding="ascii") as stream:
+        stream.write("net.ipv4.conf.all.forwarding = 1\n")
+    assert says not in words(ip_forward.leave(place._replace(check_mode=True), [4, 6], []))
+    os.unlink(stream.name)
+    assert says in words(ip_forward.leave(place, [4, 6], []))
+    # Said by the run that brings it about.
+    assert (says in words(ip_forward.leave(place, [4, 6], []))) == check
+
+
+def test_drop_is_refused_before_anything_is_written(host, units, monkeypatch):
+    for running, coming in (("nftables", "nftables"), ("iptables", "nftables"), ("nftables", "iptables"), (None, "nftables")):
+        Engine(monkeypatch, running, coming)
+        with pytest.raises(DrawbridgeError, match="cut all containers off"):
+            change(host, {4: "DROP"})
+        assert forward(host)[0] == "-P FORWARD ACCEPT" and os.listdir(str(units[0])) == []
+    assert not change(host, {4: "ACCEPT"}).after

@@ -83,6 +83,31 @@ def test_what_would_be_a_guess_is_refused_with_the_option_that_decides(system, d
         assert detect(system, variant).variant == variant
 
 
+OURS = "*filter\n:DB-USER-policy - [0:0]\n:DOCKER-USER - [0:0]\n-A DOCKER-USER -j DB-USER-policy\nCOMMIT\n"
+
+
+@pytest.mark.parametrize("beside", [RULE, DOCKERS])
+def test_where_dockers_chains_tell_nothing_ours_decide(system, default, beside):
+    """An engine with the nftables backend has none; one that was moved between the variants leaves them in both."""
+    for variant in VARIANTS:
+        Host(variant).restore(beside)
+    for variant in VARIANTS:
+        Host(variant).restore(OURS)
+        found = detect(system, "auto")
+        assert found.variant == variant and "where Drawbridge's chains are" in found.warning
+        Host(variant).iptables("-D DOCKER-USER -j DB-USER-policy")
+        Host(variant).iptables("-X DB-USER-policy")
+
+
+def test_one_foreign_rule_in_the_other_variant_is_no_reason_to_refuse_the_second_run(system, default):
+    """The first run says what is so, and what it made decides from then on."""
+    Host(OTHER[default]).restore(RULE)
+    first = detect(system, "auto")
+    assert first.variant == default and "which plain iptables is" in first.warning
+    Host(default).restore(OURS)
+    assert detect(system, "auto").variant == default
+
+
 def test_looking_makes_no_legacy_tables(system, default):
     detect(system, "auto")
     for name in ("ip", "ip6"):

@@ -15,15 +15,24 @@ from tests.lab.sh import LabError
 
 def manages(core, name):
     """Whether an environment's ansible-core supports the Python of a host: forky's is 3.14, from 2.20 on."""
-    return core_version(core) >= ((2, 20) if name == "forky" else (2, 18))
+    return core_version(core) >= ((2, 20) if layout.HOSTS[name].suite == "forky" else (2, 18))
 
 
 @pytest.fixture(scope="session", name="lab")
 def running_lab():
-    """The lab with all hosts that the newest ansible-core here supports, as Docker leaves them; brought up if need be."""
-    needed = {name for name in layout.HOSTS if manages(NEWEST, name)}
-    for name in set(layout.HOSTS) - needed:
+    """The lab with all Debian's engines that the newest ansible-core here supports, as Docker leaves them; brought up if need be."""
+    needed = {name for name in layout.DEBIANS if manages(NEWEST, name)}
+    for name, reason in layout.LEFT_OUT.items():
+        warnings.warn("%s is left out: %s" % (name, reason), stacklevel=1)
+    for name in set(layout.DEBIANS) - needed:
         warnings.warn("%s is left out: the newest ansible-core here does not support its Python" % name, stacklevel=1)
+    lab = up_with(needed)
+    all_pristine(of_debian(lab))
+    return lab
+
+
+def up_with(needed):
+    """The lab with these hosts in it, brought up if need be."""
     try:
         lab = Lab.load()
     except LabError:
@@ -31,8 +40,27 @@ def running_lab():
     if lab is None or not needed <= set(lab.hosts):
         subprocess.run([layout.PYTHON, "-m", "tests.lab", "up", *sorted(needed)], cwd=str(ROOT), check=True)
         lab = Lab.load()
-    all_pristine(lab.hosts.values())
     return lab
+
+
+def of_debian(lab):
+    """The hosts with engines of Debian's."""
+    return [host for name, host in lab.hosts.items() if name in layout.DEBIANS]
+
+
+@pytest.fixture(params=layout.own_engine.NAMES, name="own")
+def with_an_engine_of_its_own(request):
+    """(the lab, a host with the engine that the environment names, in a list), as Docker leaves it; skipped by name where there is none."""
+    name = request.param
+    if name in layout.LEFT_OUT:
+        pytest.skip("%s is left out: %s" % (name, layout.LEFT_OUT[name]))
+    if not manages(NEWEST, name):
+        pytest.skip("%s is left out: the newest ansible-core here does not support its Python" % name)
+    lab = up_with({name})
+    host = lab.hosts[name]
+    host.pristine()
+    yield lab, [host]
+    host.pristine()
 
 
 def all_pristine(hosts):
@@ -43,8 +71,8 @@ def all_pristine(hosts):
 @pytest.fixture(name="hosts")
 def pristine_hosts(lab):
     """All hosts, as Docker leaves them: every test finds them so, and they are put back behind it."""
-    yield list(lab.hosts.values())
-    all_pristine(lab.hosts.values())
+    yield of_debian(lab)
+    all_pristine(of_debian(lab))
 
 
 @pytest.fixture(params=[NEWEST, OLDEST], name="managed")

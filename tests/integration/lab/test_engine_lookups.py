@@ -65,7 +65,7 @@ def run_module(host, module, options, *arguments):
     return told, " ".join(text.split())
 
 
-@pytest.fixture(params=sorted(layout.HOSTS))
+@pytest.fixture(params=sorted(layout.DEBIANS))
 def host(lab, request):
     """Each host."""
     return lab.hosts[request.param]

@@ -28,6 +28,7 @@ ALTERNATIVES = ("iptables", "ip6tables")
 SYSCTLS = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.default.forwarding",
            "net.ipv4.conf.all.route_localnet", "net.ipv4.conf.docker0.route_localnet")
 FAMILIES = ("iptables", "ip6tables")
+ENGINE_TABLES = ("ip docker-bridges", "ip6 docker-bridges")
 LEGACY = {"iptables": "/proc/net/ip_tables_names", "ip6tables": "/proc/net/ip6_tables_names"}
 BUILT_IN = {
     "filter": ("INPUT", "FORWARD", "OUTPUT"),
@@ -203,7 +204,9 @@ def start_over(state):
     clear_extras([])
     for name, path in state["alternatives"].items():
         run("update-alternatives", "--set", name, path)
-    put_back_sysctls({"sysctls": {name: "0" for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")}})
+    # An engine with the nftables backend turns no forwarding on, and does not start without.
+    off = {name: "0" for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")}
+    put_back_sysctls(state if '"nftables"' in (state["daemon"] or "") else {"sysctls": off})
     run("systemctl", "reset-failed", "docker.service", "docker.socket", check=False)
     run("systemctl", "start", "docker.socket", "docker.service")
     wait_for_engine(state)
@@ -224,6 +227,8 @@ def restore():
     if alive:
         remove_strays(state)
     settings = alive and daemon_config() == state["daemon"] and alternatives() == state["alternatives"]
+    # A table that is the engine's own comes back with the engine.
+    settings = settings and set(ENGINE_TABLES) & set(state["tables"]) <= set(tables())
     if not settings or addresses(containers()) != addresses(state["containers"]):
         start_over(state)
         return

@@ -26,7 +26,7 @@ def network(bridge):
     """A network as /networks tells it."""
     default = bridge == "docker0"
     return {
-        "Name": "bridge" if default else "app", "Id": "ab" * 32 if default else "cd" * 32, "Driver": "bridge",
+        "Name": "bridge" if default else "app", "Id": "ab" * 32 if default else "36587cf4495f" + "cd" * 26, "Driver": "bridge",
         "Scope": "local", "Internal": False, "Ingress": False, "EnableIPv4": True, "EnableIPv6": False, "Labels": {},
         "IPAM": {"Driver": "default", "Options": None, "Config": [
             {"Subnet": BRIDGES[bridge] + ".0.0/16", "Gateway": BRIDGES[bridge] + ".0.1"}]},
@@ -53,7 +53,8 @@ def answers(ports):
         "ServerVersion": "29.7.2", "FirewallBackend": {"Driver": "nftables"}, "EnableUserlandProxy": False, "IPv4Forwarding": True,
         "SecurityOptions": [], "Swarm": {"LocalNodeState": "inactive"}, "Warnings": None, "Name": "host",
     }
-    return {"/info": info, "/networks": [network(bridge) for bridge in BRIDGES], "/containers/json": [container(port) for port in ports]}
+    version = {"Version": "29.7.2", "ApiVersion": "1.54"}
+    return {"/version": version, "/info": info, "/networks": [network(bridge) for bridge in BRIDGES], "/containers/json": [container(port) for port in ports]}
 
 
 class _Handler(BaseHTTPRequestHandler):

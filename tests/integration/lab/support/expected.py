@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.lab.layout import HOSTS
+from tests.lab.layout import HOSTS, OWN_ENGINES
 from tests.lab.paths import DIRECT, INSIDE, PUBLISHED
 from tests.lab.table import Cell
 
 OPEN, CLOSED = True, False
 # Engines from 28 on drop what is sent to a container's own address.
-CLOSES_DIRECT = ("forky",)
+CLOSES_DIRECT = ("forky", *OWN_ENGINES)
 # Docker isolates its bridges from each other.
 ISOLATED = ("container -> container, other bridge",)
 

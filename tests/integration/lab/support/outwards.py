@@ -46,9 +46,10 @@ def allow_replies(host: Host) -> None:
 
 
 def configure(host: Host, keys: Mapping[str, object]) -> None:
-    """Start the engine anew with this daemon.json."""
+    """Start the engine anew with these keys beside what its daemon.json says."""
     host.run(["mkdir", "-p", "/etc/docker"])
-    host.run(["tee", "/etc/docker/daemon.json"], input=json.dumps(keys))
+    there = host.run(["cat", "/etc/docker/daemon.json"], check=False).stdout
+    host.run(["tee", "/etc/docker/daemon.json"], input=json.dumps({**json.loads(there or "{}"), **keys}))
     restart_engine(host)
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import daemon_config, daemon_forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker import backend, daemon_config, daemon_forwarding
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_keys import IGNORE, REQUIRE, SET
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import Output, System
@@ -30,7 +30,7 @@ class Host(System):
 @pytest.fixture(name="keep_off")
 def a_host(tmp_path, monkeypatch):
     """A function that keeps the engine of a host off, which has such a file and such flags; and that file."""
-    for module in (daemon_config, daemon_forwarding):
+    for module in (backend, daemon_config, daemon_forwarding):
         monkeypatch.setattr(module, "find_daemon", lambda _system: None)
     path = tmp_path / "daemon.json"
 
@@ -84,3 +84,13 @@ def test_a_key_that_is_left_is_told(keep_off, text, is_told):
     keep(IGNORE, text)
     done = daemon_forwarding.leave_to_engine(Host("--config-file=%s" % path), IGNORE, False)
     assert path.read_text() == text and ("from the next boot on" in "".join(done.warnings)) == is_told
+
+
+@pytest.mark.parametrize("text, flags", [('{"firewall-backend": "nftables"}', ""), ("{}", "--firewall-backend=nftables")])
+def test_what_only_the_iptables_backend_does_is_not_said_of_the_other(keep_off, text, flags):
+    """The nftables backend turns nothing on: it refuses to start."""
+    keep, _path = keep_off
+    (warning,) = keep(IGNORE, text, flags)[1]
+    assert "refuses to start" in warning and "turns IP forwarding on" not in warning
+    with pytest.raises(DrawbridgeError, match="does not say ip-forward: false, and the engine has the nftables backend: it refuses to start"):
+        keep(REQUIRE, text, flags)

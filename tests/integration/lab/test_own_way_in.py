@@ -38,7 +38,9 @@ with socket.create_server(("", 22)) as listener:
 def by(host, address, port=22):
     """A host's variables by which Ansible comes another way."""
     other = "-o HostName=%s -o Port=%d -o HostKeyAlias=%s" % (address, port, host.spec.v4)
-    return {"host_vars": {host.name: {"ansible_ssh_common_args": "%s -F %s" % (other, layout.SSH_CONFIG)}}}
+    return {"host_vars": {host.name: {
+        # No connection of the usual way is shared.
+        "ansible_ssh_args": "", "ansible_ssh_common_args": "%s -F %s" % (other, layout.SSH_CONFIG)}}}
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def tunnel(host):
             far = "controller" if name == "host" else "host"
             for words in (
                 ["add", "vx77", "address", HARDWARE[name], "type", "vxlan", "id", "77", "local", mine, "remote", other, "dstport", "4789",
-                 "srcport", "4789", "4790"], ["set", "vx77", "addrgenmode", "none", "up"]):
+                 "srcport", "4789", "4790"], ["set", "vx77", "addrgenmode", "none", "mtu", "1400", "up"]):
                 at(["ip", "link", *words])
             at(["ip", "address", "add", INSIDE[name] + "/24", "dev", "vx77"])
             at(["ip", "neighbour", "replace", INSIDE[far], "lladdr", HARDWARE[far], "dev", "vx77"])

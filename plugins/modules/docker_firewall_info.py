@@ -382,6 +382,8 @@ findings:
     code:
       description:
         - V(unguarded_ports), published ports without a guard.
+        - V(guard_lost_lines), lines that the guard's chains have lost, and the ports that are open by it.
+        - V(unlike_saved), lines of Drawbridge's that somebody took away or put in since the last run, where the role boot_restore keeps files.
         - V(unguarded_vrfs), VRFs whose addresses no policy guards.
         - V(chain_not_hooked), chains of Drawbridge's that nothing jumps to.
         - V(hook_passed_by), a jump to a chain of Drawbridge's behind lines that let packets pass.

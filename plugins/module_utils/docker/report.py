@@ -39,6 +39,7 @@ def report(found: Survey) -> Value:
         other_rules=found.other_rules,
         flowtables=found.flowtables,
         vrfs=found.vrfs,
+        saved=found.saved,
     )
     escaping = escapes(info, situation.networks, parse_containers(found.answers.containers), found.shared_bridges)
     return {

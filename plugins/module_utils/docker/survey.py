@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from types import MappingProxyType
+from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.links import entrances, vrfs
@@ -15,12 +16,14 @@ from ..host.system import System
 from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
 from ..netfilter.model import IPV4
+from ..netfilter.state import State
 from ..netfilter.transport import LEGACY, NFT, Transport, path_variant
 from .daemon import find_daemon
 from .engine import Engine, EngineUnreachable
 from .flowtables import flowtables
 from .guarded import Rulesets, Sets
 from .proxy import userland_proxy
+from .saved_lines import saved_states
 from .state import JsonObject
 
 _OUR_SET = re.compile(r"DB[A-Za-z]{0,4}-")
@@ -39,7 +42,8 @@ class Answers(NamedTuple):
 class Survey(NamedTuple):
     """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
     other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in.
-    flowtables: as text. vrfs: those with an interface. event_service: absent, running or stopped."""
+    flowtables: as text. vrfs: those with an interface. event_service: absent, running or stopped.
+    saved: per family what the last run saved for a boot."""
 
     answers: Answers
     proxy: str
@@ -54,6 +58,7 @@ class Survey(NamedTuple):
     vrfs: List[str]
     event_service: str
     warnings: List[str]
+    saved: Mapping[int, State] = MappingProxyType({})
 
 
 def survey(system: System, transport: str, engine: Engine) -> Survey:
@@ -89,6 +94,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         vrfs=vrfs(),
         event_service=event_service(system),
         warnings=warnings,
+        saved=saved_states(system, netfilter.variant),
     )
 
 

@@ -27,7 +27,7 @@ VRF_HOOK = Hook(TABLE, "INPUT", VRF)
 
 # docker-proxy answers UDP sent to a broadcast or multicast address, so LOCAL alone is not enough. In IPv6 the match
 # wants MULTICAST *and* the other types together, which nothing is: hence two lines.
-_TO_THE_HOST = [
+TO_THE_HOST = [
     Line("-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g " + LOCAL, (IPV4,)),
     Line("-m addrtype --dst-type LOCAL,ANYCAST -g " + LOCAL, (IPV6,)),
     Line("-d ff00::/8 -g " + LOCAL, (IPV6,)),
@@ -42,7 +42,7 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
     judge_ports = ports.denies or bool(ports.allow)
     if not judge_ports and not ports.closes_direct:
         return []
-    judged = list(_TO_THE_HOST) if judge_ports else []
+    judged = list(TO_THE_HOST) if judge_ports else []
     if ports.closes_direct:
         # The bridges' own addresses are addresses of the host, and services there none of this rule's business.
         if not judge_ports:

@@ -17,7 +17,7 @@ from .guard import LOCAL, TABLE, VRF
 from .model import Policy, PublishedPorts
 from .outside import judged_from_outside
 
-_JUDGED_BY_THE_GUARD = [
+JUDGED_BY_THE_GUARD = [
     Line("-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN", (IPV4,)),
     Line("-m addrtype --dst-type LOCAL,ANYCAST -j RETURN", (IPV6,)),
     Line("-d ff00::/8 -j RETURN", (IPV6,)),
@@ -30,4 +30,4 @@ def guard_vrfs(policy: Policy, ports: PublishedPorts) -> List[Chain]:
         return []
     first = [] if policy.external_interfaces else [Line("-i lo -j RETURN")]
     first.append(Line("-m conntrack --ctdir REPLY -j RETURN"))
-    return judged_from_outside(policy, TABLE, VRF, first, [*_JUDGED_BY_THE_GUARD, Line("-g " + LOCAL)])
+    return judged_from_outside(policy, TABLE, VRF, first, [*JUDGED_BY_THE_GUARD, Line("-g " + LOCAL)])

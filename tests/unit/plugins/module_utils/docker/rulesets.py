@@ -34,12 +34,14 @@ def put(ruleset, table, chain, rules):
 GUARD = [
     "-i lo -j RETURN",
     "-m conntrack --ctdir REPLY -j RETURN",
+    "-m set --match-set DBP-bridges-4a src,src -j RETURN",
     "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g DB-GUARD-LOCAL",
     "-m set --match-set DBP-container-nets-4a dst -j DROP",
 ]
 GUARD_LOCAL = [
     "-p tcp -m set --match-set DBP-pub-tcp-4a dst -g DB-GUARD-PORTS",
     "-p udp -m set --match-set DBP-pub-udp-4a dst -g DB-GUARD-PORTS",
+    "-p sctp -m set --match-set DBP-pub-sctp-4a dst,dst -g DB-GUARD-PORTS",
     "-m set --match-set DBP-pub-addr-4a dst,dst -g DB-GUARD-PORTS",
 ]
 

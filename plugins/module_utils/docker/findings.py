@@ -117,7 +117,12 @@ def _lost_lines(host: Situation) -> Iterator[Finding]:
 def _unlike_saved(host: Situation) -> Iterator[Finding]:
     items = [FAMILY_NAME[int(item[0])] + item[1:] for item in unlike_saved(host.saved, host.rulesets)]
     if items:
-        yield Finding("unlike_saved", "somebody changed lines of Drawbridge's since the last run: they are not those that a boot would load", items, _TAKEN_AWAY)
+        yield Finding(
+            "unlike_saved",
+            "somebody changed lines of Drawbridge's since the last run: they are not those that a boot would load",
+            items,
+            _TAKEN_AWAY,
+        )
 
 
 def _not_hooked(host: Situation) -> Iterator[Finding]:

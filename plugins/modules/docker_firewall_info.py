@@ -391,6 +391,8 @@ findings:
       description:
         - V(unguarded_ports), published ports without a guard that are reached on some path. A port that was published after the last run and that
           a policy closes on every path is none of them.
+        - V(guard_lost_lines), lines that the guard's chains have lost, and the ports that are open by it.
+        - V(unlike_saved), lines of Drawbridge's that somebody took away or put in since the last run, where the role boot_restore keeps files.
         - V(unguarded_vrfs), VRFs whose addresses no policy guards.
         - V(late_ports_open), a policy beside which ports that are published from now on are open until its next run.
         - V(chain_not_hooked), chains of Drawbridge's that nothing jumps to.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Callable, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..netfilter.chain_policy import DROP, policies_in
@@ -13,22 +14,28 @@ from ..netfilter.entrance import entrance
 from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import is_ours, is_staged
 from ..netfilter.save import target_of
+from ..netfilter.state import State
 from ..policy import forward, guard
 from ..policy.nat_filter import CHAIN as NAT_FILTER
 from ..policy.owners import NAT, POLICY_LASTING, PUBLISH
 from . import late_finding
 from .bridges_table import BridgesTable
 from .direct import reachable_directly
+from .guard_lines import lost_lines, open_by_loss
 from .guarded import Rulesets, Sets, guarded_ports, is_hooked
 from .jumps import entered_chains, jumps_to, our_hooks
 from .late_finding import late_ports_open
 from .late_ports import is_closed
 from .proxy import OFF
+from .saved_lines import unlike_saved
 from .state import IPTABLES, NFTABLES, Backend, Network, PublishedPort
 
 FAMILY_NAME = {IPV4: "ipv4", IPV6: "ipv6"}
 
 _DOCKER_USER = forward.HOOK.parent
+# How many ports a lost line is told with.
+_SHOWN_PORTS = 8
+_TAKEN_AWAY = "run the play again, which puts them back; then find out who takes them away"
 _ENTERED_BY_US = "run the play again, which puts the jump to DOCKER-USER first; if the line comes back, find out who puts it there"
 _ENTERED_BY_HAND = "nothing of Drawbridge's is in DOCKER-USER: put the jump first by %s, or restart the engine, whose start does that"
 
@@ -44,6 +51,7 @@ class Situation(NamedTuple):
     late_ports: what closes ports that are published later, see policy/late_ports.py; None where nobody looked.
     ends: of containers that publish ports, the bridge and their own address. engine_tables: of an engine's nftables backend, by family.
     forwards_at_boot: whether a file turns IPv4 forwarding on; None where nobody looked.
+    saved: per family what the last run saved for a boot, empty where nothing is saved.
     """
 
     reachable: bool
@@ -61,6 +69,7 @@ class Situation(NamedTuple):
     ends: Sequence[Tuple[str, str]] = ()
     engine_tables: Mapping[int, BridgesTable] = {}
     forwards_at_boot: Optional[bool] = None
+    saved: Mapping[int, State] = MappingProxyType({})
 
 
 class Finding(NamedTuple):
@@ -111,6 +120,27 @@ def _late_ports(host: Situation) -> Iterator[Finding]:
     told = late_ports_open(host.rulesets.values(), host.late_ports, host.proxy)
     if told is not None:
         yield Finding(late_finding.CODE, told[0], [], told[1])
+def _lost_lines(host: Situation) -> Iterator[Finding]:
+    exposed = [port for port in host.published if not port.loopback]
+    items: List[str] = []
+    for lost in lost_lines(host.rulesets, host.sets):
+        open_ports = [describe(port) for port in exposed if port in open_by_loss([lost], exposed)]
+        more = ", and %d more" % (len(open_ports) - _SHOWN_PORTS) if len(open_ports) > _SHOWN_PORTS else ""
+        opened = "; open by it: %s%s" % (", ".join(open_ports[:_SHOWN_PORTS]), more) if open_ports else ""
+        items.append("%s %s %s: %s: %s%s" % (FAMILY_NAME[lost.family], guard.TABLE, lost.chain, lost.line, lost.words, opened))
+    if items:
+        yield Finding("guard_lost_lines", "the guard's chains lack lines that each policy has there", items, _TAKEN_AWAY)
+
+
+def _unlike_saved(host: Situation) -> Iterator[Finding]:
+    items = [FAMILY_NAME[int(item[0])] + item[1:] for item in unlike_saved(host.saved, host.rulesets)]
+    if items:
+        yield Finding(
+            "unlike_saved",
+            "somebody changed lines of Drawbridge's since the last run: they are not those that a boot would load",
+            items,
+            _TAKEN_AWAY,
+        )
 
 
 def _not_hooked(host: Situation) -> Iterator[Finding]:
@@ -349,6 +379,8 @@ def _flowtables(host: Situation) -> Iterator[Finding]:
 
 _CHECKS: List[Callable[[Situation], Iterator[Finding]]] = [
     _unguarded,
+    _lost_lines,
+    _unlike_saved,
     _vrfs,
     _late_ports,
     _not_hooked,

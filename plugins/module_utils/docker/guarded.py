@@ -13,6 +13,7 @@ from ..netfilter.ipset import LiveSet
 from ..netfilter.save import Ruleset
 from ..policy import guard
 from ..policy.sets import known_by
+from .guard_lines import lost_lines, open_by_loss
 from .jumps import jumps_to
 from .state import PublishedPort
 
@@ -26,9 +27,8 @@ _IN_A_SET = re.compile(r"(?<!! )--match-set (\S+) dst(?:,dst)? ")
 def guarded_ports(rulesets: Rulesets, sets: Sets, published: List[PublishedPort]) -> FrozenSet[PublishedPort]:
     """Those of the published ports that the guard judges. A guard that nothing leads to judges none."""
     hooked = {family: ruleset for family, ruleset in rulesets.items() if is_hooked(ruleset)}
-    return frozenset(
-        port for port in published if port.family in hooked and _is_judged(hooked[port.family], sets, port)
-    )
+    judged = [port for port in published if port.family in hooked and _is_judged(hooked[port.family], sets, port)]
+    return frozenset(judged) - open_by_loss(lost_lines(rulesets, sets), judged)
 
 
 def is_hooked(ruleset: Ruleset) -> bool:

@@ -46,6 +46,7 @@ def report(found: Survey) -> Value:
         ends=_ends_that_publish(found, networks, published),
         engine_tables=found.engine_tables,
         forwards_at_boot=found.forwards_at_boot,
+        saved=found.saved,
     )
     escaping = escapes(info, situation.networks, parse_containers(found.answers.containers), found.shared_bridges)
     return {

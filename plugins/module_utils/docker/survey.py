@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from types import MappingProxyType
+from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.links import entrances, vrfs
@@ -17,6 +18,7 @@ from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
 from ..netfilter.model import IPV4
 from ..policy.late_ports import standing
+from ..netfilter.state import State
 from ..netfilter.transport import LEGACY, NFT, Transport, path_variant
 from .bridges_table import BridgesTable, bridges_tables
 from .daemon import find_daemon
@@ -24,6 +26,7 @@ from .engine import Engine, EngineUnreachable
 from .flowtables import flowtables
 from .guarded import Rulesets, Sets
 from .proxy import userland_proxy
+from .saved_lines import saved_states
 from .state import JsonObject
 
 _OUR_SET = re.compile(r"DB[A-Za-z]{0,4}-")
@@ -43,7 +46,8 @@ class Survey(NamedTuple):
     """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
     other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in.
     flowtables: as text. vrfs: those with an interface. event_service: absent, running or stopped. late_ports: what closes ports
-    that are published later. engine_tables: of an engine's nftables backend. forwards_at_boot: whether a file turns IPv4 forwarding on."""
+    that are published later. engine_tables: of an engine's nftables backend. forwards_at_boot: whether a file turns IPv4 forwarding on.
+    saved: per family what the last run saved for a boot."""
 
     answers: Answers
     proxy: str
@@ -61,6 +65,7 @@ class Survey(NamedTuple):
     event_service: str
     late_ports: str
     warnings: List[str]
+    saved: Mapping[int, State] = MappingProxyType({})
 
 
 def survey(system: System, transport: str, engine: Engine) -> Survey:
@@ -99,6 +104,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         event_service=event_service(system),
         late_ports=standing(system, netfilter),
         warnings=warnings,
+        saved=saved_states(system, netfilter.variant),
     )
 
 

@@ -34,7 +34,7 @@ _RARELY = "-m conntrack ! --ctstate ESTABLISHED"
 
 # docker-proxy answers UDP sent to a broadcast or multicast address, so LOCAL alone is not enough. In IPv6 the match
 # wants MULTICAST *and* the other types together, which nothing is: hence two lines.
-_TO_THE_HOST = [
+TO_THE_HOST = [
     Line("-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g " + LOCAL, (IPV4,)),
     Line("-m addrtype --dst-type LOCAL,ANYCAST -g " + LOCAL, (IPV6,)),
     Line("-d ff00::/8 -g " + LOCAL, (IPV6,)),
@@ -49,7 +49,7 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
     judge_ports = ports.denies or bool(ports.allow)
     if not judge_ports and not ports.closes_direct:
         return []
-    judged = list(_TO_THE_HOST) if judge_ports else []
+    judged = list(TO_THE_HOST) if judge_ports else []
     if ports.closes_direct:
         # The bridges' own addresses are addresses of the host, and services there none of this rule's business.
         if not judge_ports:
@@ -78,7 +78,7 @@ def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
     return [*lines, Line("-j DROP", path=ports.path + ".routed")]
 
 
-_JUDGED_AT_FIRST = [
+JUDGED_AT_FIRST = [
     Line("-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN", (IPV4,)),
     Line("-m addrtype --dst-type LOCAL,ANYCAST -j RETURN", (IPV6,)),
     Line("-d ff00::/8 -j RETURN", (IPV6,)),
@@ -91,7 +91,7 @@ def guard_received(policy: Policy, ports: PublishedPorts) -> List[Chain]:
         return []
     first = [] if policy.external_interfaces else [Line("-i lo -j RETURN")]
     first.append(Line("-m conntrack --ctdir REPLY -j RETURN"))
-    return judged_from_outside(policy, TABLE, RECEIVED, first, [*_JUDGED_AT_FIRST, Line("-g " + LOCAL)])
+    return judged_from_outside(policy, TABLE, RECEIVED, first, [*JUDGED_AT_FIRST, Line("-g " + LOCAL)])
 
 
 def received_hook(host: HostFacts) -> Hook:

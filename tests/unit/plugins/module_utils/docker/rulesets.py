@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Rulesets for the tests: real dumps of engines, and lines put into them as the tests need."""
+import re
 from pathlib import Path
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import Ruleset, SavedChain, parse
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.source_check import source_check
 
 CAPTURES = Path(__file__).resolve().parents[3] / "fixtures" / "captures"
 
@@ -34,19 +36,22 @@ def put(ruleset, table, chain, rules):
 GUARD = [
     "-i lo -j RETURN",
     "-m conntrack --ctdir REPLY -j RETURN",
+    "-m set --match-set DBP-bridges-4a src,src -j RETURN",
     "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g DB-GUARD-LOCAL",
     "-m set --match-set DBP-container-nets-4a dst -j DROP",
 ]
 GUARD_LOCAL = [
     "-p tcp -m set --match-set DBP-pub-tcp-4a dst -g DB-GUARD-PORTS",
     "-p udp -m set --match-set DBP-pub-udp-4a dst -g DB-GUARD-PORTS",
+    "-p sctp -m set --match-set DBP-pub-sctp-4a dst,dst -g DB-GUARD-PORTS",
     "-m set --match-set DBP-pub-addr-4a dst,dst -g DB-GUARD-PORTS",
 ]
 
 
 def add_guard(ruleset):
     """The chains and the hook that host_policy makes, as far as they are read here."""
-    put(ruleset, "mangle", "PREROUTING", ["-j DB-GUARD"])
+    put(ruleset, "mangle", "PREROUTING", ["-j DB-GUARD", "-m conntrack ! --ctstatus CONFIRMED -j DB-SOURCE"])
+    put(ruleset, "mangle", "DB-SOURCE", [re.sub(r"@(\S+)", r"DBP-\1-4a", line.text) for line in source_check("DB-SOURCE", False).lines])
     put(ruleset, "mangle", "DB-GUARD", GUARD)
     put(ruleset, "mangle", "DB-GUARD-LOCAL", GUARD_LOCAL)
     put(ruleset, "mangle", "DB-GUARD-PORTS", ["-j DROP"])

@@ -82,10 +82,11 @@ def test_ports_in_the_guard_s_sets(published, guarded):
 
 def test_a_guard_that_nothing_leads_to_guards_nothing():
     host = situation(published=[port(8080)], sets=SETS)
+    del host.rulesets[6]
     add_guard(host.rulesets[4])
     put(host.rulesets[4], "mangle", "PREROUTING", [])
     assert codes(host) == ["unguarded_ports", "chain_not_hooked"]
-    assert items(host, "chain_not_hooked") == ["ipv4 mangle DB-GUARD"]
+    assert items(host, "chain_not_hooked") == ["ipv4 mangle DB-GUARD", "ipv4 mangle DB-SOURCE"]
 
 
 def test_the_chain_that_names_a_record_is_meant_to_be_entered_from_nowhere():
@@ -96,13 +97,21 @@ def test_the_chain_that_names_a_record_is_meant_to_be_entered_from_nowhere():
     assert codes(host) == before
 
 
+def test_a_guard_of_one_family_only():
+    host = situation(published=[port(8080, family=6)], sets=SETS)
+    add_guard(host.rulesets[4])
+    (found,) = items(host, "guard_lost_lines")
+    assert found == "ipv6 mangle DB-GUARD: the whole chain: nothing is looked at; open by it: ipv6 [::]:8080/tcp -> web:80"
+
+
 def test_a_guard_that_is_passed_by_guards_nothing():
     host = situation(published=[port(8080)], sets=SETS)
+    del host.rulesets[6]
     add_guard(host.rulesets[4])
-    put(host.rulesets[4], "mangle", "PREROUTING", ["-s 192.0.2.9/32 -j ACCEPT", "-j DB-GUARD"])
+    put(host.rulesets[4], "mangle", "PREROUTING", ["-s 192.0.2.9/32 -j ACCEPT", "-j DB-GUARD", "-j DB-SOURCE"])
     assert codes(host) == ["unguarded_ports", "hook_passed_by"]
     assert items(host, "hook_passed_by") == [
-        "ipv4 mangle PREROUTING: DB-GUARD is at 2 of 2, behind: -s 192.0.2.9/32 -j ACCEPT"]
+        "ipv4 mangle PREROUTING: DB-%s is at %d of 3, behind: -s 192.0.2.9/32 -j ACCEPT" % at for at in (("GUARD", 2), ("SOURCE", 3))]
 
 
 def test_an_interrupted_change():

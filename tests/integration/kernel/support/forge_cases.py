@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Every way to get a chain that exempts replies, by the modules' own code, on a stage's host."""
+import json
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
+from ansible_collections.drawbridge.docker.plugins.modules import container_egress, docker_user_chain, host_policy, nat_filter_chain
+
+from .engine_29 import answering
+from .forge_rules import DNATED, OPENED, PROTOCOLS, PROXIED, SHARED, answers
+from .forge_stage import ADDRESS, DOCKER0, PEER, WAN
+from .host import PROGRAMS
+
+CLIENT = list(ADDRESS["client"].values())
+# Who may, as administrators say it who trust their containers: with addresses that nobody outside can have.
+TRUSTED = [*CLIENT, *ADDRESS["nobody"].values(), *ADDRESS["host"].values()]
+_PORTS = [{"port": port, "protocol": protocol, "sources": TRUSTED} for port in (DNATED, PROXIED) for protocol in PROTOCOLS]
+PUBLISHED = {"published_ports": {"default": "deny", "allow": _PORTS}}
+SERVICES = {"host_services": {"default": "deny", "allow": [{"port": 22, "sources": TRUSTED}]}}
+_SHARED = [{"port": SHARED, "protocol": protocol} for protocol in PROTOCOLS]
+EGRESS = {"default": "deny", "host": "deny", "peers": _SHARED}
+_OPENED = [{"name": PEER, "port": OPENED, "protocol": protocol, "container_port": 80, "sources": CLIENT} for protocol in ("tcp", "udp")]
+POLICIES = {
+    "published ports": PUBLISHED,
+    "published ports, by name": dict(PUBLISHED, external_interfaces=[WAN]),
+    "host services": SERVICES,
+    "both": {**PUBLISHED, **SERVICES},
+    "egress": {"egress": EGRESS},
+    "opened ports": dict(PUBLISHED, open_ports=_OPENED),
+    "everything": {**PUBLISHED, **SERVICES, "egress": EGRESS, "open_ports": _OPENED},
+}
+# What a section has behind its line for replies.
+_SECTION = ["-i %s -o %s -j DROP" % (WAN, DOCKER0), "-i %s -o %s -j DROP" % (DOCKER0, WAN)]
+
+
+class Cases:
+    """What tasks do on this host."""
+
+    def __init__(self, host, stage, folder):
+        self.host, self.folder = host, folder
+        self.answers = answers(stage.paths)
+
+    def apply(self, name):
+        """Bring a case into force, and see that it stays as it is when it is asked for again."""
+        assert self._apply(name).values["changed"] and not self._apply(name).values["changed"]
+
+    def _apply(self, name):
+        with answering(self.folder, self.answers) as address:
+            base, _comma, kept = name.partition(", revoke ")
+            if base in POLICIES:
+                return self._policy(address, POLICIES[base], kept or "end")
+            return getattr(self, "_" + base.replace(" ", "_"))(address)
+
+    def _policy(self, address, policy, revoke):
+        return host_policy.keep_policy(self._task(
+            address, state="present", policy=json.dumps(policy), fragments=None, profile=None, settings=None, allow_lockout=True,
+            revoke=revoke, confirm_timeout=0))
+
+    def _task_of_egress(self, address):
+        params = {"deny": [], "allow": [], "dns": None, "networks": {}, "containers": [], "state": "present", "allow_lockout": True}
+        return container_egress.keep_egress(self._task(address, **{**params, **EGRESS}))
+
+    def _filter_ahead_of_dnat(self, address):
+        entries = [dict(entry, port=str(entry["port"]), address=None) for entry in _PORTS]
+        return nat_filter_chain.keep_filter(self._task(
+            address, state="present", default="deny", allow=entries, unpublished="leave", external_interfaces=[]))
+
+    def _section(self, address):
+        return docker_user_chain.keep_section(self._task(
+            address, section="web", priority=500, established=True, ip_version="both", foreign="keep", state="present", rules=_SECTION,
+            rules_from=None))
+
+    def _task(self, address, **params):
+        return Task(dict(params, docker_host=address, transport=self.host.variant, lock_timeout=5), False, self.host.system)
+
+    def flush(self, table, chain):
+        """Take the lines of a chain away where there is one, in both families → how many."""
+        count = 0
+        for family in PROGRAMS:
+            lines = self.host.rules(chain, table, family)
+            if lines:
+                count += len(lines)
+                self.host.iptables("-t %s -F %s" % (table, chain), family)
+        return count
+
+
+CASES = [*POLICIES, "published ports, revoke keep", "task of egress", "filter ahead of dnat", "section"]

@@ -10,6 +10,7 @@ from .engine_29 import answering
 from .forge_rules import DNATED, OPENED, PROTOCOLS, PROXIED, SHARED, answers
 from .forge_stage import ADDRESS, DOCKER0, PEER, WAN
 from .host import PROGRAMS
+from .program import Program
 
 CLIENT = list(ADDRESS["client"].values())
 # Who may, as administrators say it who trust their containers: with addresses that nobody outside can have.
@@ -51,9 +52,9 @@ class Cases:
                 return self._policy(address, POLICIES[base], kept or "end")
             return getattr(self, "_" + base.replace(" ", "_"))(address)
 
-    def _policy(self, address, policy, revoke):
+    def _policy(self, address, policy, revoke, state="present"):
         return host_policy.keep_policy(self._task(
-            address, state="present", policy=json.dumps(policy), fragments=None, profile=None, settings=None, allow_lockout=True,
+            address, state=state, policy=json.dumps(policy), fragments=None, profile=None, settings=None, allow_lockout=True,
             revoke=revoke, confirm_timeout=0))
 
     def _task_of_egress(self, address):
@@ -70,6 +71,26 @@ class Cases:
             address, section="web", priority=500, established=True, ip_version="both", foreign="keep", state="present", rules=_SECTION,
             rules_from=None))
 
+    def _vrf(self, address):
+        return self._policy(address, {**PUBLISHED, **SERVICES}, "end")
+
+    # What a boot loads, or who takes the rules away for a moment, with nothing else in force. These are loaded, not converged.
+
+    def load(self, name):
+        """Make a case's rules the host's out of nothing."""
+        program = Program(self.folder, self.host)
+        with answering(self.folder, self.answers) as address:
+            self._policy(address, {**PUBLISHED, **SERVICES}, "end")
+            program.save()
+            self._policy(address, {}, "end", "absent")
+        damaged = {"fallback": "ipv%d", "last resort": "digest"}.get(name)
+        if damaged is None:
+            program.run(name)
+            return
+        for family in PROGRAMS:
+            (program.folder / "saved" / "current" / (damaged % family if "%" in damaged else damaged)).write_text("damaged", encoding="utf-8")
+        assert "closed" in program.run(fails=True) or name == "last resort"
+
     def _task(self, address, **params):
         return Task(dict(params, docker_host=address, transport=self.host.variant, lock_timeout=5), False, self.host.system)
 
@@ -84,4 +105,5 @@ class Cases:
         return count
 
 
-CASES = [*POLICIES, "published ports, revoke keep", "task of egress", "filter ahead of dnat", "section"]
+CASES = [*POLICIES, "published ports, revoke keep", "task of egress", "filter ahead of dnat", "section", "vrf"]
+LOADED = ["fallback", "last resort", "hold"]

@@ -13,7 +13,7 @@ from .forge import ACK, ECHO_REPLY, ICMP, SCTP, TCP, UDP, Packet
 from .forge_stage import ADDRESS, CONTAINER, HOST, OTHER, OUTSIDE, OWN, PEER, mark, run
 
 ORIGINS = (OUTSIDE, CONTAINER, OTHER)
-CLAIMS = ("host", "second", "gateway", "other gateway", CONTAINER, PEER, OTHER, "nobody", "client", "server", "behind", "loopback",
+CLAIMS = ("host", "second", "ruled", "gateway", "other gateway", CONTAINER, PEER, OTHER, "nobody", "client", "server", "behind", "loopback",
           "broadcast", "bridge broadcast", "everybody", "multicast", "unspecified")
 REVERSED, CLAIMED = "reversed", "claimed"
 # What a flow's first packet looks like, and how the other side would answer it.
@@ -22,7 +22,7 @@ _PORTS = (forge_rules.DNATED, forge_rules.PROXIED, forge_rules.SERVICE, forge_ru
 # Who is on one wire with others can claim to be one of them, and the host cannot know better. The answers do not come to him.
 _UNKNOWABLE = {OUTSIDE: ("client", "server")}
 _TARGETS = (("host", forge_rules.DNATED), ("host", forge_rules.PROXIED), ("host", forge_rules.SERVICE), ("host", forge_rules.OPENED),
-            ("gateway", forge_rules.SERVICE), (CONTAINER, forge_rules.INSIDE), (PEER, forge_rules.INSIDE), (OTHER, forge_rules.INSIDE),
+            ("ruled", forge_rules.PROXIED), ("gateway", forge_rules.SERVICE), (CONTAINER, forge_rules.INSIDE), (PEER, forge_rules.INSIDE), (OTHER, forge_rules.INSIDE),
             ("server", forge_rules.SERVICE))
 _CHUNK = 200
 

@@ -25,6 +25,7 @@ SUBNETS = {DOCKER0: {4: "172.17.0.0/16", 6: "fd00:17::/64"}, OTHER_BRIDGE: {4: "
 ADDRESS = {
     "host": {4: "192.0.2.1", 6: "2001:db8::1"},
     "second": {4: "192.0.2.9", 6: "2001:db8::9"},
+    "ruled": {4: "203.0.113.7", 6: "2001:db8:7::7"},
     "gateway": {4: "172.17.0.1", 6: "fd00:17::1"},
     "other gateway": {4: "172.18.0.1", 6: "fd00:18::1"},
     CONTAINER: {4: "172.17.0.2", 6: "fd00:17::2"},
@@ -43,6 +44,9 @@ ADDRESS = {
     "unspecified": {4: "0.0.0.0", 6: "::"},
 }
 ROUTED = {4: "10.99.0.0/24", 6: "fd00:99::/64"}
+VRF = "blue"
+_TABLE, _RULED = 10, 100
+_ROUTER = {4: "192.0.2.254", 6: "2001:db8::fe"}
 _MASK = {4: {WAN: 24, DOCKER0: 16, OTHER_BRIDGE: 16}, 6: {WAN: 64, DOCKER0: 64, OTHER_BRIDGE: 64}}
 _ON_HOST = {WAN: ("host", "second"), DOCKER0: ("gateway",), OTHER_BRIDGE: ("other gateway",)}
 # Place → the host's interface that it is behind, the host's end of its wire, its link address, whose addresses are there.
@@ -103,7 +107,7 @@ class _Place:
             if address[1] == forge.MARKER:
                 if address[2] != socket.PACKET_OUTGOING:
                     return found
-            elif address[2] in _TO_US:
+            elif address[2] in _TO_US and not _is_error(data):
                 found.update(_marks(data))
 
 
@@ -141,6 +145,9 @@ def staged():
             for family, name, value in _LAX:
                 for scope in ("all", "default"):
                     setting("%s/conf/%s/%s" % (family, scope, name), value)
+            # An echo comes back with what it carried: to whoever was claimed to have asked for it.
+            for name in ("ipv4/icmp_echo_ignore_all", "ipv6/icmp/echo_ignore_all"):
+                setting(name, 1)
             paths = {name: stack.enter_context(_namespace()) for name in _PLACES}
             _connect(paths)
             yield Stage(paths, stack)
@@ -184,6 +191,27 @@ def _connect(paths):
             setting("ipv6/conf/all/disable_ipv6", 1)
             batch(["link set eth0 up"])
     batch(_addressed())
+    for family in ("-4", "-6"):
+        run("ip", family, "rule", "add", "priority", "100", "lookup", str(_RULED))
+
+
+def has_vrfs():
+    """Whether this kernel can; leaves one that nothing is in."""
+    return subprocess.run(["ip", "link", "add", VRF, "type", "vrf", "table", str(_TABLE)], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def into_a_vrf():
+    """The wire to the outside is in a VRF from now on, with ways from there to the containers and back."""
+    for name in ("udp", "tcp", "raw"):
+        setting("ipv4/%s_l3mdev_accept" % name, 1)
+    setting("ipv6/conf/%s/keep_addr_on_down" % WAN, 1)
+    setting("ipv6/conf/all/keep_addr_on_down", 1)
+    batch(["link set %s up" % VRF, "link set %s master %s" % (WAN, VRF)])
+    setting("ipv4/conf/%s/rp_filter" % VRF, 0)
+    batch(_known())
+    for bridge, subnets in SUBNETS.items():
+        batch("route add %s dev %s table %d" % (subnets[family], bridge, _TABLE) for family in (4, 6))
+    batch("route add %s dev %s" % (network, VRF) for network in ("192.0.2.0/24", "2001:db8::/64"))
 
 
 def _addressed():
@@ -191,14 +219,21 @@ def _addressed():
         for name in names:
             yield "address add %s/%d dev %s" % (ADDRESS[name][4], _MASK[4][device], device)
             yield "address add %s/%d dev %s nodad" % (ADDRESS[name][6], _MASK[6][device], device)
-    router = {4: "192.0.2.254", 6: "2001:db8::fe"}
+    yield from _known()
+    for family in (4, 6):
+        yield "route add default via %s dev %s" % (_ROUTER[family], WAN)
+        yield "route add %s via %s dev %s" % (ROUTED[family], ADDRESS[PEER][family], DOCKER0)
+        # The host's by a routing rule alone.
+        yield "route add local %s dev lo table %d" % (ADDRESS["ruled"][family], _RULED)
+
+
+def _known():
+    """Everybody's link address."""
     for family in (4, 6):
         for device, _port, mac, names in _PLACES.values():
             for name in names:
                 yield "neighbour replace %s lladdr %s dev %s nud permanent" % (ADDRESS[name][family], mac, device)
-        yield "neighbour replace %s lladdr %s dev %s nud permanent" % (router[family], _PLACES[OUTSIDE][2], WAN)
-        yield "route add default via %s dev %s" % (router[family], WAN)
-        yield "route add %s via %s dev %s" % (ROUTED[family], ADDRESS[PEER][family], DOCKER0)
+        yield "neighbour replace %s lladdr %s dev %s nud permanent" % (_ROUTER[family], _PLACES[OUTSIDE][2], WAN)
 
 
 def batch(lines):
@@ -229,6 +264,13 @@ def _ear(family, number):
 def _waiting(ear):
     while select.select([ear], [], [], 0)[0]:
         yield from _marks(ear.recv(4000))
+
+
+def _is_error(data):
+    """Whether it is ICMP that carries part of another packet: what was refused was not let in."""
+    if data[0] >> 4 == 4:
+        return data[9] == socket.IPPROTO_ICMP and data[20] not in (0, 8)
+    return data[6] == socket.IPPROTO_ICMPV6 and data[40] < 128
 
 
 def _marks(data):

@@ -3,12 +3,11 @@
 """Nobody gets in by claiming an address that cannot be where he is: every forged source against every chain that exempts replies."""
 import pytest
 
-from tests.integration.kernel.support import forge_matrix, forge_rules, forge_stage
+from tests.integration.kernel.support import forge_honest, forge_matrix, forge_rules, forge_stage
 from tests.integration.kernel.support.forge_cases import CASES, LOADED, Cases
 from tests.integration.kernel.support.host import PROGRAMS
 from tests.integration.kernel.support.namespace import missing
 
-SOURCES = ("mangle", "DB-SOURCE")
 ATTACKS = forge_matrix.attacks()
 
 
@@ -56,3 +55,26 @@ def test_nobody_gets_in_while_the_rules_are_away(stage, cases, case, tell):
     found = forge_matrix.outcome(stage, ATTACKS)
     tell(case, found)
     assert found.got_in == [], "\n".join(forge_matrix.by_kind(found.got_in))
+
+
+# What a policy that denies services denies by name, and not because of where it comes from.
+DENIED_SERVICES = {("broadcast, outside", 4), ("from its link without a server", 4), ("group", 4), ("group", 6), ("wants an address, outside", 4),
+                   ("from its link, outside", 6)}
+
+
+def everything():
+    return {(name, family) for name, steps in forge_honest.flows().items() for family in PROGRAMS if forge_honest.is_of(steps, family)}
+
+
+def test_all_that_nobody_forged_passes_ports_and_services_that_are_denied(stage, cases):
+    assert forge_honest.passed(stage) == everything()
+    cases.apply("both")
+    assert forge_honest.passed(stage) == everything() - DENIED_SERVICES
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "vrf"])
+def test_what_nobody_forged_passes_as_if_nobody_asked(stage, cases, case):
+    cases.apply(case)
+    asked = forge_honest.passed(stage)
+    cases.no_source_check()
+    assert asked == forge_honest.passed(stage) and asked

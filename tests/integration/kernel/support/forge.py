@@ -10,13 +10,15 @@ import struct
 from typing import NamedTuple
 
 TCP, ACK, UDP, SCTP, ICMP, ECHO_REPLY = "tcp", "ack", "udp", "sctp", "icmp", "echo reply"
+# What a host says before it has an address.
+NEIGHBOUR, LISTENER, MEMBERSHIP = "neighbour solicitation", "listener report", "membership report"
 AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 # Left to experiments: no stack takes such a frame for anything.
 MARKER = 0x88B5
-NUMBERS = {TCP: 6, ACK: 6, UDP: 17, SCTP: 132}
+NUMBERS = {TCP: 6, ACK: 6, UDP: 17, SCTP: 132, MEMBERSHIP: 2}
 _ICMP_NUMBER = {4: 1, 6: 58}
-_ECHO = {(ICMP, 4): 8, (ECHO_REPLY, 4): 0, (ICMP, 6): 128, (ECHO_REPLY, 6): 129}
+_TYPES = {(ICMP, 4): 8, (ECHO_REPLY, 4): 0, (ICMP, 6): 128, (ECHO_REPLY, 6): 129, (NEIGHBOUR, 6): 135, (LISTENER, 6): 143, (MEMBERSHIP, 4): 0x16}
 _SYN, _ACK = 2, 16
 _INIT, _UNKNOWN_PARAMETER = 1, 0xC00D
 
@@ -72,8 +74,8 @@ def _udp(packet, ends):
     return _summed(packet, ends, struct.pack("!HHHH", *packet.ports, 8 + len(packet.text), 0) + packet.text, 6)
 
 
-def _echo(packet, ends):
-    body = struct.pack("!BBHHH", _ECHO[packet.protocol, packet.family], 0, 0, packet.ports[0], 1) + packet.text
+def _icmp(packet, ends):
+    body = struct.pack("!BBHHH", _TYPES[packet.protocol, packet.family], 0, 0, packet.ports[0], 1) + packet.text
     return _summed(packet, ends, body, 2) if packet.family == 6 else body[:2] + _checksum(body) + body[4:]
 
 
@@ -84,7 +86,7 @@ def _sctp(packet, _ends):
     return head + struct.pack("<I", _crc32c(head + bytes(4) + chunk)) + chunk
 
 
-_BODIES = {TCP: _tcp, ACK: _tcp, UDP: _udp, SCTP: _sctp, ICMP: _echo, ECHO_REPLY: _echo}
+_BODIES = {TCP: _tcp, ACK: _tcp, UDP: _udp, SCTP: _sctp, **dict.fromkeys((ICMP, ECHO_REPLY, NEIGHBOUR, LISTENER, MEMBERSHIP), _icmp)}
 
 
 def _checksum(data):

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Every way to get a chain that exempts replies, by the modules' own code, on a stage's host."""
+import contextlib
 import json
+import re
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_egress, docker_user_chain, host_policy, nat_filter_chain
 
 from .engine_29 import answering
-from .forge_rules import DNATED, OPENED, PROTOCOLS, PROXIED, SHARED, answers
+from .forge_rules import DNATED, DNATED_TO_OTHER, OPENED, PROTOCOLS, PROXIED, SHARED, answers
 from .forge_stage import ADDRESS, DOCKER0, PEER, WAN
 from .host import PROGRAMS
 from .program import Program
 
+# What every chain that asks for sources is called, or begins with.
+SOURCE_TABLE, SOURCE = "mangle", "DB-SOURCE"
 CLIENT = list(ADDRESS["client"].values())
 # Who may, as administrators say it who trust their containers: with addresses that nobody outside can have.
 TRUSTED = [*CLIENT, *ADDRESS["nobody"].values(), *ADDRESS["host"].values()]
-_PORTS = [{"port": port, "protocol": protocol, "sources": TRUSTED} for port in (DNATED, PROXIED) for protocol in PROTOCOLS]
+_PORTS = [{"port": port, "protocol": protocol, "sources": TRUSTED} for port in (DNATED, DNATED_TO_OTHER, PROXIED) for protocol in PROTOCOLS]
 PUBLISHED = {"published_ports": {"default": "deny", "allow": _PORTS}}
 SERVICES = {"host_services": {"default": "deny", "allow": [{"port": 22, "sources": TRUSTED}]}}
 _SHARED = [{"port": SHARED, "protocol": protocol} for protocol in PROTOCOLS]
@@ -94,15 +98,28 @@ class Cases:
     def _task(self, address, **params):
         return Task(dict(params, docker_host=address, transport=self.host.variant, lock_timeout=5), False, self.host.system)
 
-    def flush(self, table, chain):
-        """Take the lines of a chain away where there is one, in both families → how many."""
-        count = 0
+    # The lines that ask for sources.
+
+    def source_lines(self):
+        """(family, chain, number from 1 on, line) of each of them."""
+        return [(family, chain, number, line) for family in PROGRAMS for chain in self._source_chains(family)
+                for number, line in enumerate(self.host.rules(chain, SOURCE_TABLE, family), 1)]
+
+    def no_source_check(self):
+        """Take all of them away."""
         for family in PROGRAMS:
-            lines = self.host.rules(chain, table, family)
-            if lines:
-                count += len(lines)
-                self.host.iptables("-t %s -F %s" % (table, chain), family)
-        return count
+            for chain in self._source_chains(family):
+                self.host.iptables("-t %s -F %s" % (SOURCE_TABLE, chain), family)
+
+    @contextlib.contextmanager
+    def without(self, family, chain, number, line):
+        """With one of them away."""
+        self.host.iptables("-t %s -D %s %d" % (SOURCE_TABLE, chain, number), family)
+        yield
+        self.host.restore("*%s\n-I %s %d %s\nCOMMIT\n" % (SOURCE_TABLE, chain, number, line), family)
+
+    def _source_chains(self, family):
+        return re.findall(r"^:(%s\S*) " % SOURCE, self.host.save(family), re.MULTILINE)
 
 
 CASES = [*POLICIES, "published ports, revoke keep", "task of egress", "filter ahead of dnat", "section", "vrf"]

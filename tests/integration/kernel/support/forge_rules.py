@@ -4,12 +4,12 @@
 whatever stops a packet there is the collection's."""
 from .forge_stage import ADDRESS, CONTAINER, DOCKER0, OTHER, OTHER_BRIDGE, PEER, SUBNETS
 
-# Led to the container by the engine's rules; served by docker-proxy; a service of the host; what containers serve; what a policy lets
+# Led to the container by the engine's rules, or to the other one; served by docker-proxy; a service of the host; what containers serve; what a policy lets
 # containers of one network use; opened for the peer.
-DNATED, PROXIED, SERVICE, INSIDE, SHARED, OPENED = 8080, 8083, 9000, 80, 9999, 7000
+DNATED, DNATED_TO_OTHER, PROXIED, SERVICE, INSIDE, SHARED, OPENED = 8080, 8084, 8083, 9000, 80, 9999, 7000
 PROTOCOLS = ("tcp", "udp", "sctp")
 _NETWORKS = {"bridge": (DOCKER0, "ab" * 32), "app": (OTHER_BRIDGE, "0123456789ab" + "cd" * 26)}
-_OF = {CONTAINER: ("bridge", DNATED, PROXIED), PEER: ("bridge",), OTHER: ("app",)}
+_OF = {CONTAINER: ("bridge", DNATED, PROXIED), PEER: ("bridge",), OTHER: ("app", DNATED_TO_OTHER)}
 INFO = {
     "ServerVersion": "26.1.5", "IPv4Forwarding": True, "SecurityOptions": [], "Swarm": {"LocalNodeState": "inactive"}, "Warnings": None,
     "Name": "host",
@@ -53,8 +53,9 @@ def _container(name, network, *published):
 def engines_rules(family):
     """iptables-restore's input."""
     to = "%s" if family == 4 else "[%s]"
+    led = ((DOCKER0, DNATED, CONTAINER), (OTHER_BRIDGE, DNATED_TO_OTHER, OTHER))
     dnat = ["-A DOCKER ! -i %s -p %s -m %s --dport %d -j DNAT --to-destination %s:%d"
-            % (DOCKER0, protocol, protocol, DNATED, to % ADDRESS[CONTAINER][family], INSIDE) for protocol in PROTOCOLS]
+            % (bridge, protocol, protocol, port, to % ADDRESS[name][family], INSIDE) for bridge, port, name in led for protocol in PROTOCOLS]
     masquerade = ["-A POSTROUTING -s %s ! -o %s -j MASQUERADE" % (subnets[family], bridge) for bridge, subnets in SUBNETS.items()]
     return "\n".join([
         "*nat", ":DOCKER - [0:0]", "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER", *masquerade, *dnat, "COMMIT",

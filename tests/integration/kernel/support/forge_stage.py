@@ -10,6 +10,7 @@ import os
 import re
 import select
 import socket
+import struct
 import subprocess
 import time
 
@@ -32,6 +33,8 @@ ADDRESS = {
     PEER: {4: "172.17.0.3", 6: "fd00:17::3"},
     OTHER: {4: "172.18.0.2", 6: "fd00:18::2"},
     "nobody": {4: "172.17.0.99", 6: "fd00:17::99"},
+    "link-local": {6: "fe80::11"},
+    "zeroconf": {4: "169.254.0.5"},
     "attacker": {4: "192.0.2.3", 6: "2001:db8::3"},
     "client": {4: "192.0.2.2", 6: "2001:db8::2"},
     "server": {4: "198.51.100.5", 6: "2001:db8:5::5"},
@@ -41,6 +44,8 @@ ADDRESS = {
     "bridge broadcast": {4: "172.17.255.255"},
     "everybody": {4: "255.255.255.255"},
     "multicast": {4: "224.0.0.251", 6: "ff02::fb"},
+    "routers": {4: "224.0.0.22", 6: "ff02::16"},
+    "solicited": {6: "ff02::1:ff00:1"},
     "unspecified": {4: "0.0.0.0", 6: "::"},
 }
 ROUTED = {4: "10.99.0.0/24", 6: "fd00:99::/64"}
@@ -117,11 +122,18 @@ class Stage:
     def __init__(self, paths, stack):
         self.paths = paths
         self.places = {name: _Place(name, path, stack) for name, path in paths.items()}
+        self._groups = [stack.enter_context(_member(family)) for family in forge.AF]
         self._ears = [stack.enter_context(_ear(family, number)) for family in forge.AF for number in _numbers(family)]
 
     def send(self, place, packet, near=None):
         """near: the place on the same bridge that the frame is for; None for the host."""
         self.places[place].send(packet, None if near is None else self.places[near].mac)
+
+    def send_from_host(self, family, source, destination, ports, text):
+        """A datagram of the host's own kernel."""
+        with socket.socket(forge.AF[family], socket.SOCK_DGRAM) as sender:
+            sender.bind((ADDRESS[source][family], ports[0]))
+            sender.sendto(text, (ADDRESS[destination][family], ports[1]))
 
     def heard(self):
         """Once all is handled → place, and the marks that have come there since the last time. The host is a place, too."""
@@ -258,6 +270,19 @@ def _ear(family, number):
     found = socket.socket(forge.AF[family], socket.SOCK_RAW, number)
     found.setsockopt(socket.SOL_SOCKET, 33, _ROOM)
     found.setblocking(False)
+    return found
+
+
+def _member(family):
+    """The host listens to groups, on every one of its interfaces, as name services do."""
+    found = socket.socket(forge.AF[family], socket.SOCK_DGRAM)
+    for device, names in _ON_HOST.items():
+        for name in ("multicast", "routers"):
+            group = socket.inet_pton(forge.AF[family], ADDRESS[name][family])
+            if family == 4:
+                found.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + socket.inet_aton(ADDRESS[names[0]][4]))
+            else:
+                found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + struct.pack("=I", socket.if_nametoindex(device)))
     return found
 
 

@@ -24,6 +24,7 @@ author:
 extends_documentation_fragment:
   - drawbridge.docker.netfilter
   - drawbridge.docker.netfilter.transport
+  - drawbridge.docker.engine
   - drawbridge.docker.netfilter.rules
 options:
   section:
@@ -44,7 +45,10 @@ options:
     type: int
     default: 500
   established:
-    description: Whether packets of flows that are established, and related ones, pass the section before its rules are looked at.
+    description:
+      - Whether packets of flows that are established, and related ones, pass the section before its rules are looked at.
+      - Forged packets could make a client one that replies. So the first packets of flows are then judged by their source, in the chain
+        C(DB-SOURCE-user) in C(mangle PREROUTING), which all sections share. Whose networks there are, the engine is asked.
     type: bool
     default: true
   foreign:
@@ -99,11 +103,16 @@ transport:
   sample: nft
 """
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import PREFIX, Section, section_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.user_sections import with_source_check
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
     SECTION_ARGUMENTS,
     TRANSPORT_ARGUMENTS,
@@ -125,8 +134,15 @@ def keep_section(task: Task) -> Result:
         present=params["state"] == "present",
     )
     wanted = section_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
-    outcome = converge(task.system, task.settings(), lambda _netfilter: wanted)
-    return Result(dict(outcome.result(), chain=PREFIX + section.name), outcome.warnings + shadow_warnings(wanted.chains))
+    warnings = shadow_warnings(wanted.chains)
+
+    def checked(netfilter: Netfilter) -> Wanted:
+        found, told = with_source_check(wanted, section, netfilter, connect(params["docker_host"]))
+        warnings.extend(told)
+        return found
+
+    outcome = converge(task.system, task.settings(), checked)
+    return Result(dict(outcome.result(), chain=PREFIX + section.name), outcome.warnings + warnings)
 
 
 def main() -> None:
@@ -134,6 +150,7 @@ def main() -> None:
         {
             **LOCK_ARGUMENTS,
             **TRANSPORT_ARGUMENTS,
+            **ENGINE_ARGUMENTS,
             **SECTION_ARGUMENTS,
         },
         keep_section,

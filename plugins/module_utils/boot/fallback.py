@@ -15,7 +15,8 @@ from typing import Dict, FrozenSet, Iterable, Iterator, List, Sequence, Tuple
 from ..netfilter.ipset import LiveSet
 from ..netfilter.names import is_ours
 from ..netfilter.save import Ruleset
-from ..policy import names
+from ..netfilter.state import hook_line
+from ..policy import names, source_check
 
 _ICMP = {4: "icmp", 6: "ipv6-icmp"}
 _DHCP_CLIENT = {4: 68, 6: 546}
@@ -40,7 +41,9 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
     published = list(_on_one_address(_entries(sets, family, names.ADDRESS_PORTS))) + ssh
     for protocol, name in names.PORTS.items():
         published += _port_lines(protocol, _ports(sets, family, name), "DROP")
-    text = _block("mangle", {"DB-GUARD": guard, "DB-GUARD-LOCAL": published}, ["-I PREROUTING 1 -j DB-GUARD"])
+    chains = {"DB-GUARD": guard, "DB-GUARD-LOCAL": published, source_check.CHAIN: _sources(sets, family)}
+    hooks = ["-I PREROUTING 1 -j DB-GUARD", "-I PREROUTING 2 " + hook_line(source_check.source_hook(source_check.CHAIN))]
+    text = _block("mangle", chains, hooks)
     established = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
     chains = {"DB-USER-policy": [established, *inside, "-m conntrack --ctstate DNAT -j DROP"]}
     jumps = ["-I FORWARD 1 -j DOCKER-USER", "-I DOCKER-USER 1 -j DB-USER-policy"]
@@ -49,6 +52,16 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
         chains["DB-INPUT"] = ["-i lo -j RETURN", established, *inside, *always, *ssh, "-j DROP"]
         jumps.append("-I INPUT 1 -j DB-INPUT")
     return text + _block("filter", chains, jumps, [":DOCKER-USER - [0:0]"])
+
+
+def _sources(sets: Dict[str, LiveSet], family: int) -> List[str]:
+    """The check of sources, with what its sets have as lines."""
+    in_its_network = [entry.rpartition(",") for entry in sorted(_entries(sets, family, names.SAME_NETWORK))]
+    networks = sorted(_entries(sets, family, names.DOCKER_NETWORKS))
+    first, links = ([line.text for line in lines if family in line.families] for lines in (source_check.IMPOSSIBLE, source_check.LINK_LOCAL))
+    known = ["-s %s -i %s -j RETURN" % (network, bridge) for network, _comma, bridge in in_its_network]
+    known += ["-s %s -j DROP" % network for network in networks]
+    return [*first, *known, *links, *("-i %s %s -j DROP" % (bridge, source_check.ELSEWHERE) for bridge in _bridges(sets, family))]
 
 
 def hold_text(rulesets: Iterable[Ruleset], sets: Dict[str, LiveSet], ssh_ports: Sequence[str]) -> str:

@@ -131,19 +131,20 @@ load() { # GENERATION KEEP
 # Without any file: all that is new from outside, but SSH.
 last_resort() { # FAMILY
     case $1 in
-        4) types='-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST'; icmp=icmp; client=68;;
-        *) types='-m addrtype --dst-type LOCAL,ANYCAST'; icmp=ipv6-icmp; client=546;;
+        4) types=LOCAL,BROADCAST,ANYCAST,MULTICAST; sources='! -s 0.0.0.0/32'; icmp=icmp; client=68;;
+        *) types=LOCAL,ANYCAST; sources=; icmp=ipv6-icmp; client=546;;
     esac
     cat <<EOT
 *mangle
 :DB-GUARD - [0:0]
 -I PREROUTING 1 -j DB-GUARD
 -A DB-GUARD -i lo -j RETURN
+-A DB-GUARD $sources -m addrtype --src-type $types -m conntrack ! --ctstatus CONFIRMED -j DROP
 -A DB-GUARD -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
 -A DB-GUARD -p $icmp -j RETURN
 -A DB-GUARD -p udp -m udp --dport $client -j RETURN
 -A DB-GUARD -p tcp -m multiport --dports $ssh -j RETURN
--A DB-GUARD $types -j DROP
+-A DB-GUARD -m addrtype --dst-type $types -j DROP
 COMMIT
 *filter
 :DOCKER-USER - [0:0]
@@ -152,6 +153,9 @@ COMMIT
 -I DOCKER-USER 1 -j DB-USER-policy
 -A DB-USER-policy -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
 -A DB-USER-policy -m conntrack --ctstate DNAT -j DROP
+-A DB-USER-policy -i docker+ -j RETURN
+-A DB-USER-policy -i br-+ -j RETURN
+-A DB-USER-policy -j DROP
 COMMIT
 EOT
 }

@@ -78,7 +78,7 @@ def _vrfs(host: Situation) -> Iterator[Finding]:
         FAMILY_NAME[family]
         for family, ruleset in sorted(host.rulesets.items())
         if is_hooked(ruleset) and ruleset.chain(guard.TABLE, guard.PORTS)
-        and not jumps_to(ruleset, guard.TABLE, guard.VRF_HOOK.parent, guard.VRF)
+        and not jumps_to(ruleset, guard.TABLE, guard.RECEIVED_HOOK.parent, guard.RECEIVED)
     ]
     if host.vrfs and families:
         yield Finding(

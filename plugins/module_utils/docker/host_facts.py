@@ -10,6 +10,7 @@ import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ..host.links import entrances, vrf_members
+from ..host.routing import has_rules_of_its_own
 from ..host.parallel import on_all
 from ..host.system import System
 from ..netfilter.address import quoted
@@ -48,11 +49,12 @@ def ask(engine: Engine, system: System) -> Engagement:
     """
     members = vrf_members()
     vrfs = sorted(set(members.values()))
+    other_tables = bool(vrfs) or has_rules_of_its_own()
     try:
         info, listed, answer = _answers(engine)
         networks = parse_networks(listed, info)
     except EngineUnreachable as error:
-        facts = unknown_host(swarm=system.read(SWARM_STATE) is not None)._replace(vrfs=vrfs)
+        facts = unknown_host(swarm=system.read(SWARM_STATE) is not None)._replace(vrfs=vrfs, other_tables=other_tables)
         return Engagement(facts, None, ["%s; published ports and networks are left as they were found last" % error])
     entered = {bridge: port for port, bridge in entrances().items()}
     networks, warnings = [_alone(network, entered) for network in networks], _warnings(networks, entered) + _within(networks, members)
@@ -63,6 +65,7 @@ def ask(engine: Engine, system: System) -> Engagement:
             containers=container_facts(answer, networks),
             foreign_bridges=[name for name in system.interfaces() if _BRIDGE_LIKE.fullmatch(name) and name not in facts.bridges],
             vrfs=vrfs,
+            other_tables=other_tables,
         ),
         backend=parse_backend(info),
         warnings=warnings,

@@ -6,16 +6,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import struct
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ..errors import DrawbridgeError
+from .netlink import ATTRIBUTE, DUMP, REQUEST, ask, attributes
 
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _RTM_GETLINK, _RTM_GETNSID = 18, 90
-_REQUEST, _DUMP = 0x1, 0x300
 _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_LINK_NETNSID = 3, 10, 18, 37
 _IFLA_INFO_KIND = 1
 # One of a pair, as containers have them; and what nothing comes in by.
@@ -23,10 +19,7 @@ _NO_ENTRANCES = (b"veth", b"dummy")
 # Not a VRF: rules see its members' packets with both names.
 _UPPERS = (b"bridge", b"bond", b"team")
 _NETNSA_NSID, _NETNSA_FD = 1, 3
-_HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 _LINK_HEAD = 16
-_ROOM = 256 * 1024
 
 
 class _Link(NamedTuple):
@@ -88,58 +81,21 @@ def _ports(links: List[_Link]) -> Dict[str, str]:
 
 
 def _links() -> List[_Link]:
-    return [_link(answer) for answer in _ask(_RTM_GETLINK, _REQUEST | _DUMP, bytes(_LINK_HEAD))]
+    return [_link(answer) for answer in ask(_RTM_GETLINK, REQUEST | DUMP, bytes(_LINK_HEAD))]
 
 
 def _link(answer: bytes) -> _Link:
-    attributes = dict(_attributes(answer[_LINK_HEAD:]))
-    name = attributes.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
-    kind = dict(_attributes(attributes.get(_IFLA_LINKINFO, b""))).get(_IFLA_INFO_KIND, b"").rstrip(b"\0")
-    return _Link(answer[4:8], name, kind, attributes.get(_IFLA_MASTER), attributes.get(_IFLA_LINK_NETNSID))
+    found = dict(attributes(answer[_LINK_HEAD:]))
+    name = found.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
+    kind = dict(attributes(found.get(_IFLA_LINKINFO, b""))).get(_IFLA_INFO_KIND, b"").rstrip(b"\0")
+    return _Link(answer[4:8], name, kind, found.get(_IFLA_MASTER), found.get(_IFLA_LINK_NETNSID))
 
 
 def _number(netns: int) -> Optional[bytes]:
     """The number by which links of this namespace name that one; None where none does."""
-    attribute = _ATTRIBUTE.pack(8, _NETNSA_FD) + struct.pack("=i", netns)
-    for answer in _ask(_RTM_GETNSID, _REQUEST, bytes(4) + attribute):
-        number = dict(_attributes(answer[4:])).get(_NETNSA_NSID)
+    attribute = ATTRIBUTE.pack(8, _NETNSA_FD) + struct.pack("=i", netns)
+    for answer in ask(_RTM_GETNSID, REQUEST, bytes(4) + attribute):
+        number = dict(attributes(answer[4:])).get(_NETNSA_NSID)
         if number is not None and struct.unpack("=i", number)[0] >= 0:
             return number
     return None
-
-
-def _ask(kind: int, flags: int, payload: bytes) -> List[bytes]:
-    """One request → the payloads of its answers."""
-    answers: List[bytes] = []
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
-            kernel.sendto(_HEADER.pack(_HEADER.size + len(payload), kind, flags, 1, 0) + payload, (0, 0))
-            while True:
-                for answer_kind, body in _messages(kernel.recv(_ROOM)):
-                    if answer_kind == _NLMSG_DONE:
-                        return answers
-                    if answer_kind == _NLMSG_ERROR:
-                        code = -struct.unpack_from("=i", body)[0]
-                        raise OSError(code, os.strerror(code))
-                    answers.append(body)
-                if not flags & _DUMP & ~_REQUEST:
-                    return answers
-    except OSError as error:
-        raise DrawbridgeError("the kernel does not tell its interfaces: %s" % error) from None
-
-
-def _messages(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, _flags, _sequence, _port = _HEADER.unpack_from(data, at)
-        yield kind, data[at + _HEADER.size : at + length]
-        at += (max(length, _HEADER.size) + 3) & ~3
-
-
-def _attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    at = 0
-    while at + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        # The two highest bits are flags.
-        yield kind & 0x3FFF, data[at + _ATTRIBUTE.size : at + length]
-        at += (max(length, _ATTRIBUTE.size) + 3) & ~3

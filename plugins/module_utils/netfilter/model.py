@@ -54,6 +54,7 @@ class Hook(NamedTuple):
     priority: orders several hooks in one parent, lowest first; None where only one of ours can be there.
     ahead_of: jump targets the hook has to precede. Empty: it has to precede every line that could let a packet pass it
         by (all but drops, logs and jumps to chains that only restrict).
+    match: which packets it is for, as iptables-save prints it; empty for all.
     """
 
     table: str
@@ -62,6 +63,7 @@ class Hook(NamedTuple):
     priority: Optional[int] = None
     ahead_of: Tuple[str, ...] = ()
     families: Tuple[int, ...] = BOTH
+    match: str = ""
 
 
 class SetType(NamedTuple):

@@ -24,6 +24,9 @@ PARENTS: Dict[str, Tuple[str, ...]] = {
     "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
 }
 _ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+# Who forges the container's own address would have a flow in which he is the one that replies. What the container sends to a multicast
+# address comes back to it, of a flow that is known by then.
+_FORGED = "! -i lo -m addrtype --src-type LOCAL -m conntrack ! --ctstatus CONFIRMED -j DROP"
 # The interface option by which a chain sees the loopback; FORWARD never does.
 _LOOPBACK = {"INPUT": "-i", "PREROUTING": "-i", "OUTPUT": "-o", "POSTROUTING": "-o"}
 # The engine's resolver answers at 127.0.0.11, by lines of its own in nat: neither loopback traffic nor those are ours.
@@ -94,5 +97,7 @@ def _first_lines(section: NsSection) -> List[Line]:
     if section.table == "nat":
         lines.extend(Line(text, (IPV4,)) for text in _RESOLVER.get(section.parent, ()))
     if section.established and section.table == "filter":
+        if section.parent != "OUTPUT":
+            lines.append(Line(_FORGED))
         lines.append(Line(_ESTABLISHED))
     return lines

@@ -63,9 +63,8 @@ def _targets(rules: Rules, table: str, owned: Sequence[Owned]) -> bool:
 
 def hook_line(hook: Hook) -> str:
     """The hook as iptables-save prints it."""
-    if hook.priority is None:
-        return "-j " + hook.target
-    return '-m comment --comment "drawbridge:%d" -j %s' % (hook.priority, hook.target)
+    place = "" if hook.priority is None else '-m comment --comment "drawbridge:%d"' % hook.priority
+    return " ".join(part for part in (hook.match, place, "-j " + hook.target) if part)
 
 
 _PRIORITY = re.compile(r'--comment "drawbridge:(\d{1,4})"')

@@ -11,7 +11,7 @@ from typing import Dict, List, Sequence, Tuple
 from ..errors import DrawbridgeError
 from ..netfilter.model import FAMILIES, AddressSet, Chain, Hook, SetType, Wanted
 from ..netfilter.plan import Plan
-from . import forward, guard, inbound, owners
+from . import forward, guard, inbound, owners, source_check
 from .check import names_interface
 from .host import HostFacts
 from .lines import Rules
@@ -27,8 +27,9 @@ OWNED = [
     (guard.TABLE, guard.CHAIN + OUTSIDE),
     (guard.TABLE, guard.LOCAL),
     (guard.TABLE, guard.PORTS),
-    (guard.TABLE, guard.VRF),
-    (guard.TABLE, guard.VRF + OUTSIDE),
+    (guard.TABLE, guard.RECEIVED),
+    (guard.TABLE, guard.RECEIVED + OUTSIDE),
+    (source_check.TABLE, source_check.CHAIN),
     (forward.TABLE, forward.CHAIN),
     (forward.TABLE, forward.CHAIN + OUTSIDE),
     (forward.TABLE, forward.DIALLED),
@@ -47,16 +48,15 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     the sets on the host (``Line.path`` says where the user wrote it).
     """
     _refuse_own_bridges(policy.leave_alone, host.bridges)
+    host = _with_left_alone(host, policy.leave_alone)
     rules = Rules()
     hooks: List[Hook] = []
     shared: List[Tuple[str, str]] = []
     ports = policy.published_ports
     if ports is not None:
         guarded = _add(rules, hooks, guard.guard(policy, ports, host, rules), guard.HOOK)
-        if guarded and host.vrfs:
-            from .vrf import guard_vrfs  # pylint: disable=import-outside-toplevel
-
-            _add(rules, hooks, guard_vrfs(policy, ports), guard.VRF_HOOK)
+        if guarded:
+            _add(rules, hooks, guard.guard_received(policy, ports), guard.received_hook(host))
         if _add(rules, hooks, forward.forward(policy, ports, rules), forward.HOOK):
             shared.append((forward.TABLE, forward.PARENT))
     if policy.host_services is not None:
@@ -64,10 +64,12 @@ def compile_policy(policy: Policy, host: HostFacts) -> Wanted:
     if policy.egress is not None:
         from .egress_rules import add_egress  # pylint: disable=import-outside-toplevel
 
-        hooks += add_egress(policy.egress, _with_left_alone(host, policy.leave_alone), rules, owners.POLICY_EGRESS)
+        hooks += add_egress(policy.egress, host, rules, owners.POLICY_EGRESS)
         if not shared and any(hook.parent == forward.PARENT for hook in hooks):
             shared.append((forward.TABLE, forward.PARENT))
-    sets = {**own_sets(policy), **rules.sets, **host_sets(host)}
+    if hooks:
+        _add(rules, hooks, [source_check.source_check(source_check.CHAIN, host.other_tables)], source_check.source_hook(source_check.CHAIN))
+    sets = {**host_sets(host), **own_sets(policy), **rules.sets}
     wanted = Wanted(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets))
     return _not_masquerading(wanted) if policy.masquerade is None else wanted
 

@@ -13,9 +13,9 @@ import hashlib
 import re
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..netfilter.address import contains, in_a_set, parse_network, quoted
-from ..netfilter.model import BOTH, FAMILIES, IPV4, IPV6, AddressSet, Chain, Hook, Line, SetType, Wanted
-from . import names
+from ..netfilter.address import contains, parse_network, quoted
+from ..netfilter.model import BOTH, FAMILIES, IPV4, IPV6, AddressSet, Chain, Hook, Line, Wanted
+from . import names, source_check
 from .egress import Access, Block, Egress, Selector
 from .host import ContainerFacts, HostFacts
 from .inbound import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
@@ -23,7 +23,7 @@ from .lines import Rules
 from .model import ALLOW, DENY, Entry, Ports, Target
 from .outside import FROM_BRIDGES
 from .owners import TASK_EGRESS, EgressOwner
-from .sets import bridge_entries, host_sets, named_sets
+from .sets import INTERFACES, bridge_entries, by_family, host_sets, named_sets
 
 TABLE = "filter"
 FORWARDED = "DOCKER-USER"
@@ -47,8 +47,10 @@ _DNS = [Target(protocol, Ports(53, 53)) for protocol in ("udp", "tcp")]
 _NEIGHBOURS = [line for line in ESSENTIAL_ICMPV6 if re.search(r"type (?:13[0-6]|143) ", line.text)]
 
 
-# What the sets of a task of its own are called after.
+# What the sets of a task of its own are called after, and what judges its sources.
 TASK_SETS = "E"
+_TASK_SOURCE = source_check.CHAIN + "-egress"
+_TASK_OWNED = [*TASK_EGRESS.owned, (source_check.TABLE, _TASK_SOURCE)]
 
 
 class _Part(NamedTuple):
@@ -82,13 +84,16 @@ def compile_egress(egress: Egress, host: HostFacts) -> Wanted:
     rules = Rules()
     hooks = add_egress(egress, host, rules, TASK_EGRESS)
     shared = [(TABLE, FORWARDED)] if any(hook.parent == FORWARDED for hook in hooks) else []
+    if hooks:
+        rules.chains.append(source_check.source_check(_TASK_SOURCE, host.other_tables))
+        hooks.append(source_check.source_hook(_TASK_SOURCE))
     sets = named_sets(rules.chains, {**rules.sets, **host_sets(host)})
-    return Wanted(rules.chains, hooks, TASK_EGRESS.owned, TASK_SETS, shared, sets)
+    return Wanted(rules.chains, hooks, _TASK_OWNED, TASK_SETS, shared, sets)
 
 
 def no_egress() -> Wanted:
     """Nothing of such a task."""
-    return Wanted([], [], TASK_EGRESS.owned, TASK_SETS)
+    return Wanted([], [], _TASK_OWNED, TASK_SETS)
 
 
 def limits_peers(egress: Egress) -> Optional[str]:
@@ -222,34 +227,26 @@ def _dns(block: Block, rules: Rules) -> List[Line]:
     return rules.toward([Entry(target, block.dns, block.path + ".dns") for target in _DNS], "RETURN")
 
 
-BRIDGES = SetType("hash:net,iface")
-
-
 def egress_sets(networks: Iterable[str], containers: Mapping[Selector, Optional[str]], host: HostFacts) -> Dict[str, AddressSet]:
     """The sets that say where packets of these networks and containers come from. containers: where each was written."""
     bridges: Dict[str, List[str]] = {network.name: [network.bridge] for network in host.networks}
     by_bridge = {network_set(name): bridges.get(name, []) for name in networks}
-    by_bridge[names.FOREIGN_BRIDGES] = list(host.foreign_bridges)
     found = [
-        _set(host, name, BRIDGES, {family: bridge_entries(family, on) for family in FAMILIES}, None)
+        _set(host, name, {family: bridge_entries(family, on) for family in FAMILIES}, None)
         for name, on in by_bridge.items()
     ]
     found += [
-        _set(host, container_set(selector), BRIDGES, _by_family(_named(selector) + selected(selector, host)), path)
+        _set(host, container_set(selector), by_family(_named(selector) + selected(selector, host)), path)
         for selector, path in containers.items()
     ]
-    subnets = [(network.bridge, subnet) for network in host.networks for subnet in network.subnets]
-    found.append(_set(host, names.SAME_NETWORK, BRIDGES, _by_family(subnets), None))
     return {item.name: item for item in found}
 
 
-def _set(
-    host: HostFacts, name: str, kind: SetType, entries: Dict[int, FrozenSet[str]], path: Optional[str]
-) -> AddressSet:
+def _set(host: HostFacts, name: str, entries: Dict[int, FrozenSet[str]], path: Optional[str]) -> AddressSet:
     content: Dict[int, Optional[FrozenSet[str]]] = {
         family: entries[family] if host.known else None for family in FAMILIES
     }
-    return AddressSet(name, kind, content, path)
+    return AddressSet(name, INTERFACES, content, path)
 
 
 def _named(selector: Selector) -> List[Tuple[str, str]]:
@@ -276,10 +273,3 @@ def _is_chosen(selector: Selector, container: ContainerFacts) -> bool:
     key, has_value, value = selector.value.partition("=")
     return key in container.labels and (not has_value or container.labels[key] == value)
 
-
-def _by_family(ends: List[Tuple[str, str]]) -> Dict[int, FrozenSet[str]]:
-    return {
-        family: frozenset("%s,%s" % (in_a_set(parse_network(address)), bridge) for bridge, address in ends
-                          if (":" in address) == (family == IPV6))
-        for family in FAMILIES
-    }

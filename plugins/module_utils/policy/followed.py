@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, Iterable, List
+from typing import Callable, Dict, Iterable, List, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -18,9 +18,9 @@ from ..netfilter.plan import Plan, SetChange
 from ..netfilter.resolve import set_target
 from . import names
 from .egress import Selector
-from .egress_rules import BRIDGES, container_set, egress_sets, network_set
+from .egress_rules import container_set, egress_sets, network_set
 from .host import HostFacts
-from .sets import host_sets
+from .sets import INTERFACES, host_sets
 
 # Of every owner: host_policy, nat_filter_chain and container_egress.
 _KERNEL_NAME = re.compile(r"DB[A-Z]+-(.+)-([46])[ab]")
@@ -53,8 +53,7 @@ class FollowedSets:
             if added:
                 lines += added
                 changed.append(SetChange(kernel_name, held, target))
-        # A port that moves from one set to another is at no moment in neither.
-        lines.sort(key=lambda line: line.startswith("del "))
+        lines.sort(key=_turn)
         return Plan({}, changed, lines, [], [])
 
     def apply(self, plan: Plan) -> None:
@@ -65,26 +64,34 @@ class FollowedSets:
                 raise DrawbridgeError("the kernel does not hold what was written: %s" % change.name)
 
 
+def _turn(line: str) -> Tuple[bool, bool]:
+    """A port that moves from one set to another is at no moment in neither; a network's own containers are known before others are kept
+    from having its addresses, and for longer."""
+    is_deleted = line.startswith("del ")
+    return is_deleted, is_deleted == ("-%s-" % names.SAME_NETWORK in line.split(" ", 2)[1])
+
+
 def _addresses(sets: Iterable[LiveSet]) -> List[Selector]:
     """The addresses that policies name: their sets say them themselves."""
-    entries = [entry.rpartition(",") for held in sets if held.type == BRIDGES for entry in held.entries or ()]
+    entries = [entry.rpartition(",") for held in sets if held.type == INTERFACES for entry in held.entries or ()]
     return [Selector("address", address) for address, _comma, interface in entries if interface == names.NOWHERE]
 
 
 def _wanted(named: List[str], addresses: List[Selector], host: HostFacts) -> Dict[str, AddressSet]:
     """By name, as far as the engine alone can say it: what a policy leaves alone, it alone knows."""
     found = host_sets(host)
-    if names.SAME_NETWORK in named:
+    # What a policy leaves alone, it alone knows.
+    del found[names.FOREIGN_BRIDGES]
+    gone = [name for name in named if name.startswith((names.NETWORK, names.CONTAINERS))]
+    if gone:
         networks = {network_set(network.name): network.name for network in host.networks}
         chosen = {container_set(selector): selector for selector in [*_selectors(host), *addresses]}
         sets = egress_sets(networks.values(), {chosen[name]: None for name in named if name in chosen}, host)
-        del sets[names.FOREIGN_BRIDGES]
-        found.update(sets)
         if host.known:
-            nothing = sets[names.SAME_NETWORK]._replace(entries={family: frozenset() for family in FAMILIES})
+            nothing = found[names.SAME_NETWORK]._replace(entries={family: frozenset() for family in FAMILIES})
             # An address that was theirs may be anybody's.
-            gone = [name for name in named if name.startswith((names.NETWORK, names.CONTAINERS)) and name not in sets]
             found.update((name, nothing._replace(name=name)) for name in gone)
+        found.update(sets)
     return found
 
 

@@ -2,7 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Published ports by the host's port, before any DNAT, and containers' addresses: mangle PREROUTING, every packet."""
+"""Published ports by the host's port, before any DNAT, and containers' addresses: mangle PREROUTING, every packet.
+
+Addresses that are the host's by a routing table of their own (a VRF's, or one that a rule names) are not found there, nor by Docker's DNAT:
+docker-proxy serves them. What comes to mangle INPUT is the host's, whichever table says so.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,12 @@ TABLE = "mangle"
 CHAIN = "DB-GUARD"
 LOCAL = "DB-GUARD-LOCAL"
 PORTS = "DB-GUARD-PORTS"
-VRF = "DB-GUARD-VRF"
+RECEIVED = "DB-GUARD-INPUT"
 
 HOOK = Hook(TABLE, "PREROUTING", CHAIN)
-VRF_HOOK = Hook(TABLE, "INPUT", VRF)
+RECEIVED_HOOK = Hook(TABLE, "INPUT", RECEIVED)
+# Where such addresses are rare, what is established is not looked at.
+_RARELY = "-m conntrack ! --ctstate ESTABLISHED"
 
 # docker-proxy answers UDP sent to a broadcast or multicast address, so LOCAL alone is not enough. In IPv6 the match
 # wants MULTICAST *and* the other types together, which nothing is: hence two lines.
@@ -60,6 +66,27 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
     if judge_ports:
         chains += [Chain(TABLE, LOCAL, to_published_ports("-g " + PORTS)), Chain(TABLE, PORTS, _ports(ports, rules))]
     return chains
+
+
+_JUDGED_AT_FIRST = [
+    Line("-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN", (IPV4,)),
+    Line("-m addrtype --dst-type LOCAL,ANYCAST -j RETURN", (IPV6,)),
+    Line("-d ff00::/8 -j RETURN", (IPV6,)),
+]
+
+
+def guard_received(policy: Policy, ports: PublishedPorts) -> List[Chain]:
+    """The chains behind INPUT; none where the policy limits no port."""
+    if not ports.denies and not ports.allow:
+        return []
+    first = [] if policy.external_interfaces else [Line("-i lo -j RETURN")]
+    first.append(Line("-m conntrack --ctdir REPLY -j RETURN"))
+    return judged_from_outside(policy, TABLE, RECEIVED, first, [*_JUDGED_AT_FIRST, Line("-g " + LOCAL)])
+
+
+def received_hook(host: HostFacts) -> Hook:
+    """Where they are entered from: with a VRF for every packet, as the guard itself."""
+    return RECEIVED_HOOK if host.vrfs else RECEIVED_HOOK._replace(match=_RARELY)
 
 
 def to_published_ports(verdict: str) -> List[Line]:

@@ -47,6 +47,7 @@ class HostFacts(NamedTuple):
     subnets: the networks, of both families, behind closed bridges.
     swarm: whether the engine is in a swarm.
     vrfs: VRFs of the host that have an interface.
+    other_tables: whether addresses may be the host's by another routing table than the usual one: a VRF's, or one that a rule names.
     networks: Docker's bridge networks.
     containers: those that run.
     foreign_bridges: interfaces whose names begin like those that Docker gives its bridges, and that are none.
@@ -63,6 +64,7 @@ class HostFacts(NamedTuple):
     containers: Sequence[ContainerFacts] = ()
     foreign_bridges: Sequence[str] = ()
     vrfs: Sequence[str] = ()
+    other_tables: bool = False
 
 
 def unknown_host(swarm: bool) -> HostFacts:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import List, NamedTuple, Tuple
 
 from ..netfilter.model import Chain, Hook, Line, Wanted
+from . import source_check
 from .guard import to_published_ports
 from .host import HostFacts
 from .lines import Rules, by_destination, drops
@@ -26,11 +27,13 @@ NAT = "nat"
 FILTER = "filter"
 CHAIN = "DOCKER-FILTER"
 PROXY = "DB-INPUT-PROXY"
-OWNED = [(NAT, CHAIN), (NAT, CHAIN + "-OUT"), (FILTER, PROXY), (FILTER, PROXY + "-OUT"), (FILTER, PROXY + "-PORTS")]
+SOURCE = source_check.CHAIN + "-nat"
+OWNED = [(NAT, CHAIN), (NAT, CHAIN + "-OUT"), (FILTER, PROXY), (FILTER, PROXY + "-OUT"), (FILTER, PROXY + "-PORTS"), (source_check.TABLE, SOURCE)]
 
 _HOOKS = [
     Hook(NAT, "PREROUTING", CHAIN, ahead_of=("DOCKER", "DOCKER-INGRESS")),
     Hook(FILTER, "INPUT", PROXY),
+    source_check.source_hook(SOURCE),
 ]
 
 
@@ -45,7 +48,7 @@ class NatFilter(NamedTuple):
 
 
 def compile_nat_filter(wanted: NatFilter, host: HostFacts) -> Wanted:
-    """Both chains, their hooks, and the sets that they name."""
+    """Both chains, the one that judges sources, their hooks, and the sets that they name."""
     rules = Rules()
     outside = Policy(address_sets={}, external_interfaces=wanted.external_interfaces)
     loopback = [] if wanted.external_interfaces else [Line("-i lo -j RETURN")]
@@ -53,6 +56,7 @@ def compile_nat_filter(wanted: NatFilter, host: HostFacts) -> Wanted:
     first = loopback + [Line("-m conntrack --ctdir REPLY -j RETURN")]
     chains += judged_from_outside(outside, FILTER, PROXY, first, to_published_ports("-g %s-PORTS" % PROXY))
     chains.append(Chain(FILTER, PROXY + "-PORTS", _proxy_lines(wanted, rules)))
+    chains.append(source_check.source_check(SOURCE, host.other_tables))
     return Wanted(chains, _HOOKS, OWNED, OWNER, [], named_sets(chains, {**rules.sets, **host_sets(host)}))
 
 

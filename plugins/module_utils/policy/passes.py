@@ -35,8 +35,8 @@ class Judgement:
     """One family's chains and sets at one moment."""
 
     def __init__(self, chains: Chains, sets: Entries) -> None:
-        """Raises Unknown."""
-        self._chains = {name: [_words(rule) for rule in rules] for name, rules in chains.items()}
+        self._chains = chains
+        self._words: Dict[str, List[List[str]]] = {}
         self._sets = sets
         self._about: Dict[Tuple[str, str, int], List[List[str]]] = {}
         self._indexes: Dict[str, _Index] = {}
@@ -56,10 +56,12 @@ class Judgement:
         return True
 
     def _rules_about(self, chain: str, flow: Flow) -> List[List[str]]:
-        """The rules of a chain that are for the flow's protocol and port: there may be a thousand for others."""
+        """The rules of a chain that are for the flow's protocol and port: there may be a thousand for others. Raises Unknown."""
         key = (chain, flow.protocol, flow.port)
         if key not in self._about:
-            self._about[key] = [words for words in self._chains.get(chain, ()) if _is_about(words, flow)]
+            if chain not in self._words:
+                self._words[chain] = [_words(rule) for rule in self._chains.get(chain, ())]
+            self._about[key] = [words for words in self._words[chain] if _is_about(words, flow)]
         return self._about[key]
 
     def _matches(self, words: List[str], flow: Flow, place: Place) -> bool:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import DrawbridgeError
-from ..netfilter.address import halves, parse_network
+from ..netfilter.address import halves, in_a_set, parse_network
 from ..netfilter.model import FAMILIES, IPV4, IPV6, AddressSet, Chain, SetType
 from . import names
 from .host import HostFacts
@@ -27,6 +27,8 @@ MAX_BRIDGES = INTERFACES_PER_PREFIX * 11
 
 # For a set of nothing but ports the kernel looks for them in TCP and UDP only: every other packet is in none.
 SCTP = "sctp"
+NETWORKS = SetType("hash:net")
+INTERFACES = SetType("hash:net,iface")
 _PORT_TYPES = {"tcp": SetType("bitmap:port", "range 0-65535"), "udp": SetType("bitmap:port", "range 0-65535"), SCTP: SetType("hash:net,port")}
 _BITS = {IPV4: 32, IPV6: 128}
 _EVERY_ADDRESS = {IPV4: ("0.0.0.0/1", "128.0.0.0/1"), IPV6: ("::/1", "8000::/1")}
@@ -36,18 +38,28 @@ def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
     """The sets by name; without content where the engine could not be asked, which leaves the live content."""
     types = {**{name: _PORT_TYPES[protocol] for protocol, name in names.PORTS.items()}, names.ADDRESS_PORTS: SetType("hash:ip,port")}
     ports = _published(host)
-    found = [_set(host, name, set_type, {family: frozenset(ports.get((name, family), ())) for family in FAMILIES}) for name, set_type in types.items()]
+    subnets = [(network.bridge, subnet) for network in host.networks for subnet in network.subnets]
+    # First what lets a network's containers be its own: it has to be there before what says that nobody else is.
+    found = [_set(host, names.SAME_NETWORK, INTERFACES, by_family(subnets))]
+    found += [_set(host, name, set_type, {family: frozenset(ports.get((name, family), ())) for family in FAMILIES}) for name, set_type in types.items()]
     found += [
-        _set(host, names.CONTAINER_NETWORKS, SetType("hash:net"), _networks(host.subnets)),
-        _set(host, names.BRIDGES, SetType("hash:net,iface"), {f: bridge_entries(f, host.bridges) for f in FAMILIES}),
-        _set(
-            host,
-            names.CLOSED_BRIDGES,
-            SetType("hash:net,iface"),
-            {family: bridge_entries(family, host.closed_bridges.get(family, [])) for family in FAMILIES},
-        ),
+        _set(host, names.CONTAINER_NETWORKS, NETWORKS, _networks(host.subnets)),
+        _set(host, names.DOCKER_NETWORKS, NETWORKS, _networks(subnet for _bridge, subnet in subnets)),
+        _interfaces(host, names.BRIDGES, {family: host.bridges for family in FAMILIES}),
+        _interfaces(host, names.CLOSED_BRIDGES, host.closed_bridges),
+        _interfaces(host, names.FOREIGN_BRIDGES, {family: host.foreign_bridges for family in FAMILIES}),
     ]
     return {item.name: item for item in found}
+
+
+def _interfaces(host: HostFacts, name: str, interfaces: Mapping[int, Sequence[str]]) -> AddressSet:
+    return _set(host, name, INTERFACES, {family: bridge_entries(family, interfaces.get(family, ())) for family in FAMILIES})
+
+
+def by_family(ends: Iterable[Tuple[str, str]]) -> Dict[int, FrozenSet[str]]:
+    """Interfaces and the address or network behind each → entries of a ``hash:net,iface``."""
+    spelt = [("%s,%s" % (in_a_set(parse_network(address)), interface), IPV6 if ":" in address else IPV4) for interface, address in ends]
+    return {family: frozenset(entry for entry, of in spelt if of == family) for family in FAMILIES}
 
 
 _NAMED = re.compile(r"--match-set @(\S+)")
@@ -95,7 +107,7 @@ def _networks(subnets: Iterable[str]) -> Dict[int, FrozenSet[str]]:
     }
 
 
-def bridge_entries(family: int, bridges: List[str]) -> FrozenSet[str]:
+def bridge_entries(family: int, bridges: Sequence[str]) -> FrozenSet[str]:
     """Entries of a ``hash:net,iface`` that match every address on each of the interfaces.
 
     One prefix holds 32 interfaces: the first 32 go to /0, the next 32 to both /1, the next to all four /2, …

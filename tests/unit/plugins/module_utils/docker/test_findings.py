@@ -147,8 +147,8 @@ def test_vrfs_that_came_after_the_policy():
     put(host.rulesets[4], "mangle", "DB-GUARD-PORTS", ["-j DROP"])
     assert items(host, "unguarded_vrfs") == ["ipv4: blue", "ipv4: red"]
     assert items(host._replace(vrfs=[]), "unguarded_vrfs") == []
-    put(host.rulesets[4], "mangle", "DB-GUARD-VRF", ["-g DB-GUARD-LOCAL"])
-    put(host.rulesets[4], "mangle", "INPUT", ["-j DB-GUARD-VRF"])
+    put(host.rulesets[4], "mangle", "DB-GUARD-INPUT", ["-g DB-GUARD-LOCAL"])
+    put(host.rulesets[4], "mangle", "INPUT", ["-j DB-GUARD-INPUT"])
     assert items(host, "unguarded_vrfs") == []
 
 

@@ -7,6 +7,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ns_cha
 
 SECTION = NsSection("web", 500, "filter", "INPUT", True, True, (4, 6), False, True)
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+FORGED = "! -i lo -m addrtype --src-type LOCAL -m conntrack ! --ctstatus CONFIRMED -j DROP"
 
 
 def lines(rules=(), **changes):
@@ -16,10 +17,10 @@ def lines(rules=(), **changes):
 
 
 @pytest.mark.parametrize("changes, first", [
-    ({}, ["-i lo -j RETURN", ESTABLISHED]),
+    ({}, ["-i lo -j RETURN", FORGED, ESTABLISHED]),
     ({"parent": "OUTPUT"}, ["-o lo -j RETURN", ESTABLISHED]),
-    ({"parent": "FORWARD"}, [ESTABLISHED]),
-    ({"loopback": False}, [ESTABLISHED]),
+    ({"parent": "FORWARD"}, [FORGED, ESTABLISHED]),
+    ({"loopback": False}, [FORGED, ESTABLISHED]),
     ({"established": False}, ["-i lo -j RETURN"]),
     ({"table": "mangle", "parent": "POSTROUTING"}, ["-o lo -j RETURN"]),
     ({"table": "raw", "parent": "PREROUTING"}, ["-i lo -j RETURN"]),

@@ -88,16 +88,16 @@ def test_the_guard_of_a_host_with_a_vrf():
     host = HOST._replace(vrfs=["blue"])
     result = wanted(host, published_ports={})
     first = ["-i lo -j RETURN", "-m conntrack --ctdir REPLY -j RETURN", "-m set --match-set @bridges src,src -j RETURN"]
-    assert texts(result, "DB-GUARD-VRF", 4) == [
+    assert texts(result, "DB-GUARD-INPUT", 4) == [
         *first, "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN", "-g DB-GUARD-LOCAL"]
-    assert texts(result, "DB-GUARD-VRF", 6) == [
+    assert texts(result, "DB-GUARD-INPUT", 6) == [
         *first, "-m addrtype --dst-type LOCAL,ANYCAST -j RETURN", "-d ff00::/8 -j RETURN", "-g DB-GUARD-LOCAL"]
     assert texts(result, "DB-GUARD")[-2:] == ["-m conntrack --ctstate DNAT -j RETURN", "-m set --match-set @container-nets dst -j DROP"]
     assert all(is_plain(line.text) for chain in result.chains if chain.table == "mangle" for line in chain.lines)
-    assert ("mangle", "INPUT", "DB-GUARD-VRF") in [hook[:3] for hook in result.hooks]
-    assert names(wanted(host, published_ports={}, external_interfaces=["eth0"])).count("DB-GUARD-VRF-OUT") == 1
+    assert ("mangle", "INPUT", "DB-GUARD-INPUT") in [hook[:3] for hook in result.hooks]
+    assert names(wanted(host, published_ports={}, external_interfaces=["eth0"])).count("DB-GUARD-INPUT-OUT") == 1
     only_direct = wanted(host, published_ports={"default": "allow"})
-    assert "DB-GUARD-VRF" not in names(only_direct) and "-m conntrack --ctstate DNAT -j RETURN" in texts(only_direct, "DB-GUARD")
+    assert "DB-GUARD-INPUT" not in names(only_direct) and "-m conntrack --ctstate DNAT -j RETURN" in texts(only_direct, "DB-GUARD")
 
 
 def test_the_guard_of_a_host_with_named_interfaces():
@@ -138,7 +138,7 @@ def test_direct_access_can_be_left_open():
 
 def test_closing_only_direct_access_spares_the_bridges_own_addresses_and_what_was_dnated():
     result = wanted(published_ports={"default": "allow"})
-    assert names(result) == ["DB-GUARD", "DB-USER-policy"]
+    assert names(result) == ["DB-GUARD", "DB-USER-policy", "DB-SOURCE"]
     assert texts(result, "DB-GUARD")[-2:] == [
         "-m addrtype --dst-type LOCAL -j RETURN", "-m set --match-set @container-nets dst -j DROP",
     ]
@@ -246,7 +246,7 @@ def test_host_services_allowed_with_entries():
     assert texts(result, "DB-INPUT", 6)[-2:] == [
         "-p tcp -m tcp --dport 22 -j DROP", "-p ipv6-icmp -m icmp6 --icmpv6-type 128 -j DROP",
     ]
-    assert names(result) == ["DB-INPUT"] and result.shared == []
+    assert names(result) == ["DB-INPUT", "DB-SOURCE"] and result.shared == []
 
 
 def test_lines_know_where_the_user_wrote_them():

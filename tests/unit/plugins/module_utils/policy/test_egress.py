@@ -60,7 +60,7 @@ def test_what_limits_nothing_is_nothing():
 
 def test_a_network_with_an_exception():
     result = wanted(networks={"backend": {"default": "deny", "allow": [{"destination": "10.0.5.0/24", "port": 5432}]}})
-    assert names(result) == ["DB-USER-egress", "DB-EGT-n-backend", "DB-HOST-egress", "DB-EGT-hn-backend"]
+    assert names(result) == ["DB-USER-egress", "DB-EGT-n-backend", "DB-HOST-egress", "DB-EGT-hn-backend", "DB-SOURCE-egress"]
     entry, = [line for line in texts(result, "DB-USER-egress") if "-g" in line]
     name = entry.split("@")[1].split()[0]
     assert texts(result, "DB-USER-egress") == [*FIRST, "-m set --match-set @%s src,src -g DB-EGT-n-backend" % name]
@@ -68,7 +68,8 @@ def test_a_network_with_an_exception():
     assert texts(result, "DB-EGT-n-backend") == [*SAME, "-d 10.0.5.0/24 -p tcp -m tcp --dport 5432 -j RETURN", "-j DROP"]
     assert texts(result, "DB-EGT-n-backend", 6)[-1] == "-j DROP"
     assert texts(result, "DB-EGT-hn-backend")[-1] == "-j DROP"
-    assert [hook[1:4] for hook in result.hooks] == [("DOCKER-USER", "DB-USER-egress", 40), ("INPUT", "DB-HOST-egress", 40)]
+    assert [hook[1:4] for hook in result.hooks] == [
+        ("DOCKER-USER", "DB-USER-egress", 40), ("INPUT", "DB-HOST-egress", 40), ("PREROUTING", "DB-SOURCE-egress", None)]
 
 
 def test_the_subnets_with_the_interface_they_are_behind_tell_neighbours():
@@ -113,9 +114,9 @@ def test_destinations_of_every_kind():
 
 def test_the_host_is_denied_with_the_rest_unless_it_is_said_otherwise():
     assert texts(wanted(default="deny"), "DB-EGT-hall")[-1] == "-j DROP"
-    assert names(compile_egress(parse_egress({"default": "deny", "host": "allow"}, "egress"), HOST)) == ["DB-USER-egress", "DB-EGT-all"]
+    assert names(compile_egress(parse_egress({"default": "deny", "host": "allow"}, "egress"), HOST)) == ["DB-USER-egress", "DB-EGT-all", "DB-SOURCE-egress"]
     result = compile_egress(parse_egress({"host": [{"port": 3128}, {"protocol": "icmp"}]}, "egress"), HOST)
-    assert names(result) == ["DB-HOST-egress", "DB-EGT-hall"]
+    assert names(result) == ["DB-HOST-egress", "DB-EGT-hall", "DB-SOURCE-egress"]
     assert texts(result, "DB-EGT-hall")[3:] == [
         "-p tcp -m tcp --dport 3128 -j RETURN", "-p icmp -m icmp --icmp-type 8 -j RETURN", "-j DROP"]
     assert "-p ipv6-icmp -m icmp6 --icmpv6-type 135 -j RETURN" in texts(result, "DB-EGT-hall", 6)
@@ -147,7 +148,7 @@ def test_containers_come_before_networks_and_take_from_the_general_block():
 def test_chain_names_fit_whatever_a_network_is_called():
     strange = {name: {"default": "deny", "peers": "deny"} for name in ("n" * 200, "ünï", "a b", "-x", "same", "same-P", "x" * 16, "x" * 17)}
     found = names(wanted(networks=strange))
-    assert len(set(found)) == len(found) == 2 + 3 * len(strange)
+    assert len(set(found)) == len(found) == 3 + 3 * len(strange)
     assert max(map(len, found)) <= MAX_CHAIN_NAME
     assert all(name.isascii() and " " not in name for name in found)
 
@@ -161,7 +162,7 @@ def test_an_engine_that_cannot_be_asked_leaves_the_sets_as_they_are():
 
 def test_in_a_policy_the_chains_are_the_policys_own():
     result = compile_policy(parse_policy({"egress": {"default": "deny"}, "leave_alone": ["br-vpn", "tun+"]}), HOST)
-    assert names(result) == ["DB-USER-policy-EGRESS", "DB-EGP-all", "DB-HOST-policy", "DB-EGP-hall"]
+    assert names(result) == ["DB-USER-policy-EGRESS", "DB-EGP-all", "DB-HOST-policy", "DB-EGP-hall", "DB-SOURCE"]
     assert result.shared == [("filter", "DOCKER-USER")]
     assert result.sets["other-bridges"].entries[4] == {"0.0.0.0/0,br-lan", "0.0.0.0/0,br-vpn"}
 

@@ -45,12 +45,8 @@ def packed(packet):
     return head[:10] + _checksum(head) + head[12:] + body
 
 
-def frame(packet, to_mac, from_mac):
-    """The same with the link's header."""
-    return link_head(to_mac, from_mac, ETHERTYPE[packet.family]) + packed(packet)
-
-
 def link_head(to_mac, from_mac, ethertype):
+    """What a frame begins with."""
     return bytes.fromhex((to_mac + from_mac).replace(":", "")) + struct.pack("!H", ethertype)
 
 

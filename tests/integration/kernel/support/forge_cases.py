@@ -5,12 +5,14 @@ import contextlib
 import json
 import re
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_egress, docker_user_chain, host_policy, nat_filter_chain
 
 from .engine_29 import answering
+from . import forge_rules
 from .forge_rules import DNATED, DNATED_TO_OTHER, OPENED, PROTOCOLS, PROXIED, SHARED, answers
-from .forge_stage import ADDRESS, DOCKER0, PEER, WAN
+from .forge_stage import ADDRESS, DOCKER0, LATER_BRIDGE, PEER, WAN
 from .host import PROGRAMS
 from .program import Program
 
@@ -21,7 +23,7 @@ CLIENT = list(ADDRESS["client"].values())
 TRUSTED = [*CLIENT, *ADDRESS["nobody"].values(), *ADDRESS["host"].values()]
 _PORTS = [{"port": port, "protocol": protocol, "sources": TRUSTED} for port in (DNATED, DNATED_TO_OTHER, PROXIED) for protocol in PROTOCOLS]
 PUBLISHED = {"published_ports": {"default": "deny", "allow": _PORTS}}
-SERVICES = {"host_services": {"default": "deny", "allow": [{"port": 22, "sources": TRUSTED}]}}
+SERVICES = {"host_services": {"default": "deny", "allow": [{"port": forge_rules.TRUSTED, "protocol": protocol, "sources": TRUSTED} for protocol in PROTOCOLS]}}
 _SHARED = [{"port": SHARED, "protocol": protocol} for protocol in PROTOCOLS]
 EGRESS = {"default": "deny", "host": "deny", "peers": _SHARED}
 _OPENED = [{"name": PEER, "port": OPENED, "protocol": protocol, "container_port": 80, "sources": CLIENT} for protocol in ("tcp", "udp")]
@@ -31,11 +33,19 @@ POLICIES = {
     "host services": SERVICES,
     "both": {**PUBLISHED, **SERVICES},
     "egress": {"egress": EGRESS},
+    "egress of one": {"egress": {"default": "deny", "host": "deny", "containers": [{"name": PEER, "default": "allow", "host": "allow"}]}},
     "opened ports": dict(PUBLISHED, open_ports=_OPENED),
     "everything": {**PUBLISHED, **SERVICES, "egress": EGRESS, "open_ports": _OPENED},
 }
 # What a section has behind its line for replies.
 _SECTION = ["-i %s -o %s -j DROP" % (WAN, DOCKER0), "-i %s -o %s -j DROP" % (DOCKER0, WAN)]
+
+
+class _Before(System):
+    """The host as it was before one of its bridges was made."""
+
+    def interfaces(self):
+        return [name for name in super().interfaces() if name != LATER_BRIDGE]
 
 
 class Cases:
@@ -52,6 +62,9 @@ class Cases:
     def _apply(self, name):
         with answering(self.folder, self.answers) as address:
             base, _comma, kept = name.partition(", revoke ")
+            if name == UNTRACKED:
+                self._untrack()
+                base, kept = "published ports", "end"
             if base in POLICIES:
                 return self._policy(address, POLICIES[base], kept or "end")
             return getattr(self, "_" + base.replace(" ", "_"))(address)
@@ -60,6 +73,12 @@ class Cases:
         return host_policy.keep_policy(self._task(
             address, state=state, policy=json.dumps(policy), fragments=None, profile=None, settings=None, allow_lockout=True,
             revoke=revoke, confirm_timeout=0))
+
+    def _untrack(self):
+        """Nothing that comes in is tracked, as those do who fear for their table of connections."""
+        for family in PROGRAMS:
+            if not self.host.rules("PREROUTING", "raw", family):
+                self.host.iptables("-t raw -A PREROUTING -i %s -j CT --notrack" % WAN, family)
 
     def _task_of_egress(self, address):
         params = {"deny": [], "allow": [], "dns": None, "networks": {}, "containers": [], "state": "present", "allow_lockout": True}
@@ -96,7 +115,7 @@ class Cases:
         assert "closed" in program.run(fails=True) or name == "last resort"
 
     def _task(self, address, **params):
-        return Task(dict(params, docker_host=address, transport=self.host.variant, lock_timeout=5), False, self.host.system)
+        return Task(dict(params, docker_host=address, transport=self.host.variant, lock_timeout=5), False, _Before())
 
     # The lines that ask for sources.
 
@@ -122,5 +141,6 @@ class Cases:
         return re.findall(r"^:(%s\S*) " % SOURCE, self.host.save(family), re.MULTILINE)
 
 
-CASES = [*POLICIES, "published ports, revoke keep", "task of egress", "filter ahead of dnat", "section", "vrf"]
+UNTRACKED = "published ports, untracked"
+CASES = [*POLICIES, "published ports, revoke keep", UNTRACKED, "task of egress", "filter ahead of dnat", "section", "vrf"]
 LOADED = ["fallback", "last resort", "hold"]

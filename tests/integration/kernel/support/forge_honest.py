@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional
 from . import forge
 from .forge import LISTENER, MEMBERSHIP, NEIGHBOUR, TCP, UDP, Packet
 from .forge_rules import DNATED, DNATED_TO_OTHER, INSIDE, PROXIED, SERVICE
-from .forge_stage import ADDRESS, CONTAINER, HOST, OTHER, OUTSIDE, PEER, mark, run
+from .forge_stage import ADDRESS, CONTAINER, HOST, LATER, OTHER, OUTSIDE, PEER, QUIET, QUIETER, mark, run
 
 _PORT = 40000
 
@@ -49,6 +49,11 @@ def flows():
         "group": [Step(OUTSIDE, UDP, "client", "multicast", (_PORT, SERVICE), HOST)],
         "from its link without a server": [Step(OUTSIDE, UDP, "zeroconf", "multicast", (_PORT, SERVICE), HOST)],
         "group on a bridge": [Step(CONTAINER, UDP, CONTAINER, "multicast", (_PORT, SERVICE), HOST)],
+        "to the outside, on a bridge made later": [Step(LATER, UDP, LATER, "server", (_PORT, SERVICE), OUTSIDE)],
+        "to the host, on a bridge made later": [Step(LATER, UDP, LATER, "host", (_PORT, SERVICE), HOST)],
+        # Their bridge has no address that could be one of their link.
+        "on their link alone": [Step(QUIET, UDP, "link-local", "multicast", (_PORT, SERVICE), QUIETER, QUIETER)],
+        "looks for a neighbour on the link alone": [Step(QUIET, NEIGHBOUR, "link-local", "solicited", (0, 0), QUIETER, QUIETER)],
         "group among containers": [Step(CONTAINER, UDP, CONTAINER, "multicast", (_PORT, SERVICE), PEER, PEER)],
     }
     for sender in (OUTSIDE, CONTAINER):
@@ -97,4 +102,4 @@ def _send(stage, family, step, text):
         stage.send_from_host(family, step.source, step.destination, step.ports, text)
     else:
         packet = Packet(family, step.protocol, ADDRESS[step.source][family], ADDRESS[step.destination][family], step.ports, text)
-        stage.send(step.sender, packet, step.near)
+        stage.send(step.sender, (family, forge.packed(packet)), step.near)

@@ -6,13 +6,16 @@ Reversed: the attacker sends through the host a packet that claims to come from 
 tracking keeps that flow, and his own packet is its reply. Claimed: he sends what he wants to be let in under another's address.
 An attack got in where its last packet arrived and the attacker's honest one does not.
 """
+import functools
 from typing import NamedTuple, Optional
 
 from . import forge, forge_rules
 from .forge import ACK, ECHO_REPLY, ICMP, SCTP, TCP, UDP, Packet
-from .forge_stage import ADDRESS, CONTAINER, HOST, OTHER, OUTSIDE, OWN, PEER, mark, run
+from .forge_stage import ADDRESS, CONTAINER, LATER, OTHER, OUTSIDE, PEER, mark, run
 
-ORIGINS = (OUTSIDE, CONTAINER, OTHER)
+# Where an attacker is, and by which protocols he tries: to be on a bridge that was made later is like being on the other one.
+ORIGINS = {OUTSIDE: (TCP, ACK, UDP, SCTP, ICMP), CONTAINER: (TCP, ACK, UDP, SCTP, ICMP), OTHER: (TCP, ACK, UDP, SCTP, ICMP), LATER: (TCP, UDP)}
+_OWN = {OUTSIDE: "attacker"}
 CLAIMS = ("host", "second", "ruled", "gateway", "other gateway", CONTAINER, PEER, OTHER, "nobody", "client", "server", "behind", "loopback",
           "broadcast", "bridge broadcast", "everybody", "multicast", "unspecified")
 REVERSED, CLAIMED = "reversed", "claimed"
@@ -21,7 +24,7 @@ _FLOWS = {TCP: TCP, ACK: ACK, UDP: UDP, SCTP: SCTP, ICMP: ECHO_REPLY}
 _PORTS = (forge_rules.DNATED, forge_rules.PROXIED, forge_rules.SERVICE, forge_rules.INSIDE)
 # Who is on one wire with others can claim to be one of them, and the host cannot know better. The answers do not come to him.
 _UNKNOWABLE = {OUTSIDE: ("client", "server")}
-_TARGETS = (("host", forge_rules.DNATED), ("host", forge_rules.PROXIED), ("host", forge_rules.SERVICE), ("host", forge_rules.OPENED),
+_TARGETS = (("host", forge_rules.DNATED), ("host", forge_rules.PROXIED), ("host", forge_rules.SERVICE), ("host", forge_rules.TRUSTED), ("host", forge_rules.OPENED),
             ("ruled", forge_rules.PROXIED), ("gateway", forge_rules.SERVICE), (CONTAINER, forge_rules.INSIDE), (PEER, forge_rules.INSIDE), (OTHER, forge_rules.INSIDE),
             ("server", forge_rules.SERVICE))
 _CHUNK = 200
@@ -40,23 +43,20 @@ class Attack(NamedTuple):
     port: int
     own_port: int = 0
     near: Optional[str] = None
-
-    def __str__(self):
-        return "%s from %s, IPv%d %s, claiming %s, to %s port %d%s" % (
-            self.kind, self.origin, self.family, self.protocol, self.claims, self.target, self.port,
-            " by the bridge" if self.near else "")
+    number: int = 0
 
 
 def attacks():
-    """All of them."""
-    return [attack for origin in ORIGINS for family in forge.AF for claims in CLAIMS
-            if family in ADDRESS[claims] and claims != OWN[origin] and claims not in _UNKNOWABLE.get(origin, ())
-            for attack in [*_reversed(origin, family, claims), *_claimed(origin, family, claims)]]
+    """All of them, numbered."""
+    found = [attack for origin in ORIGINS for family in forge.AF for claims in CLAIMS
+             if family in ADDRESS[claims] and claims != _OWN.get(origin, origin) and claims not in _UNKNOWABLE.get(origin, ())
+             for attack in [*_reversed(origin, family, claims), *_claimed(origin, family, claims)]]
+    return [attack._replace(number=number) for number, attack in enumerate(found)]
 
 
 def _reversed(origin, family, claims):
     """The reply goes to the claimed address, or to the host's, where the engine has masqueraded a container's."""
-    for protocol in _FLOWS:
+    for protocol in ORIGINS[origin]:
         for target in dict.fromkeys((claims, "host", "second")):
             for port in _PORTS if protocol != ICMP else (0,):
                 yield Attack(REVERSED, origin, family, protocol, claims, target, port)
@@ -66,7 +66,7 @@ def _reversed(origin, family, claims):
 
 
 def _claimed(origin, family, claims):
-    for protocol in (TCP, UDP, SCTP, ICMP):
+    for protocol in (protocol for protocol in ORIGINS[origin] if protocol != ACK):
         for target, port in _TARGETS:
             for near in (None, PEER) if origin == CONTAINER and target == PEER else (None,):
                 yield Attack(CLAIMED, origin, family, protocol, claims, target, port, 0, near)
@@ -92,31 +92,35 @@ def outcome(stage, chosen):
 def _arrivals(stage, chosen, forges):
     """Where the last packet of each attack arrived, other than where it was sent."""
     run("conntrack", "-F")
-    found = [set() for _attack in chosen]
+    found = {attack.number: set() for attack in chosen}
+    origins = {attack.number: attack.origin for attack in chosen}
     for start in range(0, len(chosen), _CHUNK):
-        for number in range(start, min(start + _CHUNK, len(chosen))):
-            _send(stage, chosen[number], number, forges)
+        for attack in chosen[start:start + _CHUNK]:
+            for packet, near in _packets(attack, forges):
+                stage.send(attack.origin, packet, near)
         for place, marks in stage.heard().items():
             for number, step in marks:
-                if step == 2 and place != chosen[number].origin:
+                if step == 2 and place != origins[number]:
                     found[number].add(place)
-    return found
+    return list(found.values())
 
 
-def _send(stage, attack, number, forges):
-    family, origin = attack.family, attack.origin
-    own = ADDRESS[OWN[origin]][family]
-    own_port = attack.own_port or 10000 + number
+@functools.lru_cache(maxsize=None)
+def _packets(attack, forges):
+    """In bytes, each with the place that it is handed to: made once, and sent in every case."""
+    family, near = attack.family, attack.near
+    own = ADDRESS[_OWN.get(attack.origin, attack.origin)][family]
+    own_port = attack.own_port or 10000 + attack.number
     claimed, target = ADDRESS[attack.claims][family], ADDRESS[attack.target][family]
     if attack.kind == CLAIMED:
-        stage.send(origin, Packet(family, attack.protocol, claimed if forges else own, target, (own_port, attack.port), mark(number, 2)),
-                   attack.near)
-        return
-    echo = attack.protocol == ICMP
-    if forges:
-        ports = (own_port, 0) if echo else (attack.port, own_port)
-        stage.send(origin, Packet(family, attack.protocol, claimed, own, ports, mark(number, 1)))
-    stage.send(origin, Packet(family, _FLOWS[attack.protocol], own, target, (own_port, attack.port), mark(number, 2)), attack.near)
+        return [(_bytes(family, attack.protocol, claimed if forges else own, target, (own_port, attack.port), mark(attack.number, 2)), near)]
+    ports = (own_port, 0) if attack.protocol == ICMP else (attack.port, own_port)
+    first = [(_bytes(family, attack.protocol, claimed, own, ports, mark(attack.number, 1)), None)] if forges else []
+    return first + [(_bytes(family, _FLOWS[attack.protocol], own, target, (own_port, attack.port), mark(attack.number, 2)), near)]
+
+
+def _bytes(family, *packet):
+    return family, forge.packed(Packet(family, *packet))
 
 
 def by_kind(got_in):
@@ -126,6 +130,3 @@ def by_kind(got_in):
         key = (attack.kind, attack.origin, "IPv%d" % attack.family, attack.protocol, attack.claims)
         found[key] = found.get(key, 0) + 1
     return ["%3d %s" % (count, " ".join(key)) for key, count in sorted(found.items())]
-
-
-__all__ = ["Attack", "HOST", "Outcome", "attacks", "by_kind", "outcome"]

@@ -7,6 +7,7 @@ address everybody has. All packets are handled on one processor, in the order in
 """
 import contextlib
 import os
+import random
 import re
 import select
 import socket
@@ -18,9 +19,12 @@ from . import forge
 from .namespace import entered
 
 WAN, DOCKER0, OTHER_BRIDGE = "wan", "docker0", "br-0123456789ab"
-OUTSIDE, CONTAINER, PEER, OTHER = "outside", "container", "peer", "other"
+# One without IPv6, as most of Docker's networks are; one that was made after whatever asked the engine.
+QUIET_BRIDGE, LATER_BRIDGE = "br-00000000cafe", "br-00000000beef"
+OUTSIDE, CONTAINER, PEER, OTHER, LATER, QUIET, QUIETER = "outside", "container", "peer", "other", "later", "quiet", "quieter"
 HOST = "host"
-SUBNETS = {DOCKER0: {4: "172.17.0.0/16", 6: "fd00:17::/64"}, OTHER_BRIDGE: {4: "172.18.0.0/16", 6: "fd00:18::/64"}}
+SUBNETS = {DOCKER0: {4: "172.17.0.0/16", 6: "fd00:17::/64"}, OTHER_BRIDGE: {4: "172.18.0.0/16", 6: "fd00:18::/64"},
+           QUIET_BRIDGE: {4: "172.19.0.0/16"}, LATER_BRIDGE: {4: "172.20.0.0/16", 6: "fd00:20::/64"}}
 # Who may be claimed to be the sender, and who is sent to. The client is let in by policies; the server is what containers are kept
 # from. Behind the peer, a gateway, lies a subnet that the host routes to it.
 ADDRESS = {
@@ -29,9 +33,14 @@ ADDRESS = {
     "ruled": {4: "203.0.113.7", 6: "2001:db8:7::7"},
     "gateway": {4: "172.17.0.1", 6: "fd00:17::1"},
     "other gateway": {4: "172.18.0.1", 6: "fd00:18::1"},
+    "quiet gateway": {4: "172.19.0.1"},
+    "later gateway": {4: "172.20.0.1", 6: "fd00:20::1"},
     CONTAINER: {4: "172.17.0.2", 6: "fd00:17::2"},
     PEER: {4: "172.17.0.3", 6: "fd00:17::3"},
     OTHER: {4: "172.18.0.2", 6: "fd00:18::2"},
+    QUIET: {4: "172.19.0.2"},
+    QUIETER: {4: "172.19.0.3"},
+    LATER: {4: "172.20.0.2", 6: "fd00:20::2"},
     "nobody": {4: "172.17.0.99", 6: "fd00:17::99"},
     "link-local": {6: "fe80::11"},
     "zeroconf": {4: "169.254.0.5"},
@@ -52,17 +61,20 @@ ROUTED = {4: "10.99.0.0/24", 6: "fd00:99::/64"}
 VRF = "blue"
 _TABLE, _RULED = 10, 100
 _ROUTER = {4: "192.0.2.254", 6: "2001:db8::fe"}
-_MASK = {4: {WAN: 24, DOCKER0: 16, OTHER_BRIDGE: 16}, 6: {WAN: 64, DOCKER0: 64, OTHER_BRIDGE: 64}}
-_ON_HOST = {WAN: ("host", "second"), DOCKER0: ("gateway",), OTHER_BRIDGE: ("other gateway",)}
+_ON_HOST = {WAN: ("host", "second"), DOCKER0: ("gateway",), OTHER_BRIDGE: ("other gateway",), QUIET_BRIDGE: ("quiet gateway",),
+            LATER_BRIDGE: ("later gateway",)}
 # Place → the host's interface that it is behind, the host's end of its wire, its link address, whose addresses are there.
 _PLACES = {
     OUTSIDE: (WAN, WAN, "02:00:00:00:00:02", ("attacker", "client")),
     CONTAINER: (DOCKER0, "veth0000001", "02:00:00:00:00:11", (CONTAINER,)),
     PEER: (DOCKER0, "veth0000002", "02:00:00:00:00:12", (PEER,)),
     OTHER: (OTHER_BRIDGE, "veth0000003", "02:00:00:00:00:13", (OTHER,)),
+    LATER: (LATER_BRIDGE, "veth0000004", "02:00:00:00:00:14", (LATER,)),
+    QUIET: (QUIET_BRIDGE, "veth0000005", "02:00:00:00:00:15", (QUIET,)),
+    QUIETER: (QUIET_BRIDGE, "veth0000006", "02:00:00:00:00:16", (QUIETER,)),
 }
-_HOST_MAC = {WAN: "02:00:00:00:00:01", DOCKER0: "02:00:00:00:00:17", OTHER_BRIDGE: "02:00:00:00:00:18"}
-OWN = {OUTSIDE: "attacker", CONTAINER: CONTAINER, PEER: PEER, OTHER: OTHER}
+_HOST_MAC = {WAN: "02:00:00:00:00:01", DOCKER0: "02:00:00:00:00:17", OTHER_BRIDGE: "02:00:00:00:00:18", QUIET_BRIDGE: "02:00:00:00:00:19",
+             LATER_BRIDGE: "02:00:00:00:00:20"}
 # What a host may be set to; each lets through what the kernel would stop by itself.
 _LAX = (("ipv4", "rp_filter", 0), ("ipv4", "accept_local", 1), ("ipv4", "route_localnet", 1), ("ipv4", "forwarding", 1),
         ("ipv6", "forwarding", 1), ("ipv6", "accept_dad", 0), ("ipv4", "send_redirects", 0))
@@ -92,8 +104,8 @@ class _Place:
         self.near_sender = stack.enter_context(_packet_socket(socket.SOCK_RAW, self.port))
         self.near_tap = stack.enter_context(_packet_socket(socket.SOCK_DGRAM, self.device, forge.MARKER))
 
-    def send(self, packet, to_mac=None):
-        self.sender.send(forge.frame(packet, to_mac or _HOST_MAC[self.device], self.mac))
+    def send(self, family, packet, to_mac=None):
+        self.sender.send(forge.link_head(to_mac or _HOST_MAC[self.device], self.mac, forge.ETHERTYPE[family]) + packet)
 
     def settle(self):
         """Until all that was sent from here has been handled by the host, and all that it sent here has come."""
@@ -126,8 +138,8 @@ class Stage:
         self._ears = [stack.enter_context(_ear(family, number)) for family in forge.AF for number in _numbers(family)]
 
     def send(self, place, packet, near=None):
-        """near: the place on the same bridge that the frame is for; None for the host."""
-        self.places[place].send(packet, None if near is None else self.places[near].mac)
+        """packet: family and bytes. near: the place on the same bridge that the frame is for; None for the host."""
+        self.places[place].send(*packet, None if near is None else self.places[near].mac)
 
     def send_from_host(self, family, source, destination, ports, text):
         """A datagram of the host's own kernel."""
@@ -151,7 +163,7 @@ class Stage:
 def staged():
     """The stage, around the namespace that this thread is in, which is the host."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
+    os.sched_setaffinity(0, {random.choice(sorted(before))})
     try:
         with contextlib.ExitStack() as stack:
             for family, name, value in _LAX:
@@ -190,7 +202,7 @@ def _namespace():
 def _connect(paths):
     """Bridges, wires, addresses and routes, and everybody's link address."""
     lines = []
-    for bridge in (DOCKER0, OTHER_BRIDGE):
+    for bridge in SUBNETS:
         lines += ["link add %s address %s type bridge" % (bridge, _HOST_MAC[bridge]), "link set %s up" % bridge]
     for name, path in paths.items():
         device, port, mac, _addresses = _PLACES[name]
@@ -198,6 +210,7 @@ def _connect(paths):
         lines.append("link add %s %stype veth peer name eth0 address %s netns %s" % (port, near, mac, path.split("/")[2]))
         lines.append("link set %s up" % port if device == WAN else "link set %s master %s up" % (port, device))
     batch(lines)
+    setting("ipv6/conf/%s/disable_ipv6" % QUIET_BRIDGE, 1)
     for path in paths.values():
         with entered(path):
             setting("ipv6/conf/all/disable_ipv6", 1)
@@ -222,15 +235,16 @@ def into_a_vrf():
     setting("ipv4/conf/%s/rp_filter" % VRF, 0)
     batch(_known())
     for bridge, subnets in SUBNETS.items():
-        batch("route add %s dev %s table %d" % (subnets[family], bridge, _TABLE) for family in (4, 6))
+        batch("route add %s dev %s table %d" % (subnet, bridge, _TABLE) for subnet in subnets.values())
     batch("route add %s dev %s" % (network, VRF) for network in ("192.0.2.0/24", "2001:db8::/64"))
 
 
 def _addressed():
     for device, names in _ON_HOST.items():
         for name in names:
-            yield "address add %s/%d dev %s" % (ADDRESS[name][4], _MASK[4][device], device)
-            yield "address add %s/%d dev %s nodad" % (ADDRESS[name][6], _MASK[6][device], device)
+            yield "address add %s/%d dev %s" % (ADDRESS[name][4], 24 if device == WAN else 16, device)
+            if 6 in ADDRESS[name]:
+                yield "address add %s/64 dev %s nodad" % (ADDRESS[name][6], device)
     yield from _known()
     for family in (4, 6):
         yield "route add default via %s dev %s" % (_ROUTER[family], WAN)
@@ -244,7 +258,8 @@ def _known():
     for family in (4, 6):
         for device, _port, mac, names in _PLACES.values():
             for name in names:
-                yield "neighbour replace %s lladdr %s dev %s nud permanent" % (ADDRESS[name][family], mac, device)
+                if family in ADDRESS[name]:
+                    yield "neighbour replace %s lladdr %s dev %s nud permanent" % (ADDRESS[name][family], mac, device)
         yield "neighbour replace %s lladdr %s dev %s nud permanent" % (_ROUTER[family], _PLACES[OUTSIDE][2], WAN)
 
 
@@ -279,6 +294,8 @@ def _member(family):
     for device, names in _ON_HOST.items():
         for name in ("multicast", "routers"):
             group = socket.inet_pton(forge.AF[family], ADDRESS[name][family])
+            if family not in SUBNETS.get(device, (4, 6)):
+                continue
             if family == 4:
                 found.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + socket.inet_aton(ADDRESS[names[0]][4]))
             else:

@@ -16,7 +16,7 @@ from .forge_stage import ADDRESS, CONTAINER, LATER, OTHER, OUTSIDE, PEER, mark, 
 # Where an attacker is, and by which protocols he tries: to be on a bridge that was made later is like being on the other one.
 ORIGINS = {OUTSIDE: (TCP, ACK, UDP, SCTP, ICMP), CONTAINER: (TCP, ACK, UDP, SCTP, ICMP), OTHER: (TCP, ACK, UDP, SCTP, ICMP), LATER: (TCP, UDP)}
 _OWN = {OUTSIDE: "attacker"}
-CLAIMS = ("host", "second", "ruled", "gateway", "other gateway", CONTAINER, PEER, OTHER, "nobody", "client", "server", "behind", "loopback",
+CLAIMS = ("host", "second", "host's link", "gateway's link", "anycast", "ruled", "gateway", "other gateway", CONTAINER, PEER, OTHER, "nobody", "client", "server", "behind", "loopback",
           "broadcast", "bridge broadcast", "everybody", "multicast", "unspecified")
 REVERSED, CLAIMED = "reversed", "claimed"
 # What a flow's first packet looks like, and how the other side would answer it.

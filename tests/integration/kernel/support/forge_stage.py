@@ -30,6 +30,10 @@ SUBNETS = {DOCKER0: {4: "172.17.0.0/16", 6: "fd00:17::/64"}, OTHER_BRIDGE: {4: "
 ADDRESS = {
     "host": {4: "192.0.2.1", 6: "2001:db8::1"},
     "second": {4: "192.0.2.9", 6: "2001:db8::9"},
+    # What the kernel gives its interfaces by their link addresses, and whatever router the network has.
+    "host's link": {6: "fe80::ff:fe00:1"},
+    "gateway's link": {6: "fe80::ff:fe00:17"},
+    "anycast": {6: "2001:db8::"},
     "ruled": {4: "203.0.113.7", 6: "2001:db8:7::7"},
     "gateway": {4: "172.17.0.1", 6: "fd00:17::1"},
     "other gateway": {4: "172.18.0.1", 6: "fd00:18::1"},

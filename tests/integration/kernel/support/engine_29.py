@@ -60,7 +60,7 @@ def answers(ports):
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         """/_ping, or a question with the version in front of it."""
-        path = self.path.removeprefix("/v1.54")
+        path = self.path.removeprefix("/v1.54").partition("?")[0]
         found = {"/_ping": "OK", **self.server.answers}.get(path)
         body = json.dumps(found).encode()
         self.send_response(404 if found is None else 200)
@@ -76,12 +76,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing to say."""
 
 
-@contextlib.contextmanager
 def engine(folder, ports=None):
     """An engine that answers on a socket in the folder → its address. ports: PUBLISHED where not given."""
+    return answering(folder, answers(PUBLISHED if ports is None else ports))
+
+
+@contextlib.contextmanager
+def answering(folder, by_path):
+    """Some engine that gives these answers on a socket in the folder → its address."""
     path = str(Path(folder, "docker.sock"))
     with socketserver.ThreadingUnixStreamServer(path, _Handler) as server:
-        server.answers = answers(PUBLISHED if ports is None else ports)
+        server.answers = by_path
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         try:
             yield "unix://" + path

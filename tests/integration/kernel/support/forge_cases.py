@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Every way to get a chain that exempts replies, by the modules' own code, on a stage's host."""
+import contextlib
+import json
+import re
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
+from ansible_collections.drawbridge.docker.plugins.modules import container_egress, docker_user_chain, host_policy, nat_filter_chain
+
+from .engine_29 import answering
+from . import forge_rules
+from .forge_rules import DNATED, DNATED_TO_OTHER, OPENED, PROTOCOLS, PROXIED, SHARED, answers
+from .forge_stage import ADDRESS, DOCKER0, LATER_BRIDGE, PEER, WAN
+from .host import PROGRAMS
+from .program import Program
+
+# What every chain that asks for sources is called, or begins with.
+SOURCE_TABLE, SOURCE = "mangle", "DB-SOURCE"
+CLIENT = list(ADDRESS["client"].values())
+# Who may, as administrators say it who trust their containers: with addresses that nobody outside can have.
+TRUSTED = [*CLIENT, *ADDRESS["nobody"].values(), *ADDRESS["host"].values()]
+_PORTS = [{"port": port, "protocol": protocol, "sources": TRUSTED} for port in (DNATED, DNATED_TO_OTHER, PROXIED) for protocol in PROTOCOLS]
+PUBLISHED = {"published_ports": {"default": "deny", "allow": _PORTS}}
+SERVICES = {"host_services": {"default": "deny", "allow": [{"port": forge_rules.TRUSTED, "protocol": protocol, "sources": TRUSTED} for protocol in PROTOCOLS]}}
+_SHARED = [{"port": SHARED, "protocol": protocol} for protocol in PROTOCOLS]
+EGRESS = {"default": "deny", "host": "deny", "peers": _SHARED}
+_OPENED = [{"name": PEER, "port": OPENED, "protocol": protocol, "container_port": 80, "sources": CLIENT} for protocol in ("tcp", "udp")]
+POLICIES = {
+    "published ports": PUBLISHED,
+    "published ports, by name": dict(PUBLISHED, external_interfaces=[WAN]),
+    "host services": SERVICES,
+    "both": {**PUBLISHED, **SERVICES},
+    "egress": {"egress": EGRESS},
+    "egress of one": {"egress": {"default": "deny", "host": "deny", "containers": [{"name": PEER, "default": "allow", "host": "allow"}]}},
+    "opened ports": dict(PUBLISHED, open_ports=_OPENED),
+    "everything": {**PUBLISHED, **SERVICES, "egress": EGRESS, "open_ports": _OPENED},
+}
+# What a section has behind its line for replies.
+_SECTION = ["-i %s -o %s -j DROP" % (WAN, DOCKER0), "-i %s -o %s -j DROP" % (DOCKER0, WAN)]
+
+
+class _Before(System):
+    """The host as it was before one of its bridges was made."""
+
+    def interfaces(self):
+        return [name for name in super().interfaces() if name != LATER_BRIDGE]
+
+
+class Cases:
+    """What tasks do on this host."""
+
+    def __init__(self, host, stage, folder):
+        self.host, self.folder = host, folder
+        self.answers = answers(stage.paths)
+
+    def apply(self, name):
+        """Bring a case into force, and see that it stays as it is when it is asked for again."""
+        assert self._apply(name).values["changed"] and not self._apply(name).values["changed"]
+
+    def _apply(self, name):
+        with answering(self.folder, self.answers) as address:
+            base, _comma, kept = name.partition(", revoke ")
+            if name == UNTRACKED:
+                self._untrack()
+                base, kept = "published ports", "end"
+            if base in POLICIES:
+                return self._policy(address, POLICIES[base], kept or "end")
+            return getattr(self, "_" + base.replace(" ", "_"))(address)
+
+    def _policy(self, address, policy, revoke, state="present"):
+        return host_policy.keep_policy(self._task(
+            address, state=state, policy=json.dumps(policy), fragments=None, profile=None, settings=None, allow_lockout=True,
+            revoke=revoke, confirm_timeout=0))
+
+    def _untrack(self):
+        """Neither what comes in nor what the host says to itself is tracked, as those do who fear for their table of connections."""
+        for family in PROGRAMS:
+            if not self.host.rules("PREROUTING", "raw", family):
+                self.host.iptables("-t raw -A PREROUTING -i %s -j CT --notrack" % WAN, family)
+                self.host.iptables("-t raw -A OUTPUT -o lo -j CT --notrack", family)
+
+    def _task_of_egress(self, address):
+        params = {"deny": [], "allow": [], "dns": None, "networks": {}, "containers": [], "state": "present", "allow_lockout": True}
+        return container_egress.keep_egress(self._task(address, **{**params, **EGRESS}))
+
+    def _filter_ahead_of_dnat(self, address):
+        entries = [dict(entry, port=str(entry["port"]), address=None) for entry in _PORTS]
+        return nat_filter_chain.keep_filter(self._task(
+            address, state="present", default="deny", allow=entries, unpublished="leave", external_interfaces=[]))
+
+    def _section(self, address):
+        return docker_user_chain.keep_section(self._task(
+            address, section="web", priority=500, established=True, ip_version="both", foreign="keep", state="present", rules=_SECTION,
+            rules_from=None))
+
+    def _vrf(self, address):
+        return self._policy(address, {**PUBLISHED, **SERVICES}, "end")
+
+    # What a boot loads, or who takes the rules away for a moment, with nothing else in force. These are loaded, not converged.
+
+    def load(self, name):
+        """Make a case's rules the host's out of nothing."""
+        program = Program(self.folder, self.host)
+        with answering(self.folder, self.answers) as address:
+            self._policy(address, {**PUBLISHED, **SERVICES}, "end")
+            program.save()
+            self._policy(address, {}, "end", "absent")
+        damaged = {"fallback": "ipv%d", "last resort": "digest"}.get(name)
+        if damaged is None:
+            program.run(name)
+            return
+        for family in PROGRAMS:
+            (program.folder / "saved" / "current" / (damaged % family if "%" in damaged else damaged)).write_text("damaged", encoding="utf-8")
+        assert "closed" in program.run(fails=True) or name == "last resort"
+
+    def _task(self, address, **params):
+        return Task(dict(params, docker_host=address, transport=self.host.variant, lock_timeout=5), False, _Before())
+
+    # The lines that ask for sources.
+
+    def source_lines(self):
+        """(family, chain, number from 1 on, line) of each of them."""
+        return [(family, chain, number, line) for family in PROGRAMS for chain in self._source_chains(family)
+                for number, line in enumerate(self.host.rules(chain, SOURCE_TABLE, family), 1)]
+
+    def no_source_check(self):
+        """Take all of them away."""
+        for family in PROGRAMS:
+            for chain in self._source_chains(family):
+                self.host.iptables("-t %s -F %s" % (SOURCE_TABLE, chain), family)
+
+    @contextlib.contextmanager
+    def without(self, family, chain, number, line):
+        """With one of them away."""
+        self.host.iptables("-t %s -D %s %d" % (SOURCE_TABLE, chain, number), family)
+        yield
+        self.host.restore("*%s\n-I %s %d %s\nCOMMIT\n" % (SOURCE_TABLE, chain, number, line), family)
+
+    def _source_chains(self, family):
+        return re.findall(r"^:(%s\S*) " % SOURCE, self.host.save(family), re.MULTILINE)
+
+
+UNTRACKED = "published ports, untracked"
+CASES = [*POLICIES, "published ports, revoke keep", UNTRACKED, "task of egress", "filter ahead of dnat", "section", "vrf"]
+LOADED = ["fallback", "last resort", "hold"]

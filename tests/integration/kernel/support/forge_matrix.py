@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Every attack with a forged source, as data, and what comes of it.
+
+Reversed: the attacker sends through the host a packet that claims to come from what he wants to reach and goes to himself. Connection
+tracking keeps that flow, and his own packet is its reply. Claimed: he sends what he wants to be let in under another's address.
+An attack got in where its last packet arrived and the attacker's honest one does not.
+"""
+import functools
+from typing import NamedTuple, Optional
+
+from . import forge, forge_rules
+from .forge import ACK, ECHO_REPLY, ICMP, SCTP, TCP, UDP, Packet
+from .forge_stage import ADDRESS, CONTAINER, LATER, OTHER, OUTSIDE, PEER, mark, run
+
+# Where an attacker is, and by which protocols he tries: to be on a bridge that was made later is like being on the other one.
+ORIGINS = {OUTSIDE: (TCP, ACK, UDP, SCTP, ICMP), CONTAINER: (TCP, ACK, UDP, SCTP, ICMP), OTHER: (TCP, ACK, UDP, SCTP, ICMP), LATER: (TCP, UDP)}
+_OWN = {OUTSIDE: "attacker"}
+CLAIMS = ("host", "second", "host's link", "gateway's link", "anycast", "ruled", "gateway", "other gateway", CONTAINER, PEER, OTHER, "nobody", "client", "server", "behind", "loopback",
+          "broadcast", "bridge broadcast", "everybody", "multicast", "unspecified")
+REVERSED, CLAIMED = "reversed", "claimed"
+# What a flow's first packet looks like, and how the other side would answer it.
+_FLOWS = {TCP: TCP, ACK: ACK, UDP: UDP, SCTP: SCTP, ICMP: ECHO_REPLY}
+_PORTS = (forge_rules.DNATED, forge_rules.PROXIED, forge_rules.SERVICE, forge_rules.INSIDE)
+# Who is on one wire with others can claim to be one of them, and the host cannot know better. The answers do not come to him.
+_UNKNOWABLE = {OUTSIDE: ("client", "server")}
+_TARGETS = (("host", forge_rules.DNATED), ("host", forge_rules.PROXIED), ("host", forge_rules.SERVICE), ("host", forge_rules.TRUSTED), ("host", forge_rules.OPENED),
+            ("ruled", forge_rules.PROXIED), ("gateway", forge_rules.SERVICE), (CONTAINER, forge_rules.INSIDE), (PEER, forge_rules.INSIDE), (OTHER, forge_rules.INSIDE),
+            ("server", forge_rules.SERVICE))
+_CHUNK = 200
+
+
+class Attack(NamedTuple):
+    """claims: whose address is forged. target: whose address the last packet goes to. own_port: 0 for one that no other attack has. near:
+    the place on the same bridge that the last packet is handed to, past the host's routing."""
+
+    kind: str
+    origin: str
+    family: int
+    protocol: str
+    claims: str
+    target: str
+    port: int
+    own_port: int = 0
+    near: Optional[str] = None
+    number: int = 0
+
+
+def attacks():
+    """All of them, numbered."""
+    found = [attack for origin in ORIGINS for family in forge.AF for claims in CLAIMS
+             if family in ADDRESS[claims] and claims != _OWN.get(origin, origin) and claims not in _UNKNOWABLE.get(origin, ())
+             for attack in [*_reversed(origin, family, claims), *_claimed(origin, family, claims)]]
+    return [attack._replace(number=number) for number, attack in enumerate(found)]
+
+
+def _reversed(origin, family, claims):
+    """The reply goes to the claimed address, or to the host's, where the engine has masqueraded a container's."""
+    for protocol in ORIGINS[origin]:
+        for target in dict.fromkeys((claims, "host", "second")):
+            for port in _PORTS if protocol != ICMP else (0,):
+                yield Attack(REVERSED, origin, family, protocol, claims, target, port)
+        if protocol != ICMP:
+            for near in (None, PEER) if origin == CONTAINER and claims == PEER else (None,):
+                yield Attack(REVERSED, origin, family, protocol, claims, claims, forge_rules.INSIDE, forge_rules.SHARED, near)
+
+
+def _claimed(origin, family, claims):
+    for protocol in (protocol for protocol in ORIGINS[origin] if protocol != ACK):
+        for target, port in _TARGETS:
+            for near in (None, PEER) if origin == CONTAINER and target == PEER else (None,):
+                yield Attack(CLAIMED, origin, family, protocol, claims, target, port, 0, near)
+
+
+class Outcome(NamedTuple):
+    """tried: how many attacks. denied: of how many the honest packet arrives nowhere. got_in: those that arrived where it does not."""
+
+    tried: int
+    denied: int
+    got_in: list
+
+    def __str__(self):
+        return "%d tried, the honest packet of %d denied, %d got in" % (self.tried, self.denied, len(self.got_in))
+
+
+def outcome(stage, chosen):
+    """Try all of them, each beside its honest packet, as nobody knows of any flow."""
+    honest, forged = _arrivals(stage, chosen, False), _arrivals(stage, chosen, True)
+    return Outcome(len(chosen), honest.count(set()), [attack for attack, was, now in zip(chosen, honest, forged) if now - was])
+
+
+def _arrivals(stage, chosen, forges):
+    """Where the last packet of each attack arrived, other than where it was sent."""
+    run("conntrack", "-F")
+    found = {attack.number: set() for attack in chosen}
+    origins = {attack.number: attack.origin for attack in chosen}
+    for start in range(0, len(chosen), _CHUNK):
+        for attack in chosen[start:start + _CHUNK]:
+            for packet, near in _packets(attack, forges):
+                stage.send(attack.origin, packet, near)
+        for place, marks in stage.heard().items():
+            for number, step in marks:
+                if step == 2 and place != origins[number]:
+                    found[number].add(place)
+    return list(found.values())
+
+
+@functools.lru_cache(maxsize=None)
+def _packets(attack, forges):
+    """In bytes, each with the place that it is handed to: made once, and sent in every case."""
+    family, near = attack.family, attack.near
+    own = ADDRESS[_OWN.get(attack.origin, attack.origin)][family]
+    own_port = attack.own_port or 10000 + attack.number
+    claimed, target = ADDRESS[attack.claims][family], ADDRESS[attack.target][family]
+    if attack.kind == CLAIMED:
+        return [(_bytes(family, attack.protocol, claimed if forges else own, target, (own_port, attack.port), mark(attack.number, 2)), near)]
+    ports = (own_port, 0) if attack.protocol == ICMP else (attack.port, own_port)
+    first = [(_bytes(family, attack.protocol, claimed, own, ports, mark(attack.number, 1)), None)] if forges else []
+    return first + [(_bytes(family, _FLOWS[attack.protocol], own, target, (own_port, attack.port), mark(attack.number, 2)), near)]
+
+
+def _bytes(family, *packet):
+    return family, forge.packed(Packet(family, *packet))
+
+
+def by_kind(got_in):
+    """How many attacks got in, told by what they have in common."""
+    found = {}
+    for attack in got_in:
+        key = (attack.kind, attack.origin, "IPv%d" % attack.family, attack.protocol, attack.claims)
+        found[key] = found.get(key, 0) + 1
+    return ["%3d %s" % (count, " ".join(key)) for key, count in sorted(found.items())]

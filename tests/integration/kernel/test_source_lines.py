@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""Each line that asks for sources is needed: without it somebody gets in, or something that nobody forged does not pass."""
+import pytest
+
+from tests.integration.kernel.support import forge_honest, forge_matrix
+from tests.integration.kernel.support.forge_cases import CASES, UNTRACKED
+from tests.integration.kernel.test_forged_sources import ATTACKS, cases_of, stage_with_an_engine, telling  # noqa: F401
+
+
+# To trust an address is to let in who claims it; ways out are judged by where packets come from and go to.
+TRUSTING = ("published ports", "host services", "both", "filter ahead of dnat")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case not in ("vrf", UNTRACKED)])
+def test_without_them_attacks_get_in(stage, cases, case, tell):
+    """What nobody can do proves nothing: the same attacks, with the lines taken out of the same rules."""
+    cases.apply(case)
+    assert cases.source_lines()
+    cases.no_source_check()
+    found = forge_matrix.outcome(stage, ATTACKS)
+    tell(case, found)
+    for kind in (forge_matrix.REVERSED, forge_matrix.CLAIMED)[: 2 if case in TRUSTING else 1]:
+        assert {attack.family for attack in found.got_in if attack.kind == kind} == {4, 6}
+
+
+@pytest.mark.parametrize("case", ["both", "everything"])
+def test_each_of_them_is_needed(stage, cases, case, tell):
+    cases.apply(case)
+    lines, honest = cases.source_lines(), forge_honest.passed(stage)
+    cases.no_source_check()
+    able = forge_matrix.outcome(stage, ATTACKS).got_in
+    cases.apply(case)
+    assert cases.source_lines() == lines
+    stopped = [attack for attack in able if attack not in forge_matrix.outcome(stage, able).got_in]
+    assert stopped
+    idle = []
+    for family, *place in lines:
+        with cases.without(family, *place):
+            got_in = forge_matrix.outcome(stage, [attack for attack in stopped if attack.family == family]).got_in
+            lost = honest - forge_honest.passed(stage)
+        tell("without IPv%d %s" % (family, " ".join(map(str, place))), "%d got in, lost: %s" % (len(got_in), sorted(lost)))
+        if not got_in and not lost:
+            idle.append((family, *place))
+    assert idle == []
+    assert cases.source_lines() == lines

@@ -229,8 +229,9 @@ late_ports:
     - What closes a port that is published after this run and served by docker-proxy, which is how IPv6 comes to a network without IPv6. What is
       led there by DNAT is closed in any case.
     - V(kernel), the kernel tells sockets of the engine's unit by its cgroup and drops what the policy does not let in, from the first packet on,
-      also after a restart of the engine or of the host. It takes cgroups of version 2, a kernel from 5.13 on, nft from 0.9.9 on, an engine in
-      a unit of systemd's that is named after Docker, and M(drawbridge.docker.boot_restore).
+      also after a restart of the engine or of the host. It takes cgroups of version 2, a kernel from 5.13 on (5.15 where version 1 is used too,
+      6.11 for a host that is a container itself), nft from 0.9.9 on, an engine in a unit of systemd's that is named after
+      Docker, and M(drawbridge.docker.boot_restore).
     - V(kernel_until_restart), the same until the engine is started anew. M(drawbridge.docker.boot_restore) was not used.
     - V(event_service), the service of M(drawbridge.docker.event_service) closes it a moment after it was published.
     - V(next_run), nothing closes it before the next run of this module. In C(published_ports) what is said about SCTP is of this kind, or the

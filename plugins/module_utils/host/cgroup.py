@@ -19,8 +19,9 @@ _PLACES = ("", "unified/")
 _CONTROLLERS = "cgroup.controllers"
 # Of the namespace that every other one is within, see PROC_CGROUP_INIT_INO.
 _FIRST_NAMESPACE = "cgroup:[4026531835]"
-# The first release that counts levels from the namespace that a rule was made in.
-_COUNTS_FROM_NAMESPACE = (6, 11)
+# The first releases that count levels from the namespace that a rule was made in, and that tell a socket's cgroup wherever version 1 is used
+# beside version 2, whatever its net_cls and net_prio do.
+_COUNTS_FROM_NAMESPACE, _TELLS_BESIDE_VERSION_1 = (6, 11), (5, 15)
 
 
 def of_process(system: System, pid: int, proc: str = PROC) -> Optional[str]:
@@ -40,12 +41,13 @@ def as_nft_names(path: str, mount: str = MOUNT) -> Optional[str]:
     return None
 
 
-def levels_are_ours(proc: str = PROC, release: str = "") -> bool:
-    """Whether the kernel counts a cgroup's level from where our paths begin."""
+def tells_sockets(proc: str = PROC, mount: str = MOUNT, release: str = "") -> bool:
+    """Whether what the kernel says of a socket's cgroup can be relied on, and it counts levels from where our paths begin."""
+    found = re.match(r"(\d+)\.(\d+)", release or os.uname().release)
+    version = (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+    if not os.path.exists(os.path.join(mount, _CONTROLLERS)) and version < _TELLS_BESIDE_VERSION_1:
+        return False
     try:
-        if os.readlink(proc + "/self/ns/cgroup") == _FIRST_NAMESPACE:
-            return True
+        return os.readlink(proc + "/self/ns/cgroup") == _FIRST_NAMESPACE or version >= _COUNTS_FROM_NAMESPACE
     except OSError:
         return False
-    found = re.match(r"(\d+)\.(\d+)", release or os.uname().release)
-    return found is not None and (int(found.group(1)), int(found.group(2))) >= _COUNTS_FROM_NAMESPACE

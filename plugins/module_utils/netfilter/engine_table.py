@@ -83,7 +83,7 @@ def path_in(text: Optional[str]) -> Optional[str]:
 
 def is_possible(nft: Nft, path: str) -> bool:
     """Whether kernel and nft take the table, tried where it harms nobody: both came to know it at some time (5.13, 0.9.9)."""
-    if not nft.is_installed or not cgroup.levels_are_ours():
+    if not nft.is_installed or not cgroup.tells_sockets():
         return False
     try:
         in_new_netns(lambda: nft.load(table_text(KEY, body(path))))

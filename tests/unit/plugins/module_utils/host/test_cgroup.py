@@ -33,13 +33,19 @@ def test_as_nft_names_it(tmp_path, place):
     assert cgroup.as_nft_names("b/docker.service", str(tmp_path)) is None
 
 
-@pytest.mark.parametrize("namespace, release, ours", [
-    ("cgroup:[4026531835]", "5.15.0-91-generic", True), ("cgroup:[4026537026]", "5.15.0-91-generic", False),
-    ("cgroup:[4026537026]", "6.10.9", False), ("cgroup:[4026537026]", "6.11.0", True), ("cgroup:[4026537026]", "7.0", True),
-    ("cgroup:[4026537026]", "odd", False),
+FIRST, INNER = "cgroup:[4026531835]", "cgroup:[4026537026]"
+
+
+@pytest.mark.parametrize("namespace, beside, release, tells", [
+    (FIRST, False, "5.13.0", True), (FIRST, True, "5.14.21", False), (FIRST, True, "5.15.0-91-generic", True),
+    (INNER, False, "5.15.0-91-generic", False), (INNER, False, "6.10.9", False), (INNER, True, "6.11.0", True), (INNER, False, "7.0", True),
+    (INNER, False, "odd", False),
 ])
-def test_within_a_namespace_older_kernels_count_from_elsewhere(tmp_path, namespace, release, ours):
-    (tmp_path / "self" / "ns").mkdir(parents=True)
-    assert not cgroup.levels_are_ours(str(tmp_path), release)
-    (tmp_path / "self" / "ns" / "cgroup").symlink_to(namespace)
-    assert cgroup.levels_are_ours(str(tmp_path), release) is ours
+def test_older_kernels_count_from_elsewhere_or_forget(tmp_path, namespace, beside, release, tells):
+    folder = tmp_path / "self" / "ns"
+    folder.mkdir(parents=True)
+    if not beside:
+        (tmp_path / "cgroup.controllers").touch()
+    assert not cgroup.tells_sockets(str(tmp_path), str(tmp_path), release)
+    (folder / "cgroup").symlink_to(namespace)
+    assert cgroup.tells_sockets(str(tmp_path), str(tmp_path), release) is tells

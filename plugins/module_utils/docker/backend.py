@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -51,9 +51,10 @@ def backends(system: System, note: str = daemon_running.NOTE) -> Backends:
     return Backends(_running(system, daemon, words, note), coming, coming == NFTABLES and not ip_forward)
 
 
-def engines_file(system: System) -> str:
-    """The configuration file that the engine's next start reads."""
-    return config_file(arguments(system, find_daemon(system)).next)
+def next_start(system: System) -> Tuple[str, Optional[str]]:
+    """The configuration file that the engine's next start reads, and the backend that its arguments state, None for none."""
+    words = arguments(system, find_daemon(system)).next
+    return config_file(words), _flag(words, BACKEND)
 
 
 def _running(system: System, daemon: Optional[Daemon], words: Arguments, note: str) -> Optional[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional
 
 from ..docker import daemon_running
-from ..docker.backend import BACKEND, IP_FORWARD, backends, engines_file
+from ..docker.backend import BACKEND, IP_FORWARD, backends, next_start
 from ..docker.connect import connect
 from ..docker.daemon_config import Configured, Wish, configure
 from ..docker.daemon_file import DaemonFile
@@ -55,10 +55,11 @@ def keep(
 ) -> Configured:
     """As ``configure``, and the engine is moved to another backend as a whole or not at all. Raises DrawbridgeError."""
     said = {BACKEND, IP_FORWARD}.intersection([*wish.values, *wish.absent])
-    if not said or (wish.path is not None and wish.path != engines_file(system)):
+    path, flag = next_start(system) if said else ("", None)
+    if not said or (wish.path is not None and wish.path != path):
         return configure(system, wish, check_mode, note)
     tried = configure(system, wish, True, note)
-    target = str(tried.after.get(BACKEND) or KEYS[BACKEND].default)
+    target = str(flag or tried.after.get(BACKEND) or KEYS[BACKEND].default)
     now = backends(system, note)
     moves = BACKEND in said and target != (now.running or ("" if target == NFTABLES else now.coming))
     lacking = _lacking(system, target, tried, brings or Brings(), moves)

@@ -77,11 +77,11 @@ def mover(tmp_path, monkeypatch):
     path = tmp_path / "daemon.json"
     monkeypatch.setattr(backend_move, "value_at_boot", lambda system, name, ours, ignored=(): _boot(system, name))
 
-    def moved(host=None, wish=NFT, text="{}", engine=None, brings=None, running="", check=False):
+    def moved(host=None, wish=NFT, text="{}", engine=None, brings=None, running="", check=False, unit=""):
         path.write_text(text)
         os.utime(str(path), (0, 0))
         host = host or ready()
-        host.flags = "--config-file=%s" % path
+        host.flags = "--config-file=%s %s" % (path, unit)
         daemon = None if running is None else Daemon(os.getpid(), ["/bin/true", "--config-file=%s" % path, *running.split()], None)
         for module in (backend, daemon_config):
             monkeypatch.setattr(module, "find_daemon", lambda system: daemon)
@@ -228,6 +228,12 @@ def test_a_swarm_that_such_an_engine_may_be_in(move, text, wish):
     assert move[0](wish=wish, text=text, engine=Engine(swarm="active")).changed
     with pytest.raises(DrawbridgeError, match="in a swarm"):
         move[0](engine=Engine(swarm="active"))
+
+
+def test_a_flag_of_the_unit_decides_whatever_the_file_says(move):
+    text = '{"firewall-backend": "nftables"}'
+    done = move[0](wish=Wish({}, ("firewall-backend",)), text=text, running="", unit="--firewall-backend=nftables")
+    assert done.changed and not any("moves to" in said for said in done.warnings)
 
 
 def test_a_file_that_is_not_the_engines_is_no_move(move, tmp_path):

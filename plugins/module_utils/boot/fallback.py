@@ -61,6 +61,7 @@ def _sources(sets: Dict[str, LiveSet], family: int) -> List[str]:
     first, links = ([line.text for line in lines if family in line.families] for lines in (source_check.IMPOSSIBLE, source_check.LINK_LOCAL))
     known = ["-s %s -i %s -j RETURN" % (network, bridge) for network, _comma, bridge in in_its_network]
     known += ["-s %s -j DROP" % network for network in networks]
+    known += ["-s %s %s -j DROP" % (network, source_check.ELSEWHERE) for network in sorted(_entries(sets, family, names.BEHIND_CONTAINERS))]
     return [*first, *known, *links, *("-i %s %s -j DROP" % (bridge, source_check.ELSEWHERE) for bridge in _bridges(sets, family))]
 
 

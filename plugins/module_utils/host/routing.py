@@ -2,13 +2,17 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Routing rules: whether an address may be the host's by another table than the usual ones."""
+"""Routing: whether an address may be the host's by another table than the usual ones, and what is reached by an interface."""
 
 from __future__ import annotations
 
+import socket
 import struct
+import sys
+from typing import Collection, List
 
 from .netlink import DUMP, REQUEST, ask, attributes
+from .system import System
 
 _RTM_GETRULE = 34
 # struct fib_rule_hdr; the table's number is in an attribute of its own, since it has more than a byte.
@@ -26,3 +30,31 @@ def has_rules_of_its_own() -> bool:
 def _table(answer: bytes) -> int:
     found = dict(attributes(answer[_HEAD.size:])).get(_FRA_TABLE)
     return struct.unpack("=I", found)[0] if found else answer[4]
+
+
+# RTF_LOCAL and RTF_ANYCAST: addresses of the host's own.
+_NOT_A_WAY = 0x80000000 | 0x00100000
+
+
+def routed_by(system: System, interfaces: Collection[str]) -> List[str]:
+    """The networks to which the host's main table leads by one of these interfaces; not what is everywhere (defaults and their halves) or
+    on each link."""
+    found = {network for network in [*_ipv4(system, interfaces), *_ipv6(system, interfaces)] if int(network.rpartition("/")[2]) > 1}
+    return sorted(found)
+
+
+def _ipv4(system: System, interfaces: Collection[str]) -> List[str]:
+    rows = [line.split() for line in (system.read("/proc/thread-self/net/route") or "").splitlines()[1:]]
+    return [
+        "%s/%d" % (socket.inet_ntoa(int(row[1], 16).to_bytes(4, sys.byteorder)), bin(int(row[7], 16)).count("1"))
+        for row in rows if len(row) > 7 and row[0] in interfaces
+    ]
+
+
+def _ipv6(system: System, interfaces: Collection[str]) -> List[str]:
+    rows = [line.split() for line in (system.read("/proc/thread-self/net/ipv6_route") or "").splitlines()]
+    return [
+        "%s/%d" % (socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[0])), int(row[1], 16))
+        for row in rows
+        if len(row) > 9 and row[9] in interfaces and not int(row[8], 16) & _NOT_A_WAY and not row[0].startswith(("fe8", "ff"))
+    ]

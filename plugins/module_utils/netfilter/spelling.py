@@ -34,8 +34,8 @@ _PLAIN = (
     r"(?:-m tcp (?:! )?--tcp-flags FIN,SYN,RST,ACK SYN )?"
     r"))?"
     r"(?:-m addrtype (?:! )?--(?:src|dst)-type (?:LOCAL|LOCAL,ANYCAST|LOCAL,BROADCAST,ANYCAST,MULTICAST) )?"
-    r"(?:-m conntrack (?=--)(?:--ctstate (?:NEW|DNAT|RELATED,ESTABLISHED) )?(?:--ctproto 2 )?(?:--ctorigdst (?P<dialled>[0-9a-f:.]+) )?"
-    r"(?:--ctorigdstport " + _PORTS + r" )?(?:--ctdir (?:ORIGINAL|REPLY) )?)?"
+    r"(?:-m conntrack (?=--)(?:--ctstate (?:NEW|DNAT|RELATED|RELATED,ESTABLISHED) )?(?:--ctproto 2 )?(?:--ctorigdst (?P<dialled>[0-9a-f:.]+) )?"
+    r"(?:--ctorigdstport " + _PORTS + r" )?(?:--ctstatus CONFIRMED )?(?:--ctdir (?:ORIGINAL|REPLY) )?)?"
     r"(?:-m set (?:! )?--match-set (?=\S{1,31} )[A-Za-z0-9_@][A-Za-z0-9_.:-]* (?:src|dst|src,src|dst,dst) )*"
     r"(?:-m rpfilter (?:--loose )?--invert )?"
     + _COMMENT

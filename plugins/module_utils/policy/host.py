@@ -45,7 +45,8 @@ class HostFacts(NamedTuple):
     bridges: the interfaces of Docker's bridge networks.
     closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
     subnets: the networks behind bridges, of both families.
-    routed: those of them whose containers are reached at their own addresses, by their networks' mode.
+    behind: networks that the host routes to containers.
+    routed: those of the subnets whose containers are reached at their own addresses, by their networks' mode.
     swarm: whether the engine is in a swarm. swarm_nodes: the addresses of its other nodes; None where the engine cannot say, which leaves what the
         kernel holds.
     vrfs: VRFs of the host that have an interface.
@@ -70,6 +71,7 @@ class HostFacts(NamedTuple):
     vrfs: Sequence[str] = ()
     other_tables: bool = False
     routed: Sequence[str] = ()
+    behind: Sequence[str] = ()
     swarm_nodes: Optional[Sequence[str]] = ()
     engine_own: Sequence[Published] = ()
     engine_cgroup: Optional[str] = None

@@ -17,6 +17,8 @@ ADDRESS_PORTS = "pub-addr"
 CONTAINER_NETWORKS = "container-nets"
 # Those of them whose containers are meant to be reached at their own addresses.
 ROUTED_NETWORKS = "routed-nets"
+# What the host routes to a container, which forwards for others.
+BEHIND_CONTAINERS = "behind-containers"
 BRIDGES = "bridges"
 CLOSED_BRIDGES = "closed-bridges"
 SWARM_NODES = "swarm-nodes"
@@ -37,7 +39,7 @@ NOWHERE = "drawbridge-none"
 # With what is put around it (owner, family, generation) within ipset's 31 characters.
 MAX_NAME = 18
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_FIXED = (ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES, FOREIGN_BRIDGES, SAME_NETWORK, ROUTED_NETWORKS, SWARM_NODES, ENGINE_OWN)
+_FIXED = (ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES, FOREIGN_BRIDGES, SAME_NETWORK, ROUTED_NETWORKS, SWARM_NODES, ENGINE_OWN, BEHIND_CONTAINERS)
 _RESERVED = re.compile(
     r"(?:%s|%s[0-9a-f]{12}|(?:%s|%s)[0-9a-f]{10})\Z"
     % ("|".join([*PORTS.values(), *_FIXED]), ANONYMOUS, NETWORK, CONTAINERS)

@@ -46,6 +46,7 @@ def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
         _set(host, names.ENGINE_OWN, _PORT_TYPES[SCTP], {family: _listened(family, host) for family in FAMILIES}),
         _set(host, names.CONTAINER_NETWORKS, NETWORKS, _networks(host.subnets)),
         _set(host, names.ROUTED_NETWORKS, NETWORKS, _networks(host.routed)),
+        _set(host, names.BEHIND_CONTAINERS, NETWORKS, _networks(host.behind)),
         _interfaces(host, names.BRIDGES, {family: host.bridges for family in FAMILIES}),
         _interfaces(host, names.CLOSED_BRIDGES, host.closed_bridges),
         _interfaces(host, names.FOREIGN_BRIDGES, {family: host.foreign_bridges for family in FAMILIES}),

@@ -17,18 +17,20 @@ from .outside import FROM_BRIDGES
 
 TABLE = "mangle"
 CHAIN = "DB-SOURCE"
-# What the host sends to a multicast or broadcast address comes back to it by the interface that it went out by, from the host's own
-# address: its flow is in the table by then.
-_MAKES_A_FLOW = "-m conntrack ! --ctstatus CONFIRMED"
+# What nobody tracks is judged each time.
+_IS_FIRST = "-m conntrack ! --ctstate RELATED,ESTABLISHED"
 # Source and interface, as a Docker network has them.
 _IN_ITS_NETWORK = "-m set --match-set @%s src,src" % names.SAME_NETWORK
 # A network that was made after the last run is in no set yet.
 _FROM_LATER_BRIDGES = "-i br-+ -m set ! --match-set @%s src,src" % names.FOREIGN_BRIDGES
 # The host would not answer this source by the interface that the packet came in by.
 ELSEWHERE = "-m rpfilter --invert"
-# 0.0.0.0 asks for an address by DHCP, and counts as a broadcast address.
+# What the host sends to a multicast or broadcast address comes back to it by the interface that it went out by, from the host's own
+# address: its flow is in the table by then. 0.0.0.0 asks for an address by DHCP, and counts as a broadcast address; :: asks neighbours.
 IMPOSSIBLE = [
     Line("-i lo -j RETURN"),
+    Line("-m conntrack --ctstatus CONFIRMED -j RETURN"),
+    Line("-s ::/128 ! -d ff02::/16 -j DROP", (IPV6,)),
     Line("! -s 0.0.0.0/32 -m addrtype --src-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j DROP", (IPV4,)),
     Line("-m addrtype --src-type LOCAL,ANYCAST -j DROP", (IPV6,)),
 ]
@@ -47,6 +49,7 @@ def source_check(chain: str, other_tables: bool) -> Chain:
         *IMPOSSIBLE,
         Line(_IN_ITS_NETWORK + " -j RETURN"),
         Line("-m set --match-set @%s src -j DROP" % names.CONTAINER_NETWORKS),
+        Line("-m set --match-set @%s src %s -j DROP" % (names.BEHIND_CONTAINERS, ELSEWHERE)),
         *LINK_LOCAL,
         Line("%s %s -j DROP" % (FROM_BRIDGES, ELSEWHERE)),
         Line("%s %s -j DROP" % (_FROM_LATER_BRIDGES, ELSEWHERE)),
@@ -56,4 +59,4 @@ def source_check(chain: str, other_tables: bool) -> Chain:
 
 def source_hook(chain: str) -> Hook:
     """Where such a chain is entered from."""
-    return Hook(TABLE, "PREROUTING", chain, match=_MAKES_A_FLOW)
+    return Hook(TABLE, "PREROUTING", chain, match=_IS_FIRST)

@@ -50,7 +50,7 @@ GUARD_LOCAL = [
 
 def add_guard(ruleset):
     """The chains and the hook that host_policy makes, as far as they are read here."""
-    put(ruleset, "mangle", "PREROUTING", ["-j DB-GUARD", "-m conntrack ! --ctstatus CONFIRMED -j DB-SOURCE"])
+    put(ruleset, "mangle", "PREROUTING", ["-j DB-GUARD", "-m conntrack ! --ctstate RELATED,ESTABLISHED -j DB-SOURCE"])
     put(ruleset, "mangle", "DB-SOURCE", [re.sub(r"@(\S+)", r"DBP-\1-4a", line.text) for line in source_check("DB-SOURCE", False).lines])
     put(ruleset, "mangle", "DB-GUARD", GUARD)
     put(ruleset, "mangle", "DB-GUARD-LOCAL", GUARD_LOCAL)

@@ -94,7 +94,9 @@ def passed(stage):
 def is_of(steps, family):
     """Whether there is such a flow in a family."""
     kinds = {MEMBERSHIP: 4, NEIGHBOUR: 6, LISTENER: 6}
-    return all(kinds.get(step.protocol, family) == family and family in ADDRESS[step.source] and family in ADDRESS[step.destination] for step in steps)
+    return all(
+        kinds.get(step.protocol, family) == family and family in ADDRESS[step.source] and family in ADDRESS[step.destination] for step in steps
+    )
 
 
 def _send(stage, family, step, text):

@@ -24,8 +24,9 @@ def test_without_them_attacks_get_in(stage, cases, case, tell):
         assert {attack.family for attack in found.got_in if attack.kind == kind} == {4, 6}
 
 
-@pytest.mark.parametrize("case", ["both", "everything"])
+@pytest.mark.parametrize("case", ["both", UNTRACKED])
 def test_each_of_them_is_needed(stage, cases, case, tell):
+    """Half of them in each case: what flows make needed, and what is none of a flow."""
     cases.apply(case)
     lines, honest = cases.source_lines(), forge_honest.passed(stage)
     cases.no_source_check()
@@ -41,6 +42,13 @@ def test_each_of_them_is_needed(stage, cases, case, tell):
             lost = honest - forge_honest.passed(stage)
         tell("without IPv%d %s" % (family, " ".join(map(str, place))), "%d got in, lost: %s" % (len(got_in), sorted(lost)))
         if not got_in and not lost:
-            idle.append((family, *place))
-    assert idle == []
+            idle.append((family, place[-1]))
     assert cases.source_lines() == lines
+    assert [item for item in idle if item not in elsewhere(case)] == []
+
+
+def elsewhere(case):
+    """Lines that this case does not need: the loopback's flows are known by the time that they are seen, and only a VRF has addresses
+    that IPv6 does not find by its routing rules."""
+    of_vrfs = [(6, "-m rpfilter --loose --invert -j DROP")]
+    return of_vrfs + [(family, "-i lo -j RETURN") for family in (4, 6)] if case == "both" else None

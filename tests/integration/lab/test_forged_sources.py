@@ -5,14 +5,16 @@ import secrets
 
 import pytest
 
-from tests.integration.lab.support import firewall, policies, ways
+from tests.integration.lab.support import firewall, following, policies, ways
 from tests.integration.lab.support.expected import CLOSES_DIRECT
 from tests.integration.lab.support.forging import FIRST_PORT, Forgery, got_in
 from tests.integration.lab.support.playbook import play
+from tests.integration.lab.support.reach import wait_for
 from tests.lab import layout
 from tests.lab.layout import CLIENTS, OUTSIDE
 
 SHARED = 9999
+_OF_PORTS = ["nft", "list", "table", "bridge", "drawbridge-sources"]
 DENIED = CLIENTS["denied"]
 # Services of the host and ports that containers publish, over IPv6 as they are dialled.
 DIALLED = (8080, 8083, 9000, 22)
@@ -102,19 +104,34 @@ def _names(hosts):
     return [host.name for host in hosts]
 
 
-@pytest.mark.parametrize("egress, origin, tries", [(ALONE, "six", to_the_host), (APART, "peer", to_a_neighbour)], ids=["host", "neighbour"])
-def test_from_containers(forwarding, tell, egress, origin, tries):
+def tried(hosts, origin, tries):
+    """What got in of what a container tries, on all hosts, as nobody knows of any flow; and all that it tries."""
+    forget(hosts)
+    found = ways.on_all(hosts, lambda host: got_in(host.containers()[origin].run, tries(host)))
+    return set().union(*found.values()), {attack.name for host in hosts for attack in tries(host)}
+
+
+def test_from_containers_to_the_host(forwarding, tell):
     hosts = forwarding
-    apply(hosts, egress)
-
-    def tried():
-        forget(hosts)
-        return set().union(*ways.on_all(hosts, lambda host: got_in(host.containers()[origin].run, tries(host))).values())
-
-    asked = tried()
+    apply(hosts, ALONE)
+    asked, names = tried(hosts, "six", to_the_host)
     nobody_asks(hosts)
-    unasked, names = tried(), {attack.name for host in hosts for attack in tries(host)}
-    tell("from containers on %s: %d tried, %d got in; without the lines, %d" % (", ".join(_names(hosts)), len(names), len(asked), len(unasked)))
+    unasked, _names_again = tried(hosts, "six", to_the_host)
+    tell("from containers to the host: %d tried, %d got in; without the lines, %d" % (len(names), len(asked), len(unasked)))
+    assert asked == set()
+    assert unasked == names
+
+
+def test_from_containers_to_neighbours(forwarding, tell):
+    """Neighbours are told apart at their ports of the bridge, by the event service."""
+    hosts = forwarding
+    apply(hosts, APART)
+    unasked, names = tried(hosts, "peer", to_a_neighbour)
+    play(hosts, [following.service()])
+    for host in hosts:
+        wait_for(lambda host=host: host.run(_OF_PORTS, check=False).returncode == 0, "the service knows the ports")
+    asked, _names_again = tried(hosts, "peer", to_a_neighbour)
+    tell("from containers to neighbours: %d tried, %d got in; without the service, %d" % (len(names), len(asked), len(unasked)))
     assert asked == set()
     assert unasked == names
 

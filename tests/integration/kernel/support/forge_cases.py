@@ -5,7 +5,11 @@ import contextlib
 import json
 import re
 
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import parse_networks
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.port_sources import no_table_text, ports_of, table_text
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.nft_table import Nft
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_egress, docker_user_chain, host_policy, nat_filter_chain
 
@@ -23,7 +27,8 @@ CLIENT = list(ADDRESS["client"].values())
 TRUSTED = [*CLIENT, *ADDRESS["nobody"].values(), *ADDRESS["host"].values()]
 _PORTS = [{"port": port, "protocol": protocol, "sources": TRUSTED} for port in (DNATED, DNATED_TO_OTHER, PROXIED) for protocol in PROTOCOLS]
 PUBLISHED = {"published_ports": {"default": "deny", "allow": _PORTS}}
-SERVICES = {"host_services": {"default": "deny", "allow": [{"port": forge_rules.TRUSTED, "protocol": protocol, "sources": TRUSTED} for protocol in PROTOCOLS]}}
+_SERVICES = [{"port": forge_rules.TRUSTED, "protocol": protocol, "sources": TRUSTED} for protocol in PROTOCOLS]
+SERVICES = {"host_services": {"default": "deny", "allow": _SERVICES}}
 _SHARED = [{"port": SHARED, "protocol": protocol} for protocol in PROTOCOLS]
 EGRESS = {"default": "deny", "host": "deny", "peers": _SHARED}
 _OPENED = [{"name": PEER, "port": OPENED, "protocol": protocol, "container_port": 80, "sources": CLIENT} for protocol in ("tcp", "udp")]
@@ -56,8 +61,17 @@ class Cases:
         self.answers = answers(stage.paths)
 
     def apply(self, name):
-        """Bring a case into force, and see that it stays as it is when it is asked for again."""
+        """Bring a case into force, and see that it stays as it is when it is asked for again; and what the event service does of it."""
         assert self._apply(name).values["changed"] and not self._apply(name).values["changed"]
+        if "egress" in name or "egress" in POLICIES.get(name, ()):
+            self._tell_neighbours_apart()
+
+    def _tell_neighbours_apart(self):
+        system, nft = self.host.system, Nft(self.host.system)
+        with answering(self.folder, self.answers) as address:
+            engine = connect(address)
+            ports = ports_of(system, engine, engine.containers(), parse_networks(engine.networks(), engine.info()))
+        nft.load(no_table_text() + table_text(ports))
 
     def _apply(self, name):
         with answering(self.folder, self.answers) as address:
@@ -121,7 +135,7 @@ class Cases:
     # The lines that ask for sources.
 
     def source_lines(self):
-        """(family, chain, number from 1 on, line) of each of them."""
+        """Of iptables: (family, chain, number from 1 on, line) of each of them."""
         return [(family, chain, number, line) for family in PROGRAMS for chain in self._source_chains(family)
                 for number, line in enumerate(self.host.rules(chain, SOURCE_TABLE, family), 1)]
 
@@ -130,6 +144,7 @@ class Cases:
         for family in PROGRAMS:
             for chain in self._source_chains(family):
                 self.host.iptables("-t %s -F %s" % (SOURCE_TABLE, chain), family)
+        Nft(self.host.system).load(no_table_text())
 
     @contextlib.contextmanager
     def without(self, family, chain, number, line):

@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional
 from . import forge
 from .forge import LISTENER, MEMBERSHIP, NEIGHBOUR, TCP, UDP, Packet
 from .forge_rules import DNATED, DNATED_TO_OTHER, INSIDE, PROXIED, SERVICE
-from .forge_stage import ADDRESS, CONTAINER, HOST, LATER, OTHER, OUTSIDE, PEER, QUIET, QUIETER, mark, run
+from .forge_stage import ADDRESS, CONTAINER, HOST, LATER, LEG, OTHER, OUTSIDE, PEER, QUIET, QUIETER, mark, run
 
 _PORT = 40000
 
@@ -29,7 +29,7 @@ def flows():
         "published": [Step(OUTSIDE, TCP, "client", "host", (_PORT, DNATED), CONTAINER)],
         "served by docker-proxy": [Step(OUTSIDE, UDP, "client", "host", (_PORT, PROXIED), HOST)],
         "answered by another leg": [Step(OUTSIDE, UDP, "client", "host", (_PORT, DNATED_TO_OTHER), OTHER),
-                                    Step(CONTAINER, UDP, OTHER, "client", (INSIDE, _PORT), OUTSIDE)],
+                                    Step(LEG, UDP, OTHER, "client", (INSIDE, _PORT), OUTSIDE)],
         "to the outside": [Step(CONTAINER, UDP, CONTAINER, "server", (_PORT, SERVICE), OUTSIDE)],
         "to a neighbour, routed": [Step(CONTAINER, UDP, CONTAINER, PEER, (_PORT, INSIDE), PEER)],
         "to a neighbour, bridged": [Step(CONTAINER, UDP, CONTAINER, PEER, (_PORT, INSIDE), PEER, PEER)],
@@ -94,7 +94,9 @@ def passed(stage):
 def is_of(steps, family):
     """Whether there is such a flow in a family."""
     kinds = {MEMBERSHIP: 4, NEIGHBOUR: 6, LISTENER: 6}
-    return all(kinds.get(step.protocol, family) == family and family in ADDRESS[step.source] and family in ADDRESS[step.destination] for step in steps)
+    return all(
+        kinds.get(step.protocol, family) == family and family in ADDRESS[step.source] and family in ADDRESS[step.destination] for step in steps
+    )
 
 
 def _send(stage, family, step, text):

@@ -16,17 +16,19 @@ from .forge_stage import ADDRESS, CONTAINER, LATER, OTHER, OUTSIDE, PEER, mark, 
 # Where an attacker is, and by which protocols he tries: to be on a bridge that was made later is like being on the other one.
 ORIGINS = {OUTSIDE: (TCP, ACK, UDP, SCTP, ICMP), CONTAINER: (TCP, ACK, UDP, SCTP, ICMP), OTHER: (TCP, ACK, UDP, SCTP, ICMP), LATER: (TCP, UDP)}
 _OWN = {OUTSIDE: "attacker"}
-CLAIMS = ("host", "second", "host's link", "gateway's link", "anycast", "ruled", "gateway", "other gateway", CONTAINER, PEER, OTHER, "nobody", "client", "server", "behind", "loopback",
-          "broadcast", "bridge broadcast", "everybody", "multicast", "unspecified")
+CLAIMS = ("host", "second", "host's link", "gateway's link", "anycast", "ruled", "gateway", "other gateway", CONTAINER, PEER, OTHER, "nobody",
+          "client", "server", "behind", "loopback", "broadcast", "bridge broadcast", "everybody", "multicast", "unspecified")
 REVERSED, CLAIMED = "reversed", "claimed"
 # What a flow's first packet looks like, and how the other side would answer it.
 _FLOWS = {TCP: TCP, ACK: ACK, UDP: UDP, SCTP: SCTP, ICMP: ECHO_REPLY}
 _PORTS = (forge_rules.DNATED, forge_rules.PROXIED, forge_rules.SERVICE, forge_rules.INSIDE)
 # Who is on one wire with others can claim to be one of them, and the host cannot know better. The answers do not come to him.
 _UNKNOWABLE = {OUTSIDE: ("client", "server")}
-_TARGETS = (("host", forge_rules.DNATED), ("host", forge_rules.PROXIED), ("host", forge_rules.SERVICE), ("host", forge_rules.TRUSTED), ("host", forge_rules.OPENED),
-            ("ruled", forge_rules.PROXIED), ("gateway", forge_rules.SERVICE), (CONTAINER, forge_rules.INSIDE), (PEER, forge_rules.INSIDE), (OTHER, forge_rules.INSIDE),
-            ("server", forge_rules.SERVICE))
+_TARGETS = (
+    ("host", forge_rules.DNATED), ("host", forge_rules.PROXIED), ("host", forge_rules.SERVICE), ("host", forge_rules.TRUSTED),
+    ("host", forge_rules.OPENED), ("ruled", forge_rules.PROXIED), ("gateway", forge_rules.SERVICE), ("server", forge_rules.SERVICE),
+    *((name, forge_rules.INSIDE) for name in (CONTAINER, PEER, OTHER)),
+)
 _CHUNK = 200
 
 

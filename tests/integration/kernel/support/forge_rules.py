@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What the engine of a stage says, and the rules that it made. It keeps nobody from forwarding, and bridges are not kept apart:
 whatever stops a packet there is the collection's."""
-from .forge_stage import ADDRESS, CONTAINER, DOCKER0, OTHER, OTHER_BRIDGE, PEER, QUIET, QUIET_BRIDGE, QUIETER, SUBNETS
+from .forge_stage import ADDRESS, CONTAINER, DOCKER0, LEG, MAC, OTHER, OTHER_BRIDGE, PEER, QUIET, QUIET_BRIDGE, QUIETER, SUBNETS
 
 # Led to the container by the engine's rules, or to the other one; served by docker-proxy; a service of the host; what containers serve; what a policy lets
 # containers of one network use; opened for the peer; a service for those
@@ -11,7 +11,9 @@ DNATED, DNATED_TO_OTHER, PROXIED, SERVICE, INSIDE, SHARED, OPENED, TRUSTED = 808
 PROTOCOLS = ("tcp", "udp", "sctp")
 _NETWORKS = {"bridge": (DOCKER0, "ab" * 32), "app": (OTHER_BRIDGE, "0123456789ab" + "cd" * 26),
              "quiet": (QUIET_BRIDGE, "00000000cafe" + "ef" * 26)}
-_OF = {CONTAINER: ("bridge", DNATED, PROXIED), PEER: ("bridge",), OTHER: ("app", DNATED_TO_OTHER), QUIET: ("quiet",), QUIETER: ("quiet",)}
+# By container, its ends on networks, and what it publishes.
+_OF = {CONTAINER: ({"bridge": CONTAINER}, DNATED, PROXIED), PEER: ({"bridge": PEER},), OTHER: ({"app": OTHER, "bridge": LEG}, DNATED_TO_OTHER),
+       QUIET: ({"quiet": QUIET},), QUIETER: ({"quiet": QUIETER},)}
 INFO = {
     "ServerVersion": "26.1.5", "IPv4Forwarding": True, "SecurityOptions": [], "Swarm": {"LocalNodeState": "inactive"}, "Warnings": None,
     "Name": "host",
@@ -21,7 +23,8 @@ INFO = {
 def answers(namespaces):
     """By path, what the engine answers. namespaces: by container, the path of the one that its process is in."""
     containers = {name: _container(name, *on) for name, on in _OF.items()}
-    found = {"/info": INFO, "/networks": [_network(name) for name in _NETWORKS], "/containers/json": list(containers.values())}
+    found = {"/version": {"Version": INFO["ServerVersion"], "ApiVersion": "1.54"}, "/info": INFO,
+             "/networks": [_network(name) for name in _NETWORKS], "/containers/json": list(containers.values())}
     for name, item in containers.items():
         process = {"Status": "running", "Running": True, "Pid": int(namespaces[name].split("/")[2]), "StartedAt": "2026-01-01T00:00:00.1Z"}
         found["/containers/%s/json" % item["Id"]] = dict(
@@ -42,11 +45,12 @@ def _network(name):
     }
 
 
-def _container(name, network, *published):
-    attached = {"IPAddress": ADDRESS[name][4], "GlobalIPv6Address": ADDRESS[name].get(6, ""), "NetworkID": _NETWORKS[network][1]}
+def _container(name, ends, *published):
+    attached = {network: {"IPAddress": ADDRESS[end][4], "GlobalIPv6Address": ADDRESS[end].get(6, ""), "NetworkID": _NETWORKS[network][1],
+                          "MacAddress": MAC[end]} for network, end in ends.items()}
     return {
         "Id": "%064x" % (sorted(_OF).index(name) + 1), "Names": ["/" + name], "Image": "server", "Labels": {}, "State": "running",
-        "Status": "Up", "HostConfig": {"NetworkMode": network}, "NetworkSettings": {"Networks": {network: attached}},
+        "Status": "Up", "HostConfig": {"NetworkMode": next(iter(ends))}, "NetworkSettings": {"Networks": attached},
         "Ports": [{"IP": address, "PrivatePort": INSIDE, "PublicPort": port, "Type": protocol}
                   for port in published for protocol in PROTOCOLS for address in ("0.0.0.0", "::")],
     }

@@ -22,6 +22,8 @@ WAN, DOCKER0, OTHER_BRIDGE = "wan", "docker0", "br-0123456789ab"
 # One without IPv6, as most of Docker's networks are; one that was made after whatever asked the engine.
 QUIET_BRIDGE, LATER_BRIDGE = "br-00000000cafe", "br-00000000beef"
 OUTSIDE, CONTAINER, PEER, OTHER, LATER, QUIET, QUIETER = "outside", "container", "peer", "other", "later", "quiet", "quieter"
+# The other one's second interface, on docker0.
+LEG = "leg"
 HOST = "host"
 SUBNETS = {DOCKER0: {4: "172.17.0.0/16", 6: "fd00:17::/64"}, OTHER_BRIDGE: {4: "172.18.0.0/16", 6: "fd00:18::/64"},
            QUIET_BRIDGE: {4: "172.19.0.0/16"}, LATER_BRIDGE: {4: "172.20.0.0/16", 6: "fd00:20::/64"}}
@@ -42,6 +44,7 @@ ADDRESS = {
     CONTAINER: {4: "172.17.0.2", 6: "fd00:17::2"},
     PEER: {4: "172.17.0.3", 6: "fd00:17::3"},
     OTHER: {4: "172.18.0.2", 6: "fd00:18::2"},
+    LEG: {4: "172.17.0.7", 6: "fd00:17::7"},
     QUIET: {4: "172.19.0.2"},
     QUIETER: {4: "172.19.0.3"},
     LATER: {4: "172.20.0.2", 6: "fd00:20::2"},
@@ -76,7 +79,10 @@ _PLACES = {
     LATER: (LATER_BRIDGE, "veth0000004", "02:00:00:00:00:14", (LATER,)),
     QUIET: (QUIET_BRIDGE, "veth0000005", "02:00:00:00:00:15", (QUIET,)),
     QUIETER: (QUIET_BRIDGE, "veth0000006", "02:00:00:00:00:16", (QUIETER,)),
+    LEG: (DOCKER0, "veth0000007", "02:00:00:00:00:1a", (LEG,)),
 }
+_WITHIN = {LEG: OTHER}
+MAC = {name: mac for name, (_device, _port, mac, _addresses) in _PLACES.items()}
 _HOST_MAC = {WAN: "02:00:00:00:00:01", DOCKER0: "02:00:00:00:00:17", OTHER_BRIDGE: "02:00:00:00:00:18", QUIET_BRIDGE: "02:00:00:00:00:19",
              LATER_BRIDGE: "02:00:00:00:00:20"}
 # What a host may be set to; each lets through what the kernel would stop by itself.
@@ -103,8 +109,8 @@ class _Place:
     def __init__(self, name, path, stack):
         self.device, self.port, self.mac, _addresses = _PLACES[name]
         with entered(path):
-            self.sender = stack.enter_context(_packet_socket(socket.SOCK_RAW, "eth0"))
-            self.tap = stack.enter_context(_packet_socket(socket.SOCK_DGRAM, "eth0", _EVERY_FRAME))
+            self.sender = stack.enter_context(_packet_socket(socket.SOCK_RAW, _far_end(name)))
+            self.tap = stack.enter_context(_packet_socket(socket.SOCK_DGRAM, _far_end(name), _EVERY_FRAME))
         self.near_sender = stack.enter_context(_packet_socket(socket.SOCK_RAW, self.port))
         self.near_tap = stack.enter_context(_packet_socket(socket.SOCK_DGRAM, self.device, forge.MARKER))
 
@@ -176,7 +182,8 @@ def staged():
             # An echo comes back with what it carried: to whoever was claimed to have asked for it.
             for name in ("ipv4/icmp_echo_ignore_all", "ipv6/icmp/echo_ignore_all"):
                 setting(name, 1)
-            paths = {name: stack.enter_context(_namespace()) for name in _PLACES}
+            paths = {name: stack.enter_context(_namespace()) for name in _PLACES if name not in _WITHIN}
+            paths.update((name, paths[within]) for name, within in _WITHIN.items())
             _connect(paths)
             yield Stage(paths, stack)
     finally:
@@ -211,14 +218,14 @@ def _connect(paths):
     for name, path in paths.items():
         device, port, mac, _addresses = _PLACES[name]
         near = "address %s " % _HOST_MAC[WAN] if device == WAN else ""
-        lines.append("link add %s %stype veth peer name eth0 address %s netns %s" % (port, near, mac, path.split("/")[2]))
+        lines.append("link add %s %stype veth peer name %s address %s netns %s" % (port, near, _far_end(name), mac, path.split("/")[2]))
         lines.append("link set %s up" % port if device == WAN else "link set %s master %s up" % (port, device))
     batch(lines)
     setting("ipv6/conf/%s/disable_ipv6" % QUIET_BRIDGE, 1)
-    for path in paths.values():
+    for name, path in paths.items():
         with entered(path):
             setting("ipv6/conf/all/disable_ipv6", 1)
-            batch(["link set eth0 up"])
+            batch(["link set %s up" % _far_end(name)])
     batch(_addressed())
     for family in ("-4", "-6"):
         run("ip", family, "rule", "add", "priority", "100", "lookup", str(_RULED))
@@ -241,6 +248,10 @@ def into_a_vrf():
     for bridge, subnets in SUBNETS.items():
         batch("route add %s dev %s table %d" % (subnet, bridge, _TABLE) for subnet in subnets.values())
     batch("route add %s dev %s" % (network, VRF) for network in ("192.0.2.0/24", "2001:db8::/64"))
+
+
+def _far_end(name):
+    return "eth1" if name in _WITHIN else "eth0"
 
 
 def _addressed():

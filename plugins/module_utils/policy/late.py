@@ -32,7 +32,8 @@ def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -
     """The chain behind INPUT; none where the policy limits no port, or nothing would ask."""
     if not ports.denies and not ports.allow or host.engine_cgroup is None:
         return []
-    # What the guard knows it has judged. The engine's own listeners are services of the host, whoever may reach these.
+    # What the guard knows it has judged, those flows too that a revoked client may keep. The engine's own listeners are services of the host,
+    # whoever may reach these.
     lines = [_NOT_ASKED, *_not_outside(policy), *guard.to_published_ports("-j " + _PASSES)]
     lines.append(Line("-m set --match-set @%s dst,dst -j %s" % (names.ENGINE_OWN, _PASSES)))
     # Ranges too: whatever service of the host's is among them, it is not asked about.

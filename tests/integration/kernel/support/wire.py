@@ -86,23 +86,30 @@ class Wire:
 
 
 @contextlib.contextmanager
+def behind():
+    """A process in a new namespace → its id."""
+    here = os.readlink("/proc/thread-self/ns/net")
+    with subprocess.Popen(["unshare", "--net", "sleep", "120"]) as holder:
+        try:
+            while os.readlink("/proc/%d/ns/net" % holder.pid) == here:
+                time.sleep(0.01)
+            yield holder.pid
+        finally:
+            holder.kill()
+
+
+@contextlib.contextmanager
 def wired():
     """A wire between the namespace that this thread is in and a new one."""
-    here = os.readlink("/proc/thread-self/ns/net")
-    with subprocess.Popen(["unshare", "--net", "sleep", "120"]) as client:
-        try:
-            while os.readlink("/proc/%d/ns/net" % client.pid) == here:
-                time.sleep(0.01)
-            _address("host", [HOST, DESTINATIONS["second address"]], client.pid)
-            with entered("/proc/%d/ns/net" % client.pid):
-                _address("client", SOURCES.values())
-                _run("ip", "route", "add", "224.0.0.0/4", "dev", "client")
-                with open("/proc/sys/net/ipv4/ping_group_range", "w", encoding="ascii") as setting:
-                    setting.write("0 0")
-                _until_it_carries()
-            yield Wire(client.pid)
-        finally:
-            client.kill()
+    with behind() as pid:
+        _address("host", [HOST, DESTINATIONS["second address"]], pid)
+        with entered("/proc/%d/ns/net" % pid):
+            _address("client", SOURCES.values())
+            _run("ip", "route", "add", "224.0.0.0/4", "dev", "client")
+            with open("/proc/sys/net/ipv4/ping_group_range", "w", encoding="ascii") as setting:
+                setting.write("0 0")
+            _until_it_carries()
+        yield Wire(pid)
 
 
 def _address(interface, addresses, peer=None):

@@ -102,6 +102,7 @@ def _removed(task: Task, installation: Installation) -> Result:
 def _installed(task: Task, installation: Installation) -> Result:
     netfilter = Netfilter(task.system, task.params["transport"])
     live = Live(netfilter.rulesets(), {})
+    reason = installation.ask_for_answers(netfilter.variant, netfilter.families)
     written = installation.missing()
     outdated = not installation.boot_files.folder.exists or not installation.boot_files.are_in_step(live)
     if not task.check_mode and (written or outdated):
@@ -111,7 +112,7 @@ def _installed(task: Task, installation: Installation) -> Result:
             boot_files.write(boot_files.texts(netfilter, live), boot_files.has_next)
         if written:
             installation.write()
-    values = {"changed": bool(written or outdated), "transport": netfilter.variant}
+    values = {"changed": bool(written or outdated), "transport": netfilter.variant, "closed_meanwhile": reason is None}
     return Result(dict(values, written=written + (["/etc/drawbridge/current"] if outdated else [])), netfilter.warnings)
 
 

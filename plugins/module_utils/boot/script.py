@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .merge import RULES, SETS
+from .sentry import SENTRY
 from .undo import UNDO
 
 # A generation is a folder: variant (nft or legacy), sets (ipset restore), ipv4 and ipv6 (iptables-restore), tables and hold (nft -f),
@@ -19,7 +20,9 @@ _SHELL = r"""#!/bin/sh
 #
 #   boot          load the current generation; where that fails, close what containers publish, and fail
 #   again         the same for another firewall's unit that took the rules; does nothing before the first boot
-#   watch         the same whenever a chain or a jump of the newest generation is gone, until this program is ended
+#   watch         the same whenever something of the newest generation is gone, until this program is ended; meanwhile hold the table that closes
+#   stopped       take that table away, unless systemd starts the program again
+#   relax         have the table ask for nothing: rules are about to go on purpose
 #   hold          close what containers publish, by a table of nftables, before another firewall takes the rules
 #   settle        have the rules back, and open again once nobody has taken them for two seconds
 #   around [FILE] have nft load a file, or flush everything, and what the generation says in the same moment
@@ -121,6 +124,7 @@ whole() { # GENERATION [FILE]: nothing is missing, nothing is damaged
 
 load() { # GENERATION KEEP
     whole "$1" || return 1
+    relax "$1"
     variant=$(cat "$1/variant")
     load_sets "$1/sets" || return 1
     for family in $(families); do load_rules "$1/ipv$family" "$family" "$2" || return 1; done
@@ -176,6 +180,7 @@ load_or_close() { # GENERATION KEEP
     load "$1" "$2" && return 0
     say "the rules in $1 are not in force"
     fallback "$1"
+    relax
     return 1
 }
 
@@ -237,25 +242,12 @@ boot() {
     return $result
 }
 
-missing() { # GENERATION: a chain, or a jump to one
+missing() { # GENERATION: something of it is not in force
     variant=$(cat "$1/variant") || return 1
     for family in $(families); do
         case $family in 4) program=iptables;; *) program=ip6tables;; esac
-        save=$(tool $program save) && live=$("$save") || return 1
-        while read -r word rest; do
-            case $word in
-                \**) table=$word;;
-                :*) line="$word - ";;
-                -I) line="-A ${rest%% *} ${rest#* * }";;
-                *) continue;;
-            esac
-            case $word in
-                \**) held=$(echo "$live" | sed -n "/^$table\$/,/^COMMIT/p");;
-                *) case $held in *"$line"*) ;; *) return 0;; esac;;
-            esac
-        done <<EOT
-$(text_of "$1/ipv$family")
-EOT
+        save=$(tool $program save) && live=$("$save" 2>/dev/null) || return 1
+        [ -z "$({ printf '%s\n%%%%\n' "$live"; text_of "$1/ipv$family"; } | awk -v keep=1 "$RULES")" ] || return 0
     done
     return 1
 }
@@ -272,34 +264,19 @@ release() { nft delete table inet drawbridge-hold 2>/dev/null; return 0; }
 settle() {
     [ -e "$RUN/loaded" ] || return 0
     quiet=0
+    rounds=0
     load_or_close "$(generation)" 0
-    while [ $quiet -lt 4 ]; do
+    # What cannot be loaded is closed by then.
+    while [ $quiet -lt 4 ] && [ $rounds -lt 60 ]; do
         sleep 0.5
         quiet=$((quiet + 1))
+        rounds=$((rounds + 1))
         ! missing "$(generation)" || { quiet=0; load_or_close "$(generation)" 0; }
     done
     release
 }
 
-repair() {
-    missing "$(generation)" || return 0
-    hold
-    say "somebody took rules of ours"
-    settle
-}
-
-watch() {
-    # "nft monitor destroy" would do, but is a syntax error in some releases.
-    nft monitor | while read -r line; do
-        case $line in
-            "delete table"*|"delete chain"*" DB-"*|"delete chain"*" DOCKER-FILTER"*) ;;
-            "delete rule"*" PREROUTING "*|"delete rule"*" INPUT "*|"delete rule"*" FORWARD "*|"delete rule"*" DOCKER-USER "*) ;;
-            *) continue;;
-        esac
-        locked repair
-    done
-}
-
+@SENTRY@
 # Where nftables itself is flushed, that table comes in the same transaction.
 around() { # [FILE]
     if [ -n "${1-}" ]; then words="include \"$1\""; else words="flush ruleset"; fi
@@ -350,6 +327,8 @@ case ${1-} in
     boot) locked boot;;
     again) [ ! -e "$RUN/loaded" ] || locked boot;;
     watch) watch;;
+    stopped) locked stopped;;
+    relax) locked relax;;
     hold) locked hold;;
     settle) locked settle;;
     around) locked around "${2-}";;
@@ -362,10 +341,10 @@ case ${1-} in
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
     *)
-        say "what to do? boot, again, watch, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"
+        say "what to do? boot, again, watch, stopped, relax, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"
         exit 2
         ;;
 esac
 """
 
-SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO)
+SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@SENTRY@", SENTRY).replace("@UNDO@", UNDO)

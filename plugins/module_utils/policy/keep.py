@@ -19,6 +19,7 @@ from ..host.lock import HostLock
 from ..netfilter.converge import Beside, Outcome, converge
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
+from .answers import answering, are_asked_for
 from .compile import OWNER, compile_policy, has_open_ports, no_policy
 from .model import Policy
 from .own_way_in import refuse_lockout
@@ -65,7 +66,7 @@ def _kept(task: Task) -> Result:
             from .revoke import keeping  # pylint: disable=import-outside-toplevel
 
             rules = keeping(rules)
-        return rules
+        return answering(rules) if are_asked_for() else rules
 
     if policy.external_interfaces:
         from .named_outside import unseen  # pylint: disable=import-outside-toplevel

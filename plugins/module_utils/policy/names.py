@@ -17,6 +17,8 @@ ADDRESS_PORTS = "pub-addr"
 CONTAINER_NETWORKS = "container-nets"
 BRIDGES = "bridges"
 CLOSED_BRIDGES = "closed-bridges"
+# Holds every address, until somebody flushes all sets.
+UNFLUSHED = "unflushed"
 # Followed by twelve hexadecimal digits.
 ANONYMOUS = "src-"
 
@@ -32,7 +34,7 @@ NOWHERE = "drawbridge-none"
 # With what is put around it (owner, family, generation) within ipset's 31 characters.
 MAX_NAME = 18
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_FIXED = (ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES, FOREIGN_BRIDGES, SAME_NETWORK)
+_FIXED = (ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES, UNFLUSHED, FOREIGN_BRIDGES, SAME_NETWORK)
 _RESERVED = re.compile(
     r"(?:%s|%s[0-9a-f]{12}|(?:%s|%s)[0-9a-f]{10})\Z"
     % ("|".join([*PORTS.values(), *_FIXED]), ANONYMOUS, NETWORK, CONTAINERS)

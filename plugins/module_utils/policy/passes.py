@@ -13,6 +13,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from ..host.conntrack import Flow
+from .answers import is_answer
 
 Chains = Dict[str, Sequence[str]]
 Entries = Dict[str, FrozenSet[str]]
@@ -36,7 +37,7 @@ class Judgement:
 
     def __init__(self, chains: Chains, sets: Entries) -> None:
         """Raises Unknown."""
-        self._chains = {name: [_words(rule) for rule in rules] for name, rules in chains.items()}
+        self._chains = {name: [_words(rule) for rule in rules if not is_answer(rule)] for name, rules in chains.items()}
         self._sets = sets
         self._about: Dict[Tuple[str, str, int], List[List[str]]] = {}
         self._indexes: Dict[str, _Index] = {}

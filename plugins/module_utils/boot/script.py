@@ -333,10 +333,10 @@ case ${1-} in
     settle) locked settle;;
     around) locked around "${2-}";;
     failed) [ "${SERVICE_RESULT:-success}" = success ] || [ "$SERVICE_RESULT" = exit-code ] || fallback "$(generation)";;
-    previous) previous;;
-    restore) load_or_close "$(generation)" 1;;
-    commit) commit;;
-    follow) follow;;
+    previous) locked previous;;
+    restore) locked load_or_close "$(generation)" 1;;
+    commit) locked commit;;
+    follow) locked follow;;
     confirm) locked confirm "$2";;
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;

@@ -259,8 +259,14 @@ emptied() { # GENERATION: a set of ours is empty that has entries there
 
 # Nobody tells of sets, nor of legacy rules.
 tick() {
+    count=0
     while sleep 1; do
         saved=$(generation)
+        count=$(((count + 1) % 10))
+        if [ $count -eq 0 ] && [ -e "$RUN/refused" ]; then
+            rm -f "$RUN/refused"
+            wake
+        fi
         if [ "$(cat "$saved/variant" 2>/dev/null)" = legacy ] || emptied "$saved"; then wake; fi
     done
 }
@@ -269,23 +275,24 @@ look() {
     [ -e "$RUN/loaded" ] || return 0
     saved=$(generation)
     if missing "$saved" || emptied "$saved"; then
-        # What cannot be loaded is not tried again and again.
-        [ "$(cat "$RUN/refused" 2>/dev/null)" != "$(readlink "$saved")" ] || return 0
+        # What cannot be loaded is closed, and tried again every ten seconds.
+        [ ! -e "$RUN/refused" ] || return 0
         say "somebody took rules of ours"
         if [ -e "$ASKED" ]; then
-            load_or_close "$saved" 1
+            load_or_close "$saved" 1 || : >"$RUN/refused"
         else
             hold
             settle
         fi
-        if missing "$saved" || emptied "$saved"; then readlink "$saved" >"$RUN/refused"; else rm -f "$RUN/refused"; fi
+        # Who takes them may not be through with it.
+        ! missing "$saved" || wake
     fi
     sentry
 }
 
 watch() {
     mkdir -p "$RUN"
-    rm -f "$RUN/wake" "$RUN/woken"
+    rm -f "$RUN/wake" "$RUN/woken" "$RUN/refused"
     mkfifo "$RUN/wake" || return 1
     exec 7<>"$RUN/wake"
     hold_socket

@@ -37,6 +37,17 @@ options:
     type: list
     elements: int
     default: [22]
+  engine_rules:
+    description:
+      - What becomes of the engine's own rules where somebody flushes them along with ours (C(nft flush ruleset), C(iptables -F)). The journal of
+        C(drawbridge-watch) says what was done.
+      - V(put_back) puts them back as they were, if no interface came or went meanwhile, so that nothing can lead to an address that
+        another container has by now. Otherwise the same as V(restart).
+      - V(restart) restarts the engine if its containers live through that (C(live-restore)), and else says that it has to be restarted.
+      - V(leave) does nothing.
+    type: str
+    choices: [put_back, restart, leave]
+    default: put_back
 requirements:
   - systemd on the host
 seealso:
@@ -58,6 +69,13 @@ transport:
   returned: success and O(state=present)
   type: str
   sample: nft
+closed_meanwhile:
+  description:
+    - Whether somebody who flushes the rules finds the host closed, by a table of nftables that others cannot flush (kernel 5.12 or newer).
+    - If not, what the rules closed is open from the flush until they are back, and a warning says why.
+  returned: success and O(state=present)
+  type: bool
+  sample: true
 written:
   description: What was, or would be, written.
   returned: success
@@ -79,12 +97,15 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
 )
 
 
+_OPEN_MEANWHILE = "whoever flushes the rules opens the host until they are back, within a second: %s"
+
+
 def keep_boot(task: Task) -> Result:
     """Have the unit and its files, or not."""
     for index, port in enumerate(task.params["ssh_ports"]):
         if not 0 < port < 65536:
             raise DrawbridgeError("%d is not a port" % port, "ssh_ports[%d]" % index)
-    installation = Installation(task.system, task.params["ssh_ports"] or [22])
+    installation = Installation(task.system, task.params["ssh_ports"] or [22], task.params["engine_rules"])
     with locked(task.settings()):
         result = _removed(task, installation) if task.params["state"] == "absent" else _installed(task, installation)
     if task.params["state"] == "present" and result.values["changed"] and not task.check_mode:
@@ -113,7 +134,8 @@ def _installed(task: Task, installation: Installation) -> Result:
         if written:
             installation.write()
     values = {"changed": bool(written or outdated), "transport": netfilter.variant, "closed_meanwhile": reason is None}
-    return Result(dict(values, written=written + (["/etc/drawbridge/current"] if outdated else [])), netfilter.warnings)
+    warnings = netfilter.warnings + ([_OPEN_MEANWHILE % reason] if reason else [])
+    return Result(dict(values, written=written + (["/etc/drawbridge/current"] if outdated else [])), warnings)
 
 
 def main() -> None:
@@ -123,6 +145,7 @@ def main() -> None:
             **TRANSPORT_ARGUMENTS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "ssh_ports": {"type": "list", "elements": "int", "default": [22]},
+            "engine_rules": {"type": "str", "choices": ["put_back", "restart", "leave"], "default": "put_back"},
         },
         keep_boot,
     )

@@ -113,10 +113,11 @@ def _drop_in(system: System, name: str) -> str:
 class Installation:
     """Of the boot program and its units on this host."""
 
-    def __init__(self, system: System, ssh_ports: Sequence[int]) -> None:
+    def __init__(self, system: System, ssh_ports: Sequence[int], engine_rules: str) -> None:
+        """engine_rules: one of engine_rules.CHOICES."""
         self.system = system
         self.boot_files = BootFiles(system)
-        self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n"}
+        self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n", "engine-rules": engine_rules + "\n"}
 
     def ask_for_answers(self, variant: str, families: Sequence[int]) -> Optional[str]:
         """Have the table that closes while rules are gone, if the host can. Why it cannot, or None."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .engine_rules import ENGINE_RULES
 from .merge import RULES, SETS
 from .sentry import SENTRY
 from .undo import UNDO
@@ -277,6 +278,7 @@ settle() {
 }
 
 @SENTRY@
+@ENGINE@
 # Where nftables itself is flushed, that table comes in the same transaction.
 around() { # [FILE]
     if [ -n "${1-}" ]; then words="include \"$1\""; else words="flush ruleset"; fi
@@ -347,4 +349,4 @@ case ${1-} in
 esac
 """
 
-SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@SENTRY@", SENTRY).replace("@UNDO@", UNDO)
+SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@SENTRY@", SENTRY).replace("@ENGINE@", ENGINE_RULES).replace("@UNDO@", UNDO)

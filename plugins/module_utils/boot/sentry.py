@@ -238,6 +238,8 @@ listen() {
         case $line in
             "delete table"*|"delete chain"*" DB-"*|"delete chain"*" DOCKER-"*) ;;
             *" rule "*" PREROUTING "*|*" rule "*" INPUT "*|*" rule "*" FORWARD "*|*" rule "*" DOCKER-USER "*|*" rule "*" DB-"*|*" rule "*" DOCKER-FILTER "*) ;;
+            # The engine is at work.
+            *" rule "*" DOCKER "*|*" rule "*" POSTROUTING "*) ;;
             *) continue;;
         esac
         wake
@@ -288,6 +290,7 @@ look() {
         ! missing "$saved" || wake
     fi
     sentry
+    engine_rules
 }
 
 watch() {

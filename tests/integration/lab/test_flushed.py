@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.lab.support import boot, flushes
 from tests.integration.lab.support.flood import flood, now, places_of
+from tests.lab.api import Probe
 
 SHORT = ("nft flush ruleset", "iptables -F", "iptables -t mangle -F", "ipset flush")
 # A service of the host that the policy denies is tried as well.
@@ -42,3 +43,31 @@ def test_nothing_opens_when_somebody_flushes(lab, hosts, request, tell, kind):
         tell("%s, %s: %d connections of %d tries, rules back after %.2f s at most, open for %.3f s"
              % (host.name, kind, denied.count, denied.tried, max(spans), flushes.longest(denied)))
         assert denied.count == 0 and denied.tried > 1000
+
+
+ENGINES = {
+    "nft flush ruleset": "nft flush ruleset",
+    "iptables -F and -t nat -F": "for p in iptables ip6tables; do $p -w 5 -F; $p -w 5 -t nat -F; done",
+}
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_the_engines_own_rules_come_back_with_its_containers_untouched(lab, one, kind):
+    boot.protect([one], POLICY)
+    flushes.until(lambda: one.run(["test", "-s", "/run/drawbridge/engine/ipv4"], check=False).returncode == 0)
+    before, containers = flushes.of_engine(one), one.run(["docker", "ps", "--no-trunc", "--format", "{{.ID}} {{.Status}}"]).stdout.count("Up")
+    one.run(["sh", "-c", ENGINES[kind]])
+    flushes.until(lambda: flushes.of_engine(one) == before)
+    assert one.run(["docker", "ps", "--format", "{{.Status}}"]).stdout.count("Up") == containers
+    assert all(result.open for result in lab.clients["allowed"].probe([Probe("tcp", one.spec.v4, 8080)]))
+
+
+def test_no_rule_leads_to_where_a_container_was(lab, one):
+    """Containers came and went while nobody looked: nothing is put back, and the journal says what to do."""
+    boot.protect([one], POLICY)
+    flushes.until(lambda: one.run(["test", "-s", "/run/drawbridge/engine/ipv4"], check=False).returncode == 0)
+    one.run(["sh", "-c", "echo another >>/run/drawbridge/engine/state; nft flush ruleset"])
+    flushes.until(lambda: "systemctl restart docker" in one.run(["journalctl", "--unit", "drawbridge-watch", "--since=-1min"]).stdout)
+    assert "-j DNAT" not in one.run(["iptables-save", "-t", "nat"]).stdout
+    one.run(["systemctl", "restart", "docker"])
+    flushes.until(lambda: "-j DNAT" in one.run(["iptables-save", "-t", "nat"]).stdout)

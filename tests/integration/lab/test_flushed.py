@@ -45,6 +45,34 @@ def test_nothing_opens_when_somebody_flushes(lab, hosts, request, tell, kind):
         assert denied.count == 0 and denied.tried > 1000
 
 
+RESIDENT = {
+    "the program": "systemctl kill --kill-whom=main --signal=KILL drawbridge-watch 2>/dev/null || systemctl kill --kill-who=main --signal=KILL drawbridge-watch",
+    "the holder": "kill -9 $(cat /run/drawbridge/sentry.pid)",
+}
+
+
+@pytest.mark.parametrize("who", RESIDENT)
+def test_nothing_opens_when_the_resident_process_is_killed_in_between(lab, one, request, tell, who):
+    """It is there again before the next flush; a flush in the very moment is told, not promised."""
+    boot.protect([one], POLICY)
+    flushes.until(lambda: flushes.asked(one))
+    started = "systemctl show --property=MainPID drawbridge-watch; cat /run/drawbridge/sentry.pid"
+    with flood(lab.clients["denied"], places_of(one, *DENIED)) as denied:
+        for _number in range(20 if request.config.getoption("-m") == "drill" else 3):
+            before = one.run(["sh", "-c", started], check=False).stdout
+            one.run(["sh", "-c", RESIDENT[who]])
+            flushes.until(lambda: one.run(["sh", "-c", started], check=False).stdout != before and flushes.held(one))
+            one.run(["nft", "flush", "ruleset"])
+            flushes.until(lambda: "DB-GUARD" in one.run(["ip6tables-save", "-t", "mangle"]).stdout)
+    tell("%s killed: %d connections of %d tries" % (who, denied.count, denied.tried))
+    assert denied.count == 0 and denied.tried > 1000
+    with flood(lab.clients["denied"], places_of(one, *DENIED)) as denied:
+        flushes.until(lambda: flushes.held(one))
+        one.run(["sh", "-c", RESIDENT[who] + "; nft flush ruleset"])
+        flushes.until(lambda: flushes.held(one) and "DB-GUARD" in one.run(["ip6tables-save", "-t", "mangle"]).stdout)
+    tell("%s killed and flushed at once: %d connections of %d tries, open for %.3f s" % (who, denied.count, denied.tried, flushes.longest(denied)))
+
+
 ENGINES = {
     "nft flush ruleset": "nft flush ruleset",
     "iptables -F and -t nat -F": "for p in iptables ip6tables; do $p -w 5 -F; $p -w 5 -t nat -F; done",

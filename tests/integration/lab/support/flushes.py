@@ -61,6 +61,12 @@ def asked(host: Host) -> bool:
     return host.run(["sh", "-c", "test -s /run/drawbridge/sentry.asked && nft list table inet drawbridge-sentry"], check=False).returncode == 0
 
 
+def held(host: Host) -> bool:
+    """Whether the table belongs to a process that lives."""
+    script = 'read -r pid </run/drawbridge/sentry.pid && [ "$(cat /proc/$pid/comm)" = nft ] && nft list table inet drawbridge-sentry | grep progname'
+    return host.run(["sh", "-c", script], check=False).returncode == 0
+
+
 def until(holds: Callable[[], bool], seconds: float = 20) -> None:
     """Wait for something to be so."""
     end = time.monotonic() + seconds

@@ -18,7 +18,10 @@ description:
   - If the rules cannot be loaded, a fixed ruleset without sets closes the ports that containers are known to publish, SSH stays open, and the unit
     fails with the reason in the journal.
   - Where nftables.service, netfilter-persistent, ufw or iptables-services are started, stopped or reloaded by systemd and take the rules along, they
-    are loaded again in the same job. Docker's own rules, taken by the same reload, come back when Docker is restarted.
+    are loaded again in the same job.
+  - C(drawbridge-watch.service) brings back what somebody else takes, whoever it is, within a second or so. Until then a table of nftables that
+    nobody else can flush lets in nothing new but SSH, ICMP and DHCP, see RV(closed_meanwhile). It asks for labels of connection tracking that the
+    rules of M(drawbridge.docker.host_policy) set, from its next run on.
   - The role P(drawbridge.docker.boot_restore#role) is this module as a role.
 author:
   - The Drawbridge authors (@drawbridge)
@@ -28,7 +31,7 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(absent) removes the unit and the files. The rules that are in force stay so until the host is booted.
+      - V(absent) removes the units and the files. The rules that are in force stay so until the host is booted.
     type: str
     choices: [present, absent]
     default: present

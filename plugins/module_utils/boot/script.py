@@ -343,7 +343,8 @@ case ${1-} in
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
     *)
-        say "what to do? boot, again, watch, stopped, relax, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID, rollback ID, wait ID SECONDS"
+        say "what to do? boot, again, watch, stopped, relax, hold, settle, around [FILE], failed, previous, restore, commit, follow, confirm ID," \
+            "rollback ID, wait ID SECONDS"
         exit 2
         ;;
 esac

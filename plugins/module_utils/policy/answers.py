@@ -35,7 +35,7 @@ _LINE = "-m conntrack --ctstate NEW -m set --match-set @%s src -m connlabel --la
 _EVERYWHERE = {IPV4: frozenset(("0.0.0.0/1", "128.0.0.0/1")), IPV6: frozenset(("::/1", "8000::/1"))}
 # The lines that let open connections by, behind which an answer costs them nothing.
 _EARLIER = re.compile(r"-m conntrack --ct(?:dir REPLY|state (?:RELATED|ESTABLISHED|RELATED,ESTABLISHED)) -j RETURN\Z")
-_ANSWER = re.compile(r' -m connlabel --label "?\d+"? --set\Z')
+_ANSWER = re.compile(r'-m connlabel --label "?12[3-7]"? --set\Z')
 
 
 def are_asked_for() -> bool:

@@ -46,7 +46,7 @@ def test_nothing_opens_when_somebody_flushes(lab, hosts, request, tell, kind):
 
 
 RESIDENT = {
-    "the program": "systemctl kill --kill-whom=main --signal=KILL drawbridge-watch 2>/dev/null || systemctl kill --kill-who=main --signal=KILL drawbridge-watch",
+    "the program": "kill -9 $(systemctl show --property=MainPID --value drawbridge-watch)",
     "the holder": "kill -9 $(cat /run/drawbridge/sentry.pid)",
 }
 

@@ -51,8 +51,9 @@ def rules(host: Host) -> list[str]:
 def of_engine(host: Host) -> list[str]:
     """The engine's own lines, and the policy of FORWARD; of each chain in order. Not what others have there."""
     text = host.run(["sh", "-c", "for p in iptables-save ip6tables-save; do echo == $p; $p; done"]).stdout
-    lines = [line.split(" [")[0] for line in text.splitlines() if line.startswith((":DOCKER", ":FORWARD", "-A", "==")) and "DB-" not in line and " vmbr0 " not in line
-             and line != "-A DOCKER-USER -j RETURN" and not line.startswith(":DOCKER-USER")]
+    kept = (":DOCKER", ":FORWARD", "-A", "==")
+    others = ("DB-", " vmbr0 ", "-A DOCKER-USER -j RETURN", ":DOCKER-USER")
+    lines = [line.split(" [")[0] for line in text.splitlines() if line.startswith(kept) and not any(word in line for word in others)]
     return sorted(lines, key=lambda line: line.split(" ")[1] if line.startswith("-A") else line)
 
 

@@ -94,7 +94,7 @@ COPY='
 NFT_OF_ENGINE="ip docker-bridges
 ip6 docker-bridges"
 
-engine_pid() { pidof dockerd 2>/dev/null; }
+engine_pid() { pidof dockerd 2>/dev/null | tr " " "\n" | sort -n | head -n 1 | grep .; }
 
 # Who the engine is, and each interface by a number that no other one ever has.
 engine_state() {
@@ -140,12 +140,12 @@ engine_lost() { # leaves what is lost in engine.new
     cat "$RUN/engine.new/ipv4" "$RUN/engine.new/nft" "$RUN/engine.new/ipv6" 2>/dev/null | grep -q .
 }
 
-put_engine_rules_back() {
+put_engine_rules_back() { # 2 where somebody else is at work in the same chains
     engine_state | cmp -s - "$RUN/engine/state" || return 1
     for family in $(families); do
         case $family in 4) program=iptables;; *) program=ip6tables;; esac
         [ -s "$RUN/engine.new/ipv$family" ] || continue
-        restore=$(tool $program restore) && "$restore" --noflush --wait 30 <"$RUN/engine.new/ipv$family" || return 1
+        restore=$(tool $program restore) && "$restore" --noflush --wait 30 <"$RUN/engine.new/ipv$family" 2>/dev/null || return 2
     done
     [ ! -s "$RUN/engine.new/nft" ] || nft -f "$RUN/engine/nft"
 }
@@ -157,12 +157,24 @@ engine_rules() { # after each look, with the lock
     # An engine that was started anew has written its own, and may have been told to write none.
     [ "$(engine_pid)" = "$(head -n 1 "$RUN/engine/state" 2>/dev/null)" ] || rm -rf "$RUN/engine"
     if [ -d "$RUN/engine" ] && engine_lost; then
-        if [ "$how" = put_back ] && put_engine_rules_back; then
+        came=1
+        if [ "$how" = put_back ]; then
+            put_engine_rules_back
+            came=$?
+        fi
+        if [ $came -eq 0 ]; then
+            rm -f "$RUN/engine.tries"
             say "Docker's own rules were taken as well, and are put back as they were"
             return 0
         fi
+        echo again >>"$RUN/engine.tries"
+        if [ $came -eq 2 ] && [ "$(grep -c again "$RUN/engine.tries")" -le 5 ]; then
+            sleep 0.2
+            wake
+            return 0
+        fi
         # Not again and again: the next copy is one of another process.
-        rm -rf "$RUN/engine"
+        rm -rf "$RUN/engine" "$RUN/engine.tries"
         engine_pid >"$RUN/engine.waits"
         if [ "$(docker info --format '{{.LiveRestoreEnabled}}' 2>/dev/null)" = true ]; then
             say "Docker's own rules were taken as well: the engine is restarted, containers go on (live-restore)"

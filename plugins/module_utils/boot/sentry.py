@@ -245,7 +245,7 @@ listen() {
         wake
     done
     # Too much at once, perhaps: begin anew, and the table stays.
-    sleep 0.2
+    sleep 1
     kill -9 $$
 }
 
@@ -299,12 +299,16 @@ watch() {
     mkfifo "$RUN/wake" || return 1
     exec 7<>"$RUN/wake"
     hold_socket
-    ! command -v nft >/dev/null || listen &
+    # Where nftables is not what holds the rules, or is not there, each tick looks.
+    if [ "$(cat "$(generation)/variant" 2>/dev/null)" != legacy ] && nft list tables >/dev/null 2>&1; then listen & fi
     tick &
     wake
     while read -r word <&7; do
         rm -f "$RUN/woken"
-        if [ "$word" = ended ]; then hold_socket; fi
+        if [ "$word" = ended ]; then
+            sleep 0.05
+            hold_socket
+        fi
         locked look
     done
 }

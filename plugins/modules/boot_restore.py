@@ -18,7 +18,10 @@ description:
   - If the rules cannot be loaded, a fixed ruleset without sets closes the ports that containers are known to publish, SSH stays open, and the unit
     fails with the reason in the journal.
   - Where nftables.service, netfilter-persistent, ufw or iptables-services are started, stopped or reloaded by systemd and take the rules along, they
-    are loaded again in the same job. Docker's own rules, taken by the same reload, come back when Docker is restarted.
+    are loaded again in the same job.
+  - C(drawbridge-watch.service) brings back what somebody else takes, whoever it is, within a second or so. Until then a table of nftables that
+    nobody else can flush lets in nothing new but SSH, ICMP and DHCP, see RV(closed_meanwhile). It asks for labels of connection tracking that the
+    rules of M(drawbridge.docker.host_policy) set, from its next run on.
   - The role P(drawbridge.docker.boot_restore#role) is this module as a role.
 author:
   - The Drawbridge authors (@drawbridge)
@@ -28,7 +31,7 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(absent) removes the unit and the files. The rules that are in force stay so until the host is booted.
+      - V(absent) removes the units and the files. The rules that are in force stay so until the host is booted.
     type: str
     choices: [present, absent]
     default: present
@@ -37,6 +40,17 @@ options:
     type: list
     elements: int
     default: [22]
+  engine_rules:
+    description:
+      - What becomes of the engine's own rules where somebody flushes them along with ours (C(nft flush ruleset), C(iptables -F)). The journal of
+        C(drawbridge-watch) says what was done.
+      - V(put_back) puts them back as they were, if no interface came or went meanwhile, so that nothing can lead to an address that
+        another container has by now. Otherwise the same as V(restart).
+      - V(restart) restarts the engine if its containers live through that (C(live-restore)), and else says that it has to be restarted.
+      - V(leave) does nothing.
+    type: str
+    choices: [put_back, restart, leave]
+    default: put_back
 requirements:
   - systemd on the host
 seealso:
@@ -58,6 +72,13 @@ transport:
   returned: success and O(state=present)
   type: str
   sample: nft
+closed_meanwhile:
+  description:
+    - Whether somebody who flushes the rules finds the host closed, by a table of nftables that others cannot flush (kernel 5.12 or newer).
+    - If not, what the rules closed is open from the flush until they are back, and a warning says why.
+  returned: success and O(state=present)
+  type: bool
+  sample: true
 written:
   description: What was, or would be, written.
   returned: success
@@ -79,12 +100,15 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
 )
 
 
+_OPEN_MEANWHILE = "whoever flushes the rules opens the host until they are back, within a second: %s"
+
+
 def keep_boot(task: Task) -> Result:
     """Have the unit and its files, or not."""
     for index, port in enumerate(task.params["ssh_ports"]):
         if not 0 < port < 65536:
             raise DrawbridgeError("%d is not a port" % port, "ssh_ports[%d]" % index)
-    installation = Installation(task.system, task.params["ssh_ports"] or [22])
+    installation = Installation(task.system, task.params["ssh_ports"] or [22], task.params["engine_rules"])
     with locked(task.settings()):
         result = _removed(task, installation) if task.params["state"] == "absent" else _installed(task, installation)
     if task.params["state"] == "present" and result.values["changed"] and not task.check_mode:
@@ -102,6 +126,7 @@ def _removed(task: Task, installation: Installation) -> Result:
 def _installed(task: Task, installation: Installation) -> Result:
     netfilter = Netfilter(task.system, task.params["transport"])
     live = Live(netfilter.rulesets(), {})
+    reason = installation.ask_for_answers(netfilter.variant, netfilter.families)
     written = installation.missing()
     outdated = not installation.boot_files.folder.exists or not installation.boot_files.are_in_step(live)
     if not task.check_mode and (written or outdated):
@@ -111,8 +136,9 @@ def _installed(task: Task, installation: Installation) -> Result:
             boot_files.write(boot_files.texts(netfilter, live), boot_files.has_next)
         if written:
             installation.write()
-    values = {"changed": bool(written or outdated), "transport": netfilter.variant}
-    return Result(dict(values, written=written + (["/etc/drawbridge/current"] if outdated else [])), netfilter.warnings)
+    values = {"changed": bool(written or outdated), "transport": netfilter.variant, "closed_meanwhile": reason is None}
+    warnings = netfilter.warnings + ([_OPEN_MEANWHILE % reason] if reason else [])
+    return Result(dict(values, written=written + (["/etc/drawbridge/current"] if outdated else [])), warnings)
 
 
 def main() -> None:
@@ -122,6 +148,7 @@ def main() -> None:
             **TRANSPORT_ARGUMENTS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "ssh_ports": {"type": "list", "elements": "int", "default": [22]},
+            "engine_rules": {"type": "str", "choices": ["put_back", "restart", "leave"], "default": "put_back"},
         },
         keep_boot,
     )

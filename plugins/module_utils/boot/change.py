@@ -14,6 +14,7 @@ from ..netfilter.host import Live, Netfilter
 from ..netfilter.plan import Plan, Planner
 from .checkpoint import Armed, Checkpoint, arm_before_change
 from .files import BootFiles
+from ..policy.answers import takes_answers
 from .keep import change_with_files, write_if_outdated
 
 if TYPE_CHECKING:
@@ -73,4 +74,6 @@ class Change:
         if self.files is None:
             work()
         else:
+            if takes_answers(self.plan):
+                self.files.run("relax")
             change_with_files(self.files, self.netfilter, self.planner.read, self.live, work)

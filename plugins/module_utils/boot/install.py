@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from ..docker.daemon import find_daemon
 from ..errors import DrawbridgeError
@@ -16,14 +16,19 @@ from ..host import files
 from ..host.system import System
 from ..netfilter.transport import words_of
 from .engine_unit import DROP_IN, cgroup_of, drop_ins
+from ..policy.answers import ASKED
 from .files import BootFiles
 from .kept import ETC, PROGRAM
+from .able import reason_against
 from .script import SCRIPT
 
 UNITS = "/etc/systemd/system"
 SERVICE = "drawbridge.service"
 WATCH = "drawbridge-watch.service"
 _RUN = "%s/%s" % (ETC, PROGRAM)
+# Without this file iptables warns at every look at a rule with a label; one without any name is an error. The name is of a label that nobody sets.
+LABEL_NAMES = "/etc/xtables/connlabel.conf"
+_ONE_NAME = "# Written by the Ansible collection drawbridge.docker.\n122 drawbridge-unused\n"
 
 # Before anything has an address or publishes a port, after those that load rules of their own. Not before docker.socket: firewalld waits for
 # all sockets.
@@ -48,21 +53,22 @@ ExecStopPost=/bin/sh {run} failed
 WantedBy=sysinit.target docker.service
 """.format(run=_RUN)
 
-# firewalld flushes iptables too, and its own reload is nothing that systemd sees.
+# A process that is killed is there again at once; what it holds in the kernel outlives it where the kernel can do that.
 _WATCH = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
 [Unit]
-Description=Drawbridge: bring rules back that firewalld took
+Description=Drawbridge: bring rules back that somebody took, and let nothing in meanwhile
 DefaultDependencies=no
-Before=firewalld.service
+After=drawbridge.service
 StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/bin/sh {run} watch
+ExecStopPost=/bin/sh {run} stopped
 Restart=always
-RestartSec=1
+RestartSec=0
 
 [Install]
-WantedBy=firewalld.service
+WantedBy=drawbridge.service
 """.format(run=_RUN)
 
 _FIREWALLD = """[Service]
@@ -110,10 +116,19 @@ def _drop_in(system: System, name: str) -> str:
 class Installation:
     """Of the boot program and its units on this host."""
 
-    def __init__(self, system: System, ssh_ports: Sequence[int]) -> None:
+    def __init__(self, system: System, ssh_ports: Sequence[int], engine_rules: str) -> None:
+        """engine_rules: one of engine_rules.CHOICES."""
         self.system = system
         self.boot_files = BootFiles(system)
-        self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n"}
+        self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n", "engine-rules": engine_rules + "\n"}
+
+    def ask_for_answers(self, variant: str, families: Sequence[int]) -> Optional[str]:
+        """Have the table that closes while rules are gone, if the host can. Why it cannot, or None."""
+        folder = self.boot_files.folder
+        reason = None if folder.exists and folder.read(ASKED) is not None else reason_against(self.system, variant, families)
+        if reason is None:
+            self.own_files[ASKED] = "connlabel\n"
+        return reason
 
     def missing(self) -> List[str]:
         """The paths whose content differs, and the unit where systemd does not start it."""
@@ -121,11 +136,14 @@ class Installation:
         names = [name for name, text in self.own_files.items() if not folder.exists or folder.read(name) != text]
         found = [os.path.join(ETC, name) for name in names]
         found += [path for path, text in unit_files(self.system).items() if self.system.read(path) != text]
-        if not found and self._systemctl("is-active", SERVICE) != "active":
-            found.append(SERVICE)
-        if not found and self._systemctl("is-enabled", SERVICE) != "enabled":
-            found.append(SERVICE)
+        if ASKED in self.own_files and not os.path.lexists(LABEL_NAMES):
+            found.append(LABEL_NAMES)
+        if not found:
+            found += [unit for unit in (SERVICE, WATCH) if not self._runs(unit)]
         return found
+
+    def _runs(self, unit: str) -> bool:
+        return self._systemctl("is-active", unit) == "active" and self._systemctl("is-enabled", unit) == "enabled"
 
     def present(self) -> List[str]:
         """What of it is there already."""
@@ -137,17 +155,19 @@ class Installation:
         for path, text in unit_files(self.system).items():
             if self.system.read(path) != text:
                 files.replace(path, text.encode("utf-8"))
+        if ASKED in self.own_files and not os.path.lexists(LABEL_NAMES):
+            os.makedirs(os.path.dirname(LABEL_NAMES), exist_ok=True)
+            files.replace(LABEL_NAMES, _ONE_NAME.encode("utf-8"))
         # Otherwise the unit would take this start for the one of a boot, and forget a change that waits to be confirmed.
         os.makedirs("/run/drawbridge", 0o700, exist_ok=True)
         files.replace("/run/drawbridge/loaded", b"", 0o600)
         self._must("daemon-reload")
-        self._must("enable", SERVICE, WATCH)
+        self._must("reenable", SERVICE, WATCH)
 
     def start(self) -> None:
         """Load the rules once by the unit. It waits for the host's lock, so the caller must not hold it."""
         self._must("start", SERVICE)
-        if self._systemctl("is-active", "firewalld.service") == "active":
-            self._must("restart", WATCH)
+        self._must("restart", WATCH)
 
     def write_own(self) -> None:
         """Have the folder, the program in it and what it needs to know."""
@@ -165,6 +185,8 @@ class Installation:
             folder = os.path.dirname(path)
             if folder != UNITS and os.path.isdir(folder) and not os.listdir(folder):
                 os.rmdir(folder)
+        if self.system.read(LABEL_NAMES) == _ONE_NAME:
+            files.remove(LABEL_NAMES)
         self._must("daemon-reload")
         self._systemctl("stop", SERVICE)
         self._systemctl("reset-failed", SERVICE)

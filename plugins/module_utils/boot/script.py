@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from .engine_rules import ENGINE_RULES
 from .engine_script import ENGINE
 from .merge import RULES, SETS
+from .sentry import SENTRY
 from .this_boot import SHELL
 from .undo import UNDO
 
@@ -21,7 +23,9 @@ _SHELL = r"""#!/bin/sh
 #
 #   boot          load the current generation; where that fails, close what containers publish, and fail
 #   again         the same for another firewall's unit that took the rules; does nothing before the first boot
-#   watch         the same whenever a chain or a jump of the newest generation is gone, until this program is ended
+#   watch         the same whenever something of the newest generation is gone, until this program is ended; meanwhile hold the table that closes
+#   stopped       take that table away, unless systemd starts the program again
+#   relax         have the table ask for nothing: rules are about to go on purpose
 #   hold          close what containers publish, by a table of nftables, before another firewall takes the rules
 #   settle        have the rules back, and open again once nobody has taken them for two seconds
 #   around [FILE] have nft load a file, or flush everything, and what the generation says in the same moment
@@ -132,6 +136,7 @@ whole() { # GENERATION [FILE]: nothing is missing, nothing is damaged
 
 load() { # GENERATION KEEP
     whole "$1" || return 1
+    relax "$1"
     variant=$(cat "$1/variant")
     load_sets "$1/sets" || return 1
     for family in $(families); do load_rules "$1/ipv$family" "$family" "$2" || return 1; done
@@ -191,6 +196,7 @@ load_or_close() { # GENERATION KEEP
     load "$1" "$2" && return 0
     say "the rules in $1 are not in force"
     fallback "$1"
+    relax
     return 1
 }
 
@@ -252,7 +258,7 @@ boot() {
     return $result
 }
 
-missing() { # GENERATION: a chain, a jump to one, or a table
+missing() { # GENERATION: something of it is not in force
     variant=$(cat "$1/variant") || return 1
     if [ -s "$1/tables" ]; then
         held=$(nft list tables) || return 1
@@ -262,21 +268,8 @@ missing() { # GENERATION: a chain, a jump to one, or a table
     fi
     for family in $(families); do
         case $family in 4) program=iptables;; *) program=ip6tables;; esac
-        save=$(tool $program save) && live=$("$save") || return 1
-        while read -r word rest; do
-            case $word in
-                \**) table=$word;;
-                :*) line="$word - ";;
-                -I) line="-A ${rest%% *} ${rest#* * }";;
-                *) continue;;
-            esac
-            case $word in
-                \**) held=$(echo "$live" | sed -n "/^$table\$/,/^COMMIT/p");;
-                *) case $held in *"$line"*) ;; *) return 0;; esac;;
-            esac
-        done <<EOT
-$(text_of "$1/ipv$family")
-EOT
+        save=$(tool $program save) && live=$("$save" 2>/dev/null) || return 1
+        [ -z "$({ printf '%s\n%%%%\n' "$live"; text_of "$1/ipv$family"; } | awk -v keep=1 "$RULES")" ] || return 0
     done
     return 1
 }
@@ -293,34 +286,20 @@ release() { nft delete table inet drawbridge-hold 2>/dev/null; return 0; }
 settle() {
     [ -e "$RUN/loaded" ] || return 0
     quiet=0
+    rounds=0
     load_or_close "$(generation)" 0
-    while [ $quiet -lt 4 ]; do
+    # What cannot be loaded is closed by then.
+    while [ $quiet -lt 4 ] && [ $rounds -lt 60 ]; do
         sleep 0.5
         quiet=$((quiet + 1))
+        rounds=$((rounds + 1))
         ! missing "$(generation)" || { quiet=0; load_or_close "$(generation)" 0; }
     done
     release
 }
 
-repair() {
-    missing "$(generation)" || return 0
-    hold
-    say "somebody took rules of ours"
-    settle
-}
-
-watch() {
-    # "nft monitor destroy" would do, but is a syntax error in some releases.
-    nft monitor | while read -r line; do
-        case $line in
-            "delete table"*|"delete chain"*" DB-"*|"delete chain"*" DOCKER-FILTER"*) ;;
-            "delete rule"*" PREROUTING "*|"delete rule"*" INPUT "*|"delete rule"*" FORWARD "*|"delete rule"*" DOCKER-USER "*) ;;
-            *) continue;;
-        esac
-        locked repair
-    done
-}
-
+@SENTRY@
+@ENGINE_RULES@
 # Where nftables itself is flushed, that table comes in the same transaction.
 around() { # [FILE]
     if [ -n "${1-}" ]; then words="include \"$1\""; else words="flush ruleset"; fi
@@ -372,24 +351,44 @@ case ${1-} in
     boot) locked boot;;
     again) [ ! -e "$RUN/loaded" ] || locked boot;;
     watch) watch;;
+    stopped) locked stopped;;
+    relax) locked relax;;
     hold) locked hold;;
     settle) locked settle;;
     around) locked around "${2-}";;
     engine) engine;;
     failed) [ "${SERVICE_RESULT:-success}" = success ] || [ "$SERVICE_RESULT" = exit-code ] || fallback "$(generation)";;
-    previous) previous;;
-    restore) load_or_close "$(generation)" 1;;
-    commit) commit;;
-    follow) follow;;
+    previous) locked previous;;
+    restore) locked load_or_close "$(generation)" 1;;
+    commit) locked commit;;
+    follow) locked follow;;
     confirm) locked confirm "$2";;
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
     *)
-        say "what to do? boot, again, watch, hold, settle, around [FILE], engine, failed, previous, restore, commit, follow," \
+        say "what to do? boot, again, watch, stopped, relax, hold, settle, around [FILE], engine, failed, previous, restore, commit, follow," \
             "confirm ID, rollback ID, wait ID SECONDS"
         exit 2
         ;;
 esac
 """
 
-SCRIPT = _SHELL.replace("@RULES@", RULES).replace("@SETS@", SETS).replace("@UNDO@", UNDO).replace("@THIS_BOOT@", SHELL).replace("@ENGINE@", ENGINE)
+_PARTS = {
+    "RULES": RULES,
+    "SETS": SETS,
+    "THIS_BOOT": SHELL,
+    "SENTRY": SENTRY,
+    "ENGINE_RULES": ENGINE_RULES,
+    "ENGINE": ENGINE,
+    "UNDO": UNDO,
+}
+
+
+def _whole() -> str:
+    text = _SHELL
+    for name, part in _PARTS.items():
+        text = text.replace("@%s@" % name, part)
+    return text
+
+
+SCRIPT = _whole()

@@ -19,6 +19,7 @@ from ..host.lock import HostLock
 from ..netfilter.converge import Beside, Outcome, converge
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
+from .answers import answering, are_asked_for
 from .compile import OWNER, compile_policy, has_open_ports, no_policy
 from .late_ports import engine_cgroup, limits_ports, settle
 from .model import Policy
@@ -66,7 +67,7 @@ def _kept(task: Task) -> Result:
             rules = keeping(rules)
         if not task.params["allow_lockout"]:
             warnings.extend(refuse_lockout(task.system, netfilter.ipset, rules, policy, answers[0].facts))
-        return rules
+        return answering(rules) if are_asked_for() else rules
 
     if policy.external_interfaces:
         from .named_outside import unseen  # pylint: disable=import-outside-toplevel

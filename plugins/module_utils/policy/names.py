@@ -24,6 +24,8 @@ CLOSED_BRIDGES = "closed-bridges"
 SWARM_NODES = "swarm-nodes"
 # Ports that the engine itself listens on.
 ENGINE_OWN = "engine-own"
+# Holds every address, until somebody flushes all sets.
+UNFLUSHED = "unflushed"
 # Followed by twelve hexadecimal digits.
 ANONYMOUS = "src-"
 
@@ -39,7 +41,7 @@ NOWHERE = "drawbridge-none"
 # With what is put around it (owner, family, generation) within ipset's 31 characters.
 MAX_NAME = 18
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_FIXED = (ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES, FOREIGN_BRIDGES, SAME_NETWORK, ROUTED_NETWORKS, SWARM_NODES, ENGINE_OWN, BEHIND_CONTAINERS)
+_FIXED = (ADDRESS_PORTS, CONTAINER_NETWORKS, BRIDGES, CLOSED_BRIDGES, FOREIGN_BRIDGES, SAME_NETWORK, ROUTED_NETWORKS, SWARM_NODES, ENGINE_OWN, BEHIND_CONTAINERS, UNFLUSHED)
 _RESERVED = re.compile(
     r"(?:%s|%s[0-9a-f]{12}|(?:%s|%s)[0-9a-f]{10})\Z"
     % ("|".join([*PORTS.values(), *_FIXED]), ANONYMOUS, NETWORK, CONTAINERS)

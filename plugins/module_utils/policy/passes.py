@@ -13,6 +13,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from ..host.conntrack import Flow
+from .answers import is_answer
 
 Chains = Dict[str, Sequence[str]]
 Entries = Dict[str, FrozenSet[str]]
@@ -60,7 +61,7 @@ class Judgement:
         key = (chain, flow.protocol, flow.port)
         if key not in self._about:
             if chain not in self._words:
-                self._words[chain] = [_words(rule) for rule in self._chains.get(chain, ())]
+                self._words[chain] = [_words(rule) for rule in self._chains.get(chain, ()) if not is_answer(rule)]
             self._about[key] = [words for words in self._words[chain] if _is_about(words, flow)]
         return self._about[key]
 

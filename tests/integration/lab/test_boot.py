@@ -165,20 +165,16 @@ def test_the_watcher_brings_back_what_was_flushed(lab, one):
     """As firewalld's own reload does it, which no unit sees."""
     boot.protect([one])
     before = boot.rules(one)
-    one.run(["systemctl", "start", "drawbridge-watch"])
-    try:
-        flush = "for p in iptables ip6tables; do for t in mangle filter; do $p -t $t -F PREROUTING; $p -t $t -F INPUT; done 2>/dev/null;" \
-                " for c in $($p -S | grep -o '^-N DB-.*' | cut -c4-); do $p -F $c; done; $p -F DOCKER-USER; done; true"
-        one.run(["sh", "-c", flush])
-        deadline = time.monotonic() + 10
-        while boot.rules(one).replace("-A DOCKER-USER -j RETURN\n", "") != before.replace("-A DOCKER-USER -j RETURN\n", ""):
-            assert time.monotonic() < deadline, boot.owned(one)
-            time.sleep(0.2)
-        while boot.leftovers(one):
-            assert time.monotonic() < deadline, boot.leftovers(one)
-            time.sleep(0.2)
-    finally:
-        one.run(["systemctl", "stop", "drawbridge-watch"])
+    flush = "for p in iptables ip6tables; do for t in mangle filter; do $p -t $t -F PREROUTING; $p -t $t -F INPUT; done 2>/dev/null;" \
+            " for c in $($p -S | grep -o '^-N DB-.*' | cut -c4-); do $p -F $c; done; $p -F DOCKER-USER; done; true"
+    one.run(["sh", "-c", flush])
+    deadline = time.monotonic() + 10
+    while boot.rules(one).replace("-A DOCKER-USER -j RETURN\n", "") != before.replace("-A DOCKER-USER -j RETURN\n", ""):
+        assert time.monotonic() < deadline, boot.owned(one)
+        time.sleep(0.2)
+    while boot.leftovers(one):
+        assert time.monotonic() < deadline, boot.leftovers(one)
+        time.sleep(0.2)
     assert lab.clients["allowed"].probe([Probe("tcp", one.spec.v4, 8080)])[0].open
 
 
@@ -190,5 +186,6 @@ def test_removed_it_leaves_the_rules_and_nothing_else(one):
     assert play([one], [absent]).changed() == {one.name: True}
     assert play([one], [absent]).changed() == {one.name: False}
     assert firewall.dump(one) == rules
-    found = one.run(["sh", "-c", "ls -d /etc/drawbridge /etc/systemd/system/*drawbridge* /etc/systemd/system/*/*drawbridge*"], check=False).stdout
+    assert "drawbridge" not in one.run(["nft", "list", "tables"]).stdout
+    found = one.run(["sh", "-c", "ls -d /etc/drawbridge /etc/xtables/connlabel.conf /etc/systemd/system/*drawbridge* /etc/systemd/system/*/*drawbridge*"], check=False).stdout
     assert found == ""

@@ -20,7 +20,7 @@ RECORD = "/var/lib/lab-pristine.json"
 DAEMON_CONFIG = "/etc/docker/daemon.json"
 LEFT_FILES = ("/run/drawbridge", "/run/drawbridge-*", "/run/drawbridge.*", "/etc/drawbridge", "/var/lib/drawbridge",
               "/usr/local/lib/drawbridge", "/etc/systemd/system/*.d/drawbridge.conf", "/etc/sysctl.d/*drawbridge*",
-              "/etc/docker/daemon.json.*~")
+              "/etc/docker/daemon.json.*~", "/etc/xtables/connlabel.conf")
 # Code that modules run from: not of the firewall, and sent again where it is missing.
 KEPT_FILES = ("/run/drawbridge-code",)
 LEFT_UNITS = "/etc/systemd/system/*drawbridge*"

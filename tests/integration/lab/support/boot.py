@@ -32,7 +32,7 @@ def owned(host: Host) -> str:
     ipset gives a set when it is filled."""
     script = (
         "for p in iptables ip6tables; do echo == $p; $p-save | grep -E '^[*]|DB-|DB[XT]|DOCKER-FILTER|DOCKER-USER'; done;"
-        " echo == sets; ipset save | sed 's/ initval [^ ]*//' | sort; nft list tables | grep drawbridge;"
+        " echo == sets; ipset save | sed 's/ initval [^ ]*//' | sort; nft list tables | grep drawbridge | grep -v drawbridge-sentry;"
         " echo == files; cd /etc/drawbridge 2>/dev/null && ls -l --time-style=+ . generations current/ && sha256sum current/* previous/*"
     )
     text = host.run(["sh", "-c", script], check=False).stdout

@@ -11,13 +11,14 @@ FAMILIES = ("iptables", "ip6tables")
 
 
 def dump(host: Host) -> str:
-    """All rules of both variants and families, nft's tables and sets: without counters, times and unordered members."""
+    """All rules of both variants and families, nft's tables and sets: without counters, times and unordered members, and without the table
+    that follows them in a moment."""
     script = (
         "for p in iptables-nft ip6tables-nft; do $p-save; done;"
         " for f in ip ip6; do [ -e /proc/net/${f}_tables_names ] && cat /proc/net/${f}_tables_names; done;"
         " [ -s /proc/net/ip_tables_names ] && iptables-legacy-save;"
         " [ -s /proc/net/ip6_tables_names ] && ip6tables-legacy-save;"
-        " nft list tables; ipset save | sort"
+        " nft list tables | grep -v drawbridge-sentry; ipset save | sort"
     )
     text = host.run(["sh", "-c", "{ %s; } 2>/dev/null; true" % script]).stdout
     return plain(text)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Lines by which a policy's chains say that they are in force, to the table of nftables that closes while they are not.
+
+Each sets a label of the connection (bits of ``connlabel``, which no route and no other rule looks at) on its first packet. The table asks for
+the labels in chains of type nat, which see first packets only: an open connection pays for none of it. See ``boot/sentry.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Dict, List, Mapping, Set, Tuple
+
+from ..boot import kept
+from ..netfilter.model import IPV4, IPV6, AddressSet, Chain, Line, SetType, Wanted
+from ..netfilter.plan import Plan
+from ..netfilter.state import State
+from . import forward, guard, inbound, names, owners
+
+# A file beside the boot program: this host has what it takes.
+ASKED = "sentry"
+# Which chain sets which bit. Documented in docs/guides/boot-and-rollback.md.
+LABELS: Dict[Tuple[str, str], int] = {
+    (guard.TABLE, guard.CHAIN): 127,
+    (inbound.TABLE, inbound.CHAIN): 126,
+    (forward.TABLE, forward.CHAIN): 125,
+    (owners.FILTER, owners.POLICY_EGRESS.forwarded): 124,
+    (owners.FILTER, owners.POLICY_EGRESS.to_host): 123,
+}
+# In every packet's way, unless somebody flushed the sets: chains whose sets are empty do not count as being in force.
+_LINE = "-m conntrack --ctstate NEW -m set --match-set @%s src -m connlabel --label %d --set"
+_EVERYWHERE = {IPV4: frozenset(("0.0.0.0/1", "128.0.0.0/1")), IPV6: frozenset(("::/1", "8000::/1"))}
+# The lines that let open connections by, behind which an answer costs them nothing.
+_EARLIER = re.compile(r"-m conntrack --ct(?:dir REPLY|state (?:RELATED|ESTABLISHED|RELATED,ESTABLISHED)) -j RETURN\Z")
+_ANSWER = re.compile(r'-m connlabel --label "?12[3-7]"? --set\Z')
+
+
+def are_asked_for() -> bool:
+    """Whether this host has the table that asks."""
+    return os.path.exists(os.path.join(kept.ETC, ASKED))
+
+
+def is_answer(rule: str) -> bool:
+    """Whether a rule is such a line, which decides about no packet."""
+    return _ANSWER.search(rule) is not None
+
+
+def takes_answers(plan: Plan) -> bool:
+    """Whether a change takes such lines away on purpose: whoever asks for them has to know before."""
+    before, after = plan.states
+    return not _answered(before) <= _answered(after)
+
+
+def _answered(states: Mapping[int, State]) -> Set[Tuple[int, str, str]]:
+    return {
+        (family, table, chain)
+        for family, state in states.items() for table, held in state.items() for chain, rules in held.chains.items()
+        if any(map(is_answer, rules))
+    }
+
+
+def answering(wanted: Wanted) -> Wanted:
+    """The same, with a line in each chain that is asked."""
+    chains = [_with_answer(chain) for chain in wanted.chains]
+    if chains == wanted.chains:
+        return wanted
+    full = AddressSet(names.UNFLUSHED, SetType("hash:net"), {family: _EVERYWHERE[family] for family in (IPV4, IPV6)})
+    return wanted._replace(chains=chains, sets={**wanted.sets, names.UNFLUSHED: full})
+
+
+def _with_answer(chain: Chain) -> Chain:
+    label = LABELS.get((chain.table, chain.name))
+    if label is None:
+        return chain
+    place = _behind_replies(chain.lines)
+    answer = Line(_LINE % (names.UNFLUSHED, label))
+    return chain._replace(lines=[*chain.lines[:place], answer, *chain.lines[place:]])
+
+
+def _behind_replies(lines: List[Line]) -> int:
+    return max((place for place, line in enumerate(lines, 1) if _EARLIER.match(line.text)), default=0)

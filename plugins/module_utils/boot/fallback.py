@@ -26,6 +26,14 @@ _HOST = {
 }
 _NFT_WORDS = {4: "ip", 6: "ip6"}
 _AT_HOST = "fib daddr type { local, broadcast, anycast, multicast }"
+# The host itself, or nobody, as far as it would answer; but for who asks for an address, and for what the host hears of itself.
+_FORGED = [
+    "%s ct state { new, untracked } ct status & confirmed != confirmed fib saddr %s drop" % each
+    for each in (
+        ("ip saddr != 0.0.0.0", "oif missing"), ("ip6 saddr != { ::, fe80::/10 }", "oif missing"),
+        ("ip saddr != 0.0.0.0", "type { local, broadcast, anycast, multicast }"), ("ip6 saddr != ::", "type { local, anycast }"),
+    )
+]
 # What one multiport match takes.
 _AT_ONCE = 15
 
@@ -41,7 +49,7 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
     published = list(_on_one_address(_entries(sets, family, names.ADDRESS_PORTS))) + ssh
     for protocol, name in names.PORTS.items():
         published += _port_lines(protocol, _ports(sets, family, name), "DROP")
-    chains = {"DB-GUARD": guard, "DB-GUARD-LOCAL": published, source_check.CHAIN: _sources(sets, family)}
+    chains = {"DB-GUARD": guard, "DB-GUARD-LOCAL": published, source_check.CHAIN: _sources(ruleset, sets, family)}
     hooks = ["-I PREROUTING 1 -j DB-GUARD", "-I PREROUTING 2 " + hook_line(source_check.source_hook(source_check.CHAIN))]
     text = _block("mangle", chains, hooks)
     established = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
@@ -54,7 +62,7 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
     return text + _block("filter", chains, jumps, [":DOCKER-USER - [0:0]"])
 
 
-def _sources(sets: Dict[str, LiveSet], family: int) -> List[str]:
+def _sources(ruleset: Ruleset, sets: Dict[str, LiveSet], family: int) -> List[str]:
     """The check of sources, with what its sets have as lines."""
     in_its_network = [entry.rpartition(",") for entry in sorted(_entries(sets, family, names.SAME_NETWORK))]
     networks = sorted(_entries(sets, family, names.CONTAINER_NETWORKS))
@@ -62,7 +70,9 @@ def _sources(sets: Dict[str, LiveSet], family: int) -> List[str]:
     known = ["-s %s -i %s -j RETURN" % (network, bridge) for network, _comma, bridge in in_its_network]
     known += ["-s %s -j DROP" % network for network in networks]
     known += ["-s %s %s -j DROP" % (network, source_check.ELSEWHERE) for network in sorted(_entries(sets, family, names.BEHIND_CONTAINERS))]
-    return [*first, *known, *links, *("-i %s %s -j DROP" % (bridge, source_check.ELSEWHERE) for bridge in _bridges(sets, family))]
+    elsewhere = ["-i %s %s -j DROP" % (bridge, source_check.ELSEWHERE) for bridge in _bridges(sets, family)]
+    last = [source_check.OTHER_TABLES.text]
+    return [*first, *known, *links, *elsewhere, *(last if last[0] in ruleset.rules(source_check.TABLE, source_check.CHAIN) else [])]
 
 
 def hold_text(rulesets: Iterable[Ruleset], sets: Dict[str, LiveSet], ssh_ports: Sequence[str]) -> str:
@@ -70,8 +80,12 @@ def hold_text(rulesets: Iterable[Ruleset], sets: Dict[str, LiveSet], ssh_ports: 
     rulesets = list(rulesets)
     if not any(map(_any_of_ours, rulesets)):
         return ""
-    inside = ['"%s"' % name for name in dict.fromkeys(["lo"] + _bridges(sets, 4) + _bridges(sets, 6))]
-    lines = ["iifname { %s } accept" % ", ".join(inside), "ct direction reply accept"]
+    inside = ['"%s"' % name for name in dict.fromkeys(_bridges(sets, 4) + _bridges(sets, 6))]
+    lines = ['iifname "lo" accept', *_FORGED, *(["iifname { %s } accept" % ", ".join(inside)] if inside else [])]
+    for family, word in _NFT_WORDS.items():
+        claimed = sorted(_entries(sets, family, names.CONTAINER_NETWORKS) | _entries(sets, family, names.BEHIND_CONTAINERS))
+        lines += ["%s saddr %s drop" % (word, network) for network in claimed]
+    lines.append("ct direction reply accept")
     for family, word in _NFT_WORDS.items():
         lines += ["%s daddr %s drop" % (word, network) for network in sorted(_entries(sets, family, names.CONTAINER_NETWORKS))]
         addressed = sorted(_entries(sets, family, names.ADDRESS_PORTS))

@@ -10,7 +10,7 @@ import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ..host.links import entrances, vrf_members
-from ..host.routing import has_rules_of_its_own, routed_by
+from ..host.routing import has_rules_of_its_own, routes_by
 from ..host.parallel import on_all
 from ..host.system import System
 from ..netfilter.address import quoted
@@ -72,7 +72,7 @@ def ask(engine: Engine, system: System) -> Engagement:
             foreign_bridges=[name for name in system.interfaces() if _BRIDGE_LIKE.fullmatch(name) and name not in facts.bridges],
             vrfs=vrfs,
             other_tables=other_tables,
-            behind=[network for network in routed_by(system, facts.bridges) if network not in facts.subnets],
+            behind=[route.network for route in routes_by(system, facts.bridges) if route.network not in facts.subnets],
             swarm_nodes=nodes,
             engine_own=own_ports(find_daemon(system), info),
         ),

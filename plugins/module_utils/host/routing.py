@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from typing import Collection, List
+from typing import Collection, List, NamedTuple
 
 from .netlink import DUMP, REQUEST, ask, attributes
 from .system import System
@@ -36,25 +36,39 @@ def _table(answer: bytes) -> int:
 _NOT_A_WAY = 0x80000000 | 0x00100000
 
 
-def routed_by(system: System, interfaces: Collection[str]) -> List[str]:
-    """The networks to which the host's main table leads by one of these interfaces; not what is everywhere (defaults and their halves) or
-    on each link."""
-    found = {network for network in [*_ipv4(system, interfaces), *_ipv6(system, interfaces)] if int(network.rpartition("/")[2]) > 1}
-    return sorted(found)
+class Route(NamedTuple):
+    """gateway: empty for what is on the link itself."""
+
+    network: str
+    gateway: str
 
 
-def _ipv4(system: System, interfaces: Collection[str]) -> List[str]:
+def routes_by(system: System, interfaces: Collection[str]) -> List[Route]:
+    """Where the host's main table leads by one of these interfaces; not what is everywhere (defaults and their halves) or on each link."""
+    found = {*_ipv4(system, interfaces), *_ipv6(system, interfaces)}
+    return sorted(route for route in found if int(route.network.rpartition("/")[2]) > 1)
+
+
+def _ipv4(system: System, interfaces: Collection[str]) -> List[Route]:
     rows = [line.split() for line in (system.read("/proc/thread-self/net/route") or "").splitlines()[1:]]
     return [
-        "%s/%d" % (socket.inet_ntoa(int(row[1], 16).to_bytes(4, sys.byteorder)), bin(int(row[7], 16)).count("1"))
+        Route("%s/%d" % (_ipv4_text(row[1]), bin(int(row[7], 16)).count("1")), _ipv4_text(row[2]) if int(row[2], 16) else "")
         for row in rows if len(row) > 7 and row[0] in interfaces
     ]
 
 
-def _ipv6(system: System, interfaces: Collection[str]) -> List[str]:
+def _ipv4_text(word: str) -> str:
+    return socket.inet_ntoa(int(word, 16).to_bytes(4, sys.byteorder))
+
+
+def _ipv6(system: System, interfaces: Collection[str]) -> List[Route]:
     rows = [line.split() for line in (system.read("/proc/thread-self/net/ipv6_route") or "").splitlines()]
     return [
-        "%s/%d" % (socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[0])), int(row[1], 16))
+        Route("%s/%d" % (_ipv6_text(row[0]), int(row[1], 16)), _ipv6_text(row[4]) if int(row[4], 16) else "")
         for row in rows
         if len(row) > 9 and row[9] in interfaces and not int(row[8], 16) & _NOT_A_WAY and not row[0].startswith(("fe8", "ff"))
     ]
+
+
+def _ipv6_text(digits: str) -> str:
+    return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits))

@@ -12,7 +12,7 @@ there while a policy needs it. A port that it does not know yet, of a container 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..docker.endpoints import addresses_of, mac_addresses_of
 from ..docker.engine import Inspector
@@ -20,6 +20,7 @@ from ..docker.select import every_container
 from ..docker.state import Network
 from ..docker.target import Gone, held
 from ..host.links import bridge_ports, ends_into
+from ..host.routing import routes_by
 from ..host.system import System
 from ..netfilter.host import Netfilter
 from ..netfilter.nft_table import Nft
@@ -27,6 +28,7 @@ from ..policy.egress_rules import tells_containers_apart
 
 TABLE = "drawbridge-sources"
 _PORT = re.compile(r"veth[A-Za-z0-9_.-]{1,11}")
+_NETWORKS = "flags interval; auto-merge;"
 # An address of link-local scope is no one network's: there, only what a neighbour is known to have is not free.
 _TEXT = """table bridge {table} {{
 {sets}  chain from-containers {{
@@ -34,6 +36,8 @@ _TEXT = """table bridge {table} {{
     iifname != @known accept
     ip saddr @networks4 iifname . ip saddr != @own4 counter drop
     arp saddr ip @networks4 iifname . arp saddr ip != @own4 counter drop
+    ip saddr @behind4 iifname . ip saddr != @gateway4 counter drop
+    ip6 saddr @behind6 iifname . ip6 saddr != @gateway6 counter drop
     ip6 saddr @networks6 iifname . ip6 saddr != @own6 counter drop
     ip6 saddr @links6 iifname . ip6 saddr != @own6 counter drop
   }}
@@ -42,10 +46,13 @@ _TEXT = """table bridge {table} {{
 
 
 class Ports(NamedTuple):
-    """own: each port's name with an address of its container's, link-local ones among them. networks: the subnets in question."""
+    """own: each port's name with an address of its container's, link-local ones among them. networks: the subnets in question. behind: what
+    the host routes to containers. gateways: those of own whose container it is routed to, with the network."""
 
     own: List[Tuple[str, str]]
     networks: List[str]
+    behind: Sequence[str] = ()
+    gateways: Sequence[Tuple[str, str]] = ()
 
 
 class PortSources:
@@ -99,7 +106,10 @@ def ports_of(system: System, inspector: Inspector, listed: List[Dict[str, Any]],
             continue
         addresses = addresses_of(item, bridges) + [link_local(mac) for mac in mac_addresses_of(item)]
         own += [(port, address) for port in ports for address in addresses]
-    return Ports(sorted(own), sorted({subnet for network in networks if network.bridge is not None for subnet in network.subnets}))
+    subnets = {subnet for network in networks if network.bridge is not None for subnet in network.subnets}
+    routes = [route for route in routes_by(system, list(bridges.values())) if route.network not in subnets]
+    gateways = {(port, route.network) for port, address in own for route in routes if route.gateway == address}
+    return Ports(sorted(own), sorted(subnets), sorted({route.network for route in routes}), sorted(gateways))
 
 
 def link_local(mac: str) -> str:
@@ -116,7 +126,10 @@ def table_text(ports: Ports) -> str:
     for word, kind, is_mine in (("4", "ipv4_addr", _is_ipv4), ("6", "ipv6_addr", _is_ipv6)):
         own = ['"%s" . %s' % pair for pair in ports.own if is_mine(pair[1])]
         sets.append(_set("own" + word, "ifname . " + kind, own))
-        sets.append(_set("networks" + word, kind, [network for network in ports.networks if is_mine(network)], "flags interval; auto-merge;"))
+        sets.append(_set("networks" + word, kind, [network for network in ports.networks if is_mine(network)], _NETWORKS))
+        sets.append(_set("behind" + word, kind, [network for network in ports.behind if is_mine(network)], _NETWORKS))
+        gateways = ['"%s" . %s' % pair for pair in ports.gateways if is_mine(pair[1])]
+        sets.append(_set("gateway" + word, "ifname . " + kind, gateways, "flags interval;"))
     sets.append(_set("links6", "ipv6_addr", sorted({address for _port, address in ports.own if address.startswith("fe80:")})))
     return _TEXT.format(table=TABLE, sets="".join(sets))
 

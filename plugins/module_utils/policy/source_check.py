@@ -37,7 +37,7 @@ IMPOSSIBLE = [
 # They never leave their link.
 LINK_LOCAL = [Line("-s fe80::/10 -j RETURN", (IPV6,))]
 # With --loose only a source that the host has itself, or does not answer at all, in whichever table, is matched.
-_OTHER_TABLES = Line("-m rpfilter --loose --invert -j DROP")
+OTHER_TABLES = Line("-m rpfilter --loose --invert -j DROP")
 
 
 def source_check(chain: str, other_tables: bool) -> Chain:
@@ -54,7 +54,7 @@ def source_check(chain: str, other_tables: bool) -> Chain:
         Line("%s %s -j DROP" % (FROM_BRIDGES, ELSEWHERE)),
         Line("%s %s -j DROP" % (_FROM_LATER_BRIDGES, ELSEWHERE)),
     ]
-    return Chain(TABLE, chain, [*lines, _OTHER_TABLES] if other_tables else lines)
+    return Chain(TABLE, chain, [*lines, OTHER_TABLES] if other_tables else lines)
 
 
 def source_hook(chain: str) -> Hook:

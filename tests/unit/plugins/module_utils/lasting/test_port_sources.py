@@ -33,6 +33,13 @@ def test_the_table_names_ports_addresses_and_networks():
     assert "set links6 { type ipv6_addr;  elements = { fe80::42:acff:fe12:2 }; }" in text
 
 
+def test_what_is_routed_to_a_container_comes_from_its_port_only():
+    text = table_text(Ports([("veth1", "172.18.0.2")], [], ["10.99.0.0/16", "fd99::/64"], [("veth1", "10.99.0.0/16")]))
+    assert "set behind4 { type ipv4_addr; flags interval; auto-merge; elements = { 10.99.0.0/16 }; }" in text
+    assert 'set gateway4 { type ifname . ipv4_addr; flags interval; elements = { "veth1" . 10.99.0.0/16 }; }' in text
+    assert "set behind6 { type ipv6_addr; flags interval; auto-merge; elements = { fd99::/64 }; }" in text
+
+
 @pytest.mark.parametrize("chain, apart", [
     ("DB-EGP-c-web", True), ("DB-EGT-c-web", True), ("DB-EGP-hc-web", True), ("DB-EGT-pn-backend", True), ("DB-EGP-pall", True),
     ("DB-EGP-all", False), ("DB-EGP-hall", False), ("DB-EGP-n-backend", False), ("DB-EGT-hn-backend", False), ("DB-USER-policy", False),

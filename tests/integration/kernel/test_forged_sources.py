@@ -59,7 +59,8 @@ def test_nobody_gets_in_while_the_rules_are_away(stage, cases, case, tell):
 
 # What a policy that denies services denies by name, and not because of where it comes from.
 DENIED_SERVICES = {("broadcast, outside", 4), ("from its link without a server", 4), ("group", 4), ("group", 6), ("wants an address, outside", 4),
-                   ("from its link, outside", 6), ("to the host, on a bridge made later", 4), ("to the host, on a bridge made later", 6)}
+                   ("from its link, outside", 6), ("to the host, on a bridge made later", 4), ("to the host, on a bridge made later", 6),
+                   ("the host to a group", 4), ("the host to a group", 6), ("the host to everybody", 4)}
 
 
 def everything():

@@ -43,6 +43,9 @@ def flows():
         "the host to itself": [Step(HOST, UDP, "host", "host", (_PORT + 1, SERVICE), HOST)],
         "the host to its loopback": [Step(HOST, UDP, "loopback", "loopback", (_PORT + 1, SERVICE), HOST)],
         "from its loopback to itself": [Step(HOST, UDP, "loopback", "host", (_PORT + 2, SERVICE), HOST)],
+        # It is a member itself, and hears it by the interface that it went out by.
+        "the host to a group": [Step(HOST, UDP, "host", "multicast", (_PORT + 4, SERVICE), HOST)],
+        "the host to everybody": [Step(HOST, UDP, "host", "broadcast", (_PORT + 5, SERVICE), HOST)],
         "behind a container": [Step(PEER, UDP, "behind", "server", (_PORT, SERVICE), OUTSIDE)],
         "host to behind a container": [Step(HOST, UDP, "gateway", "behind", (_PORT + 3, INSIDE), PEER),
                                        Step(PEER, UDP, "behind", "gateway", (INSIDE, _PORT + 3), HOST)],

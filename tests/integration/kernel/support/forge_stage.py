@@ -154,8 +154,11 @@ class Stage:
     def send_from_host(self, family, source, destination, ports, text):
         """A datagram of the host's own kernel."""
         with socket.socket(forge.AF[family], socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sender.bind((ADDRESS[source][family], ports[0]))
-            sender.sendto(text, (ADDRESS[destination][family], ports[1]))
+            end = (ADDRESS[destination][family], ports[1])
+            # In IPv6 a group is one of a link.
+            sender.sendto(text, end + (0, socket.if_nametoindex(WAN)) if destination == "multicast" and family == 6 else end)
 
     def heard(self):
         """Once all is handled → place, and the marks that have come there since the last time. The host is a place, too."""

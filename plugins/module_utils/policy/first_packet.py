@@ -20,7 +20,9 @@ InHostSet = Callable[[str, int, str], bool]
 # None: cannot be told.
 Maybe = Optional[bool]
 
-_NUMBERS = {"tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "ipv6-icmp": "58", "icmpv6": "58", "gre": "47", "esp": "50", "ah": "51", "ipencap": "4", "ipv6": "41"}
+_NUMBERS = {
+    "tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "ipv6-icmp": "58", "icmpv6": "58", "gre": "47", "esp": "50", "ah": "51", "ipencap": "4", "ipv6": "41",
+}
 _PASS = ("ACCEPT",)
 _STOP = ("DROP", "REJECT")
 _NOTES = ("LOG", "NFLOG", "MARK", "CONNMARK", "TRACE")

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What comes from a host is never a template on the controller: whoever names a container or comments a rule there would run commands here."""
-import json
-from pathlib import Path
-
 import pytest
 
 from tests.integration.kernel.support import playbook

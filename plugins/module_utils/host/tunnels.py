@@ -13,9 +13,11 @@ from .links import bridge_ports, kinds
 from .system import System
 
 # Kernel's kinds of links that are no tunnel: what comes in by them has no other packet around it.
-_NO_TUNNELS = frozenset(("", "bond", "bridge", "dummy", "ifb", "ipvlan", "macvlan", "macsec", "macvtap", "netkit", "team", "veth", "vlan", "vrf", "virt_wifi"))
+_NO_TUNNELS = frozenset(("", "bond", "bridge", "dummy", "ifb", "ipvlan", "macvlan", "macsec", "macvtap", "netkit", "team", "veth", "vlan", "vrf"))
 # Those that carry packets right in IP, and by which protocol; 4 and 6: the family of what is inside.
-_IN_IP = {"gre": "gre", "gretap": "gre", "ip6gre": "gre", "ip6gretap": "gre", "erspan": "gre", "ip6erspan": "gre", "ipip": "ipencap", "vti": "esp", "vti6": "esp"}
+_IN_IP = {
+    **dict.fromkeys(("gre", "gretap", "erspan", "ip6gre", "ip6gretap", "ip6erspan"), "gre"), "ipip": "ipencap", "vti": "esp", "vti6": "esp",
+}
 _SIX_IN_IP = ("sit", "ip6tnl")
 _VXLAN_PORT, _GENEVE_PORT = 8472, 6081
 _ANY = ("any", "0.0.0.0", "::", None)

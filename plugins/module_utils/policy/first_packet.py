@@ -21,7 +21,9 @@ InHostSet = Callable[[str, int, str], bool]
 # None: cannot be told.
 Maybe = Optional[bool]
 
-_NUMBERS = {"tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "ipv6-icmp": "58", "icmpv6": "58", "gre": "47", "esp": "50", "ah": "51", "ipencap": "4", "ipv6": "41"}
+_NUMBERS = {
+    "tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "ipv6-icmp": "58", "icmpv6": "58", "gre": "47", "esp": "50", "ah": "51", "ipencap": "4", "ipv6": "41",
+}
 _PASS = ("ACCEPT",)
 _STOP = ("DROP", "REJECT")
 _NOTES = ("LOG", "NFLOG", "MARK", "CONNMARK", "TRACE")
@@ -33,7 +35,8 @@ _ALWAYS = ("-m", "--comment", "--icmp-type", "--icmpv6-type")
 
 class Packet(NamedTuple):
     """source, port: None where they are not known. destination: as dialled; None for some address of the host. interface: by which it comes in, empty where
-    that is not known. translated: whether DNAT leads it on, into a container. to_host: whether it was sent to an address of the host."""
+    that is not known. translated: where DNAT leads it to, an address and a port. to_host: whether it was sent to an address of the host.
+    dialled: the destination and port from before DNAT, once it was translated. leaves_by: the interface by which it goes on, empty where that is not known."""
 
     family: int
     protocol: str
@@ -41,16 +44,27 @@ class Packet(NamedTuple):
     destination: Optional[str]
     port: Optional[int]
     interface: str = ""
-    translated: bool = False
+    translated: Optional[Tuple[str, int]] = None
     to_host: bool = True
+    dialled: Optional[Tuple[Optional[str], Optional[int]]] = None
+    leaves_by: str = ""
+
+    @property
+    def behind_dnat(self) -> Packet:
+        """As chains see it that stand behind the translation."""
+        if self.translated is None:
+            return self
+        return self._replace(destination=self.translated[0], port=self.translated[1], dialled=(self.destination, self.port))
 
 
 class Verdict(NamedTuple):
-    """refused: the line that drops the packet whatever is not known of it, None for none. in_doubt: whether one might. chain: that line's."""
+    """refused: the line that drops the packet whatever is not known of it, None for none. in_doubt: whether one might. chain: that line's.
+    seen: the packet as that chain sees it."""
 
     refused: Optional[Line] = None
     in_doubt: bool = False
     chain: str = ""
+    seen: Optional[Packet] = None
 
 
 class _End(NamedTuple):
@@ -77,13 +91,14 @@ class FirstPackets:
     def judge(self, packet: Packet) -> Verdict:
         """Through every hook that the packet comes by."""
         in_doubt = False
-        for way in [("mangle", "PREROUTING")] + (_THROUGH if packet.translated or not packet.to_host else _TO_THE_HOST):
+        later = [(way, packet.behind_dnat) for way in (_TO_THE_HOST if packet.to_host and packet.translated is None else _THROUGH)]
+        for way, seen in [(("mangle", "PREROUTING"), packet), *later]:
             here = [hook for hook in self._hooks if (hook.table, hook.parent) == way and packet.family in hook.families]
             for hook in sorted(here, key=lambda hook: hook.priority or 0):
-                ends = self._ends(hook.table, hook.target, packet)
+                ends = self._ends(hook.table, hook.target, seen)
                 stops = [end for end in ends if end.line is not None]
                 if len(stops) == len(ends):
-                    return Verdict(stops[-1].line, True, stops[-1].chain)
+                    return Verdict(stops[-1].line, True, stops[-1].chain, seen)
                 in_doubt = in_doubt or bool(stops)
                 if all(end.line is None and not end.back for end in ends):
                     break
@@ -91,13 +106,21 @@ class FirstPackets:
 
     def place(self, verdict: Verdict, packet: Packet) -> str:
         """The place in the policy that refuses the packet: of the last entry about its port, or of the default."""
-        anybody = packet._replace(source=None)
+        anybody = (verdict.seen or packet)._replace(source=None)
         about = [
             line.path for chain in self._chains.values() if chain.name == verdict.chain for line in chain.lines
-            if line.path and line.text.endswith("-j RETURN") and packet.family in line.families and self._matches(line, anybody)[0] is not False
+            if line.path and line.text.endswith("-j RETURN") and self._is_about(line, anybody)
         ]
         own = verdict.refused.path if verdict.refused is not None else None
         return (about[-1].partition(".sources")[0] if about else own) or "policy"
+
+    def _is_about(self, line: Line, packet: Packet) -> bool:
+        """An entry for everybody's address is about both families, though its sources may be of one."""
+        if packet.family not in line.families:
+            if "-d " in line.text:
+                return False
+            packet = packet._replace(family=line.families[0])
+        return self._matches(line, packet)[0] is not False
 
     def _ends(self, table: str, name: str, packet: Packet) -> List[_End]:
         found: List[_End] = []
@@ -155,11 +178,13 @@ class FirstPackets:
             return True
         if option == "--match-set" and len(values) > 1:
             return self._is_in_set(value.lstrip("@"), values[1], packet)
-        if option in ("-s", "-d", "--ctorigdst"):
-            address = packet.source if option == "-s" else packet.destination
+        dialled, dialled_port = packet.dialled or (packet.destination, packet.port)
+        addresses = {"-s": packet.source, "-d": packet.destination, "--ctorigdst": dialled}
+        if option in addresses:
+            address = addresses[option]
             return None if address is None else Index([value]).holds([address], 0)
         if option in ("--dport", "--ctorigdstport"):
-            return _in_range(value, packet.port)
+            return _in_range(value, packet.port if option == "--dport" else dialled_port)
         simple = _SIMPLE.get(option)
         return None if simple is None else simple(value, values, packet)
 
@@ -174,11 +199,9 @@ class FirstPackets:
         if planned.type.name == "bitmap:port":
             return None if packet.port is None else str(packet.port) in entries
         if planned.type.name.endswith(",iface"):
-            # The interface that it leaves by is behind all that is judged here.
-            if not ends.endswith(",src"):
-                return False
-            behind = any(entry.rpartition(",")[2] == packet.interface for entry in entries)
-            return behind and (first is None or self._index(name, packet.family, entries).holds([first, packet.interface], 0))
+            interface = packet.interface if ends.endswith(",src") else packet.leaves_by
+            behind = any(entry.rpartition(",")[2] == interface for entry in entries)
+            return behind and (first is None or self._index(name, packet.family, entries).holds([first, interface], 0))
         if first is None:
             return None
         others = [] if packet.port is None or "," not in ends else ["%s:%d" % (packet.protocol, packet.port)]
@@ -217,12 +240,22 @@ def _comes_in_by(value: str, _values_: Sequence[str], packet: Packet) -> Maybe:
     if not packet.interface:
         # Nobody's own packet, and more is not known.
         return False if value == "lo" else None
-    return packet.interface.startswith(value[:-1]) if value.endswith("+") else packet.interface == value
+    return _is_named(value, packet.interface)
+
+
+def _goes_out_by(value: str, _values_: Sequence[str], packet: Packet) -> Maybe:
+    if packet.to_host and packet.dialled is None:
+        return False
+    return _is_named(value, packet.leaves_by) if packet.leaves_by else None
+
+
+def _is_named(value: str, interface: str) -> bool:
+    return interface.startswith(value[:-1]) if value.endswith("+") else interface == value
 
 
 def _has_state(value: str, _values_: Sequence[str], packet: Packet) -> Maybe:
     states = value.split(",")
-    return "NEW" in states or (packet.translated and "DNAT" in states)
+    return "NEW" in states or (packet.dialled is not None and "DNAT" in states)
 
 
 def _has_flags(_value: str, values: Sequence[str], packet: Packet) -> Maybe:
@@ -234,7 +267,7 @@ _SIMPLE: Dict[str, Callable[[str, Sequence[str], Packet], Maybe]] = {
     "-p": _is_protocol,
     "--ctproto": _is_protocol,
     "-i": _comes_in_by,
-    "-o": lambda _value, _values_, _packet: False,
+    "-o": _goes_out_by,
     "--ctdir": lambda value, _values_, _packet: value == "ORIGINAL",
     "--ctstate": _has_state,
     "--dst-type": lambda value, _values_, packet: packet.to_host and "LOCAL" in value.split(","),

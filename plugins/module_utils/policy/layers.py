@@ -144,8 +144,10 @@ class Layers:
             flow.answers_from, flow.answers_from_port, flow.answers_to, flow.answers_to_port)), None)
 
     def _dialled(self, flow: Flow) -> List[Packet]:
+        led_to = (flow.answers_from, flow.answers_from_port) if flow.is_translated else None
+        leaves_by = answered_by(self._system, flow.answers_from).interface
         return [
-            Packet(flow.family, flow.protocol, flow.source, flow.destination, flow.port, name, flow.is_translated, is_local(flow.destination))
+            Packet(flow.family, flow.protocol, flow.source, flow.destination, flow.port, name, led_to, is_local(flow.destination), None, leaves_by)
             for name in self._candidates(flow.source, flow.destination if is_local(flow.destination) else None)
         ]
 

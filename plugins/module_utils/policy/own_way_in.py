@@ -29,7 +29,7 @@ _NAMED = ("tcp", "udp", "sctp")
 
 
 def refuse_lockout(system: System, ipset: Ipset, rules: Wanted, policy: Policy, facts: HostFacts) -> List[str]:
-    """Warnings about what cannot be told. Raises DrawbridgeError that names the place in the policy. Where no SSH connection is found there is nothing to say."""
+    """Warnings about what cannot be told. Raises DrawbridgeError that names the place in the policy. Without an SSH connection there is nothing to say."""
     if policy.egress is not None:
         from .lockout_within import refuse_egress_lockout  # pylint: disable=import-outside-toplevel
 

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What comes from a host is never a template on the controller: whoever names a container or comments a rule there would run commands here."""
-import json
-from pathlib import Path
-
 import pytest
 
 from tests.integration.kernel.support import playbook
@@ -67,8 +64,8 @@ def looked_at(task):
     texts = ["{{ %s }}" % each for name in ("outcome", "of_last") for each in (name, *[
         "%s.%s | default('')" % (name, key) for key in ("msg", "exception", "warnings", "diff", "findings", "containers")])]
     looks = [{"ansible.builtin.set_fact": {"of_last": "{{ outcome }}"}}, {"ansible.builtin.debug": {"msg": texts}}]
-    rescued = {"ansible.builtin.debug": {"msg": ["{{ ansible_failed_result }}", "{{ ansible_failed_result.msg | default('') }} of it"]}}
-    return {"block": [dict(task, register="outcome"), *looks], "rescue": [rescued, *looks], "ignore_errors": False}
+    texts += ["{{ ansible_failed_result | default('') }}", "{{ (ansible_failed_result | default({})).msg | default('') }} of it"]
+    return {"block": [dict(task, register="outcome"), *looks], "rescue": looks, "ignore_errors": False}
 
 
 @pytest.mark.parametrize("core", ["newest", "oldest"])

@@ -38,8 +38,8 @@ def tunnel(monkeypatch, kind, data, inner=INNER, missing=(), **more):
 
 
 @pytest.mark.parametrize("kind, inner, protocol", [
-    ("gre", INNER, "gre"), ("gretap", INNER, "gre"), ("erspan", INNER, "gre"), ("ipip", INNER, "ipencap"), ("sit", "fd00::2", "ipv6"), ("sit", INNER, "ipencap"),
-    ("ip6tnl", "fd00::2", "ipv6"), ("ip6tnl", INNER, "ipencap"), ("vti", INNER, "esp"),
+    ("gre", INNER, "gre"), ("gretap", INNER, "gre"), ("erspan", INNER, "gre"), ("ipip", INNER, "ipencap"), ("sit", "fd00::2", "ipv6"),
+    ("sit", INNER, "ipencap"), ("ip6tnl", "fd00::2", "ipv6"), ("ip6tnl", INNER, "ipencap"), ("vti", INNER, "esp"),
 ])
 def test_right_in_ip(monkeypatch, kind, inner, protocol):
     assert tunnel(monkeypatch, kind, ENDS, inner).outers == [Outer(protocol, "192.0.2.2", "192.0.2.1")]

@@ -5,6 +5,7 @@ import pytest
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.ssh import Accepted, Connection
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Chain, Hook, Line
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.first_packet import FirstPackets, Packet
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
@@ -91,6 +92,9 @@ def test_ipv6_and_a_controller_in_a_container():
     services = {"default": "deny", "allow": [{"port": 22, "sources": ["2001:db8:1::/64"]}]}
     assert place(services, remote="2001:db8:1::100", address="2001:db8:1::11") is None
     assert place(services, remote="2001:db8:2::100", address="2001:db8:1::11") == "policy.host_services.allow[0]"
+    assert place({"default": "deny", "allow": SSH}, remote="2001:db8:2::100", address="2001:db8:1::11") == "policy.host_services.allow[0]"
+    elsewhere = {"default": "deny", "allow": [dict(SSH[0], address="192.0.2.11")]}
+    assert place(elsewhere, remote="2001:db8:2::100", address="2001:db8:1::11") == "policy.host_services.default"
     assert place({"default": "deny"}, remote="172.17.0.5", address="172.17.0.1", interface="docker0") is None
 
 
@@ -163,7 +167,7 @@ def test_what_cannot_be_told_is_said():
     ({"published_ports": {"default": "allow"}}, None), ({"host_services": {"default": "deny", "allow": []}}, None),
 ])
 def test_a_published_port_of_a_bastion(policy, where):
-    said = verdict(policy, Layer("what passes it on", [[tcp(port=2222, translated=True)]]))
+    said = verdict(policy, Layer("what passes it on", [[tcp(port=2222, translated=("172.17.0.2", 22))]]))
     assert (said.path if isinstance(said, DrawbridgeError) else None) == where
 
 
@@ -177,4 +181,27 @@ def test_a_port_published_on_one_address_and_one_that_the_guard_does_not_know():
     assert verdict(policy, Layer("", [[tcp(address="192.0.2.12", port=2223)]])).path == "policy.published_ports.default"
     assert verdict(policy, Layer("", [[tcp(address="192.0.2.11", port=2223)]])) == []
     # Published after the engine told its ports: DOCKER-USER knows it by its translation.
-    assert verdict(policy, Layer("", [[tcp(port=2999, translated=True)]])).path == "policy.published_ports.default"
+    assert verdict(policy, Layer("", [[tcp(port=2999, translated=("172.17.0.2", 22))]])).path == "policy.published_ports.default"
+
+
+def test_a_port_that_is_opened_by_name_is_a_way_in():
+    """Its accept stands ahead of what is said of published ports, and names where DNAT leads to."""
+    wanted = compile_policy(parse_policy({"published_ports": {"default": "deny"}}), HOST)
+    line = "-d %s/32 -o docker0 -p tcp -m tcp --dport 22 -m conntrack --ctstate DNAT --ctorigdstport 2999 -j ACCEPT"
+    for address, refused in (("172.17.0.2", False), ("172.17.0.3", True)):
+        opened = Chain("filter", "DB-PUBLISH", [Line(line % address, (4,))])
+        judge = FirstPackets(wanted._replace(chains=[*wanted.chains, opened], hooks=[*wanted.hooks, Hook("filter", "DOCKER-USER", "DB-PUBLISH", 50)]), None)
+        assert (judge.judge(tcp(port=2999, translated=("172.17.0.2", 22), leaves_by="docker0")).refused is not None) is refused
+
+
+def test_what_is_left_alone_is_a_way_in():
+    policy = {"published_ports": {"default": "deny"}, "leave_alone": ["virbr+"]}
+    forwarded = tcp(port=2999, translated=("10.1.0.2", 22), leaves_by="virbr0")
+    assert verdict(policy, Layer("what passes it on", [[forwarded]])) == []
+    assert verdict(policy, Layer("what passes it on", [[forwarded._replace(leaves_by="docker0")]])).path == "policy.published_ports.default"
+
+
+def test_a_container_s_own_address():
+    direct = tcp(address="172.17.0.2", to_host=False, leaves_by="docker0")
+    assert verdict({"published_ports": {"default": "deny"}}, Layer("what passes it on", [[direct]])).path == "policy.published_ports.direct"
+    assert verdict({"published_ports": {"default": "deny", "direct": "allow"}}, Layer("what passes it on", [[direct]])) == []

@@ -198,3 +198,12 @@ def test_an_nft_host_is_refused_and_gets_no_legacy_table(namespace):
         netfilter_host.Netfilter(System(), CHOICE)
     assert "this host uses iptables-nft" in str(caught.value)
     assert System().read("/proc/thread-self/net/ip_tables_names") in (None, "")
+
+
+def test_the_jump_to_docker_user_is_put_first(host):
+    host.docker()
+    host.section(["-s 192.0.2.66 -j DROP"])
+    host.restore("*filter\n-I FORWARD 1 -i docker0 -j ACCEPT\nCOMMIT\n")
+    assert host.section(["-s 192.0.2.66 -j DROP"]).plan.is_change
+    assert host.rules("FORWARD")[:2] == ["-j DOCKER-USER", "-i docker0 -j ACCEPT"]
+    assert not host.section(["-s 192.0.2.66 -j DROP"]).plan.is_change

@@ -116,6 +116,24 @@ def test_who_else_talks_to_the_engine(lab, manageable):
         assert look.serves("denied", way)
 
 
+def test_a_host_on_which_nothing_closes_them_is_found(lab, manageable):
+    boot.protect(manageable, late.policy())
+    assert looked_at(manageable) == ({"kernel"}, set())
+    on_all(manageable, lambda host: host.run(["nft", "flush", "set", "inet", "drawbridge-engine", "engine"]))
+    assert looked_at(manageable) == ({"next_run"}, {"late_ports_open"})
+    assert all(play(manageable, [policies.task(late.policy())]).changed().values())
+    assert not any(play(manageable, [policies.task(late.policy())]).changed().values())
+    on_all(manageable, lambda host: host.run(["rm", "/etc/systemd/system/docker.service.d/drawbridge.conf"]))
+    assert looked_at(manageable) == ({"kernel_until_restart"}, {"late_ports_open"})
+
+
+def looked_at(hosts):
+    """What docker_firewall_info says of it: late_ports, and the finding."""
+    run = play(hosts, [{"name": "look", "drawbridge.docker.docker_firewall_info": {}}])
+    told = [run.last(host.name) for host in hosts]
+    return {one["late_ports"] for one in told}, {item["code"] for one in told for item in one["findings"] if item["code"] == "late_ports_open"}
+
+
 def test_the_event_service_where_the_kernel_cannot_tell(lab, manageable, tell):
     """The table is taken away, as if the host had none: how long a port is open then."""
     play(manageable, [SERVICE, policies.task(late.policy())])

@@ -66,7 +66,7 @@ def _kept(task: Task) -> Result:
             from .revoke import keeping  # pylint: disable=import-outside-toplevel
 
             rules = keeping(rules)
-        return answering(rules) if are_asked_for() else rules
+        return answering(rules) if are_asked_for(task.params["transport"]) else rules
 
     if policy.external_interfaces:
         from .named_outside import unseen  # pylint: disable=import-outside-toplevel

@@ -34,6 +34,7 @@ function its(chain, rule,   to, words) {
     if (engines(to) || to == "DOCKER-USER") return 1
     if (to !~ /^(ACCEPT|DROP|MASQUERADE)$/) return 0
     if (rule ~ bridge) return 1
+    if (table == "raw" && rule ~ / -d 127\.[0-9.]+\/32 ! -i lo /) return 1
     split(rule, words, " ")
     return to == "MASQUERADE" && words[3] == "-s" && words[5] == "-d" && words[4] == words[6]
 }
@@ -64,7 +65,8 @@ function print_kept(   i, parts, n) {
     print "COMMIT"
 }
 function print_lost(   i, parts, n, line, place) {
-    if (!jumps["copy", table] || jumps["live", table]) return
+    # In raw it has no jumps, only lines that drop.
+    if (jumps["copy", table] ? jumps["live", table] : count["live", table] || !count["copy", table]) return
     printf "*%s\n", table
     if (table == "filter" && policy["copy"] == "DROP") print ":FORWARD DROP [0:0]"
     n = split(names["copy", table], parts, " ")

@@ -19,6 +19,7 @@ from .forge_rules import DNATED, DNATED_TO_OTHER, OPENED, PROTOCOLS, PROXIED, SH
 from .forge_stage import ADDRESS, DOCKER0, LATER_BRIDGE, PEER, WAN
 from .host import PROGRAMS
 from .program import Program
+from .watching import until
 
 # What every chain that asks for sources is called, or begins with.
 SOURCE_TABLE, SOURCE = "mangle", "DB-SOURCE"
@@ -111,6 +112,18 @@ class Cases:
 
     def _vrf(self, address):
         return self._policy(address, {**PUBLISHED, **SERVICES}, "end")
+
+    @contextlib.contextmanager
+    def flushed(self, watch):
+        """Without any line in the tables that judge, while the watch does not see it; with all of them again behind that."""
+        watch.freeze()
+        for family in PROGRAMS:
+            for table in ("mangle", "filter"):
+                self.host.iptables("-t %s -F" % table, family)
+        yield
+        watch.wake()
+        until(lambda: all(self.host.rules(SOURCE, SOURCE_TABLE, family) and SOURCE in self.host.targets("PREROUTING", SOURCE_TABLE, family)
+                          for family in PROGRAMS), "what was flushed")
 
     # What a boot loads, or who takes the rules away for a moment, with nothing else in force. These are loaded, not converged.
 

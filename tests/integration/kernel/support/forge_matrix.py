@@ -94,17 +94,34 @@ def outcome(stage, chosen):
 def _arrivals(stage, chosen, forges):
     """Where the last packet of each attack arrived, other than where it was sent."""
     run("conntrack", "-F")
+    return list(_sent(stage, chosen, lambda attack: _packets(attack, forges)).values())
+
+
+def outcome_over(stage, chosen, away):
+    """Of attacks that forge within ``away``, a context in which rules are gone, and send their own packets when they are back."""
+    run("conntrack", "-F")
+    honest = _sent(stage, chosen, lambda attack: _packets(attack, False))
+    run("conntrack", "-F")
+    with away:
+        _sent(stage, chosen, lambda attack: _packets(attack, True)[:-1])
+    forged = _sent(stage, chosen, lambda attack: _packets(attack, True)[-1:])
+    got_in = [attack for attack in chosen if forged[attack.number] - honest[attack.number]]
+    return Outcome(len(chosen), list(honest.values()).count(set()), got_in)
+
+
+def _sent(stage, chosen, packets):
+    """By number, where the last packet of each attack arrived, other than where it was sent."""
     found = {attack.number: set() for attack in chosen}
     origins = {attack.number: attack.origin for attack in chosen}
     for start in range(0, len(chosen), _CHUNK):
         for attack in chosen[start:start + _CHUNK]:
-            for packet, near in _packets(attack, forges):
+            for packet, near in packets(attack):
                 stage.send(attack.origin, packet, near)
         for place, marks in stage.heard().items():
             for number, step in marks:
                 if step == 2 and place != origins[number]:
                     found[number].add(place)
-    return list(found.values())
+    return found
 
 
 @functools.lru_cache(maxsize=None)

@@ -54,7 +54,7 @@ function tell(label, table, parent, chain,   way) {
     }
 }
 END {
-    tell(127, "mangle", "PREROUTING", "DB-GUARD")
+    tell(127, "mangle", "PREROUTING", "DB-SOURCE")
     tell(126, "filter", "INPUT", "DB-INPUT")
     tell(125, "filter", "DOCKER-USER", "DB-USER-policy")
     tell(124, "filter", "DOCKER-USER", "DB-USER-policy-EGRESS")
@@ -99,8 +99,8 @@ table_text() { # ASKED OUTSIDE: what is in the table
     inside=$(bridges | listed)
     ports=$(grep -hxE '[0-9]+(,[0-9]+)*' "$ETC/ssh" | head -n 1)
     for label in 123 124 125 126 127; do echo "chain not$label { ct label $label return; drop; }"; done
-    printf 'chain contained {\n%s\naccept\n}\n' "$(demand 123 "$1")"
-    printf 'chain leaving {\n%s\naccept\n}\n' "$(demand 124 "$1")"
+    printf 'chain contained {\n%s\naccept\n}\n' "$(demand '127 123' "$1")"
+    printf 'chain leaving {\n%s\naccept\n}\n' "$(demand '127 124' "$1")"
     printf 'chain entering {\n%s\n}\n' "$(demand '127 125' "$1")"
     echo 'chain input {
 type nat hook input priority 90; policy accept;
@@ -108,7 +108,7 @@ iifname "lo" accept
 ct state related accept
 meta l4proto { icmp, ipv6-icmp } accept
 udp dport { 68, 546 } accept'
-    echo "tcp dport { ${ports:-22} } accept"
+    echo "fib saddr type != local tcp dport { ${ports:-22} } accept"
     [ -z "$inside" ] || echo "iifname { $inside } goto contained"
     [ -z "$2" ] || echo "iifname != { $2 } accept"
     printf '%s\n}\n' "$(demand '127 126' "$1")"
@@ -118,6 +118,8 @@ iif 0 accept
 ct state related accept'
     [ -z "$inside" ] || echo "iifname { $inside } goto leaving"
     [ -z "$2" ] || echo "iifname != { $2 } accept"
+    # Whatever it goes to: somebody may forge what is to make him one who replies once the rules are back.
+    demand 127 "$1"
     echo 'ct status dnat jump entering'
     [ -z "$inside" ] || echo "oifname { $inside } jump entering"
     echo '}'

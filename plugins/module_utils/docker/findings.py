@@ -120,6 +120,8 @@ def _late_ports(host: Situation) -> Iterator[Finding]:
     told = late_ports_open(host.rulesets.values(), host.late_ports, host.proxy)
     if told is not None:
         yield Finding(late_finding.CODE, told[0], [], told[1])
+
+
 def _lost_lines(host: Situation) -> Iterator[Finding]:
     exposed = [port for port in host.published if not port.loopback]
     items: List[str] = []

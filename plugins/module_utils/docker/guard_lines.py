@@ -177,7 +177,7 @@ def _described(family: int, chain: str, line: str) -> Lost:
     elif line.endswith("-g " + guard.LOCAL):
         is_multicast = line.startswith("-d ff00::/8")
         received = chain.startswith(guard.RECEIVED)
-        opens = _none if received else (lambda port: port.protocol == "udp") if is_multicast else (lambda port: port.address != "::1")
+        opens = _none if received else _by_udp if is_multicast else _not_on_the_loopback
         words = "ports at addresses of other routing tables are not looked at" if received else "these ports are not looked at%s" % (
             " where they are sent to by multicast" if is_multicast else "")
     elif _DIRECT in line:
@@ -211,3 +211,11 @@ def _spoken(target: Target) -> str:
 
 def _none(_port: PublishedPort) -> bool:
     return False
+
+
+def _by_udp(port: PublishedPort) -> bool:
+    return port.protocol == "udp"
+
+
+def _not_on_the_loopback(port: PublishedPort) -> bool:
+    return port.address != "::1"

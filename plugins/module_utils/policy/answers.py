@@ -18,13 +18,13 @@ from ..boot import kept
 from ..netfilter.model import IPV4, IPV6, AddressSet, Chain, Line, SetType, Wanted
 from ..netfilter.plan import Plan
 from ..netfilter.state import State
-from . import forward, guard, inbound, names, owners
+from . import forward, inbound, names, owners, source_check
 
 # A file beside the boot program: this host has what it takes.
 ASKED = "sentry"
 # Which chain sets which bit. Documented in docs/guides/boot-and-rollback.md.
 LABELS: Dict[Tuple[str, str], int] = {
-    (guard.TABLE, guard.CHAIN): 127,
+    (source_check.TABLE, source_check.CHAIN): 127,
     (inbound.TABLE, inbound.CHAIN): 126,
     (forward.TABLE, forward.CHAIN): 125,
     (owners.FILTER, owners.POLICY_EGRESS.forwarded): 124,
@@ -34,7 +34,7 @@ LABELS: Dict[Tuple[str, str], int] = {
 _LINE = "-m conntrack --ctstate NEW -m set --match-set @%s src -m connlabel --label %d --set"
 _EVERYWHERE = {IPV4: frozenset(("0.0.0.0/1", "128.0.0.0/1")), IPV6: frozenset(("::/1", "8000::/1"))}
 # The lines that let open connections by, behind which an answer costs them nothing.
-_EARLIER = re.compile(r"-m conntrack --ct(?:dir REPLY|state (?:RELATED|ESTABLISHED|RELATED,ESTABLISHED)) -j RETURN\Z")
+_EARLIER = re.compile(r"-m conntrack --ct(?:dir REPLY|status CONFIRMED|state (?:RELATED|ESTABLISHED|RELATED,ESTABLISHED)) -j RETURN\Z")
 _ANSWER = re.compile(r'-m connlabel --label "?12[3-7]"? --set\Z')
 
 

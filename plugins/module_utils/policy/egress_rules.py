@@ -278,4 +278,3 @@ def _is_chosen(selector: Selector, container: ContainerFacts) -> bool:
         return container.name == selector.value
     key, has_value, value = selector.value.partition("=")
     return key in container.labels and (not has_value or container.labels[key] == value)
-

@@ -9,8 +9,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
 
-from tests.integration.kernel.support import wire
-from tests.integration.kernel.support.host import Host
+from tests.integration.kernel.support import forge_rules, forge_stage, wire
+from tests.integration.kernel.support.forge_cases import Cases
+from tests.integration.kernel.support.host import PROGRAMS, Host
 from tests.integration.kernel.support.namespace import VARIANTS, entered, missing, tools_of
 
 
@@ -63,3 +64,30 @@ def nft_host(request, namespace):
     if reason:
         pytest.skip(reason)
     return Host(request.param)
+
+
+@pytest.fixture(name="stage")
+def stage_with_an_engine(host):
+    """Around the host: the outside, two bridges and containers, with the rules that an engine makes."""
+    reason = missing("ip", "conntrack")
+    if reason:
+        pytest.skip(reason)
+    with forge_stage.staged() as found:
+        for family in PROGRAMS:
+            host.restore(forge_rules.engines_rules(family), family)
+        yield found
+
+
+@pytest.fixture(name="cases")
+def cases_of(host, stage, tmp_path):
+    """Ways to get chains that exempt replies on the stage's host."""
+    return Cases(host, stage, tmp_path)
+
+
+@pytest.fixture(name="tell")
+def telling(capsys, host):
+    """Prints what a case came to."""
+    def tell(case, found):
+        with capsys.disabled():
+            print("\n    %s, %s: %s" % (case, host.variant, found), end=" ")
+    return tell

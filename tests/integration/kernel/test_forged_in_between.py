@@ -11,9 +11,8 @@ from tests.integration.kernel.support import forge_matrix
 from tests.integration.kernel.support.namespace import missing
 from tests.integration.kernel.support.program import Program
 from tests.integration.kernel.support.watching import until, watching
-from tests.integration.kernel.test_forged_sources import ATTACKS, cases_of, stage_with_an_engine, telling  # noqa: F401
 
-REVERSED = [attack for attack in ATTACKS if attack.kind == forge_matrix.REVERSED]
+REVERSED = [attack for attack in forge_matrix.ATTACKS if attack.kind == forge_matrix.REVERSED]
 
 
 @pytest.fixture(name="program")

@@ -40,8 +40,9 @@ def engine_unit():
         yield folder
 
 
-def apply(host, unit, published=PUBLISHED, facts=FACTS, **policy):
+def apply(host, unit, published=None, facts=FACTS, **policy):
     """What host_policy does."""
+    published = PUBLISHED if published is None else published
     facts = facts._replace(engine_cgroup=engine_cgroup.path_of(unit))
     outcome = host.converge(compile_policy(parse_policy(dict(policy, published_ports=published)), facts))
     return outcome, late_ports.settle(System(), outcome.plan, False)

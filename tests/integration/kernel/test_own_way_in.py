@@ -124,7 +124,7 @@ def _vxlan(client, bridged=False):
                 end = "br0"
                 ip("link", "add", end, "type", "bridge")
                 ip("link", "set", "vx1", "master", end)
-            for name in {"vx1", end}:
+            for name in dict.fromkeys(("vx1", end)):
                 ip("link", "set", name, "up")
             ip("address", "add", TUNNEL["client" if path else "host"] + "/24", "dev", end)
 

@@ -5,7 +5,6 @@ import pytest
 
 from tests.integration.kernel.support import forge_honest, forge_matrix
 from tests.integration.kernel.support.forge_cases import CASES, UNTRACKED
-from tests.integration.kernel.test_forged_sources import ATTACKS, cases_of, stage_with_an_engine, telling  # noqa: F401
 
 
 # To trust an address is to let in who claims it; ways out are judged by where packets come from and go to.
@@ -18,7 +17,7 @@ def test_without_them_attacks_get_in(stage, cases, case, tell):
     cases.apply(case)
     assert cases.source_lines()
     cases.no_source_check()
-    found = forge_matrix.outcome(stage, ATTACKS)
+    found = forge_matrix.outcome(stage, forge_matrix.ATTACKS)
     tell(case, found)
     for kind in (forge_matrix.REVERSED, forge_matrix.CLAIMED)[: 2 if case in TRUSTING else 1]:
         assert {attack.family for attack in found.got_in if attack.kind == kind} == {4, 6}
@@ -35,7 +34,7 @@ def test_each_of_them_is_needed(stage, cases, case, tell):
     cases.apply(case)
     lines, honest = cases.source_lines(), forge_honest.passed(stage)
     cases.no_source_check()
-    able = forge_matrix.outcome(stage, ATTACKS).got_in
+    able = forge_matrix.outcome(stage, forge_matrix.ATTACKS).got_in
     cases.apply(case)
     assert cases.source_lines() == lines
     stopped = [attack for attack in able if attack not in forge_matrix.outcome(stage, able).got_in]

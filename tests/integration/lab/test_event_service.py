@@ -207,7 +207,7 @@ def test_an_engine_that_cannot_be_followed_is_refused(look):
 def test_harden_sets_it_up_unless_told_otherwise(look):
     options = {"host_vars": {host.name: {"host_policy__own": policies.one_client(host.spec)} for host in look.hosts},
                "extra": {"drawbridge_prerequisites": False, "drawbridge_boot_restore": False}}
-    without = dict(options, extra=dict(options["extra"], drawbridge_event_service=False))
+    without = {**options, "extra": {**options["extra"], "drawbridge_event_service": False}}
     assert all(playbook(look.hosts, "drawbridge.docker.harden", **without).changed().values())
     assert not any(on_all(look.hosts, following.pid).values())
     assert all(playbook(look.hosts, "drawbridge.docker.harden", **options).changed().values())

@@ -46,7 +46,7 @@ def by(host, address, port=22):
 @contextmanager
 def tunnel(host):
     """A VXLAN between the controller and the host, whose packets of both directions are one flow, and of which neither end sends by itself."""
-    ends = {"host": (lambda argv: host.run(argv), host.spec.v4, CONTROLLER.v4), "controller": (
+    ends = {"host": (host.run, host.spec.v4, CONTROLLER.v4), "controller": (
         lambda argv: run(in_netns(CONTROLLER.netns, argv)), CONTROLLER.v4, host.spec.v4)}
     try:
         for name, (at, mine, other) in ends.items():

@@ -74,6 +74,9 @@ def _claimed(origin, family, claims):
                 yield Attack(CLAIMED, origin, family, protocol, claims, target, port, 0, near)
 
 
+ATTACKS = attacks()
+
+
 class Outcome(NamedTuple):
     """tried: how many attacks. denied: of how many the honest packet arrives nowhere. got_in: those that arrived where it does not."""
 

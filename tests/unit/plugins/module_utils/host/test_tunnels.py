@@ -125,12 +125,12 @@ def test_wireguard_without_its_command(monkeypatch):
     assert "wireguard-tools" in tunnel(monkeypatch, "wireguard", {}, missing=("wg",)).unknown
 
 
-POLICY = """src 10.8.0.0/24 dst 10.9.0.0/24 
-\tdir in priority 371327 ptype main 
+POLICY = """src 10.8.0.0/24 dst 10.9.0.0/24
+\tdir in priority 371327 ptype main
 \ttmpl src 192.0.2.2 dst 192.0.2.1
 \t\tproto esp reqid 1 mode tunnel
-src 0.0.0.0/0 dst 10.9.0.1/32 proto tcp dport 22 
-\tdir in priority 400000 
+src 0.0.0.0/0 dst 10.9.0.1/32 proto tcp dport 22
+\tdir in priority 400000
 """
 STATE = """src 192.0.2.2 dst 192.0.2.1
 \tproto esp spi 0xc1 reqid 1 mode tunnel

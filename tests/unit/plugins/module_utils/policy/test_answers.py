@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Lines by which chains say that they are in force: where they stand, and who has to know that they go."""
+import re
+
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.sentry import ANSWERS
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.plan import FamilyPlan, Plan
@@ -39,7 +41,7 @@ def test_each_chain_answers_once_behind_what_lets_open_connections_by(change, mo
         place, = [index for index, line in enumerate(lines) if is_answer(line)]
         assert lines[place].endswith(" --label %d --set" % label)
         assert lines[:place] + lines[place + 1:] == before
-        passed = [index for index, line in enumerate(lines) if "ESTABLISHED -j RETURN" in line or "REPLY -j RETURN" in line]
+        passed = [index for index, line in enumerate(lines) if re.search("(?:ESTABLISHED|REPLY|CONFIRMED) -j RETURN", line)]
         assert passed and max(passed) < place
         # Whoever comes from inside is answered too: nobody has to know there who is inside.
         assert not any("bridges src,src -j RETURN" in line or line.startswith("-i eth0") for line in lines[:place])

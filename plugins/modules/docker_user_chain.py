@@ -142,7 +142,7 @@ def keep_section(task: Task) -> Result:
     warnings = shadow_warnings(wanted.chains) + opens_nothing(task.system, wanted.chains)
 
     def checked(netfilter: Netfilter) -> Wanted:
-        found, told = with_source_check(wanted, section, netfilter, connect(params["docker_host"]))
+        found, told = with_source_check(wanted, section, netfilter, lambda: connect(params["docker_host"]))
         warnings.extend(told)
         return found
 

@@ -50,7 +50,7 @@ def lost_lines(rulesets: Mapping[int, Ruleset], sets: Mapping[str, LiveSet]) -> 
         twin: Chains = next((chains for other, chains in guards.items() if other != family), {})
         if guard.CHAIN not in mine:
             if guard.CHAIN in twin:
-                found[family] = Lost(family, guard.CHAIN, "the whole chain", lambda _port: True, "nothing is looked at")
+                found[family] = Lost(family, guard.CHAIN, "the whole chain", _any, "nothing is looked at")
             continue
         for lost in [*_lost(family, mine, twin), *_direct(family, mine, rulesets[family]), *_sources(family, rulesets[family])]:
             found.setdefault((family, lost.chain, lost.line), lost)
@@ -119,7 +119,7 @@ def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterat
     if None in drops:
         return
     if not rules or (twin and twin[-1] == "-j DROP"):
-        yield Lost(family, guard.PORTS, "-j DROP", lambda _port: True, "published ports are open to everybody")
+        yield Lost(family, guard.PORTS, "-j DROP", _any, "published ports are open to everybody")
         return
     bare = dict.fromkeys(rule.target for rule in read if rule.verdict == "RETURN" and rule.target not in drops)
     if drops:
@@ -128,7 +128,7 @@ def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterat
             if target is not None:
                 yield Lost(family, guard.PORTS, "a DROP behind %s" % _spoken(target), _about(target), "the entry's port is open to everybody")
     elif bare:
-        yield Lost(family, guard.PORTS, "-j DROP", lambda _port: True, "published ports are open to everybody")
+        yield Lost(family, guard.PORTS, "-j DROP", _any, "published ports are open to everybody")
 
 
 def _unnamed(guards: Mapping[int, Chains], rulesets: Mapping[int, Ruleset], sets: Mapping[str, LiveSet]) -> Iterator[Lost]:
@@ -183,7 +183,7 @@ def _described(family: int, chain: str, line: str) -> Lost:
     elif _DIRECT in line:
         words = "containers' own addresses are open to whoever has a route through this host"
     elif OUTSIDE in line:
-        opens, words = (lambda _port: True), "nothing that comes in there is looked at"
+        opens, words = _any, "nothing that comes in there is looked at"
     elif line.endswith("-j DROP"):
         words = "what it dropped passes"
     return Lost(family, chain, line, opens, words)
@@ -211,6 +211,10 @@ def _spoken(target: Target) -> str:
 
 def _none(_port: PublishedPort) -> bool:
     return False
+
+
+def _any(_port: PublishedPort) -> bool:
+    return True
 
 
 def _by_udp(port: PublishedPort) -> bool:

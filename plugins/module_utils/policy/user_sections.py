@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 from ..docker.engine import Engine
 from ..docker.host_facts import ask
@@ -25,13 +25,14 @@ _OWNED = (source_check.TABLE, _CHAIN)
 _UNKNOWN = "forged addresses of containers are told by what the kernel knows from an earlier run, and by nothing where there was none"
 
 
-def with_source_check(wanted: Wanted, section: Section, netfilter: Netfilter, engine: Engine) -> Tuple[Wanted, List[str]]:
-    """``wanted`` with the check where the section lets replies pass, without it where the last section goes; and warnings."""
+def with_source_check(wanted: Wanted, section: Section, netfilter: Netfilter, engine: Callable[[], Engine]) -> Tuple[Wanted, List[str]]:
+    """``wanted`` with the check where the section lets replies pass, without it where the last section goes; and warnings. ``engine`` is
+    called only where it is asked."""
     if not section.present:
         return (wanted if _others(section, netfilter) else wanted._replace(owned=[*wanted.owned, _OWNED], owner=OWNER)), []
     if not section.established:
         return wanted, []
-    engagement = ask(engine, netfilter.system)
+    engagement = ask(engine(), netfilter.system)
     facts = engagement.facts
     chain = source_check.source_check(_CHAIN, facts.other_tables)
     warnings = engagement.warnings if facts.known else ["%s; %s" % (warning.partition(";")[0], _UNKNOWN) for warning in engagement.warnings]

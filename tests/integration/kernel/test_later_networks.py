@@ -20,6 +20,7 @@ LENGTH = {4: 24, 6: 64}
 FACTS = HostFacts([], ["docker0"], {4: ["docker0"], 6: ["docker0"]}, [], False)
 _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 PORT = 80
+ROUTED = {"published_ports": {"routed": [{"port": PORT, "sources": ["any"]}]}}
 
 
 @pytest.fixture(name="inner")
@@ -79,8 +80,9 @@ def connects(here, there, family, address):
     (LATE, {}, {}, []), ("docker_gwbridge", {}, {}, []), (LATE, {}, {"external_interfaces": ["host"]}, []),
     ("virbr9", {}, {}, [4, 6]), (LATE, {}, {"external_interfaces": ["eth9"]}, [4, 6]), (LATE, {}, {"published_ports": {"direct": "allow"}}, [4, 6]),
     (LATE, {"foreign_bridges": [LATE]}, {}, [4, 6]), (LATE, {}, {"leave_alone": [LATE]}, [4, 6]), (LATE, {}, {"leave_alone": ["br-0+"]}, [4, 6]),
-    # Known, and meant to be reached: its gateway mode is routed.
-    (LATE, {"bridges": [LATE]}, {}, [4, 6]), (LATE, {"bridges": [LATE], "closed_bridges": {4: [LATE], 6: []}}, {}, [6]),
+    # Known, and meant to be reached: its gateway mode is routed. The guard judges it where the policy says who reaches it.
+    (LATE, {"bridges": [LATE]}, {}, []), (LATE, {"bridges": [LATE]}, ROUTED, [4, 6]),
+    (LATE, {"bridges": [LATE], "closed_bridges": {4: [LATE], 6: []}}, ROUTED, [6]),
 ])
 def test_who_is_reached_from_outside(host, client, inner, name, facts, policy, families):
     path = inner(name)

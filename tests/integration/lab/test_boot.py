@@ -187,5 +187,6 @@ def test_removed_it_leaves_the_rules_and_nothing_else(one):
     assert play([one], [absent]).changed() == {one.name: False}
     assert firewall.dump(one) == rules
     assert "drawbridge" not in one.run(["nft", "list", "tables"]).stdout
-    found = one.run(["sh", "-c", "ls -d /etc/drawbridge /etc/xtables/connlabel.conf /etc/systemd/system/*drawbridge* /etc/systemd/system/*/*drawbridge*"], check=False)
+    places = "/etc/drawbridge /etc/xtables/connlabel.conf /etc/systemd/system/*drawbridge* /etc/systemd/system/*/*drawbridge*"
+    found = one.run(["sh", "-c", "ls -d " + places], check=False)
     assert found.stdout == ""

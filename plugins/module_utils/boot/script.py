@@ -288,14 +288,16 @@ settle() {
     quiet=0
     rounds=0
     load_or_close "$(generation)" 0
-    # What cannot be loaded is closed by then.
-    while [ $quiet -lt 4 ] && [ $rounds -lt 60 ]; do
+    result=$?
+    # What cannot be loaded is closed by then, and nobody is to wait for it.
+    while [ $result -eq 0 ] && [ $quiet -lt 4 ] && [ $rounds -lt 60 ]; do
         sleep 0.5
         quiet=$((quiet + 1))
         rounds=$((rounds + 1))
-        ! missing "$(generation)" || { quiet=0; load_or_close "$(generation)" 0; }
+        ! missing "$(generation)" || { quiet=0; load_or_close "$(generation)" 0; result=$?; }
     done
     release
+    return $result
 }
 
 @SENTRY@

@@ -286,7 +286,7 @@ look() {
             load_or_close "$saved" 1 || : >"$RUN/refused"
         else
             hold
-            settle
+            settle || : >"$RUN/refused"
         fi
         # Who takes them may not be through with it.
         ! missing "$saved" || wake

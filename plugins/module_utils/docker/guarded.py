@@ -10,6 +10,7 @@ import re
 from typing import Dict, FrozenSet, List
 
 from ..netfilter.ipset import LiveSet
+from ..netfilter.names import called
 from ..netfilter.save import Ruleset
 from ..policy import guard
 from ..policy.sets import known_by
@@ -44,6 +45,12 @@ def closes_containers(ruleset: Ruleset, sets: Sets) -> bool:
         for rule in _rules(ruleset)
         for found in _IN_A_SET.findall(rule)
     )
+
+
+def is_in_a_set(sets: Sets, port: PublishedPort) -> bool:
+    """Whether some set of the published ports has it: then the guard's own lines are what judges it."""
+    name, _entries = known_by(*port[:4])
+    return any(called(kernel) == name and _holds(live, port) for kernel, live in sets.items() if kernel.endswith(("-%da" % port.family, "-%db" % port.family)))
 
 
 def _is_judged(ruleset: Ruleset, sets: Sets, port: PublishedPort) -> bool:

@@ -13,6 +13,7 @@ from ..netfilter.save import Ruleset
 from ..policy import forward, inbound
 from ..policy.late_ports import KERNEL, UNTIL_RESTART
 from ..policy.nat_filter import CHAIN as NAT_FILTER
+from .guarded import is_in_a_set
 from .jumps import entered_chains, jumps_to
 from .proxy import OFF
 from .state import PublishedPort
@@ -32,7 +33,7 @@ def is_closed(host: Situation, port: PublishedPort) -> bool:
         return False
     return (
         host.proxy == OFF
-        or (host.late_ports in _BY_THE_KERNEL and port.protocol != "sctp")
+        or (host.late_ports in _BY_THE_KERNEL and port.protocol != "sctp" and not is_in_a_set(host.sets, port))
         or _drops_host_services(ruleset)
         or _never_comes_to_the_proxy(host, ruleset, port)
     )

@@ -37,8 +37,10 @@ def own(hosts):
 
 
 def policy_diff(run, host):
-    """The diff of the last task that has one: what comes behind it, such as a handler, has none."""
-    return [result["diff"] for result in run.of(host.name) if "diff" in result][-1]
+    """The diff of the last task that has one: what comes behind it, such as a handler, has none. Without the lines by which chains answer
+    (and their set), which need what boot_restore sets up in the same run."""
+    words, rules = [result["diff"] for result in run.of(host.name) if "diff" in result][-1]
+    return words, {side: [line for line in text.splitlines() if "unflushed" not in line] for side, text in rules.items()}
 
 
 def test_fragments_become_who_reaches_what(lab, managed):

@@ -30,7 +30,9 @@ def test_what_is_open_by_a_lost_line_is_named(lab, one, command, way, chain, por
     one.run(command.split())
     assert way is None or look.serves("denied", way)
     found = findings(one)
-    assert chain in found["guard_lost_lines"] and port in found["guard_lost_lines"] and port in found["unguarded_ports"]
+    assert chain in found["guard_lost_lines"] and port in found["guard_lost_lines"]
+    # What DNAT leads elsewhere is closed behind it.
+    assert (port in found.get("unguarded_ports", "")) == (way is not None)
     assert play([one], [POLICY]).changed() == {one.name: True}
     assert look.turns_away("denied", v6(8080)) and "guard_lost_lines" not in findings(one)
 
@@ -40,6 +42,8 @@ def test_what_differs_from_what_a_boot_would_load_is_named(one):
     task = {"drawbridge.docker.host_policy": {"policy": allowed}}
     play([one], [KEPT, task])
     assert "unlike_saved" not in findings(one)
+    # It would take back at once what is done here.
+    one.run(["systemctl", "stop", "drawbridge-watch"])
     one.run("iptables -t mangle -D DB-GUARD-PORTS -s 192.0.2.101/32 -p tcp -m tcp --dport 8080 -j RETURN".split())
     one.run("ip6tables -t mangle -I DB-GUARD 1 -p tcp -j ACCEPT".split())
     found = findings(one)["unlike_saved"]

@@ -9,7 +9,7 @@ from tests.integration.lab.support import boot, flushes
 from tests.integration.lab.support.flood import flood, now, places_of
 from tests.lab.api import Probe
 
-SHORT = ("nft flush ruleset", "iptables -F", "iptables -t mangle -F", "ipset flush")
+SHORT = ("nft flush ruleset", "iptables -F", "ipset flush")
 # A service of the host that the policy denies is tried as well.
 DENIED = (*boot.DENIED_PORTS, 9000)
 POLICY = boot.allowing(host_services={"default": "deny", "allow": [{"port": 22, "sources": ["any"]}]})

@@ -23,7 +23,7 @@ def found(host, code):
     return [item for item in play([host], [LOOK]).last(host.name)["findings"] if item["code"] == code]
 
 
-@pytest.mark.parametrize("task", [DENY, POLICY], ids=["container_egress", "host_policy"])
+@pytest.mark.parametrize("task", [pytest.param(DENY, marks=pytest.mark.drill), POLICY], ids=["container_egress", "host_policy"])
 def test_an_accept_ahead_of_docker_user_does_not_stay_there(one, task):
     play([one], [task])
     assert not reaches_outside(one) and not found(one, "docker_user_passed_by")

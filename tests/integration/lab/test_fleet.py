@@ -10,7 +10,7 @@ from tests.integration.lab.support.playbook import playbook
 
 HARDEN = "drawbridge.docker.harden"
 TIMEOUT = 5
-FAST = {"drawbridge_prerequisites": False, "drawbridge_serial": 1, "host_policy_confirm_timeout": TIMEOUT}
+FAST = {"drawbridge_prerequisites": False, "drawbridge_event_service": False, "drawbridge_serial": 1, "host_policy_confirm_timeout": TIMEOUT}
 # Nobody at all reaches a service of the host, the controller's SSH included.
 CUT = {"host_services": {"default": "deny", "allow": []}}
 SUMMARY = "What came of it"

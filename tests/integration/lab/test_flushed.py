@@ -98,7 +98,8 @@ def test_no_rule_leads_to_where_a_container_was(lab, one):
     """Containers came and went while nobody looked: nothing is put back, and the journal says what to do."""
     boot.protect([one], POLICY)
     flushes.until(lambda: one.run(["test", "-s", "/run/drawbridge/engine/ipv4"], check=False).returncode == 0)
-    one.run(["sh", "-c", "echo another >>/run/drawbridge/engine/state; nft flush ruleset"])
+    # The watch looks under the lock: not between the two.
+    one.run(["flock", "/run/drawbridge.lock", "sh", "-c", "echo another >>/run/drawbridge/engine/state; nft flush ruleset"])
     flushes.until(lambda: "systemctl restart docker" in one.run(["journalctl", "--unit", "drawbridge-watch", "--since=-1min"]).stdout)
     assert "-j DNAT" not in one.run(["iptables-save", "-t", "nat"]).stdout
     one.run(["systemctl", "restart", "docker"])

@@ -15,9 +15,9 @@ import re
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..docker.endpoints import addresses_of, mac_addresses_of
-from ..docker.engine import Inspector
+from ..docker.engine import Inspector, WholeEngine
 from ..docker.select import every_container
-from ..docker.state import Network
+from ..docker.state import Network, parse_networks
 from ..docker.target import Gone, held
 from ..host.links import bridge_ports, ends_into
 from ..host.routing import routes_by
@@ -63,14 +63,14 @@ class PortSources:
         self._nft = Nft(system)
         self._loaded: Optional[str] = None
 
-    def follow(self, inspector: Inspector, listed: List[Dict[str, Any]], networks: List[Network]) -> None:
-        """Have what the containers are now; no table where no policy needs one."""
+    def follow(self, engine: WholeEngine) -> None:
+        """Have what the containers are now; no table, and no question to the engine, where no policy needs one."""
         if not self._nft.is_installed:
             return
         if not self._is_needed():
             self.take_away()
             return
-        text = table_text(ports_of(self._system, inspector, listed, networks))
+        text = table_text(ports_of(self._system, engine, engine.containers(), parse_networks(engine.networks(), {})))
         if text != self._loaded or not self._is_there():
             self._nft.load(no_table_text() + text)
             self._loaded = text

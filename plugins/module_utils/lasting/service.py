@@ -21,7 +21,6 @@ from ..docker.engine import EngineUnreachable
 from ..docker.events import events
 from ..docker.host_facts import ask
 from ..docker.socket_client import SocketEngine
-from ..docker.state import parse_networks
 from ..errors import DrawbridgeError
 from ..host.system import System
 from ..netfilter.converge import Settings
@@ -203,7 +202,7 @@ class Service:
         outcome = converge_sets(self._system, settings, lambda: FollowedSets(self._system, self._facts))
         for change in outcome.plan.sets:
             tell(INFO, "%s follows the engine" % change.name)
-        self._sources.follow(self._engine, self._engine.containers(), parse_networks(self._engine.networks(), {}))
+        self._sources.follow(self._engine)
         return self._replay.on_the_host(self._replay.records())
 
     def _facts(self) -> HostFacts:

@@ -50,9 +50,13 @@ def rules(host: Host) -> str:
 
 
 def leftovers(host: Host) -> str:
-    """What a confirmed or failed change must not leave: checkpoints, timers, prepared generations, scratch sets."""
+    """What a confirmed or failed change must not leave: checkpoints, timers, prepared generations, scratch sets.
+
+    The event service's records (``lasting``) stay.
+    """
     script = (
-        "ls -d /var/lib/drawbridge /etc/drawbridge/next /etc/drawbridge/dirty /etc/drawbridge/*.new /etc/drawbridge/generations/*.new;"
+        "find /var/lib/drawbridge -mindepth 1 -not -path '*/lasting*';"
+        " ls -d /etc/drawbridge/next /etc/drawbridge/dirty /etc/drawbridge/*.new /etc/drawbridge/generations/*.new;"
         " systemctl list-units --all --plain --no-legend 'drawbridge-rollback*'; ipset list -n | grep DBT;"
         " iptables-save | grep DBX; nft list tables | grep drawbridge-hold"
     )

@@ -34,13 +34,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS) + " (all if none is named)")
     parser.add_argument("-n", type=int, default=7, metavar="ROUNDS", help="rounds of each measurement (7)")
+    parser.add_argument("--before", metavar="REVISION", help="packets: against the policy's rules as another revision makes them")
     options = parser.parse_args()
     unknown = [part for part in options.parts if part not in PARTS]
     if unknown or options.n < 1:
         parser.error(f"no such part: {' '.join(unknown)}" if unknown else "at least one round")
+    if options.before and options.parts != ["packets"]:
+        parser.error("--before is for packets alone")
     started = time.monotonic()
     try:
-        missed = [item.what for part in options.parts or PARTS for item in _part(part, options.n) if item.met == "NO"]
+        missed = [item.what for part in options.parts or PARTS for item in _part(part, options.n, *filter(None, [options.before])) if item.met == "NO"]
     except LabError as error:
         print(error, file=sys.stderr)
         return 1
@@ -51,16 +54,16 @@ def main() -> int:
     return 0
 
 
-def _part(part: str, rounds: int) -> list[Finding]:
+def _part(part: str, rounds: int, *revision: str) -> list[Finding]:
     print(f"\n{PARTS[part]}; {_load()} before", flush=True)
     if part in ("playbooks", "containers"):
         lifecycle.up([HOST])
         measured = playbooks.all_of if part == "playbooks" else containers.findings
         found = measured(Lab.load().hosts[HOST], rounds)
     else:
-        found = sandbox.findings(part, rounds)
+        found = sandbox.findings(part, rounds, *revision)
     print(render(found), flush=True)
-    print(f"  again with: .build/venv-newest/bin/python -m tests.bench -n {rounds} {part}", flush=True)
+    print(f"  again with: .build/venv-newest/bin/python -m tests.bench -n {rounds} {' --before '.join([part, *revision])}", flush=True)
     return found
 
 

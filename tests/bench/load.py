@@ -49,7 +49,7 @@ def _swallow(connection):
 def connect(address, port, count):
     """Open, be closed, open the next."""
     started = time.perf_counter()
-    for _turn in range(count):
+    for _turn in range(int(count)):
         with socket.create_connection((address, port), TIMEOUT) as connection:
             connection.setsockopt(*RESET)
             connection.sendall(b"c")
@@ -78,4 +78,4 @@ def stay(side):
 if __name__ == "__main__":
     stay(sys.argv[1])
     {"serve": serve, "connect": connect, "bulk": bulk}[sys.argv[1]](
-        sys.argv[2], int(sys.argv[3]), *(int(word) for word in sys.argv[4:]))
+        sys.argv[2], int(sys.argv[3]), *(float(word) for word in sys.argv[4:]))

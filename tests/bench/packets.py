@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.answers import answering
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
@@ -63,17 +64,17 @@ def packets(count: int) -> list[Finding]:
     sources = [subjects.address(number) for number in range(SOURCES - 1)] + ["192.0.2.101"]
     policy = parse_policy({"address_sets": {"many": sources}, "published_ports": {
         "default": "deny", "allow": [{"port": PORT, "sources": ["@many"]}]}})
-    wanted = {"with": compile_policy(policy, FACTS), "without": no_policy()}
+    wanted = {"with": answering(compile_policy(policy, FACTS)), "without": no_policy()}
     rates: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
-        server = stack.enter_context(_process("server", "serve", "172.17.0.2", "80"))
+        server = stack.enter_context(process("server", "serve", "172.17.0.2", "80"))
         stack.callback(server.kill)
         server.stdout.readline()
         for turn in range(2 * count + 1):
             for side in ("with", "without") if turn % 2 else ("without", "with"):
                 converge(System(), Settings("nft", 30, False), lambda _netfilter, side=side: wanted[side])
                 for load, limit in (("connect", CONNECTIONS), ("bulk", SECONDS)):
-                    rates.setdefault((load, side), []).append(_rate(load, limit))
+                    rates.setdefault((load, side), []).append(rate(load, limit))
     return [_finding("connections per second, 10,000 sources against no policy", rates, "connect", 0.93, "{:.0f} a second"),
             _finding("throughput, 10,000 sources against no policy", rates, "bulk", 0.85, "{:.2g} bytes a second")]
 
@@ -83,11 +84,13 @@ def _finding(what: str, rates: dict[tuple[str, str], list[float]], load: str, ta
     return Finding(what, ours, theirs, target, AT_LEAST_RATE, "without a policy up to " + unit.format(max(theirs)))
 
 
-def _rate(load: str, limit: int) -> float:
-    with _process("client", load, "192.0.2.1", str(PORT), str(limit)) as client:
+def rate(load: str, limit: float) -> float:
+    """What the load came to, in a second."""
+    with process("client", load, "192.0.2.1", str(PORT), str(limit)) as client:
         return float(client.communicate(timeout=60)[0])
 
 
-def _process(namespace: str, *words: str) -> subprocess.Popen[str]:
+def process(namespace: str, *words: str) -> subprocess.Popen[str]:
+    """One end of the load, in its namespace."""
     argv = ["ip", "netns", "exec", namespace, sys.executable, LOAD, *words]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)

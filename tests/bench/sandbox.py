@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """A process in namespaces of its own, where rules, sets and packets touch nothing of the machine's: run measurements there.
 
-python -m tests.bench.sandbox MEASUREMENT COUNT prints the findings as JSON on its last line.
+python -m tests.bench.sandbox MEASUREMENT COUNT [REVISION] prints the findings as JSON on its last line.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".build" / "collections"
 
 
-def findings(measurement: str, count: int) -> list[Finding]:
+def findings(measurement: str, count: int, *revision: str) -> list[Finding]:
     """What a measurement came to in a new network namespace, with a /run of its own for locks and namespaces."""
-    argv = ["unshare", "--net", "--mount", "--", sys.executable, "-m", __name__, measurement, str(count)]
+    argv = ["unshare", "--net", "--mount", "--", sys.executable, "-m", __name__, measurement, str(count), *revision]
     path = os.pathsep.join([str(ROOT), str(COLLECTIONS)])
     done = subprocess.run(argv, cwd=ROOT, env=dict(os.environ, PYTHONPATH=path), stdout=subprocess.PIPE, text=True, check=True)
     return [Finding(**item) for item in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _main(measurement: str, count: int) -> None:
-    from . import inside, packets, transports
+def _main(measurement: str, count: int, *revision: str) -> None:
+    from . import before, inside, packets, transports
 
     for argv in (["mount", "-t", "tmpfs", "tmpfs", "/run"], ["ip", "link", "set", "lo", "up"]):
         subprocess.run(argv, check=True)
-    found = {"rules": inside.rules, "sets": inside.sets, "packets": packets.packets, "transports": transports.transports}[measurement](count)
+    measures = {"rules": inside.rules, "sets": inside.sets, "packets": packets.packets, "transports": transports.transports}
+    found = before.packets_before(*revision, count) if revision else measures[measurement](count)
     print(json.dumps([vars(item) for item in found]))
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], int(sys.argv[2]))
+    _main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

@@ -13,7 +13,7 @@ NEWEST := .build/venv-newest/bin/python
 GATES := $(PYTHON) -m tests.tools.gates
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help env demo test lab-up lab-down lab-status drill bench clean
+.PHONY: help env demo test goldens lab-up lab-down lab-status drill bench clean
 .PHONY: unit kernel lab molecule sanity sanity-oldest lint docs types syntax build changelog
 
 help: ## show this list
@@ -30,7 +30,7 @@ env: ## make the environments that everything below runs in
 	@$(PYTHON) tests/tools/env.py $(ENVIRONMENTS)
 
 # These need no tools, and the first demo on a fresh machine is not to wait for them.
-demo bench lab-up: ENVIRONMENTS = newest
+demo bench goldens lab-up: ENVIRONMENTS = newest
 
 lab-up: env ## boot the lab: Docker hosts and clients on this machine
 	@$(PYTHON) -m tests.lab up
@@ -43,6 +43,9 @@ lab-status: ## say what of the lab is there
 
 unit: env ## gate: unit tests, no root needed
 	@$(GATES) unit
+
+goldens: env ## show where the code differs from its golden files; ACCEPT=1 writes them
+	@$(NEWEST) -m tests.goldens $(if $(ACCEPT),--accept)
 
 kernel: env ## gate: tests in network namespaces of the real kernel
 	@$(GATES) kernel

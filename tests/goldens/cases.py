@@ -3,7 +3,7 @@
 """Which case is shown on which host, and each pair's text.
 
 A case is a file in policies/ or modules/: ``module`` and its ``options``; ``after``, a case that was run before it; ``hosts``, where not on all;
-``check``, where only check mode is looked at; ``files``, folders of the host whose files are shown, too.
+``check``, where only check mode is looked at; ``engine``, false for one that does not answer; ``files``, folders of the host whose files are shown, too.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def rendered(pair: Pair) -> str:
     with host.running():
         for name in _before(case):
             _run(host, read(name))
+        if not case.get("engine", True):
+            host.stop_engine()
         lines = ["# %s" % pair[1], *_run(host, case)]
         for folder in case.get("files", []):
             lines += host.files(folder)

@@ -16,6 +16,10 @@ _API = {"20": "1.41", "24": "1.43", "26": "1.45", "27": "1.47", "28": "1.51", "2
 _PORT = re.compile(r"(?:\[?(?P<address>[0-9a-f.:]+?)\]?:)?(?P<public>\d+):(?P<private>\d+)/(?P<protocol>\w+)")
 
 
+# Of the first container's process; the others' are the next.
+FIRST_PID = 1001
+
+
 def digest(text: str) -> str:
     """An id as engines give them."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -24,7 +28,7 @@ def digest(text: str) -> str:
 def answers(host: Dict[str, Any]) -> Dict[str, Any]:
     """What a host's file says of its engine, as the engine's API says it: by path."""
     networks = [_network(item) for item in host["networks"]]
-    containers = [_container(item, host) for item in host["containers"]]
+    containers = [_container(item, pid, host) for pid, item in enumerate(host["containers"], FIRST_PID)]
     said = {"/info": {"ServerVersion": host["release"], "Name": "host", **host.get("info", {})}, "/networks": networks}
     said["/containers/json"] = [item["listed"] for item in containers]
     said["/nodes"] = host.get("nodes", [])
@@ -50,7 +54,7 @@ def network_id(item: Dict[str, Any]) -> str:
     return item.get("id", "") + digest(item["name"])[len(item.get("id", "")):]
 
 
-def _container(item: Dict[str, Any], host: Dict[str, Any]) -> Dict[str, Any]:
+def _container(item: Dict[str, Any], pid: int, host: Dict[str, Any]) -> Dict[str, Any]:
     ids = {network["name"]: network_id(network) for network in host["networks"]}
     ends = {
         name: {
@@ -66,7 +70,7 @@ def _container(item: Dict[str, Any], host: Dict[str, Any]) -> Dict[str, Any]:
     return {
         "listed": dict(shared, Names=["/" + item["name"]], Labels=labels, Ports=ports, State="running", Image="server:1"),
         "inspected": dict(
-            shared, Name="/" + item["name"], Config={"Labels": labels}, State={"Status": "running", "Running": True, "Pid": 0, "Paused": False}
+            shared, Name="/" + item["name"], Config={"Labels": labels}, State={"Status": "running", "Running": True, "Pid": pid, "Paused": False}
         ),
     }
 

@@ -15,7 +15,7 @@ import socket
 import struct
 import subprocess
 import threading
-from typing import Any, Callable, Iterator, List, NamedTuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional
 from unittest import mock
 
 # Everything else is Python's and Ansible's own.
@@ -24,7 +24,7 @@ _ONE = (
     "access", "chmod", "chown", "listdir", "lstat", "mkdir", "open", "readlink", "remove", "rmdir", "scandir", "stat", "unlink", "utime",
 )
 _BOTH = ("link", "rename", "replace")
-_RTM_GETLINK, _RTM_GETRULE = 18, 34
+_RTM_GETLINK, _RTM_GETRULE, _RTM_GETNSID = 18, 34, 90
 _ANSWER, _NLMSG_DONE = 16, 3
 _IFNAME, _MASTER, _LINKINFO, _INFO_KIND = 3, 10, 18, 1
 
@@ -46,10 +46,10 @@ class Network(NamedTuple):
 
 
 class Jail:
-    """run: what runs commands, (argv, stdin) → (output, exit code, errors). enter: what is called by a thread that moves to a namespace of its
-    own."""
+    """run: what runs commands, (argv, stdin) → (output, exit code, errors). enter: what is called by a thread that moves to the namespace of a
+    file, by its descriptor, or to a new one."""
 
-    def __init__(self, root: str, network: Network, run: Callable[[List[str], str], Any], enter: Callable[[], None]) -> None:
+    def __init__(self, root: str, network: Network, run: Callable[[List[str], str], Any], enter: Callable[[Optional[int]], None]) -> None:
         self.root = root
         self.network = network
         self.run = run
@@ -99,6 +99,8 @@ class Jail:
             return [_link(link, numbers) for link in self.network.links]
         if kind == _RTM_GETRULE:
             return [struct.pack("=8BI", 2, 0, 0, 0, table, 0, 0, 1, 0) for table in self.network.tables]
+        if kind == _RTM_GETNSID:
+            return []
         raise AssertionError("no such question to the kernel here: %d" % kind)
 
 
@@ -117,11 +119,17 @@ class _Process:
 class _Libc:
     """The C library, as far as it moves threads to other namespaces."""
 
-    def __init__(self, enter: Callable[[], None]) -> None:
+    def __init__(self, enter: Callable[[Optional[int]], None]) -> None:
         self._enter = enter
 
     def unshare(self, _flags: int) -> int:
-        self._enter()
+        """To a new one."""
+        self._enter(None)
+        return 0
+
+    def setns(self, descriptor: int, _flags: int) -> int:
+        """To that of a file."""
+        self._enter(descriptor)
         return 0
 
 
@@ -178,6 +186,25 @@ def _link(link: Link, numbers: Any) -> bytes:
 
 
 class Namespaces(threading.local):
-    """Which namespace a thread is in; None for the host's."""
+    """Which namespace a thread is in: its netfilter, None for the host's, and the container that it belongs to, empty for a new one."""
 
     kernel: Any = None
+    container: str = ""
+
+    @contextlib.contextmanager
+    def inherited(self) -> Iterator[None]:
+        """A thread begins where the one is that starts it."""
+        begin = threading.Thread.start
+
+        def start(thread: threading.Thread) -> None:
+            held, run = (self.kernel, self.container), thread.run
+
+            def run_there() -> None:
+                self.kernel, self.container = held
+                run()
+
+            thread.run = run_there  # type: ignore[method-assign]
+            begin(thread)
+
+        with mock.patch.object(threading.Thread, "start", start):
+            yield

@@ -17,13 +17,13 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 from unittest import mock
 
 import yaml
 from ansible.module_utils import basic
 
-from .engine import Engine, answers
+from .engine import FIRST_PID, Engine, answers
 from .jail import Jail, Link, Namespaces, Network
 from .kernel import Kernel, Said
 
@@ -36,10 +36,11 @@ MODULES = "ansible_collections.drawbridge.docker.plugins.modules."
 _PROGRAMS = (
     "iptables-nft-save", "iptables-nft-restore", "ip6tables-nft-save", "ip6tables-nft-restore", "ipset", "nft", "systemctl", "systemd-run", "sh", "ip",
 )
-_ASKS = re.compile(r"ip6?tables-\S*save\b|ipset (?:list|test|-$)|nft (?:--stateless |--terse )*(?:list|get) |systemctl (?:--quiet )?(?:is-|show)|ip |exe |nft -[ci]")
+_ASKS = re.compile(r"ip6?tables-\S*save\b|ipset (?:list|test|-$)|nft (?:--stateless |--terse )*(?:list|get) |systemctl (?:--quiet )?(?:is-|show)|ip -o |exe |nft -[ci]")
 # The part of a diff that says the same as the text that is loaded. It is shown on the host whose file says so.
 RULES = "netfilter"
 # Of a result: what is shown otherwise, and what no two runs have alike.
+_INODE = re.compile(r'"namespace": \d+, ')
 _NOT_SHOWN = ("diff", "seconds", "invocation", "warnings")
 
 
@@ -60,6 +61,9 @@ class Host:
         self.kernel = Kernel()
         _load_capture(self.kernel, self.facts["capture"])
         self.loaded: List[str] = []
+        self._loaded_inside: Dict[str, List[str]] = {}
+        self._inside: Dict[str, Kernel] = {}
+        self._containers: Dict[int, str] = {}
         self.root = Path()
         self._namespaces = Namespaces()
 
@@ -71,7 +75,7 @@ class Host:
             network = Network([Link(*link) for link in self.facts["links"]], self.facts.get("routing_tables", [254, 255]), self.facts["addresses"])
             self.root = Path(root)
             jail = Jail(root, network, self._run, self._enter)
-            with Engine(root + "/var/run/docker.sock", answers(self.facts)), jail.entered():
+            with Engine(root + "/var/run/docker.sock", answers(self.facts)), jail.entered(), self._namespaces.inherited():
                 yield
 
     def _furnish(self, root: Path) -> None:
@@ -82,6 +86,13 @@ class Host:
         (root / "usr/sbin/xtables-nft-multi").touch(0o755)
         for name in ("iptables", "ip6tables"):
             (root / "usr/sbin" / name).symlink_to("xtables-nft-multi")
+        self._furnish_containers(root)
+        for family in ("ipv4", "ipv6") if "/proc/net/if_inet6" in self.facts["files"] else ("ipv4",):
+            for name in ["all", "default", *(link[0] for link in self.facts["links"])]:
+                place = root / "proc/sys/net" / family / "conf" / name / "forwarding"
+                place.parent.mkdir(parents=True)
+                place.write_text("1\n" if family == "ipv4" else "0\n", encoding="ascii")
+        (root / "proc/sys/net/ipv4/ip_forward").write_text("1\n", encoding="ascii")
         for path, text in self.facts.get("files", {}).items():
             place = root / path.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -90,25 +101,47 @@ class Host:
             place = root / path.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(target)
+            if not target.startswith("/"):
+                (place.parent / target).touch()
+        if not self.facts.get("symlinks"):
+            (root / "proc/self/ns/net").touch()
 
-    def _enter(self) -> None:
-        self._namespaces.kernel = Kernel()
+    def _furnish_containers(self, root: Path) -> None:
+        for pid, container in enumerate(self.facts["containers"], FIRST_PID):
+            folder = root / "proc" / str(pid)
+            (folder / "ns").mkdir(parents=True)
+            (folder / "stat").write_text("%d (server) S 812 %s 4711 0\n" % (pid, " ".join(["0"] * 17)), encoding="utf-8")
+            (folder / "ns" / "net").touch()
+            self._containers[(folder / "ns" / "net").stat().st_ino] = container["name"]
+
+    def _enter(self, descriptor: Optional[int]) -> None:
+        here = self._namespaces
+        here.container = "" if descriptor is None else self._containers[os.fstat(descriptor).st_ino]
+        here.kernel = self._inside.setdefault(here.container, Kernel()) if here.container else Kernel()
 
     def _run(self, argv: List[str], stdin: str) -> Said:
-        elsewhere = self._namespaces.kernel
-        if elsewhere is not None:
-            return elsewhere.run(argv, stdin)
+        here = self._namespaces
         line = " ".join(argv)
         asks = _ASKS.match(line)
-        if not asks:
+        if not asks and here.kernel is None:
             self.loaded += ["$ " + line, *stdin.splitlines()]
+        elif not asks and here.container:
+            self._loaded_inside.setdefault(here.container, []).extend(["$ inside %s: %s" % (here.container, line), *stdin.splitlines()])
+        return self._other(argv, bool(asks)) or (here.kernel or self.kernel).run(argv, stdin)
+
+    def _other(self, argv: List[str], asks: bool) -> Optional[Said]:
+        """What a command that is none of netfilter's says."""
         if argv[:4] == ["ip", "-o", "route", "get"]:
             return Said("%s via 192.0.2.1 dev eth0 src %s" % (argv[4], self.facts["addresses"][0]))
         if argv[0] == "exe":
             return Said("Docker version %s, build 0\n" % self.facts["release"])
-        if argv[0] in ("systemctl", "systemd-run", "sh"):
+        if argv[0] in ("systemctl", "systemd-run", "sh", "ip"):
             return Said("inactive\n", 3) if asks else Said()
-        return self.kernel.run(argv, stdin)
+        return None
+
+    def stop_engine(self) -> None:
+        """From now on nobody answers at the engine's socket."""
+        (self.root / "var/run/docker.sock").unlink()
 
     def files(self, folder: str) -> List[str]:
         """Each file in a folder of the host, with what is in it."""
@@ -118,13 +151,16 @@ class Host:
     def run(self, module: str, arguments: Dict[str, Any], check: bool = False) -> List[str]:
         """Run a module → lines of what it said, showed and loaded."""
         self.loaded.clear()
+        self._loaded_inside.clear()
         values, warnings = _ended(module, dict(arguments, _ansible_check_mode=check, _ansible_diff=True))
         shown = {key: value for key, value in sorted(values.items()) if key not in _NOT_SHOWN}
-        lines = ["%s: %s" % (key, json.dumps(value, sort_keys=True)) for key, value in shown.items()]
+        lines = ["%s: %s" % (key, _INODE.sub("", json.dumps(value, sort_keys=True))) for key, value in shown.items()]
         lines += ["warning: " + warning for warning in warnings]
         shown_diff = [values["diff"]] if isinstance(values.get("diff"), dict) else values.get("diff", [])
+        # Containers are entered side by side.
+        inside = [line for _name, loaded in sorted(self._loaded_inside.items()) for line in loaded]
         whole = self.facts.get("shows_rules", False)
-        return [*lines, *_diff([part for part in shown_diff if whole or part.get("before_header") != RULES]), *self.loaded]
+        return [*lines, *_diff([part for part in shown_diff if whole or part.get("before_header") != RULES]), *self.loaded, *inside]
 
 
 def _load_capture(kernel: Kernel, name: str) -> None:

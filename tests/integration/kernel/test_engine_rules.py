@@ -5,10 +5,10 @@ import re
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.engine_rules import COPY
 
 from tests.integration.kernel.support.host import CAPTURES
 from tests.integration.kernel.support.namespace import entered
+from tests.tools.boot_program import SOURCES
 
 ENGINES = [path.name[len("docker-"):-len(".c.iptables-save")] for path in sorted(CAPTURES.glob("docker-*.c.iptables-save")) if "nftables" not in path.name]
 OTHERS = ("-A FORWARD -i wg0 -j ACCEPT", "-A INPUT -p tcp -m tcp --dport 25 -j DROP", "-A DOCKER-USER -s 192.0.2.9/32 -j DROP")
@@ -17,8 +17,8 @@ OTHERS = ("-A FORWARD -i wg0 -j ACCEPT", "-A INPUT -p tcp -m tcp --dport 25 -j D
 def copy(only, before, live):
     """What the boot program's awk makes of a copy and what is live."""
     bridges = "|".join(sorted(set(re.findall(r"(?:docker0|br-[0-9a-f]{12})", before + live)))) or "docker0"
-    done = subprocess.run(["awk", "-v", "only=" + only, "-v", "bridges=" + bridges, COPY], input="%s\n%%%%\n%s" % (before, live),
-                          capture_output=True, text=True, check=True)
+    argv = ["awk", "-v", "only=" + only, "-v", "bridges=" + bridges, "-f", "target.awk", "-f", "engine_rules.awk"]
+    done = subprocess.run(argv, input="%s\n%%%%\n%s" % (before, live), cwd=SOURCES / "awk", capture_output=True, text=True, check=True)
     return done.stdout
 
 

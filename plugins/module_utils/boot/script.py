@@ -826,7 +826,11 @@ engine_state() {
 }
 
 docker_bridges() { # for awk
-    { echo docker0; bridges; printf '%s\n' /sys/class/net/* | sed -nE 's#.*/(br-[0-9a-f]{12}|docker_gwbridge)$#\1#p'; } | grep -xE '[A-Za-z0-9_-]+' | sort -u | paste -sd'|' -
+    {
+        echo docker0
+        bridges
+        printf '%s\n' /sys/class/net/* | sed -nE 's#.*/(br-[0-9a-f]{12}|docker_gwbridge)$#\1#p'
+    } | grep -xE '[A-Za-z0-9_-]+' | sort -u | paste -sd'|' -
 }
 
 beside_copy() { # FAMILY kept|lost: what is live comes in
@@ -1056,7 +1060,8 @@ confirm() { # ID
     result=0
     [ ! -L "$ETC/next" ] || commit || { say "the change is in force, but not in the boot files"; result=4; }
     if [ -d "$STATE/deciding/beside" ]; then
-        { exchange "$STATE/deciding/beside" && keep_undo "$STATE/deciding/beside"; } || { say "the change is in force, but not all of it from a boot on"; result=4; }
+        { exchange "$STATE/deciding/beside" && keep_undo "$STATE/deciding/beside"; } ||
+            { say "the change is in force, but not all of it from a boot on"; result=4; }
     fi
     decided "$1" confirmed
     return $result

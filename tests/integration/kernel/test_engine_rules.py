@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """The copy of an engine's own rules: whole, of nobody else's lines, and put back only where a table lost them all."""
+import fcntl
 import re
 import subprocess
 
@@ -92,8 +93,10 @@ def test_the_watch_puts_them_back(host, program):
         for table in ("filter", "nat"):
             host.iptables("-t %s -F" % table)
         until(lambda: of_engine(host.save(4)) == before, "what was flushed")
-        # An interface came: what was flushed since may lead elsewhere by now.
-        host.sh("ip", "link", "add", "br-0123456789ab", "type", "bridge")
-        host.iptables("-t nat -F")
+        # An interface comes: what is flushed then may lead elsewhere by now. The watch sees both at once.
+        with open(program.folder / "lock", "a", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            host.sh("ip", "link", "add", "br-0123456789ab", "type", "bridge")
+            host.iptables("-t nat -F")
         until(lambda: (program.folder / "run" / "engine.waits").exists(), "the word that the engine has to be restarted")
         assert of_engine(host.save(4)) != before and not kept.exists()

@@ -36,7 +36,8 @@ confirm() { # ID
     result=0
     [ ! -L "$ETC/next" ] || commit || { say "the change is in force, but not in the boot files"; result=4; }
     if [ -d "$STATE/deciding/beside" ]; then
-        { exchange "$STATE/deciding/beside" && keep_undo "$STATE/deciding/beside"; } || { say "the change is in force, but not all of it from a boot on"; result=4; }
+        { exchange "$STATE/deciding/beside" && keep_undo "$STATE/deciding/beside"; } ||
+            { say "the change is in force, but not all of it from a boot on"; result=4; }
     fi
     decided "$1" confirmed
     return $result

@@ -23,7 +23,11 @@ engine_state() {
 }
 
 docker_bridges() { # for awk
-    { echo docker0; bridges; printf '%s\n' /sys/class/net/* | sed -nE 's#.*/(br-[0-9a-f]{12}|docker_gwbridge)$#\1#p'; } | grep -xE '[A-Za-z0-9_-]+' | sort -u | paste -sd'|' -
+    {
+        echo docker0
+        bridges
+        printf '%s\n' /sys/class/net/* | sed -nE 's#.*/(br-[0-9a-f]{12}|docker_gwbridge)$#\1#p'
+    } | grep -xE '[A-Za-z0-9_-]+' | sort -u | paste -sd'|' -
 }
 
 beside_copy() { # FAMILY kept|lost: what is live comes in

@@ -13,7 +13,7 @@ NEWEST := .build/venv-newest/bin/python
 GATES := $(PYTHON) -m tests.tools.gates
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help env demo test goldens lab-up lab-down lab-status drill bench clean
+.PHONY: help env demo test goldens lab-up lab-down lab-status shell drill bench clean
 .PHONY: unit kernel lab molecule sanity sanity-oldest lint docs types syntax build changelog
 
 help: ## show this list
@@ -79,6 +79,9 @@ build: env ## gate: the collection builds, installs and lists its modules
 
 changelog: env ## gate: changelog fragments
 	@$(GATES) changelog
+
+shell: ## write the boot program's sources into the Python file that hosts get it from
+	@$(PYTHON) -m tests.tools.boot_program
 
 drill: env ## the tests that take too long for "make test"
 	@$(GATES) drill

@@ -18,6 +18,8 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.tools.boot_program import SOURCES
+
 from . import packets
 from .measure import AT_LEAST_RATE, Finding
 from .sandbox import ROOT
@@ -50,12 +52,10 @@ def _dump(tree: Path, folder: Path) -> None:
 
 def _beside() -> str:
     """nftables' tables of this tree's policy."""
-    from ansible_collections.drawbridge.docker.plugins.module_utils.boot import sentry
     from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import engine_table
     from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.nft_table import table_text
 
-    functions = sentry.SENTRY.replace("@ANSWERS@", "")
-    text = subprocess.run(["sh", "-c", functions + "\nETC=/nonexistent; table_text '4:127 4:125 6:127 6:125' ''"],
+    text = subprocess.run(["sh", "-c", ". ./sentry.sh; ETC=/nonexistent; table_text '4:127 4:125 6:127 6:125' ''"], cwd=SOURCES,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True).stdout
     return table_text(engine_table.KEY, engine_table.body(ENGINE)) + "table inet drawbridge-sentry {\n" + text + "}\n"
 

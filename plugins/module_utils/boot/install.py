@@ -117,7 +117,7 @@ class Installation:
     """Of the boot program and its units on this host."""
 
     def __init__(self, system: System, ssh_ports: Sequence[int], engine_rules: str) -> None:
-        """engine_rules: one of engine_rules.CHOICES."""
+        """engine_rules: what to do when somebody takes the engine's own rules: put_back, restart or leave."""
         self.system = system
         self.boot_files = BootFiles(system)
         self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n", "engine-rules": engine_rules + "\n"}

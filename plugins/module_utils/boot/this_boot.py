@@ -2,7 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which boot this is, told without a clock: one that is behind would make files of an earlier boot look new."""
+"""Which boot this is, told without a clock: one that is behind would make files of an earlier boot look new.
+
+The boot program has a function of the same name, which says the same.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,6 @@ from ..host.system import System
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 # A generation's file that says in which boot it was written; not in its digest, for the same rules have the same name in every boot.
 FILE = "boot"
-
-# The same in the boot program.
-SHELL = r"""this_boot() {
-    echo "$(cat /proc/sys/kernel/random/boot_id || echo unknown) $(sed 's/.*) //' /proc/1/stat | cut -d ' ' -f 20)"
-}"""
 
 
 def this_boot(system: System) -> str:

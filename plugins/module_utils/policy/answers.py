@@ -5,7 +5,7 @@
 """Lines by which a policy's chains say that they are in force, to the table of nftables that closes while they are not.
 
 Each sets a label of the connection (bits of ``connlabel``, which no route and no other rule looks at) on its first packet. The table asks for
-the labels in chains of type nat, which see first packets only: an open connection pays for none of it. See ``boot/sentry.py``.
+the labels in chains of type nat, which see first packets only: an open connection pays for none of it. See ``boot/program/sentry.sh``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 """The program that loads saved rules: from any state to the saved one, and nothing of others touched."""
 import itertools
 import os
-import shutil
 import time
 
 import pytest
@@ -16,14 +15,14 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners im
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import entered
-from tests.integration.kernel.support.program import Program
+from tests.integration.kernel.support.program import BUSYBOX, DEBIAN, REDHAT, Program, in_each_shell
 
 OWNED = [("mangle", "DB-GUARD"), ("filter", "DB-INPUT"), ("nat", "DOCKER-FILTER")]
 
 
 @pytest.fixture(name="program")
-def boot_program(host, tmp_path):
-    return Program(tmp_path, host)
+def boot_program(host, tmp_path, request):
+    return Program(tmp_path, host, getattr(request, "param", DEBIAN))
 
 
 def ours(host):
@@ -55,6 +54,7 @@ def bring(host, number):
     host.section(["-s 192.0.2.%d -j DROP" % number] if number else [], "web", present=bool(number))
 
 
+@pytest.mark.parametrize("program", [DEBIAN, REDHAT, BUSYBOX], ids="-".join, indirect=True)
 def test_out_of_nothing_all_comes_back(host, program):
     host.docker()
     bring(host, 2)
@@ -106,6 +106,7 @@ def test_a_second_load_touches_nothing(host, program):
     assert (host.save(4, counters=True), host.save(6, counters=True)) == before
 
 
+@in_each_shell
 def test_a_stale_dump_does_not_win(host, program):
     """As netfilter-persistent loads one: old rules of ours, jumps twice, sets of another content and type, a chain that is gone."""
     host.docker()
@@ -129,25 +130,7 @@ def test_a_stale_dump_does_not_win(host, program):
         assert host.entries("DBP-friends-6a") == {"2001:db8::1"}
 
 
-@pytest.mark.parametrize("shell, awk", [("bash", None), ("dash", "gawk"), ("dash", "busybox"), ("dash", "original-awk")])
-def test_other_shells_and_awks(host, program, tmp_path, shell, awk):
-    if shutil.which(shell) is None or (awk and shutil.which(awk) is None):
-        pytest.skip("%s is not installed" % (awk or shell))
-    if awk:
-        # The program sets a PATH of its own.
-        text = program.files.folder.read("boot.sh").replace("PATH=/usr", "PATH=%s:/usr" % tmp_path, 1)
-        program.files.folder.write("boot.sh", text)
-        (tmp_path / "awk").write_text("#!/bin/sh\nexec %s \"$@\"\n" % ("busybox awk" if awk == "busybox" else awk), encoding="utf-8")
-        (tmp_path / "awk").chmod(0o755)
-    host.docker()
-    bring(host, 3)
-    program.save()
-    before = ours(host)
-    bring(host, 2)
-    program.run(shell=shutil.which(shell))
-    assert ours(host) == before
-
-
+@in_each_shell
 @pytest.mark.parametrize("damage", ["ipv4", "sets", "digest", "current"])
 def test_damage_closes_and_says_so(host, program, damage):
     host.docker()
@@ -184,6 +167,7 @@ def test_what_another_took_is_noticed(host, program):
     assert host.targets("PREROUTING", "mangle", 6) == ["DB-GUARD"]
 
 
+@in_each_shell
 def test_previous_goes_back_and_forth(host, program):
     bring(host, 1)
     program.save()

@@ -17,7 +17,7 @@ from tests.integration.kernel.support import engine_cgroup, wire
 from tests.integration.kernel.support.engine_cgroup import connects, made_in
 from tests.integration.kernel.support.host import PROGRAMS
 from tests.integration.kernel.support.namespace import entered, missing
-from tests.integration.kernel.support.program import Program
+from tests.integration.kernel.support.program import DEBIAN, Program, in_each_shell
 
 pytestmark = pytest.mark.skipif(bool(missing("nft")) or engine_cgroup.mount() is None, reason="needs nft and cgroups of version 2")
 
@@ -174,8 +174,8 @@ def test_the_kernel_is_asked_first(nft_host, unit, monkeypatch):
 
 
 @pytest.fixture(name="program")
-def boot_program(host, tmp_path):
-    return Program(tmp_path, host)
+def boot_program(host, tmp_path, request):
+    return Program(tmp_path, host, getattr(request, "param", DEBIAN))
 
 
 def test_the_boot_program_brings_the_table_back_with_the_cgroup(host, client, unit, program):
@@ -203,6 +203,7 @@ def test_a_boot_has_no_cgroup_yet_and_the_unit_tells_it(host, client, unit, prog
     assert not apply(host, unit)[1].changed
 
 
+@in_each_shell
 def test_a_unit_that_moved_is_told_as_well(host, client, unit, program):
     apply(host, unit)
     program.save()
@@ -218,7 +219,7 @@ def test_a_unit_that_moved_is_told_as_well(host, client, unit, program):
 
 def in_unit(host, folder, program):
     """What systemd does ahead of the engine's first process."""
-    host.sh("sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec sh "$1" engine', str(folder), str(program.folder / "saved" / "boot.sh"))
+    host.sh("sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@" engine', str(folder), *program.command)
 
 
 def test_a_host_without_a_policy_starts_its_engine(host, unit, program):

@@ -19,7 +19,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema im
 
 from tests.integration.kernel.support import policies, wire
 from tests.integration.kernel.support.namespace import entered
-from tests.integration.kernel.support.program import Program
+from tests.integration.kernel.support.program import DEBIAN, Program, in_each_shell
 from tests.integration.kernel.support.watching import TABLE, is_there, nft, until, watching
 
 ALLOWED = list(wire.SOURCES["allowed"].values())
@@ -38,12 +38,12 @@ def wanted(policy=None):
 
 
 @pytest.fixture(name="program")
-def boot_program(host, client, tmp_path, monkeypatch):
+def boot_program(host, client, tmp_path, monkeypatch, request):
     """A host with a policy that is kept, and one that answers."""
     reason = reason_against(host.system, host.variant, (4, 6))
     if reason:
         pytest.skip(reason)
-    program = Program(tmp_path, host)
+    program = Program(tmp_path, host, getattr(request, "param", DEBIAN))
     monkeypatch.setattr(kept, "ETC", program.files.folder.path)
     # One lock for tasks and the program, as on a host.
     monkeypatch.setattr(converge, "HostLock", lambda timeout: HostLock(timeout, str(tmp_path / "lock")))
@@ -123,6 +123,7 @@ def test_one_family_alone(host, client, watch):
     assert wire.datagram("allowed", 6, "unicast", 5300) not in client.deliver([5300])
 
 
+@in_each_shell
 def test_sets_that_are_flushed_count_as_rules_that_are_gone(host, client, watch):
     watch.freeze()
     names = host.sh("ipset", "list", "-n").split()

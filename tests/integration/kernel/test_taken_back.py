@@ -15,7 +15,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host i
 from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import forward_policy, ip_forward
 from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.forwarding import Forwarding
 
-from tests.integration.kernel.support.program import Program
+from tests.integration.kernel.support.program import DEBIAN, Program, in_each_shell
 
 V4, V6 = "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"
 REDIRECTS = "net/ipv4/conf/all/accept_redirects"
@@ -26,8 +26,8 @@ ID = "00c0ffee"
 class Waiting:
     """A host under a checkpoint, in folders of the test's own."""
 
-    def __init__(self, folder, host):
-        self.host, self.program, self.files = host, Program(folder, host), folder / "files"
+    def __init__(self, folder, program):
+        self.host, self.program, self.files = program.host, program, folder / "files"
         self.files.mkdir()
         self.state = Folder(str(folder / "state"))
         self.beside = folder / "state" / "checkpoint" / "beside"
@@ -54,13 +54,18 @@ class Waiting:
         return values, policies, self.host.rules("DB-USER-web"), {path.name: path.read_text() for path in self.files.iterdir()}
 
 
+@pytest.fixture(name="program")
+def boot_program(host, tmp_path, request):
+    return Program(tmp_path, host, getattr(request, "param", DEBIAN))
+
+
 @pytest.fixture(name="waiting")
-def a_host_that_can_wait(host, tmp_path, monkeypatch):
+def a_host_that_can_wait(host, program, tmp_path, monkeypatch):
     monkeypatch.setattr(daemon_forwarding, "has_engine", lambda system: False)
     monkeypatch.setattr(sysctl, "LATER", ())
     monkeypatch.setattr(forward_policy, "_stops", lambda system, families: [])
     host.sh("ip", "link", "add", "a0", "type", "veth", "peer", "name", "b0.100")
-    return Waiting(tmp_path, host)
+    return Waiting(tmp_path, program)
 
 
 @pytest.mark.parametrize("before, wanted", [
@@ -119,6 +124,7 @@ printf '%%s\n' "$text" | exec %(restore)s "$@"
 """
 
 
+@in_each_shell
 @pytest.mark.parametrize("old", ["open", "closed"])
 def test_no_moment_is_wider_than_both(waiting, tmp_path, old):
     """What narrows is there before the first rule changes, what widens after the last one."""
@@ -133,14 +139,11 @@ def test_no_moment_is_wider_than_both(waiting, tmp_path, old):
         waiting.forward(covered, Forwarding({4: value == "1"}))
         waiting.policies(covered, {4: policy})
     seen = tmp_path / "seen"
-    tools = tmp_path / "tools"
-    tools.mkdir()
+    tools = waiting.program.tools
     real = host.sh("sh", "-c", "command -v iptables-%s-restore" % host.variant).strip()
     told = {"save": real.replace("restore", "save"), "restore": real, "seen": seen}
     (tools / os.path.basename(real)).write_text(TELLING % told, encoding="utf-8")
     (tools / os.path.basename(real)).chmod(0o755)
-    text = waiting.program.files.folder.read("boot.sh").replace("PATH=/usr", "PATH=%s:/usr" % tools, 1)
-    waiting.program.files.folder.write("boot.sh", text)
     waiting.program.run("rollback", ID)
     assert seen.read_text().splitlines() == ["0 DROP"]
     values, policies, _rules, _files = waiting.now()
@@ -186,6 +189,7 @@ def a_change_with_files(waiting):
     return waiting
 
 
+@in_each_shell
 def test_files_come_with_the_confirmation_and_go_back_and_forth(kept):
     assert kept.now()[3] == kept.before[3]
     kept.program.run("confirm", ID)

@@ -1,21 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """The boot program and its files, in a folder of the test's."""
-import os
+import shutil
 import subprocess
 
+import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import COMMIT
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.script import SCRIPT
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
 
+from tests.integration.kernel.support.namespace import missing
+
+# What a host has as sh and as awk.
+DEBIAN, REDHAT, BUSYBOX = ("dash", "mawk"), ("bash", "gawk"), ("busybox", "busybox")
+in_each_shell = pytest.mark.parametrize("program", [DEBIAN, BUSYBOX], ids="-".join, indirect=True)
+
 
 class Program:
     """The boot program with folders of the test's own."""
 
-    def __init__(self, folder, host):
+    def __init__(self, folder, host, tools=DEBIAN):
         self.folder, self.host = folder, host
-        text = SCRIPT
+        # Ahead of the machine's own.
+        self.tools = folder / "tools"
+        self.tools.mkdir()
+        reason = missing(*tools)
+        if reason:
+            pytest.skip(reason)
+        for name, tool in zip(("sh", "awk"), tools):
+            (self.tools / name).symlink_to(shutil.which(tool))
+        assert SCRIPT.count("\nPATH=/") == 1
+        text = SCRIPT.replace("\nPATH=/", "\nPATH=%s:/" % self.tools)
         for name, path, own in (("ETC", "/etc/drawbridge", "saved"), ("STATE", "/var/lib/drawbridge", "state"),
                                 ("RUN", "/run/drawbridge", "run"), ("LOCK", "/run/drawbridge.lock", "lock")):
             line = "%s=%s\n" % (name, path)
@@ -24,6 +40,7 @@ class Program:
         self.files = BootFiles(host.system, str(folder / "saved"))
         self.files.folder.make()
         self.files.folder.write("boot.sh", text)
+        self.command = [str(self.tools / "sh"), str(folder / "saved" / "boot.sh")]
         (folder / "run").mkdir()
         (folder / "run" / "loaded").touch()
 
@@ -33,8 +50,7 @@ class Program:
         files = BootFiles(self.host.system, self.files.folder.path, settles)
         files.write(self.files.texts(netfilter, Live(netfilter.rulesets(), {})), False)
 
-    def run(self, verb="boot", *words, shell="/bin/sh", fails=False, path=None):
-        environment = dict(os.environ) if path is None else dict(os.environ, PATH=path)
-        done = subprocess.run([shell, str(self.folder / "saved" / "boot.sh"), verb, *words], capture_output=True, text=True, check=False, env=environment)
+    def run(self, verb="boot", *words, fails=False):
+        done = subprocess.run([*self.command, verb, *words], capture_output=True, text=True, check=False)
         assert (done.returncode != 0) == fails, done.stderr
         return done.stderr

@@ -29,8 +29,7 @@ class Watching:
         self.start()
 
     def start(self):
-        path = str(self._program.folder / "saved" / "boot.sh")
-        self.process = subprocess.Popen(["/bin/sh", path, "watch"], start_new_session=True, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([*self._program.command, "watch"], start_new_session=True, stderr=subprocess.DEVNULL)
 
     def kill(self):
         """As systemd does when its main process was killed."""

@@ -4,7 +4,6 @@
 import re
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.sentry import ANSWERS
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.plan import FamilyPlan, Plan
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import Ruleset
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.state import TableState
@@ -13,6 +12,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile i
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import keeping
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+from tests.tools.boot_program import SOURCES
 
 FACTS = HostFacts(published=[], bridges=["docker0"], closed_bridges={4: ["docker0"], 6: []}, subnets=["172.17.0.0/16"], swarm=False)
 POLICY = {
@@ -57,8 +58,9 @@ def test_no_policy_has_nothing_to_say():
 
 
 def test_the_boot_program_looks_for_the_same_labels():
+    program = (SOURCES / "awk" / "answers.awk").read_text(encoding="utf-8")
     for (table, name), label in LABELS.items():
-        assert 'tell(%d, "%s", ' % (label, table) in ANSWERS and '"%s")' % name in ANSWERS
+        assert 'tell(%d, "%s", ' % (label, table) in program and '"%s")' % name in program
 
 
 @pytest.mark.parametrize("rule, expected", [

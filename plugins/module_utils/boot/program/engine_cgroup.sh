@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
-# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# shellcheck shell=sh
+# Has the kernel know the engine's cgroup, see netfilter/engine_table.py.
 
-"""The boot program's part that has the kernel know the engine's cgroup, see netfilter/engine_table.py."""
-
-from __future__ import annotations
-
-ENGINE = r"""named_cgroup() { # PATH: as nft names it; nothing where there is none now
+named_cgroup() { # PATH: as nft names it; nothing where there is none now
     tree=/sys/fs/cgroup
     if [ -e $tree/cgroup.controllers ]; then named=$1; else named=unified/$1; fi
     [ -n "$1" ] && [ -d "$tree/$named" ] && echo "$named"
@@ -17,7 +14,7 @@ engine_element() { # PATH
     printf 'flush set inet drawbridge-engine engine\nadd element inet drawbridge-engine engine { "%s" }\n' "$named"
 }
 
-unit_cgroup() { sed -n 's/.* drop comment "\([^"]*\)".*/\1/p' "$@"; }
+unit_cgroup() { sed -n 's/.* drop comment "\([^"]*\)".*/\1/p'; }
 
 # The unit may have been moved to another slice since the table was made. No lock: whoever has it may be waiting for the engine.
 engine() {
@@ -36,4 +33,3 @@ engine() {
     fi
     { echo "$table"; engine_element "$path"; } | nft -f - || { say "ports that are published later are open until host_policy has run"; return 1; }
 }
-"""

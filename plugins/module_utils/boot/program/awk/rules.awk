@@ -1,20 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
-# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Two texts in, what is live and what is wanted, divided by a line %%. Out: iptables-restore input that leads from one to the other.
+# The targets in restricts() are those of netfilter/state.py.
 
-"""The two awk programs of the boot program: from what is live and what is wanted to what has to be loaded."""
-
-from __future__ import annotations
-
-from ..netfilter.state import RESTRICTING
-
-_RULES = r"""function ours(chain) { return chain ~ /^DBX?-/ || chain == "DOCKER-FILTER" }
-function target(rule,   words, count, i) {
-    gsub(/"([^"\\]|\\.)*"/, "", rule)
-    count = split(rule, words, " ")
-    for (i = 1; i < count; i++) if (words[i] == "-j" || words[i] == "-g") return words[i + 1]
-    return ""
-}
+function ours(chain) { return chain ~ /^DBX?-/ || chain == "DOCKER-FILTER" }
 function remember_table(name) { table = name; if (!(name in known)) { known[name] = 1; order[++tables] = name } }
 function remember_chain(name, policy) {
     exists[side, table, name] = 1
@@ -36,7 +25,7 @@ function remember_rule(line,   parent, rule) {
 }
 function restricts(rule, depth,   name, lines, count, i) {
     name = target(rule)
-    if (name == "" || name ~ /^(@RESTRICTING@)$/) return 1
+    if (name == "" || name ~ /^(AUDIT|CONNMARK|CT|DROP|DSCP|LOG|MARK|NFLOG|NOTRACK|REJECT|SET|TCPMSS|TOS|TRACE)$/) return 1
     if (!(("live", table, name) in exists) || name ~ /^(INPUT|FORWARD|OUTPUT)$/ || depth > 16 || (" " rule) ~ / -g /) return 0
     count = split(lines_of[name], lines, "\n")
     for (i = 1; i < count; i++) if (target(lines[i]) != "RETURN" && !restricts(lines[i], depth + 1)) return 0
@@ -93,23 +82,3 @@ $0 == "%%" { side = "want"; next }
 /^:/ { remember_chain(substr($1, 2)) }
 /^-[AI] / { remember_rule($0) }
 END { for (at = 1; at <= tables; at++) { table = order[at]; commit() } }
-"""
-RULES = _RULES.replace("@RESTRICTING@", "|".join(sorted(RESTRICTING)))
-
-SETS = r"""BEGIN { side = "live" }
-$0 == "%%" { side = "want"; next }
-side == "live" {
-    if ($1 == "Name:") name = $2
-    if ($1 == "Type:") kind[name] = $2
-    if ($1 == "Header:") family[name] = $2 == "family" ? $3 : ""
-    next
-}
-$1 == "create" && ($2 in kind) {
-    if ($2 ~ /^DBT-/) print "flush " $2
-    if ($2 !~ /^DB[A-Z]*-/) { foreign[$2] = 1; next }
-    if (kind[$2] == $3 && (family[$2] == "" || family[$2] == $5)) next
-    print "destroy " $2
-}
-$1 == "add" && ($2 in foreign) { next }
-{ print }
-"""

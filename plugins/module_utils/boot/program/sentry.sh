@@ -1,73 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
-# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# shellcheck shell=sh
+# Keeps a host closed while its rules are gone: a table of nftables that others can neither flush nor delete.
+#
+# The table knows nothing of the policy. It has chains of type nat, which the kernel asks about the first packet of each connection only, behind
+# iptables' filter. They ask for the labels that the policy's own chains set (policy/answers.py), and where one is missing let in nothing new
+# but SSH, ICMP and DHCP. So no packet of an open connection costs anything, and whatever takes the rules, the next packet finds the host closed.
+#
+# It belongs to a process that does nothing but hold a socket (flags owner, from kernel 5.12 on), and outlives it (persist, from 6.9 on
+# and nft 1.1). Only what was seen to be in force is asked for, and what is taken away on purpose is asked for no more before it goes.
 
-"""The part of the boot program that keeps a host closed while its rules are gone: a table of nftables that others can neither flush nor delete.
-
-The table knows nothing of the policy. It has chains of type nat, which the kernel asks about the first packet of each connection only, behind
-iptables' filter. They ask for the labels that the policy's own chains set (``policy/answers.py``), and where one is missing let in nothing new
-but SSH, ICMP and DHCP. So no packet of an open connection costs anything, and whatever takes the rules, the next packet finds the host closed.
-
-It belongs to a process that does nothing but hold a socket (``flags owner``, from kernel 5.12 on), and outlives it (``persist``, from 6.9 on
-and nft 1.1). Only what was seen to be in force is asked for, and what is taken away on purpose is asked for no more before it goes.
-"""
-
-from __future__ import annotations
-
-ANSWERS = r"""function target(rule,   words, count, i) {
-    gsub(/"([^"\\]|\\.)*"/, "", rule)
-    count = split(rule, words, " ")
-    for (i = 1; i < count; i++) if (words[i] == "-j" || words[i] == "-g") return words[i + 1]
-    return ""
-}
-# Whether packets can leave by this line before they come to a later one of the same chain.
-function leaves(rule, depth,   to, i) {
-    to = target(rule)
-    if (to == "ACCEPT" || (to == "RETURN" && depth == 0)) return 1
-    if (depth > 8) return 1
-    for (i = 1; i <= count[table_of, to]; i++) if (leaves(lines[table_of, to, i], depth + 1)) return 1
-    return 0
-}
-function reached(table, parent, chain,   i, passed) {
-    table_of = table
-    for (i = 1; i <= count[table, parent]; i++) {
-        if (target(lines[table, parent, i]) == chain) return passed ? "passed" : "stands"
-        if (leaves(lines[table, parent, i], 0)) passed = 1
-    }
-    return ""
-}
-function tell(label, table, parent, chain,   way) {
-    if (answer[table, chain] != label) return
-    way = reached(table, parent, chain)
-    if (way == "stands" && parent == "DOCKER-USER") way = reached(table, "FORWARD", parent)
-    if (way != "") print family, label, way
-}
-/^\*/ { table = substr($0, 2) }
-/^-A / {
-    rule = $0
-    sub(/^-A [^ ]+ ?/, "", rule)
-    lines[table, $2, ++count[table, $2]] = rule
-    if (rule ~ /-m connlabel --label "?[0-9]+"? --set$/) {
-        sub(/.*--label "?/, "", rule)
-        sub(/"? --set$/, "", rule)
-        answer[table, $2] = rule
-    }
-}
-END {
-    tell(127, "mangle", "PREROUTING", "DB-SOURCE")
-    tell(126, "filter", "INPUT", "DB-INPUT")
-    tell(125, "filter", "DOCKER-USER", "DB-USER-policy")
-    tell(124, "filter", "DOCKER-USER", "DB-USER-policy-EGRESS")
-    tell(123, "filter", "INPUT", "DB-HOST-policy")
-}
-"""
-
-SENTRY = r"""# iptables-save in. Out: the family, and each label that is set, by a line that all packets come to or that some pass by.
-ANSWERS='
-@ANSWERS@'
+# iptables-save in. Out: the family, and each label that is set, by a line that all packets come to or that some pass by.
+ANSWERS=$(cat awk/target.awk awk/answers.awk)
 ASKED=$RUN/sentry.asked
 
 answers() { # GENERATION: what its variant of iptables holds of them
+    # shellcheck disable=SC2034 # tool looks at it
     variant=$(cat "$1/variant") || return 1
     for family in $(families); do
         case $family in 4) program=iptables;; *) program=ip6tables;; esac
@@ -229,96 +177,3 @@ hold_socket() {
     while [ ! -s "$RUN/sentry.pid" ]; do sleep 0.01; done
     locked sentry again
 }
-
-wake() {
-    [ -e "$RUN/woken" ] || { : >"$RUN/woken"; echo woken >&7; }
-}
-
-listen() {
-    # "nft monitor destroy" would do, but is a syntax error in some releases.
-    nft monitor 2>/dev/null | while read -r line; do
-        case $line in
-            "delete table"*|"delete chain"*" DB-"*|"delete chain"*" DOCKER-"*) ;;
-            *" rule "*" PREROUTING "*|*" rule "*" INPUT "*|*" rule "*" FORWARD "*|*" rule "*" DOCKER-USER "*|*" rule "*" DB-"*|*" rule "*" DOCKER-FILTER "*) ;;
-            # The engine is at work.
-            *" rule "*" DOCKER "*|*" rule "*" POSTROUTING "*) ;;
-            *) continue;;
-        esac
-        wake
-    done
-    # Too much at once, perhaps: begin anew, and the table stays.
-    sleep 1
-    kill -9 $$
-}
-
-emptied() { # GENERATION: a set of ours is empty that has entries there
-    command -v ipset >/dev/null && [ -s "$1/sets" ] || return 1
-    ipset list -t 2>/dev/null | awk '
-        FNR == NR { if ($1 == "Name:") name = $2; if ($0 == "Number of entries: 0") empty[name] = 1; next }
-        $1 == "add" { filled[$2] = 1 }
-        $1 == "create" && / timeout / { timed[$2] = 1 }
-        $1 == "swap" && ($2 in filled) { filled[$3] = 1 }
-        END { for (name in empty) if ((name in filled) && !(name in timed)) exit 0; exit 1 }' - "$1/sets"
-}
-
-# Nobody tells of sets, nor of legacy rules.
-tick() {
-    count=0
-    while sleep 1; do
-        saved=$(generation)
-        count=$(((count + 1) % 10))
-        if [ $count -eq 0 ] && [ -e "$RUN/refused" ]; then
-            rm -f "$RUN/refused"
-            wake
-        fi
-        if [ "$(cat "$saved/variant" 2>/dev/null)" = legacy ] || emptied "$saved"; then wake; fi
-    done
-}
-
-look() {
-    [ -e "$RUN/loaded" ] || return 0
-    saved=$(generation)
-    if missing "$saved" || emptied "$saved"; then
-        # What cannot be loaded is closed, and tried again every ten seconds.
-        [ ! -e "$RUN/refused" ] || return 0
-        say "somebody took rules of ours"
-        if [ -e "$ASKED" ]; then
-            load_or_close "$saved" 1 || : >"$RUN/refused"
-        else
-            hold
-            settle || : >"$RUN/refused"
-        fi
-        # Who takes them may not be through with it.
-        ! missing "$saved" || wake
-    fi
-    sentry
-    engine_rules
-}
-
-watch() {
-    mkdir -p "$RUN"
-    rm -f "$RUN/wake" "$RUN/woken" "$RUN/refused"
-    mkfifo "$RUN/wake" || return 1
-    exec 7<>"$RUN/wake"
-    hold_socket
-    # Where nftables is not what holds the rules, or is not there, each tick looks.
-    if [ "$(cat "$(generation)/variant" 2>/dev/null)" != legacy ] && nft list tables >/dev/null 2>&1; then listen & fi
-    tick &
-    wake
-    while read -r word <&7; do
-        rm -f "$RUN/woken"
-        if [ "$word" = ended ]; then
-            sleep 0.05
-            hold_socket
-        fi
-        locked look
-    done
-}
-
-stopped() {
-    # Who was killed is started again at once, and takes the table over.
-    [ "${SERVICE_RESULT:-success}" = success ] || return 0
-    rm -f "$RUN/sentry.pid"
-    [ ! -e "$ASKED" ] || order ""
-}
-""".replace("@ANSWERS@", ANSWERS)

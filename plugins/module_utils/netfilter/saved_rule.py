@@ -62,6 +62,11 @@ def set_names(rule: str) -> Words:
     return tuple(match.name for match in parse(rule).sets) if "--match-set " in rule else ()
 
 
+def called_sets(rule: str) -> Words:
+    """The sets that a line asks by the user's name for them, which has an @ before it there."""
+    return tuple(name[1:] for name in set_names(rule) if name.startswith("@"))
+
+
 def with_set_names(rule: str, name: Callable[[str], str]) -> str:
     """The rule with its sets called otherwise. As it stands, and not parsed, where it asks none."""
     if "--match-set " not in rule:
@@ -74,32 +79,37 @@ def with_set_names(rule: str, name: Callable[[str], str]) -> str:
 def _matches(words: Sequence[str]) -> Tuple[List[Match], int]:
     """The matches, and where the target stands."""
     found: List[Match] = []
-    known, implied, at = _BUILT_IN, _NO_OPTIONS, 0
+    known, seen, at = _BUILT_IN, [_BUILT_IN], 0
     while at < len(words) and words[at] not in _LEADS:
-        start, negated = at, words[at] == "!"
-        option = words[at + negated] if at + negated < len(words) else ""
-        first = at + negated + 1
-        option = option if option in known else _SHORT.get(option, option)
-        if option == "-m" and first < len(words):
-            at, options = first + 1, _MODULES.get(words[first])
-            if options is not None and not negated:
-                known = {**known, **options}
-                found.append(Module(words[first]))
-                continue
-            # How many words its options take, nobody can say.
-            at = _next(words, at, _starts_match)
-        else:
-            count, make = known.get(option) or implied.get(option) or _NOTHING
-            at = first + count
-            if make is not None and at <= len(words):
-                found.append(make(option, *words[first:at], negated))
-                if make is ProtocolMatch:
-                    # Behind -p tcp users may leave -m tcp out.
-                    implied = _MODULES.get(_IMPLIED.get(words[first], words[first]), _NO_OPTIONS)
-                continue
-            at = _next(words, first, _starts_option)
+        word = words[at]
+        if word in _MATCH and words[at + 1 : at + 2] and words[at + 1] in _MODULES:
+            module, known = _MODULES[words[at + 1]]
+            seen.append(known)
+            found.append(module)
+            at += 2
+            continue
+        start, negated = at, word == "!"
+        if negated:
+            at += 1
+            word = words[at] if at < len(words) else ""
+        option, (count, make) = (word, known[word]) if word in known else _found(word, seen)
+        if make is not None and at + count < len(words):
+            found.append(make(option, *words[at + 1 : at + 1 + count], negated))
+            at += 1 + count
+            if make is ProtocolMatch:
+                # Behind -p tcp users may leave -m tcp out.
+                seen.append(_MODULES.get(_IMPLIED.get(words[at - 1], words[at - 1]), _NO_MODULE)[1])
+            continue
+        # How many words the options of a module take that is not known, nobody can say.
+        at = _next(words, at + 1, _starts_match if option == "-m" else _starts_option)
         found.append(Unknown(tuple(words[start:at])))
     return found, at
+
+
+def _found(word: str, seen: Sequence[_Options]) -> Tuple[str, _Option]:
+    """An option of a module that is not the last one, or by the name that only users give it."""
+    option = _SHORT.get(word, word)
+    return option, next((options[option] for options in reversed(seen) if option in options), _NOTHING)
 
 
 def _next(words: Sequence[str], at: int, starts: Callable[[str], bool]) -> int:
@@ -129,7 +139,8 @@ def _target(words: Words) -> Optional[Target]:
 # A word with its quotes; a quote alone is one that is not closed.
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"])+|"', re.DOTALL)
 _LEADS = ("-j", "-g", "--jump", "--goto")
-_STARTS = (*_LEADS, "-m", "--match")
+_MATCH = ("-m", "--match")
+_STARTS = (*_LEADS, *_MATCH)
 # As users may write them.
 _SHORT = {
     "--match": "-m", "--jump": "-j", "--goto": "-g", "--protocol": "-p", "--proto": "-p", "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d",
@@ -143,9 +154,9 @@ _TARGETS: Dict[str, Callable[[str, Words], Target]] = {
     ),
 }
 # By option: how many words it takes, and what it is.
-_Options = Dict[str, Tuple[int, Optional[Callable[..., Match]]]]
-_NOTHING: Tuple[int, Optional[Callable[..., Match]]] = (0, None)
-_NO_OPTIONS: _Options = {}
+_Option = Tuple[int, Optional[Callable[..., Match]]]
+_Options = Dict[str, _Option]
+_NOTHING: _Option = (0, None)
 _IMPLIED = {"ipv6-icmp": "icmp6", "icmpv6": "icmp6"}
 
 
@@ -159,7 +170,7 @@ def _flags(*options: str) -> _Options:
 
 _PORTS = _one(PortMatch, "--sport", "--dport")
 _BUILT_IN: _Options = {**_one(AddressMatch, "-s", "-d"), **_one(InterfaceMatch, "-i", "-o"), **_one(ProtocolMatch, "-p"), **_flags("-f")}
-_MODULES: Dict[str, _Options] = {
+_OPTIONS: Dict[str, _Options] = {
     "tcp": {**_PORTS, "--tcp-flags": (2, TcpFlagsMatch), **_one(ValueMatch, "--tcp-option")},
     "udp": _PORTS,
     "sctp": _PORTS,
@@ -189,3 +200,6 @@ _MODULES: Dict[str, _Options] = {
     "physdev": {**_one(InterfaceMatch, "--physdev-in", "--physdev-out"), **_flags("--physdev-is-in", "--physdev-is-out", "--physdev-is-bridged")},
     "owner": {**_one(ValueMatch, "--uid-owner", "--gid-owner"), **_flags("--socket-exists", "--suppl-groups")},
 }  # fmt: skip
+# Options of none but the rule itself may stand behind those of a module.
+_MODULES: Dict[str, Tuple[Match, _Options]] = {name: (Module(name), {**_BUILT_IN, **options}) for name, options in _OPTIONS.items()}
+_NO_MODULE: Tuple[Match, _Options] = (Module(""), {})

@@ -26,6 +26,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.matche
     Verdict,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import parse as parse_ruleset
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import target_of
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.saved_rule import parse, set_names, with_set_names
 
 CAPTURES = sorted((Path(__file__).resolve().parents[3] / "fixtures" / "captures").glob("*.iptables-save"))
@@ -139,6 +140,7 @@ def test_every_rule_of_an_engine_is_known_and_comes_back(path):
     for rule in rules:
         read = parse(rule)
         assert str(read) == rule
+        assert read.goes_to == (target_of(rule) or "")
         assert not [part for part in (*read.matches, read.target) if isinstance(part, Unknown)], rule
 
 

@@ -26,7 +26,7 @@ _NUMBERS = {
     "sctp": "132", "udplite": "136",
 }  # fmt: skip
 # Modules that a packet may fail to meet whatever options are there.
-_ASKING = ("rpfilter", "socket")
+_ASKING = ("rpfilter", "socket", "limit")
 
 
 class AddressMatch(NamedTuple):

@@ -33,7 +33,7 @@ class SavedRule(NamedTuple):
     @property
     def asks(self) -> Tuple[Match, ...]:
         """The matches that a packet may fail to meet."""
-        return tuple(match for match in self.matches if not isinstance(match, Comment) and not (isinstance(match, Module) and not match.asks))
+        return tuple(match for match in self.matches if type(match) not in _SILENT or isinstance(match, Module) and match.asks)
 
     @property
     def goes_to(self) -> str:
@@ -82,7 +82,7 @@ def _matches(words: Sequence[str]) -> Tuple[List[Match], int]:
     known, seen, at = _BUILT_IN, [_BUILT_IN], 0
     while at < len(words) and words[at] not in _LEADS:
         word = words[at]
-        if word in _MATCH and words[at + 1 : at + 2] and words[at + 1] in _MODULES:
+        if word in _MATCH and at + 1 < len(words) and words[at + 1] in _MODULES:
             module, known = _MODULES[words[at + 1]]
             seen.append(known)
             found.append(module)
@@ -141,6 +141,7 @@ _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"])+|"', re.DOTALL)
 _LEADS = ("-j", "-g", "--jump", "--goto")
 _MATCH = ("-m", "--match")
 _STARTS = (*_LEADS, *_MATCH)
+_SILENT = (Module, Comment)
 # As users may write them.
 _SHORT = {
     "--match": "-m", "--jump": "-j", "--goto": "-g", "--protocol": "-p", "--proto": "-p", "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d",

@@ -241,7 +241,7 @@ class Unknown(NamedTuple):
 
     @property
     def option(self) -> str:
-        return next(word for word in self.words if word != "!")
+        return next((word for word in self.words if word != "!"), "")
 
     @property
     def negated(self) -> bool:

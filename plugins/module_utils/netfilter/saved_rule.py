@@ -172,7 +172,7 @@ def _flags(*options: str) -> _Options:
 _PORTS = _one(PortMatch, "--sport", "--dport")
 _BUILT_IN: _Options = {**_one(AddressMatch, "-s", "-d"), **_one(InterfaceMatch, "-i", "-o"), **_one(ProtocolMatch, "-p"), **_flags("-f")}
 _OPTIONS: Dict[str, _Options] = {
-    "tcp": {**_PORTS, "--tcp-flags": (2, TcpFlagsMatch), **_one(ValueMatch, "--tcp-option")},
+    "tcp": {**_PORTS, "--tcp-flags": (2, TcpFlagsMatch), **_one(ValueMatch, "--tcp-option"), **_flags("--syn")},
     "udp": _PORTS,
     "sctp": _PORTS,
     "dccp": {**_PORTS, **_one(OneOfMatch, "--dccp-types"), **_one(ValueMatch, "--dccp-option")},

@@ -11,7 +11,6 @@ and what these need of others to be loaded into an empty kernel: a chain that th
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Optional
 
 from ..netfilter import ipset
@@ -19,9 +18,9 @@ from ..netfilter.host import Live
 from ..netfilter.ipset import LiveSet
 from ..netfilter.names import is_our_set, is_ours, scratch_set
 from ..netfilter.save import Ruleset, Table, target_of
+from ..netfilter.saved_rule import set_names
 from .fallback import fallback_text, hold_text
 
-_MATCH_SET = re.compile(r"--match-set (\S+)")
 NAMES = frozenset(("variant", "ssh", "sets", "tables", "hold", "ipv4", "ipv6", "fallback4", "fallback6"))
 # The only chain of another's making that is itself entered from a built-in chain.
 _ENTERED = {"DOCKER-USER": "-I FORWARD 1 -j DOCKER-USER"}
@@ -74,8 +73,7 @@ def needed_sets(live: Live) -> List[str]:
         for chain, saved in table.items()
         if is_ours(chain)
         for rule in saved.rules
-        if "--match-set " in rule
-        for name in _MATCH_SET.findall(rule)
+        for name in set_names(rule)
     }
     return sorted(name for name in live.sets if is_our_set(name) or name in named)
 

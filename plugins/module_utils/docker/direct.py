@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Iterator, List, Set, Tuple
 
 from ..netfilter.model import IPV6
 from ..netfilter.save import Ruleset
+from .direct_rules import direct_drops
 from .guarded import closes_containers
 from .state import NFTABLES, Network
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # From 28.2 on: interfaces by which a network's containers may be reached, with colons between them.
 TRUSTED = "com.docker.network.bridge.trusted_host_interfaces"
-_DROPS = re.compile(r"-d ([0-9A-Fa-f.:]+)/(?:32|128) (?:.* )?! -i (\S+) (?:.* )?-j DROP")
 
 
 def reachable_directly(host: Situation) -> Iterator[Tuple[int, str]]:
@@ -65,8 +64,8 @@ def _what(host: Situation, family: int, network: Network, dropped: Set[Tuple[str
 
 def _dropped(host: Situation, family: int, ruleset: Ruleset) -> Set[Tuple[str, str]]:
     """What an engine from 28 on drops ahead of everything: an address, and the bridge that it may come in by."""
-    lines = map(_DROPS.match, ruleset.rules("raw", "PREROUTING"))
-    found: List[Tuple[str, str]] = [(line.group(1), line.group(2)) for line in lines if line]
+    drops = [(drop.network.partition("/"), drop.bridge) for drop in direct_drops(ruleset)]
+    found: List[Tuple[str, str]] = [(address, bridge) for (address, _slash, length), bridge in drops if length in ("32", "128")]
     if family in host.engine_tables:
         found += host.engine_tables[family].direct
     return set(found)

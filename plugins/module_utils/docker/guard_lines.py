@@ -10,12 +10,13 @@ always there, both families are alike as far as no address is named, and a set i
 
 from __future__ import annotations
 
-import re
 from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Sequence
 
 from ..netfilter.ipset import LiveSet
+from ..netfilter.matches import AddressMatch, ProtocolMatch, SetMatch
 from ..netfilter.names import any_generation, called
 from ..netfilter.save import Ruleset
+from ..netfilter.saved_rule import called_sets, parse, set_names, with_set_names
 from ..policy import forward, guard, names, read_back, source_check
 from ..policy.model import Target
 from ..policy.outside import FROM_BRIDGES, OUTSIDE
@@ -23,13 +24,11 @@ from .state import PublishedPort
 
 Chains = Mapping[str, Sequence[str]]
 _OURS = "DBP-"
-_SET = re.compile(r"(?<=--match-set )DBP-(.+?)-[46][ab](?= )")
-_CALLED = re.compile(r"--match-set @(\S+)")
-_FAMILY_BOUND = re.compile(r"(?:^| )-[sd] |--dst-type|--ctorig|@%s" % names.ANONYMOUS)
-_REPLIES = re.compile(r"-m conntrack --ct(?:dir REPLY|state RELATED,ESTABLISHED) -j RETURN")
-_BRIDGES_CLOSED = re.compile(r"-m set --match-set DBP-(?:%s|%s)-[46][ab] dst,dst -j DROP" % (names.BRIDGES, names.CLOSED_BRIDGES))
+_LIST = "@" + names.ANONYMOUS
+_REPLIES = tuple("-m conntrack --ct%s -j RETURN" % asked for asked in ("dir REPLY", "state RELATED,ESTABLISHED"))
+_BRIDGES_CLOSED = tuple("-m set --match-set @%s dst,dst -j DROP" % name for name in (names.BRIDGES, names.CLOSED_BRIDGES))
 _TO_PORTS = "-g " + guard.PORTS
-_DIRECT = "--match-set @%s dst -j DROP" % names.CONTAINER_NETWORKS
+_DIRECT = "-m set --match-set @%s dst -j DROP" % names.CONTAINER_NETWORKS
 
 
 class Lost(NamedTuple):
@@ -54,7 +53,7 @@ def lost_lines(rulesets: Mapping[int, Ruleset], sets: Mapping[str, LiveSet]) -> 
             continue
         for lost in [*_lost(family, mine, twin), *_direct(family, mine, rulesets[family]), *_sources(family, rulesets[family])]:
             found.setdefault((family, lost.chain, lost.line), lost)
-    told = {(lost.family, name) for lost in found.values() for name in _CALLED.findall(lost.line)}
+    told = {(lost.family, name) for lost in found.values() for name in called_sets(lost.line)}
     return [*found.values(), *(lost for lost in _unnamed(guards, rulesets, sets) if (lost.family, called(lost.line.split(" ")[-1])) not in told)]
 
 
@@ -68,10 +67,22 @@ def _guard(ruleset: Ruleset) -> Dict[str, List[str]]:
     """Its chains, sets called as the compiler calls them."""
     table = ruleset.tables.get(guard.TABLE, {})
     return {
-        name: [_SET.sub(lambda match: "@" + match.group(1), rule) for rule in chain.rules]
+        name: [_as_compiled(rule) for rule in chain.rules]
         for name, chain in table.items()
         if name.startswith(guard.CHAIN)
     }
+
+
+def _as_compiled(rule: str) -> str:
+    return with_set_names(rule, lambda name: "@" + called(name) if name.startswith(_OURS) and any_generation(name) != name else name)
+
+
+def _is_of_a_family(rule: str) -> bool:
+    """Whether a line may be in one family only. A match that is not known does not count: it is expected in both."""
+    return any(
+        isinstance(match, AddressMatch) or match.option.startswith(("--dst-type", "--ctorig")) or isinstance(match, SetMatch) and match.name.startswith(_LIST)
+        for match in parse(rule).matches
+    )
 
 
 def _lost(family: int, mine: Chains, twin: Chains) -> Iterator[Lost]:
@@ -82,10 +93,10 @@ def _lost(family: int, mine: Chains, twin: Chains) -> Iterator[Lost]:
                 yield _described(family, chain, line)
     for chain in sorted({*mine, *twin} - {guard.PORTS}):
         for line in twin.get(chain, ()):
-            if not _FAMILY_BOUND.search(line) and not _REPLIES.fullmatch(line) and line not in mine.get(chain, ()):
+            if line not in _REPLIES and not _is_of_a_family(line) and line not in mine.get(chain, ()):
                 yield _described(family, chain, line)
     for chain in (guard.CHAIN, guard.RECEIVED):
-        if chain in mine and not any(_REPLIES.fullmatch(rule) for rule in mine[chain]):
+        if chain in mine and not any(rule in _REPLIES for rule in mine[chain]):
             yield Lost(family, chain, "-m conntrack --ctdir REPLY -j RETURN", _none, "replies are judged as if they were first packets")
     if guard.PORTS in mine:
         yield from _undropped(family, mine[guard.PORTS], twin.get(guard.PORTS, ()))
@@ -101,7 +112,7 @@ def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:
         always[guard.LOCAL] = [line.text for line in guard.to_published_ports(_TO_PORTS)]
     else:
         # Then it is for containers' own addresses alone.
-        always[guard.CHAIN + inner] = ["-m addrtype --dst-type LOCAL -j RETURN", "-m set " + _DIRECT]
+        always[guard.CHAIN + inner] = ["-m addrtype --dst-type LOCAL -j RETURN", _DIRECT]
     hooked = [guard.CHAIN]
     if guard.RECEIVED in there:
         hooked.append(guard.RECEIVED)
@@ -134,13 +145,11 @@ def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterat
 def _unnamed(guards: Mapping[int, Chains], rulesets: Mapping[int, Ruleset], sets: Mapping[str, LiveSet]) -> Iterator[Lost]:
     """Sets that were made for a line, and that no line names."""
     named = {
-        family: {any_generation(word) for chains in ruleset.tables.values() for chain in chains.values() for rule in chain.rules
-                 if "--match-set " in rule for word in rule.split(" ") if word.startswith(_OURS)}
+        family: {any_generation(name) for chains in ruleset.tables.values() for chain in chains.values() for rule in chain.rules for name in set_names(rule)}
         for family, ruleset in rulesets.items()
     }  # fmt: skip
     for name, live in sorted(sets.items()):
-        found = re.fullmatch(r"DBP-.+-([46])[ab]", name)
-        family = int(found.group(1)) if found else live.family or 0
+        family = int(name[-2]) if any_generation(name) != name else live.family or 0
         if not name.startswith(_OURS) or guard.CHAIN not in guards.get(family, {}) or any_generation(name) in named.get(family, set()):
             continue
         words = _OF_SETS.get(called(name))
@@ -152,12 +161,12 @@ def _direct(family: int, mine: Chains, ruleset: Ruleset) -> Iterator[Lost]:
     """What is dropped behind DOCKER-USER is dropped by the guard, too."""
     forwarded = [rule for name in (forward.CHAIN, forward.CHAIN + OUTSIDE) for rule in ruleset.rules(forward.TABLE, name)]
     chain = guard.CHAIN + OUTSIDE if guard.CHAIN + OUTSIDE in mine else guard.CHAIN
-    if any(_BRIDGES_CLOSED.fullmatch(rule) for rule in forwarded) and "-m set " + _DIRECT not in mine[chain]:
-        yield _described(family, chain, "-m set " + _DIRECT)
+    if any(_as_compiled(rule) in _BRIDGES_CLOSED for rule in forwarded) and _DIRECT not in mine[chain]:
+        yield _described(family, chain, _DIRECT)
 
 
 def _sources(family: int, ruleset: Ruleset) -> Iterator[Lost]:
-    held = [_SET.sub(lambda match: "@" + match.group(1), rule) for rule in ruleset.rules(source_check.TABLE, source_check.CHAIN)]
+    held = [_as_compiled(rule) for rule in ruleset.rules(source_check.TABLE, source_check.CHAIN)]
     for line in source_check.source_check(source_check.CHAIN, False).lines:
         if family in line.families and line.text not in held:
             words = "forged packets make their sender one who replies" if line.text.endswith("DROP") else "what it let pass is judged by the lines behind it"
@@ -171,29 +180,29 @@ _OF_SETS = {
 
 def _described(family: int, chain: str, line: str) -> Lost:
     opens: Callable[[PublishedPort], bool] = _none
-    words = "who may pass by it is judged like everybody else"
+    words, goes_to = "who may pass by it is judged like everybody else", parse(line).goes_to
     if chain == guard.LOCAL:
         opens, words = _known_by(line), "these ports are not looked at"
-    elif line.endswith("-g " + guard.LOCAL):
-        is_multicast = line.startswith("-d ff00::/8")
+    elif goes_to == guard.LOCAL:
+        is_multicast = AddressMatch("-d", "ff00::/8") in parse(line).matches
         received = chain.startswith(guard.RECEIVED)
         opens = _none if received else _by_udp if is_multicast else _not_on_the_loopback
         words = "ports at addresses of other routing tables are not looked at" if received else "these ports are not looked at%s" % (
             " where they are sent to by multicast" if is_multicast else "")
-    elif _DIRECT in line:
+    elif line == _DIRECT:
         words = "containers' own addresses are open to whoever has a route through this host"
-    elif OUTSIDE in line:
+    elif goes_to.endswith(OUTSIDE):
         opens, words = _any, "nothing that comes in there is looked at"
-    elif line.endswith("-j DROP"):
+    elif goes_to == "DROP":
         words = "what it dropped passes"
     return Lost(family, chain, line, opens, words)
 
 
 def _known_by(line: str) -> Callable[[PublishedPort], bool]:
-    if names.ADDRESS_PORTS in line:
+    if names.ADDRESS_PORTS in called_sets(line):
         return lambda port: port.address is not None
-    protocol = line.split(" ")[1] if line.startswith("-p ") else ""
-    return lambda port: port.address is None and port.protocol == protocol
+    asked = [match for match in parse(line).matches if isinstance(match, ProtocolMatch)]
+    return lambda port: port.address is None and bool(asked) and all(match.holds(port.protocol) for match in asked)
 
 
 def _about(target: Target) -> Callable[[PublishedPort], bool]:

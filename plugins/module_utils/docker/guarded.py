@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Dict, FrozenSet, List
 
 from ..netfilter.ipset import LiveSet
+from ..netfilter.matches import ProtocolMatch, Verdict
 from ..netfilter.names import called
 from ..netfilter.save import Ruleset
+from ..netfilter.saved_rule import SavedRule, parse
 from ..policy import guard
 from ..policy.sets import known_by
 from .guard_lines import lost_lines, open_by_loss
@@ -20,9 +21,6 @@ from .state import PublishedPort
 
 Rulesets = Dict[int, Ruleset]
 Sets = Dict[str, LiveSet]
-
-_OF_A_PROTOCOL = re.compile(r"-p ([a-z]+) ")
-_IN_A_SET = re.compile(r"(?<!! )--match-set (\S+) dst(?:,dst)? ")
 
 
 def guarded_ports(rulesets: Rulesets, sets: Sets, published: List[PublishedPort]) -> FrozenSet[PublishedPort]:
@@ -41,9 +39,9 @@ def is_hooked(ruleset: Ruleset) -> bool:
 def closes_containers(ruleset: Ruleset, sets: Sets) -> bool:
     """Whether the guard drops what comes from outside to the containers' own addresses."""
     return is_hooked(ruleset) and any(
-        rule.endswith("-j DROP") and found in sets and sets[found].type.name == "hash:net"
+        rule.target == Verdict("DROP") and found in sets and sets[found].type.name == "hash:net"
         for rule in _rules(ruleset)
-        for found in _IN_A_SET.findall(rule)
+        for found in _asked_sets(rule)
     )
 
 
@@ -54,18 +52,22 @@ def is_in_a_set(sets: Sets, port: PublishedPort) -> bool:
 
 
 def _is_judged(ruleset: Ruleset, sets: Sets, port: PublishedPort) -> bool:
-    for rule in _rules(ruleset):
-        protocol = _OF_A_PROTOCOL.search(rule)
-        if protocol and protocol.group(1) != port.protocol:
-            continue
-        if any(_holds(sets[name], port) for name in _IN_A_SET.findall(rule) if name in sets):
-            return True
-    return False
+    """A rule counts whatever else it asks for, and what is not known of it as well: lines that are missing are told apart by themselves."""
+    return any(
+        _holds(sets[name], port)
+        for rule in _rules(ruleset) if all(match.holds(port.protocol) for match in rule.matches if isinstance(match, ProtocolMatch) and match.option == "-p")
+        for name in _asked_sets(rule) if name in sets
+    )
 
 
-def _rules(ruleset: Ruleset) -> List[str]:
+def _asked_sets(rule: SavedRule) -> List[str]:
+    """The sets that a packet's destination has to be in."""
+    return [match.name for match in rule.sets if match.sides in ("dst", "dst,dst") and not match.negated]
+
+
+def _rules(ruleset: Ruleset) -> List[SavedRule]:
     chains = ruleset.tables.get(guard.TABLE, {})
-    return [rule for name, chain in chains.items() if name.startswith(guard.CHAIN) for rule in chain.rules]
+    return [parse(rule) for name, chain in chains.items() if name.startswith(guard.CHAIN) for rule in chain.rules]
 
 
 def _holds(live: LiveSet, port: PublishedPort) -> bool:

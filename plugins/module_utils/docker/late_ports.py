@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..netfilter.matches import PortMatch, ProtocolMatch, Translation
 from ..netfilter.save import Ruleset
+from ..netfilter.saved_rule import SavedRule, parse
 from ..policy import forward, inbound
 from ..policy.late_ports import KERNEL, UNTIL_RESTART
 from ..policy.nat_filter import CHAIN as NAT_FILTER
@@ -67,5 +69,10 @@ def _is_dnated(host: Situation, ruleset: Ruleset, port: PublishedPort) -> bool:
         return True
     if not any(jump.passed_by is None for jump in jumps_to(ruleset, "nat", "PREROUTING", "DOCKER")):
         return False
-    wanted = ["-p", port.protocol, "--dport", str(port.port), "DNAT"]
-    return any(all(word in rule.split() for word in wanted) for rule in ruleset.rules("nat", "DOCKER"))
+    return any(_leads_on(parse(rule), port) for rule in ruleset.rules("nat", "DOCKER"))
+
+
+def _leads_on(rule: SavedRule, port: PublishedPort) -> bool:
+    """Whether a rule translates the port, whatever else it asks for, known or not."""
+    asked = (ProtocolMatch("-p", port.protocol), PortMatch("--dport", str(port.port)))
+    return isinstance(rule.target, Translation) and rule.target.name == "DNAT" and set(asked) <= set(rule.matches)

@@ -98,6 +98,12 @@ def in_a_set(network: Network) -> str:
     return network.address if network.is_host else str(network)
 
 
+def number(address: str) -> Tuple[int, int]:
+    """An address as a number, and how many bits it has. Raises OSError for what is none."""
+    family = IPV6 if ":" in address else IPV4
+    return int.from_bytes(socket.inet_pton(_AF[family], address), "big"), _BITS[family]
+
+
 def halves(network: Network) -> Tuple[str, ...]:
     """The network's entries in a ``hash:net``, which refuses /0: two /1 instead."""
     if network.prefix:

@@ -7,17 +7,25 @@ namespace none can."""
 
 from __future__ import annotations
 
-import re
 from typing import Dict, Iterable, List, Mapping
 
-_JUMP = re.compile(r"(?:^| )-[jg] (?!(?:ACCEPT|DROP|RETURN|REJECT|LOG)(?:\s|$))(\S+)", re.MULTILINE)
+from .matches import Jump, Unknown
+from .saved_rule import parse
+
 # A comment with a space in it ends with a quote: these end the rule.
 _VERDICTS = ("-j ACCEPT", "-j DROP", "-j RETURN")
 
 
 def ways_from(rules: Iterable[str]) -> List[str]:
-    """The chains that rules may lead to. A word of a comment may be among them."""
-    return list(dict.fromkeys(_JUMP.findall("\n".join(rule for rule in rules if not rule.endswith(_VERDICTS)))))
+    """The chains that rules may lead to; a target that is not known may be one. Rules that end with a verdict, or with the name of a chain that was found
+    already, are not parsed: there may be 10,000."""
+    found: Dict[str, None] = {}
+    for rule in rules:
+        if not rule.endswith(_VERDICTS) and rule.rpartition(" ")[2] not in found:
+            target = parse(rule).target
+            if isinstance(target, (Jump, Unknown)):
+                found[target.name] = None
+    return list(found)
 
 
 def leads_back(start: str, table: Mapping[str, Iterable[str]]) -> List[str]:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Dict, FrozenSet, Iterable, List, Tuple
 
 from .entrance import PARENT, moved_lines
@@ -14,11 +13,11 @@ from .model import IPV4
 from .names import any_generation
 from .plan import FamilyPlan, Plan, SetChange
 from .save import Table
+from .saved_rule import with_set_names
 from .state import Change, TableState
 
 # Entries of a set that are shown one by one; a set of 100,000 addresses would drown the rest.
 _SHOWN_ENTRIES = 50
-_NAMED = re.compile(r"(?<=--match-set )\S+")
 
 
 def before_and_after(plan: Plan) -> Dict[str, str]:
@@ -100,7 +99,7 @@ def _ordered(names: Iterable[str], order: Iterable[str]) -> List[str]:
 
 def shown_rule(rule: str) -> str:
     """A rule that calls sets by what their generations have in common."""
-    return _NAMED.sub(lambda found: any_generation(found.group()), rule) if "--match-set " in rule else rule
+    return with_set_names(rule, any_generation)
 
 
 def whole(sets: Iterable[SetChange]) -> List[SetChange]:

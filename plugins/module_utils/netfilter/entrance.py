@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
+from .matches import Jump
 from .names import is_ours
-from .save import Ruleset, split_words, target_of
+from .save import Ruleset, target_of
+from .saved_rule import parse
 from .state import only_restricts
 
 PARENT = "FORWARD"
@@ -37,11 +39,9 @@ def entrance(ruleset: Ruleset, table: str, name: str) -> Entrance:
 
 
 def takes_everything(rule: str, name: str) -> bool:
-    """Whether a line is a jump to the chain on no condition; a comment is none."""
-    words = split_words(rule)
-    if words[:3] == ["-m", "comment", "--comment"]:
-        words = words[4:]
-    return words == ["-j", name]
+    """Whether a line is a jump to the chain on no condition; a comment is none, a match that is not known is one."""
+    read = parse(rule)
+    return not read.asks and read.target == Jump(name)
 
 
 def entering_lines(ruleset: Ruleset, table: str, name: str) -> Tuple[str, ...]:

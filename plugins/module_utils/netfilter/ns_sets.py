@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from typing import Dict, FrozenSet, List, Optional
 
@@ -15,8 +14,8 @@ from .host import Netfilter
 from .ipset import LiveSet
 from .model import FAMILIES, AddressSet, Line, SetType, Wanted
 from .names import taken_for_empty, user_set
+from .saved_rule import called_sets, with_set_names
 
-_NAMED = re.compile(r"(?<=--match-set @)(\S+)")
 _EMPTY = SetType("hash:net")
 _KEPT = 10
 
@@ -30,7 +29,7 @@ def with_host_sets(netfilter: Netfilter, section: str, wanted: Wanted, assume_mi
     lines = [line for chain in wanted.chains for line in chain.lines]
     used: Dict[str, Optional[str]] = {}
     for line in lines:
-        for name in _NAMED.findall(line.text):
+        for name in called_sets(line.text):
             used.setdefault(name, line.path)
     owned = wanted._replace(owner="n%06x" % (zlib.crc32(section.encode("utf-8")) & 0xFFFFFF))
     if not used:
@@ -48,7 +47,8 @@ def _short(name: str) -> str:
 
 
 def _renamed(line: Line) -> Line:
-    return line._replace(text=_NAMED.sub(lambda found: _short(found.group(1)), line.text))
+    """A set of the container's own has no @."""
+    return line._replace(text=with_set_names(line.text, lambda name: _short(name[1:]) if name.startswith("@") else name))
 
 
 def _copied(

@@ -18,6 +18,7 @@ from .names import is_ours, owned_set_prefix
 from .nft_table import TableChange
 from .resolve import Resolver
 from .save import Ruleset, target_of
+from .saved_rule import set_names, with_set_names
 from .state import Change, Rules, State, TableState, changes, commit, in_order, in_place, kept_counters
 from .state import live_state, wanted_state
 
@@ -104,7 +105,7 @@ class Planner:
     def _sets_matter(self) -> bool:
         if self.wanted.owner or self.wanted.sets:
             return True
-        return any("--match-set " in line.text for chain in self.wanted.chains for line in chain.lines)
+        return any(set_names(line.text) for chain in self.wanted.chains for line in chain.lines)
 
     def _owns_set(self, name: str) -> bool:
         return bool(self.wanted.owner) and name.startswith(owned_set_prefix(self.wanted.owner))
@@ -210,13 +211,7 @@ def _next_generations(
 
 
 def _renamed(rule: str, names: Dict[str, str]) -> str:
-    if "--match-set " not in rule:
-        return rule
-    words = rule.split(" ")
-    for index, word in enumerate(words[:-1]):
-        if word == "--match-set":
-            words[index + 1] = names.get(words[index + 1], words[index + 1])
-    return " ".join(words)
+    return with_set_names(rule, lambda name: names.get(name, name))
 
 
 # An engine's resolver inside a container's namespace.

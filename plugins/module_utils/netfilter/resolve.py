@@ -7,7 +7,6 @@ rule is spelt as iptables-save prints it."""
 
 from __future__ import annotations
 
-import re
 from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from ..errors import DrawbridgeError
@@ -19,10 +18,10 @@ from .ipset import Ipset, IpsetFailed, LiveSet, SetTarget, create_line
 from .judge import Bench, ChainKey, RuleRefused, restore_text
 from .model import AddressSet, Chain, Line, SetType, Wanted
 from .names import owned_set, taken_for_empty, user_set
+from .saved_rule import set_names, with_set_names
 from .spelling import is_plain, leads_to
 
 GENERATIONS = ("a", "b")
-_MATCH_SET = re.compile(r"(?<=--match-set )(\S+)")
 _ASSUMED = SetType("hash:net")
 
 
@@ -52,11 +51,11 @@ class Resolver:
         return existing[0][-1] if existing else GENERATIONS[0]
 
     def is_referenced(self, set_name: str, family: int) -> bool:
-        """Whether any live rule of the family names the set."""
+        """Whether any live rule of the family asks the set. Rules in which its name does not even stand are not parsed: there may be 10,000."""
         needle = "--match-set %s " % set_name
         ruleset = self.live.rulesets[family]
         return any(
-            needle in rule for table in ruleset.tables.values() for chain in table.values() for rule in chain.rules
+            needle in rule and set_name in set_names(rule) for table in ruleset.tables.values() for chain in table.values() for rule in chain.rules
         )
 
     def targets(self) -> Dict[Tuple[str, int], SetTarget]:
@@ -122,10 +121,10 @@ class Resolver:
 
     def _with_set_names(self, line: Line, family: int) -> Optional[str]:
         """The line with kernel names for ``@name``; None where a set of the user's own is of the other family."""
-        for word in _MATCH_SET.findall(line.text):
+        for word in set_names(line.text):
             if not word.startswith("@") and self._user_family(word, line) not in (None, family):
                 return None
-        return _MATCH_SET.sub(lambda found: self._kernel_name(found.group(1), family, line), line.text)
+        return with_set_names(line.text, lambda word: self._kernel_name(word, family, line))
 
     def _user_family(self, name: str, line: Line) -> Optional[int]:
         if name in self.live.sets:
@@ -168,13 +167,14 @@ class Resolver:
         tables = {table for table, _name in texts}
         declared = [(table, name) for table in tables for name in self.live.rulesets[family].tables.get(table, {})]
         declared += [(chain.table, chain.name) for chain in self.wanted.chains if chain.table in tables]
-        named = [name for lines in texts.values() for text in lines for name in _MATCH_SET.findall(text)]
+        named = [name for lines in texts.values() for text in lines for name in set_names(text)]
         kinds = {kernel: (self.wanted.sets[name].type, of) for (name, of), kernel in self.names.items()}
         return Bench(declared, self._stand_ins(family, named, kinds))
 
     def stand_ins(self, family: int, text: str, targets: Iterable[SetTarget]) -> List[str]:
         """``ipset restore`` lines for empty sets in the place of those that iptables-restore's input names."""
-        return self._stand_ins(family, _MATCH_SET.findall(text), {target.name: (target.type, target.family) for target in targets})
+        named = [name for line in text.split("\n") for name in set_names(line)]
+        return self._stand_ins(family, named, {target.name: (target.type, target.family) for target in targets})
 
     def _stand_ins(self, family: int, named: Iterable[str], kinds: Dict[str, Tuple[SetType, int]]) -> List[str]:
         kinds = {**kinds, **self._assumed}

@@ -118,12 +118,17 @@ def _quote_is_open(line: str) -> bool:
 
 
 def target_of(rule: str) -> Optional[str]:
-    """The chain or target behind ``-j`` or ``-g``; None for a rule that only counts."""
+    """The chain or target behind ``-j`` or ``-g``; None for a rule that only counts. Every rule of a host comes by here, so it is not parsed as
+    :mod:`.saved_rule` does: the words are enough, but for one that is a comment itself."""
     words = split_words(rule)
     for index, word in enumerate(words[:-1]):
-        if word in ("-j", "-g"):
+        if word in ("-j", "-g") and (not index or words[index - 1] not in _FREE_TEXT):
             return words[index + 1]
     return None
+
+
+# What stands behind these in front of a target may be any word.
+_FREE_TEXT = ("--comment", "--string")
 
 
 def split_words(rule: str) -> List[str]:

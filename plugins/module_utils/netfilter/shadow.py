@@ -11,17 +11,17 @@ for as narrowly; or two such rules that differ in one negation, and so take ever
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import DrawbridgeError
 from .address import ends, parse_network
+from .matches import Jump, Match, SetMatch, TcpFlagsMatch, Unknown, Verdict
 from .model import Chain, Line
-from .save import split_words
+from .saved_rule import parse
 
 # Looked at in one chain; the rest, and more of one kind than this, is left unsaid.
 _MAX_LINES = 2000
 _MAX_ALIKE = 20
-_FINAL = frozenset(("ACCEPT", "DROP", "REJECT", "RETURN"))
 
 
 class Criterion(NamedTuple):
@@ -175,45 +175,26 @@ _ORDERED: Dict[str, Callable[[str, str], bool]] = {
 }
 # Options with one word that are compared as they stand, beside those above.
 _PLAIN = frozenset(("-p", "--ctdir", "--ctorigdst", "--dports", "--sports", "--icmp-type", "--icmpv6-type", "--src-type", "--dst-type"))
-# With two words; the first is a part of what is asked for, since a rule may ask for several.
-_PAIRS = frozenset(("--match-set", "--tcp-flags"))
-_SAME = {"--state": "--ctstate", "--source": "-s", "--destination": "-d", "--destination-port": "--dport", "--source-port": "--sport"}
-_SAME.update({"--in-interface": "-i", "--out-interface": "-o", "--protocol": "-p", "--jump": "-j", "--goto": "-g"})
 
 
 def read(text: str) -> Reading:
-    """A line's criteria, up to its target."""
-    try:
-        words = iter(split_words(text))
-    except ValueError:
+    """A line's criteria. A match that is not known, or that only changes another one, leaves nothing that is known of the rule."""
+    rule = parse(text)
+    found = [_criterion(match) for match in rule.asks]
+    criteria = frozenset(criterion for criterion in found if criterion is not None)
+    if rule.target is None or None in found:
         return Reading(frozenset(), False, False)
-    found: List[Criterion] = []
-    negated = False
-    for word in words:
-        option = _SAME.get(word, word)
-        if option in ("-j", "-g"):
-            target = next(words, "")
-            keys = [criterion.key for criterion in found]
-            return Reading(frozenset(found), len(set(keys)) == len(keys), option == "-g" or target in _FINAL)
-        if option == "!":
-            negated = True
-            continue
-        if option in ("-m", "--match", "--comment"):
-            next(words, "")
-            continue
-        criterion = _criterion(option, negated, words)
-        if criterion is None:
-            # What follows may be its words or options: nothing more is known of this rule than what was read.
-            return Reading(frozenset(), False, False)
-        found.append(criterion)
-        negated = False
-    return Reading(frozenset(found), False, False)
+    is_final = isinstance(rule.target, Verdict) or isinstance(rule.target, Jump) and rule.target.goto
+    return Reading(criteria, len({criterion.key for criterion in criteria}) == len(found), is_final)
 
 
-def _criterion(option: str, negated: bool, words: Iterator[str]) -> Optional[Criterion]:
-    if option in _PAIRS:
-        first = next(words, "")
-        return Criterion("%s %s" % (option, first), negated, next(words, ""))
-    if option in _ORDERED or option in _PLAIN:
-        return Criterion(option, negated, next(words, ""))
-    return None
+def _criterion(match: Match) -> Optional[Criterion]:
+    """Of a set, its name is a part of what is asked for, since a rule may ask for several; so is the mask of flags."""
+    if isinstance(match, SetMatch):
+        return Criterion("--match-set " + match.name, match.negated, match.sides)
+    if isinstance(match, TcpFlagsMatch):
+        return Criterion("--tcp-flags " + match.mask, match.negated, match.flags)
+    option = "--ctstate" if match.option == "--state" else match.option
+    if isinstance(match, Unknown) or (option not in _ORDERED and option not in _PLAIN):
+        return None
+    return Criterion(option, match.negated, match.words[-1])

@@ -6,6 +6,9 @@
 
 Only the plain shapes that our own compilers write in bulk count. A kernel test loads thousands of lines of these shapes with
 every iptables at hand and compares. What is not plain goes to the judge.
+
+This is about how a line is spelt, not what it says, and each of 10,000 lines comes by here: so it is told by patterns. To read each with
+``saved_rule`` takes four times as long. What a pattern does not know is not plain.
 """
 
 from __future__ import annotations

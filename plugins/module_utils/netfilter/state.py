@@ -10,12 +10,13 @@ and what takes a failed one back are one function of two states.
 
 from __future__ import annotations
 
-import re
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from .matches import Comment, Jump
 from .model import Hook
 from .names import Owned, is_ours, owns, staged
 from .save import Ruleset, SavedChain, Table, target_of
+from .saved_rule import parse
 
 Rules = Tuple[str, ...]
 
@@ -67,12 +68,10 @@ def hook_line(hook: Hook) -> str:
     return " ".join(part for part in (hook.match, place, "-j " + hook.target) if part)
 
 
-_PRIORITY = re.compile(r'--comment "drawbridge:(\d{1,4})"')
-
-
 def _priority(rule: str) -> int:
-    found = _PRIORITY.search(rule)
-    return int(found.group(1)) if found else 0
+    """As ``hook_line`` writes it. Lines whose comment says something else are the first ones."""
+    comments = [match.text.partition(":") for match in parse(rule).matches if isinstance(match, Comment)]
+    return next((int(number) for mark, _colon, number in comments if mark == "drawbridge" and number.isdigit() and len(number) <= 4), 0)
 
 
 def wanted_state(
@@ -120,7 +119,7 @@ def only_restricts(rule: str, table: Table, depth: int = 0) -> bool:
     if target is None or target in RESTRICTING:
         return True
     chain: Optional[SavedChain] = table.get(target)
-    if chain is None or chain.is_builtin or depth > 16 or "-g" in rule.split():
+    if chain is None or chain.is_builtin or depth > 16 or parse(rule).target == Jump(target, True):
         return False
     return all(target_of(inner) == "RETURN" or only_restricts(inner, table, depth + 1) for inner in chain.rules)
 
@@ -205,19 +204,20 @@ def kept_counters(ruleset: Ruleset, table: str) -> Dict[str, Dict[str, str]]:
     return kept
 
 
-_JUMP_TO = re.compile(r"(?<=-[jg] )(\S+)")
-
-
 def staged_change(change: Change) -> Change:
     """The change's first half: old and new content stand side by side, both hooked, so that a packet passes only if both let it.
 
     Needed when more than one table changes: each table is a commit of its own, and between two commits no packet may pass
     that neither the old nor the new policy lets through.
     """
-    new_names = list(change.new.chains)
+    new_names = frozenset(change.new.chains)
 
     def renamed(rule: str) -> str:
-        return _JUMP_TO.sub(lambda found: staged(found.group(1)) if found.group(1) in new_names else found.group(1), rule)
+        """A jump ends with the chain's name: what ends otherwise is not parsed, there may be 10,000 rules."""
+        if rule.rpartition(" ")[2] not in new_names:
+            return rule
+        read = parse(rule)
+        return str(read._replace(target=read.target._replace(name=staged(read.target.name)))) if isinstance(read.target, Jump) else rule
 
     chains = dict(change.old.chains)
     for name, rules in change.new.chains.items():

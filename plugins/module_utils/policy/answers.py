@@ -11,12 +11,13 @@ the labels in chains of type nat, which see first packets only: an open connecti
 from __future__ import annotations
 
 import os
-import re
 from typing import Dict, List, Mapping, Set, Tuple
 
 from ..boot import kept
+from ..netfilter.matches import FlagMatch, OneOfMatch, ValueMatch, Verdict
 from ..netfilter.model import IPV4, IPV6, AddressSet, Chain, Line, SetType, Wanted
 from ..netfilter.plan import Plan
+from ..netfilter.saved_rule import parse
 from ..netfilter.state import State
 from . import forward, inbound, names, owners, source_check
 
@@ -30,12 +31,12 @@ LABELS: Dict[Tuple[str, str], int] = {
     (owners.FILTER, owners.POLICY_EGRESS.forwarded): 124,
     (owners.FILTER, owners.POLICY_EGRESS.to_host): 123,
 }
+_LABELS = frozenset(map(str, LABELS.values()))
 # In every packet's way, unless somebody flushed the sets: chains whose sets are empty do not count as being in force.
 _LINE = "-m conntrack --ctstate NEW -m set --match-set @%s src -m connlabel --label %d --set"
 _EVERYWHERE = {IPV4: frozenset(("0.0.0.0/1", "128.0.0.0/1")), IPV6: frozenset(("::/1", "8000::/1"))}
-# The lines that let open connections by, behind which an answer costs them nothing.
-_EARLIER = re.compile(r"-m conntrack --ct(?:dir REPLY|status CONFIRMED|state (?:RELATED|ESTABLISHED|RELATED,ESTABLISHED)) -j RETURN\Z")
-_ANSWER = re.compile(r'-m connlabel --label "?12[3-7]"? --set\Z')
+# What the lines ask for that let open connections by: behind them an answer costs those nothing.
+_EARLIER = {"--ctdir": {"REPLY"}, "--ctstatus": {"CONFIRMED"}, "--ctstate": {"RELATED", "ESTABLISHED"}}
 
 
 def are_asked_for(transport: str) -> bool:
@@ -44,8 +45,12 @@ def are_asked_for(transport: str) -> bool:
 
 
 def is_answer(rule: str) -> bool:
-    """Whether a rule is such a line, which decides about no packet."""
-    return _ANSWER.search(rule) is not None
+    """Whether a rule is such a line, which decides about no packet. One without ``--label`` is told without a closer look: policies have thousands."""
+    if "--label " not in rule:
+        return False
+    read = parse(rule)
+    labels = [match.value for match in read.matches if isinstance(match, ValueMatch) and match.option == "--label" and not match.negated]
+    return read.target is None and FlagMatch("--set") in read.matches and any(label.strip('"') in _LABELS for label in labels)
 
 
 def takes_answers(plan: Plan) -> bool:
@@ -81,4 +86,13 @@ def _with_answer(chain: Chain) -> Chain:
 
 
 def _behind_replies(lines: List[Line]) -> int:
-    return max((place for place, line in enumerate(lines, 1) if _EARLIER.match(line.text)), default=0)
+    return max((place for place, line in enumerate(lines, 1) if _lets_open_connections_by(line.text)), default=0)
+
+
+def _lets_open_connections_by(rule: str) -> bool:
+    """A line that asks for anything else, or for what is not known, is none. Lines without ``--ct`` are told without a closer look."""
+    if "--ct" not in rule:
+        return False
+    asks, target = parse(rule).asks, parse(rule).target
+    asked = asks[0] if len(asks) == 1 else None
+    return target == Verdict("RETURN") and isinstance(asked, OneOfMatch) and not asked.negated and set(asked.listed.split(",")) <= _EARLIER.get(asked.option, set())

@@ -11,6 +11,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 from ..netfilter.ipset import Ipset
 from ..netfilter.model import Hook
 from ..netfilter.plan import Plan
+from ..netfilter.saved_rule import parse
 from ..netfilter.state import State
 from .egress import Egress
 from .egress_rules import FORWARDED, SAME_LINK, TABLE, TO_HOST, spoken_names
@@ -86,8 +87,7 @@ def _text(said: Mapping[int, _Said]) -> str:
 
 def _blocks(way: _Way, chains: Mapping[str, Sequence[str]]) -> Iterable[str]:
     """As the rules that tell whose packets these are go to them."""
-    for rule in chains.get(way.hook.target, ()):
-        chain = rule.rpartition(" -g ")[2]
+    for chain in (rule.goes_to for rule in map(parse, chains.get(way.hook.target, ()))):
         block = chain[len(way.led):]
         if chain.startswith(way.led) and (way.always or way.said + block in chains):
             yield block

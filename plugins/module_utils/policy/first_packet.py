@@ -4,15 +4,16 @@
 
 """What planned rules do to the first packet of a flow from outside: read from the rules themselves, before they are written.
 
-Where a part of the packet is not known, a rule that asks for it may match or not, and both is followed.
+Where a part of the packet is not known, a rule that asks for it may match or not, and both is followed. So it is where a match is not known.
 """
 
 from __future__ import annotations
 
-import shlex
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
+from ..netfilter.matches import AddressMatch, InterfaceMatch, Jump, Match, OneOfMatch, PortMatch, ProtocolMatch, SetMatch, TcpFlagsMatch
 from ..netfilter.model import Line, Wanted
+from ..netfilter.saved_rule import parse
 from . import source_check
 from .passes import Index
 
@@ -21,18 +22,11 @@ InHostSet = Callable[[str, int, str], bool]
 # None: cannot be told.
 Maybe = Optional[bool]
 
-_NUMBERS = {
-    "tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "ipv6-icmp": "58", "icmpv6": "58", "gre": "47", "esp": "50", "ah": "51", "ipencap": "4", "ipv6": "41",
-}
 _PASS = ("ACCEPT",)
 _STOP = ("DROP", "REJECT")
 _NOTES = ("LOG", "NFLOG", "MARK", "CONNMARK", "TRACE")
 _THROUGH = [("filter", "DOCKER-USER")]
 _TO_THE_HOST = [("mangle", "INPUT"), ("filter", "INPUT")]
-# What they say of packets was asked before, or is nothing.
-_ALWAYS = ("-m", "--comment", "--icmp-type", "--icmpv6-type")
-
-
 class Packet(NamedTuple):
     """source, port: None where they are not known. destination: as dialled; None for some address of the host. interface: by which it comes in, empty where
     that is not known. translated: where DNAT leads it to, an address and a port. to_host: whether it was sent to an address of the host.
@@ -109,7 +103,7 @@ class FirstPackets:
         anybody = (verdict.seen or packet)._replace(source=None)
         about = [
             line.path for chain in self._chains.values() if chain.name == verdict.chain for line in chain.lines
-            if line.path and line.text.endswith("-j RETURN") and self._is_about(line, anybody)
+            if line.path and parse(line.text).goes_to == "RETURN" and self._is_about(line, anybody)
         ]
         own = verdict.refused.path if verdict.refused is not None else None
         return (about[-1].partition(".sources")[0] if about else own) or "policy"
@@ -117,7 +111,7 @@ class FirstPackets:
     def _is_about(self, line: Line, packet: Packet) -> bool:
         """An entry for everybody's address is about both families, though its sources may be of one."""
         if packet.family not in line.families:
-            if "-d " in line.text:
+            if any(isinstance(match, AddressMatch) and match.option == "-d" for match in parse(line.text).matches):
                 return False
             packet = packet._replace(family=line.families[0])
         return self._matches(line, packet)[0] is not False
@@ -149,44 +143,33 @@ class FirstPackets:
 
     def _matches(self, line: Line, packet: Packet) -> Tuple[Maybe, str, bool]:
         """Whether a line matches, where it leads, and whether the packet stays there: it does not come back to the next line."""
-        words = _words(line.text)
-        result: Maybe = True
-        at, negated = 0, False
-        while at < len(words):
-            option = words[at]
-            values = _values(words, at + 1)
-            at += 1 + len(values)
-            if option == "!":
-                negated = True
-                continue
-            if option in ("-j", "-g"):
-                target = values[0] if values else ""
-                return result, target, option == "-g" or target == "RETURN"
-            held = self._holds(option, values, packet)
-            if held is not None and negated:
-                held = not held
-            negated = False
-            if held is False:
-                result = False
-            elif held is None and result is True:
-                result = None
-        return result, "", False
+        rule = parse(line.text)
+        held = [self._holds(match, packet) for match in rule.asks]
+        result: Maybe = False if False in held else None if None in held else True
+        return result, rule.goes_to, rule.target == Jump(rule.goes_to, True) or rule.goes_to == "RETURN"
 
-    def _holds(self, option: str, values: Sequence[str], packet: Packet) -> Maybe:
-        value = values[0] if values else ""
-        if option in _ALWAYS:
-            return True
-        if option == "--match-set" and len(values) > 1:
-            return self._is_in_set(value.lstrip("@"), values[1], packet)
+    def _holds(self, match: Match, packet: Packet) -> Maybe:
         dialled, dialled_port = packet.dialled or (packet.destination, packet.port)
-        addresses = {"-s": packet.source, "-d": packet.destination, "--ctorigdst": dialled}
-        if option in addresses:
-            address = addresses[option]
-            return None if address is None else Index([value]).holds([address], 0)
-        if option in ("--dport", "--ctorigdstport"):
-            return _in_range(value, packet.port if option == "--dport" else dialled_port)
-        simple = _SIMPLE.get(option)
-        return None if simple is None else simple(value, values, packet)
+        if isinstance(match, SetMatch):
+            return _unless(match, self._is_in_set(match.name.lstrip("@"), match.sides, packet))
+        if isinstance(match, AddressMatch):
+            address = {"-s": packet.source, "-d": packet.destination, "--ctorigdst": dialled}.get(match.option)
+            return None if address is None else match.holds(address)
+        if isinstance(match, PortMatch):
+            port = {"--dport": packet.port, "--ctorigdstport": dialled_port}.get(match.option)
+            return None if port is None else match.holds(port)
+        if isinstance(match, ProtocolMatch):
+            return match.holds(packet.protocol)
+        if isinstance(match, InterfaceMatch) and match.option in ("-i", "-o"):
+            return _comes_in_by(match, packet) if match.option == "-i" else _goes_out_by(match, packet)
+        if isinstance(match, OneOfMatch):
+            return _is_one_of(match, packet)
+        if isinstance(match, TcpFlagsMatch):
+            return _unless(match, _has_flags(match, packet))
+        if match.option == "--syn":
+            return _unless(match, packet.protocol == "tcp")
+        # What ICMP says of its types, was asked before by its protocol.
+        return _unless(match, True if match.option in _OF_ICMP else None)
 
     def _is_in_set(self, name: str, ends: str, packet: Packet) -> Maybe:
         planned = self._sets.get(name)
@@ -213,65 +196,37 @@ class FirstPackets:
         return self._indexes[(name, family)]
 
 
-def _words(text: str) -> List[str]:
-    return shlex.split(text) if '"' in text or "'" in text else text.split()
+def _unless(match: Match, held: Maybe) -> Maybe:
+    """What comes of a match that may be negated."""
+    return None if held is None else held != match.negated
 
 
-def _values(words: Sequence[str], at: int) -> List[str]:
-    """An option's values: up to the next option."""
-    found: List[str] = []
-    while at + len(found) < len(words) and words[at - 1] != "!" and not words[at + len(found)].startswith("-") and words[at + len(found)] != "!":
-        found.append(words[at + len(found)])
-    return found
-
-
-def _in_range(text: str, port: Optional[int]) -> Maybe:
-    if port is None:
-        return None
-    first, _colon, last = text.partition(":")
-    return first.isdigit() and int(first) <= port <= int(last or first)
-
-
-def _is_protocol(value: str, _values_: Sequence[str], packet: Packet) -> Maybe:
-    return _NUMBERS.get(value, value) == _NUMBERS.get(packet.protocol, packet.protocol)
-
-
-def _comes_in_by(value: str, _values_: Sequence[str], packet: Packet) -> Maybe:
+def _comes_in_by(match: InterfaceMatch, packet: Packet) -> Maybe:
     if not packet.interface:
         # Nobody's own packet, and more is not known.
-        return False if value == "lo" else None
-    return _is_named(value, packet.interface)
+        return _unless(match, False if match.name == "lo" else None)
+    return match.holds(packet.interface)
 
 
-def _goes_out_by(value: str, _values_: Sequence[str], packet: Packet) -> Maybe:
+def _goes_out_by(match: InterfaceMatch, packet: Packet) -> Maybe:
     if packet.to_host and packet.dialled is None:
-        return False
-    return _is_named(value, packet.leaves_by) if packet.leaves_by else None
+        return _unless(match, False)
+    return match.holds(packet.leaves_by) if packet.leaves_by else None
 
 
-def _is_named(value: str, interface: str) -> bool:
-    return interface.startswith(value[:-1]) if value.endswith("+") else interface == value
+def _is_one_of(match: OneOfMatch, packet: Packet) -> Maybe:
+    if match.option == "--ctdir":
+        return match.holds_any("ORIGINAL")
+    if match.option == "--ctstate":
+        return match.holds_any("NEW", *(["DNAT"] if packet.dialled is not None else []))
+    if match.option == "--dst-type":
+        return _unless(match, packet.to_host and "LOCAL" in match.listed.split(","))
+    return _unless(match, False if match.option == "--src-type" and match.listed == "LOCAL" else None)
 
 
-def _has_state(value: str, _values_: Sequence[str], packet: Packet) -> Maybe:
-    states = value.split(",")
-    return "NEW" in states or (packet.dialled is not None and "DNAT" in states)
-
-
-def _has_flags(_value: str, values: Sequence[str], packet: Packet) -> Maybe:
-    mask, wanted = (set(value.split(",")) for value in values[:2])
+def _has_flags(match: TcpFlagsMatch, packet: Packet) -> bool:
+    mask, wanted = (set(words.split(",")) for words in (match.mask, match.flags))
     return packet.protocol == "tcp" and {"SYN"} & mask == wanted - {"NONE"}
 
 
-_SIMPLE: Dict[str, Callable[[str, Sequence[str], Packet], Maybe]] = {
-    "-p": _is_protocol,
-    "--ctproto": _is_protocol,
-    "-i": _comes_in_by,
-    "-o": _goes_out_by,
-    "--ctdir": lambda value, _values_, _packet: value == "ORIGINAL",
-    "--ctstate": _has_state,
-    "--dst-type": lambda value, _values_, packet: packet.to_host and "LOCAL" in value.split(","),
-    "--src-type": lambda value, _values_, _packet: False if value == "LOCAL" else None,
-    "--tcp-flags": _has_flags,
-    "--syn": lambda _value, _values_, packet: packet.protocol == "tcp",
-}
+_OF_ICMP = ("--icmp-type", "--icmpv6-type")

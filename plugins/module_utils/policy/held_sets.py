@@ -6,21 +6,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Iterable, Sequence, Set, Tuple
 
 from ..netfilter.ipset import Ipset
 from ..netfilter.names import any_generation
 from ..netfilter.plan import Plan
+from ..netfilter.saved_rule import set_names
 from .passes import Entries
 from .read_back import is_list
-
-_MATCH_SET = re.compile(r"--match-set (\S+)")
 
 
 def sets_in(chains: Iterable[Sequence[str]]) -> Set[str]:
     """The sets that the rules of these chains name."""
-    return {name for rules in chains for rule in rules if "--match-set " in rule for name in _MATCH_SET.findall(rule)}
+    return {name for rules in chains for rule in rules for name in set_names(rule)}
 
 
 def held_by(ipset: Ipset, plan: Plan, names: Set[str]) -> Tuple[Entries, Entries]:

@@ -11,16 +11,17 @@ import json
 import re
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
+from ..netfilter.matches import Comment
 from ..netfilter.model import Line, Wanted
+from ..netfilter.names import any_generation, called
 from ..netfilter.save import Ruleset
+from ..netfilter.saved_rule import called_sets, parse, set_names, with_set_names
 from .owners import POLICY_LASTING
 
 MODULE = "host_policy"
 _KEYS = ("docker_host", "transport", "open_ports", "masquerade")
 _MARK = "drawbridge:record:"
-_MARKED = re.compile(re.escape(_MARK) + "([0-9a-f]{32})")
-_OWN_SET = re.compile(r"--match-set (DB[A-Z]+-(\S+)-([46])[ab]) ")
-_SET = re.compile(r"--match-set @(\S+)")
+_RECORD = re.compile("[0-9a-f]{32}")
 
 
 def record_name(arguments: Mapping[str, Any]) -> str:
@@ -35,9 +36,11 @@ def mark(name: str) -> Line:
 
 
 def marked(text: str) -> Optional[str]:
-    """The record that is in force by these rules, as iptables-save prints them."""
-    found = _MARKED.search(text)
-    return found.group(1) if found else None
+    """The record that is in force by these rules, as iptables-save prints them. Lines in which the mark does not even stand are not parsed."""
+    rules = [parse(line) for line in text.split("\n") if _MARK in line]
+    comments = [match.text for rule in rules for match in rule.matches if isinstance(match, Comment)]
+    named = [comment[len(_MARK) :] for comment in comments if comment.startswith(_MARK)]
+    return next((name for name in named if _RECORD.fullmatch(name)), None)
 
 
 def record_in_force(rulesets: Mapping[int, Ruleset]) -> Optional[str]:
@@ -47,15 +50,15 @@ def record_in_force(rulesets: Mapping[int, Ruleset]) -> Optional[str]:
 
 def set_in(line: Line) -> Optional[str]:
     """The user's name of the set that a line names, None for none."""
-    found = _SET.search(line.text)
-    return found.group(1) if found else None
+    return next(iter(called_sets(line.text)), None)
 
 
 def with_own_sets(wanted: Wanted, rulesets: Mapping[int, Ruleset]) -> Wanted:
     """``wanted`` with the policy's own sets under the names that they have in the kernel, whichever generation is in force."""
     names: Dict[Tuple[str, int], str] = {}
-    for rule in _rules(rulesets):
-        names.update(((name, int(family)), kernel_name) for kernel_name, name, family in _OWN_SET.findall(rule))
+    for kernel_name in (each for rule in _rules(rulesets) for each in set_names(rule)):
+        if any_generation(kernel_name) != kernel_name:
+            names[called(kernel_name), int(kernel_name[-2])] = kernel_name
     return wanted._replace(
         chains=[chain._replace(lines=[spelt for line in chain.lines for spelt in _spelt(line, names)]) for chain in wanted.chains]
     )
@@ -67,7 +70,11 @@ def _spelt(line: Line, names: Mapping[Tuple[str, int], str]) -> List[Line]:
     mine = {family: names[(name, family)] for family in line.families if name is not None and (name, family) in names}
     if not mine:
         return [line]
-    return [line._replace(text=line.text.replace("@%s" % name, kernel_name), families=(family,)) for family, kernel_name in mine.items()]
+    return [line._replace(text=_with(line.text, {"@%s" % name: kernel_name}), families=(family,)) for family, kernel_name in mine.items()]
+
+
+def _with(text: str, sets: Mapping[str, str]) -> str:
+    return with_set_names(text, lambda name: sets.get(name, name))
 
 
 def _rules(rulesets: Mapping[int, Ruleset]) -> Iterable[str]:

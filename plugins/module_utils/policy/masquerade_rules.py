@@ -15,6 +15,7 @@ import re
 from typing import Callable, Iterable, List, Mapping, NamedTuple, Optional
 
 from ..docker.bridges_table import BridgesTable
+from ..docker.direct_rules import direct_drops
 from ..errors import DrawbridgeError
 from ..netfilter.address import Network, contains, parse_network, quoted
 from ..netfilter.model import FAMILIES, IPV4, Chain, Hook, Line, NftTables, Wanted
@@ -87,10 +88,6 @@ def unknown_networks(masquerade: Masquerade, host: HostFacts) -> List[str]:
     return ["%s: there is no such Docker bridge network now; run this again when there is" % path for path in missing]
 
 
-# By hand there may be masks that are no prefix length.
-_DROPS_DIRECT = re.compile(r"-d ([0-9A-Fa-f.:]+/[0-9]+) ! -i (\S+) -j DROP")
-
-
 def kept_replies(
     masquerade: Masquerade, host: HostFacts, rulesets: Mapping[int, Ruleset], tables: Mapping[int, BridgesTable]
 ) -> List[str]:
@@ -98,10 +95,11 @@ def kept_replies(
     outside for a container's own address, in raw PREROUTING of either backend, ahead of everything else."""
     off = [rule for rule in nat_rules(masquerade, host.networks) if rule.mode == OFF]
     dropped = [
-        (parse_network(found.group(1)), found.group(2))
+        (parse_network(drop.network), drop.bridge)
         for ruleset in rulesets.values()
-        for found in map(_DROPS_DIRECT.fullmatch, ruleset.rules("raw", "PREROUTING"))
-        if found
+        for drop in direct_drops(ruleset)
+        # By hand there may be masks that are no prefix length.
+        if drop.of_all and drop.network.partition("/")[2].isdigit()
     ]
     dropped += [(parse_network(address), bridge) for table in tables.values() for address, bridge in table.direct]
     bridges = {rule.bridge for rule in off for one, bridge in dropped if bridge == rule.bridge and contains(rule.source, one)}

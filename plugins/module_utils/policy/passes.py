@@ -4,20 +4,21 @@
 
 """Whether rules of ours let a flow from outside pass: the rules and sets as the kernel has them, read here. Pure.
 
-Of iptables' language it knows what the guard is written in. Rules with anything else make no statement about a flow.
+It knows the matches that the guard is written in, none of them negated. A rule with any other match makes no statement about a flow: ``Unknown`` is raised.
 """
 
 from __future__ import annotations
 
-from socket import AF_INET, AF_INET6, inet_pton
-from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from ..host.conntrack import Flow
+from ..netfilter.address import number
+from ..netfilter.matches import AddressMatch, InterfaceMatch, Jump, Match, OneOfMatch, PortMatch, ProtocolMatch, SetMatch, Target, Verdict
+from ..netfilter.saved_rule import parse
 from .answers import is_answer
 
 Chains = Dict[str, Sequence[str]]
 Entries = Dict[str, FrozenSet[str]]
-_ENDS = ("RETURN", "DROP", "ACCEPT")
 
 
 class Unknown(Exception):
@@ -32,87 +33,91 @@ class Place(NamedTuple):
     to_host: bool
 
 
+class _Rule(NamedTuple):
+    """about: which protocol and port of the server's it asks for. asks: what else."""
+
+    about: Tuple[Match, ...]
+    asks: Tuple[Match, ...]
+    target: Target
+
+
 class Judgement:
     """One family's chains and sets at one moment."""
 
     def __init__(self, chains: Chains, sets: Entries) -> None:
         self._chains = chains
-        self._words: Dict[str, List[List[str]]] = {}
+        self._rules: Dict[str, List[_Rule]] = {}
         self._sets = sets
-        self._about: Dict[Tuple[str, str, int], List[List[str]]] = {}
+        self._about: Dict[Tuple[str, str, int], List[_Rule]] = {}
         self._indexes: Dict[str, Index] = {}
 
     def passes(self, chain: str, flow: Flow, place: Place) -> bool:
         """Whether a packet that the client sends on an established flow comes through a chain. Raises Unknown."""
-        for words in self._rules_about(chain, flow):
-            if not self._matches(words, flow, place):
+        for rule in self._rules_about(chain, flow):
+            if not all(self._holds(match, flow, place) for match in rule.asks):
                 continue
-            target = words[-1]
-            if target in _ENDS:
-                return target != "DROP"
-            if words[-2] != "-g" or target not in self._chains:
-                raise Unknown(target)
+            target = rule.target
+            if isinstance(target, Verdict) and target.name != "REJECT":
+                return target.name != "DROP"
+            if not isinstance(target, Jump) or not target.goto or target.name not in self._chains:
+                raise Unknown(target.name)
             # It does not come back here.
-            return self.passes(target, flow, place)
+            return self.passes(target.name, flow, place)
         return True
 
-    def _rules_about(self, chain: str, flow: Flow) -> List[List[str]]:
+    def _rules_about(self, chain: str, flow: Flow) -> List[_Rule]:
         """The rules of a chain that are for the flow's protocol and port: there may be a thousand for others. Raises Unknown."""
         key = (chain, flow.protocol, flow.port)
         if key not in self._about:
-            if chain not in self._words:
-                self._words[chain] = [_words(rule) for rule in self._chains.get(chain, ()) if not is_answer(rule)]
-            self._about[key] = [words for words in self._words[chain] if _is_about(words, flow)]
+            if chain not in self._rules:
+                self._rules[chain] = [_read(rule) for rule in self._chains.get(chain, ()) if not is_answer(rule)]
+            self._about[key] = [rule for rule in self._rules[chain] if all(_is_about(match, flow) for match in rule.about)]
         return self._about[key]
 
-    def _matches(self, words: List[str], flow: Flow, place: Place) -> bool:
-        rest = iter(words[:-2])
-        return all(self._holds(option, next(rest), rest, flow, place) for option in rest)
+    def _holds(self, match: Match, flow: Flow, place: Place) -> bool:
+        if isinstance(match, SetMatch):
+            return self._index(match.name).holds(_parts(match.sides, flow, place), flow.port)
+        if isinstance(match, AddressMatch) and match.option in ("-s", "-d"):
+            return match.holds(flow.source if match.option == "-s" else flow.destination)
+        if isinstance(match, InterfaceMatch) and match.option == "-i":
+            return match.holds(place.interface)
+        if isinstance(match, OneOfMatch) and match.option in _ESTABLISHED:
+            return match.holds_any(_ESTABLISHED[match.option])
+        if isinstance(match, OneOfMatch) and match.option == "--dst-type":
+            return place.to_host and match.holds_any("LOCAL")
+        raise Unknown(match.option)
 
-    def _holds(self, option: str, value: str, rest: Iterator[str], flow: Flow, place: Place) -> bool:
-        if option in ("-m", "-p", "--dport"):
-            return True
-        if option == "--match-set":
-            return self._index(value, self._sets.get(value, frozenset())).holds(_parts(next(rest), flow, place), flow.port)
-        if option in ("-s", "-d"):
-            return self._index(value, [value]).holds([flow.source if option == "-s" else flow.destination], flow.port)
-        if option == "-i":
-            return place.interface.startswith(value[:-1]) if value.endswith("+") else place.interface == value
-        if option == "--ctdir":
-            return value == "ORIGINAL"
-        if option == "--ctstate":
-            return "ESTABLISHED" in value.split(",")
-        if option == "--dst-type":
-            return "LOCAL" in value.split(",") and place.to_host
-        raise Unknown(option)
-
-    def _index(self, name: str, entries: Iterable[str]) -> Index:
+    def _index(self, name: str) -> Index:
         if name not in self._indexes:
-            self._indexes[name] = Index(entries)
+            self._indexes[name] = Index(self._sets.get(name, ()))
         return self._indexes[name]
 
 
-def _words(rule: str) -> List[str]:
-    words = rule.split()
-    if '"' in rule or "!" in words or words[-2:-1] not in (["-j"], ["-g"]):
-        raise Unknown(rule)
-    return words
+# What connection tracking says of a client's packet on an established flow.
+_ESTABLISHED = {"--ctdir": "ORIGINAL", "--ctstate": "ESTABLISHED"}
 
 
-def _is_about(words: List[str], flow: Flow) -> bool:
-    for option, value in zip(words, words[1:]):
-        if option == "-p" and value != flow.protocol:
-            return False
-        if option == "--dport":
-            first, _colon, last = value.partition(":")
-            if not int(first) <= flow.port <= int(last or first):
-                return False
-    return True
+def _read(text: str) -> _Rule:
+    rule = parse(text)
+    if rule.target is None or any(match.negated for match in rule.matches):
+        raise Unknown(text)
+    about = tuple(match for match in rule.asks if _says_about(match))
+    return _Rule(about, tuple(match for match in rule.asks if match not in about), rule.target)
 
 
-def _parts(dimensions: str, flow: Flow, place: Place) -> List[str]:
+def _says_about(match: Match) -> bool:
+    return match.option in ("-p", "--dport")
+
+
+def _is_about(match: Match, flow: Flow) -> bool:
+    if isinstance(match, ProtocolMatch):
+        return match.holds(flow.protocol)
+    return isinstance(match, PortMatch) and match.holds(flow.port) is not False
+
+
+def _parts(sides: str, flow: Flow, place: Place) -> List[str]:
     """A packet as a set sees it: an address first, then a port of the server's or an interface."""
-    ends = dimensions.split(",")
+    ends = sides.split(",")
     return [flow.source if ends[0] == "src" else flow.destination] + [
         place.interface if end == "src" else "%s:%d" % (flow.protocol, flow.port) for end in ends[1:]
     ]
@@ -130,19 +135,14 @@ class Index:
                 self._ports.add(first)
                 continue
             address, _slash, length = first.partition("/")
-            number, bits = _number(address)
+            value, bits = number(address)
             prefix = int(length) if length else bits
-            self._networks.setdefault(prefix, set()).add((number >> (bits - prefix), tuple(others)))
+            self._networks.setdefault(prefix, set()).add((value >> (bits - prefix), tuple(others)))
 
     def holds(self, parts: List[str], port: int) -> bool:
         """parts: address, and what else there is. port: for a set of nothing but ports."""
         if self._ports:
             return str(port) in self._ports
-        number, bits = _number(parts[0])
+        value, bits = number(parts[0])
         others = tuple(parts[1:])
-        return any((number >> (bits - prefix), others) in found for prefix, found in self._networks.items())
-
-
-def _number(address: str) -> Tuple[int, int]:
-    raw = inet_pton(AF_INET6 if ":" in address else AF_INET, address)
-    return int.from_bytes(raw, "big"), len(raw) * 8
+        return any((value >> (bits - prefix), others) in found for prefix, found in self._networks.items())

@@ -4,16 +4,20 @@
 
 """What a policy's rules say, read back from the rules: no file tells what the policy was. Pure.
 
-Of iptables' language it knows what the compiler writes about who reaches what.
+It knows the matches that the compiler writes about who reaches what. A rule with any other match, or with one negated, is about something else: it says
+nothing here. So does a rule that decides nothing about a packet.
 """
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ..netfilter.matches import AddressMatch, InterfaceMatch, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
+from ..netfilter.matches import Target as SavedTarget
 from ..netfilter.model import IPV4, IPV6, Hook
 from ..netfilter.names import any_generation, called
 from ..netfilter.save import target_of
+from ..netfilter.saved_rule import parse
 from ..netfilter.state import State, TableState
 from . import guard, inbound, names
 from .model import ANY, ICMP, HostAddress, Ports, Target
@@ -23,10 +27,6 @@ from .owners import NAT, POLICY_PORTS
 EVERYWHERE = "every interface but the loopback and the bridges of Docker's networks"
 _OPENED = Hook(NAT, "PREROUTING", POLICY_PORTS.publish)
 _ECHO = {"--icmp-type": "8", "--icmpv6-type": "128"}
-# What a rule about who reaches what is made of; any other option makes it a rule about something else.
-_SERVICE = frozenset(("-m", "-p", "--dport", "-j", *_ECHO))
-_INWARD = _SERVICE.union(("-s", "src", "-d", "--dst-type", "--to-destination"))
-_OUTWARD = _SERVICE.union(("-d", "dst"))
 # A set has no /0.
 _HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
 
@@ -47,11 +47,25 @@ class Rule(NamedTuple):
         return ANY in self.sources
 
 
+class _Way(NamedTuple):
+    """What rules about one way say: by which options who is at its other end, and which host address it is about. local: an option that says no more than
+    that it is the host's."""
+
+    end: str
+    of_set: str
+    address: str = ""
+    local: str = ""
+
+
+_INWARD = _Way("-s", "src", "-d", "--dst-type")
+_OUTWARD = _Way("-d", "dst")
+
+
 class Rules:
     """A chain's rules in order. There may be a thousand for other ports than the one in question."""
 
     def __init__(self, rules: Iterable[str] = ()) -> None:
-        self._all = [rule for rule in map(_inward, rules) if rule is not None]
+        self._all = [rule for rule in (_read(text, _INWARD) for text in rules) if rule is not None]
         self._single: Dict[Tuple[str, int], List[int]] = {}
         self._wide: List[int] = []
         for place, rule in enumerate(self._all):
@@ -95,7 +109,7 @@ def said(state: State) -> Said:
     return Said(
         _interfaces(judged + services),
         Rules(guarded.get(guard.PORTS, ())),
-        any(rule.endswith(" dst -j DROP") and "-" + names.CONTAINER_NETWORKS in rule for rule in judged),
+        any(map(_closes_containers, judged)),
         Rules(services),
         Rules(opened.get(POLICY_PORTS.publish, ())),
         Rules(guarded.get(guard.ROUTED, ())),
@@ -163,53 +177,62 @@ def _both(chains: Mapping[str, Sequence[str]], name: str) -> List[str]:
     return [*chains.get(name, ()), *chains.get(name + OUTSIDE, ())]
 
 
+def _closes_containers(text: str) -> bool:
+    """A rule that asks for more closes less: it is not counted."""
+    rule = parse(text)
+    closed = [called(match.name) for match in rule.asks if isinstance(match, SetMatch) and match.sides == "dst" and not match.negated]
+    return rule.target == Verdict("DROP") and len(rule.asks) == 1 and closed == [names.CONTAINER_NETWORKS]
+
+
 def _interfaces(rules: Sequence[str]) -> Tuple[str, ...]:
-    named = [rule.split(" ")[1] for rule in rules if rule.startswith("-i ") and rule.endswith(OUTSIDE)]
+    """Whatever else a rule asks for, it judges something that comes in there."""
+    named = [
+        match.name for rule in map(parse, rules) if rule.goes_to.endswith(OUTSIDE)
+        for match in rule.asks if isinstance(match, InterfaceMatch) and match.option == "-i" and not match.negated
+    ]
     return tuple(dict.fromkeys(named)) or ((EVERYWHERE,) if rules else ())
 
 
-def _inward(rule: str) -> Optional[Rule]:
-    """None for a rule about something else: replies, errors, what a host cannot do without."""
-    found = _options(rule, _INWARD)
-    if found is None:
-        return None
-    address = None
-    if "-d" in found:
-        address = HostAddress(IPV6 if ":" in found["-d"] else IPV4, plain(found["-d"]))
-    return Rule(_target(found, address), _ends(found, "src", "-s"), found.get("--to-destination") or found.get("-j", ""))
-
-
-def outward(rule: str) -> Optional[Rule]:
+def outward(text: str) -> Optional[Rule]:
     """A rule about where packets may go to; None for any other."""
-    found = _options(rule, _OUTWARD)
-    return None if found is None else Rule(_target(found, None), _ends(found, "dst", "-d"), found.get("-j", ""))
+    return _read(text, _OUTWARD)
 
 
-def _options(rule: str, known: FrozenSet[str]) -> Optional[Dict[str, str]]:
-    """Each option's value; of a set its name, by the sides that are looked up. None where another option is among them."""
-    found: Dict[str, str] = {}
-    words = iter(rule.split(" "))
-    for option in words:
-        value = next(words, "")
-        found[next(words, "") if option == "--match-set" else option] = value
-    if not known.issuperset(found) or any(found.get(option, number) != number for option, number in _ECHO.items()):
+def _read(text: str, way: _Way) -> Optional[Rule]:
+    """None for a rule about something else: replies, errors, what a host cannot do without."""
+    rule = parse(text)
+    verdict = _verdict(rule.target)
+    if verdict is None:
         return None
-    return found
+    protocol: Optional[str] = None
+    ports: Optional[Ports] = None
+    address: Optional[HostAddress] = None
+    who = _ANY
+    for match in rule.asks:
+        if match.negated:
+            return None
+        if isinstance(match, ProtocolMatch) and match.option == "-p":
+            protocol = match.name
+        elif isinstance(match, PortMatch) and match.option == "--dport" and match.ranges:
+            ports = Ports(*match.ranges[0])
+        elif isinstance(match, ValueMatch) and _ECHO.get(match.option) == match.value:
+            protocol = ICMP
+        elif isinstance(match, AddressMatch) and match.option == way.end:
+            who = (plain(match.network),)
+        elif isinstance(match, SetMatch) and match.sides == way.of_set:
+            who = (any_generation(match.name) if is_list(match.name) else "@" + called(match.name),)
+        elif isinstance(match, AddressMatch) and match.option == way.address:
+            address = HostAddress(IPV6 if ":" in match.network else IPV4, plain(match.network))
+        elif match.option != way.local:
+            return None
+    return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict)
 
 
-def _ends(found: Mapping[str, str], side: str, option: str) -> Who:
-    if side in found:
-        return (any_generation(found[side]) if is_list(found[side]) else "@" + called(found[side]),)
-    return (plain(found[option]),) if option in found else _ANY
-
-
-def _target(found: Mapping[str, str], address: Optional[HostAddress]) -> Optional[Target]:
-    if any(option in found for option in _ECHO):
-        return Target(ICMP, None, address)
-    if "-p" not in found:
-        return None
-    first, _colon, last = found.get("--dport", "").partition(":")
-    return Target(found["-p"], Ports(int(first), int(last or first)) if first else None, address)
+def _verdict(target: Optional[SavedTarget]) -> Optional[str]:
+    """Who is refused with an answer is refused."""
+    if isinstance(target, Verdict):
+        return "DROP" if target.name == "REJECT" else target.name
+    return target.to if isinstance(target, Translation) and target.name == "DNAT" else None
 
 
 def plain(address: str) -> str:

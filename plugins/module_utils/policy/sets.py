@@ -9,13 +9,13 @@ That these are sets is what lets a new container or network be one entry, with n
 
 from __future__ import annotations
 
-import re
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import halves, in_a_set, parse_network
 from ..netfilter.model import FAMILIES, IPV4, IPV6, AddressSet, Chain, SetType
+from ..netfilter.saved_rule import called_sets
 from . import names
 from .host import HostFacts
 
@@ -65,12 +65,9 @@ def by_family(ends: Iterable[Tuple[str, str]]) -> Dict[int, FrozenSet[str]]:
     return {family: frozenset(entry for entry, of in spelt if of == family) for family in FAMILIES}
 
 
-_NAMED = re.compile(r"--match-set @(\S+)")
-
-
 def named_sets(chains: List[Chain], sets: Dict[str, AddressSet]) -> Dict[str, AddressSet]:
     """Those of the sets that a line names: the others are not made."""
-    named = {name for chain in chains for line in chain.lines for name in _NAMED.findall(line.text)}
+    named = {name for chain in chains for line in chain.lines for name in called_sets(line.text)}
     return {name: item for name, item in sets.items() if name in named}
 
 

@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
+from ..netfilter.matches import AddressMatch, Comment, PortMatch, ProtocolMatch, Translation
 from ..netfilter.save import Ruleset
+from ..netfilter.saved_rule import SavedRule, parse
 from ..policy.owners import NAT, PUBLISH
 from .chains import MARK, socket_text
 from .model import Opening
 
-_LED = re.compile(r"(?:-s \S+ )?(?:-d (\S+)/\d+ )?-p (\w+) .*--dport (\d+) .*-j DNAT --to-destination (\S+)")
-_MARKED = re.compile(r'--comment "%s(\w+)"' % MARK)
 
 
 class Lead(NamedTuple):
@@ -37,9 +36,27 @@ def leads(rulesets: Dict[int, Ruleset]) -> List[Lead]:
 def _leads(rulesets: Dict[int, Ruleset]) -> Iterator[Lead]:
     for family, ruleset in rulesets.items():
         for name, chain in ruleset.tables.get(NAT, {}).items():
-            for found in map(_LED.fullmatch, chain.rules) if name.startswith(PUBLISH) else ():
-                if found:
-                    yield Lead(name, family, found.group(2), found.group(1), int(found.group(3)), found.group(4))
+            for lead in (_lead(name, family, parse(rule)) for rule in chain.rules) if name.startswith(PUBLISH) else ():
+                if lead is not None:
+                    yield lead
+
+
+def _lead(chain: str, family: int, rule: SavedRule) -> Optional[Lead]:
+    """Whoever may use it, and whatever else the rule asks for, known or not: the port is opened. None for a rule that does not lead one port there."""
+    target = rule.target
+    protocol = port = address = None
+    for match in rule.asks:
+        if isinstance(match, ProtocolMatch) and match.option == "-p" and not match.negated:
+            protocol = match.name
+        elif isinstance(match, PortMatch) and match.option == "--dport" and match.ports.isdigit() and not match.negated:
+            port = int(match.ports)
+        elif isinstance(match, AddressMatch) and match.option == "-d":
+            if match.negated:
+                return None
+            address = match.network.partition("/")[0]
+    if protocol is None or port is None or not isinstance(target, Translation) or target.name != "DNAT" or target.to is None:
+        return None
+    return Lead(chain, family, protocol, address, port, target.to)
 
 
 def leads_of(chain: str, opened: Iterable[Opening]) -> List[Lead]:
@@ -61,5 +78,5 @@ def leads_of(chain: str, opened: Iterable[Opening]) -> List[Lead]:
 def mark_of(rulesets: Dict[int, Ruleset], chain: str) -> Optional[str]:
     """Whose a chain is; None where there is no such chain."""
     rules = [rule for ruleset in rulesets.values() for rule in ruleset.rules(NAT, chain)]
-    marks = [found.group(1) for found in map(_MARKED.search, rules) if found]
-    return marks[0] if marks else None
+    comments = [match.text for rule in rules for match in parse(rule).matches if isinstance(match, Comment)]
+    return next((comment[len(MARK) :] for comment in comments if comment.startswith(MARK)), None)

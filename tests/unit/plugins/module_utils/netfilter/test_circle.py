@@ -16,3 +16,8 @@ def test_circles(table, way):
 
 def test_ways():
     assert ways_from(["-j DROP", "-p tcp -j X", "-g Y", "-j X", "-j REJECT --reject-with tcp-reset", "-j DROPS", ""]) == ["X", "Y", "DROPS"]
+
+
+def test_a_comment_leads_nowhere():
+    assert ways_from(['-m comment --comment "see -j X" -j Y', "-m comment --comment -j -j Z"]) == ["Y", "Z"]
+    assert leads_back("A", {"A": ['-m comment --comment "not -j A " -j LOG']}) == []

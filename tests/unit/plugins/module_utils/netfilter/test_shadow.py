@@ -56,6 +56,12 @@ def test_found(first, second):
     ("-p tcp -m tcp --dport 22 -j DROP", "-p udp -m udp --dport 22 -j ACCEPT"),
     ("-p tcp -m tcp --dport http -j DROP", "-p tcp -m tcp --dport 80 -j ACCEPT"),
     ("-s 0.0.0.0/0 -d 10.0.0.1/32 -j DROP", "-d 10.0.0.1/32 -j ACCEPT"),
+    # Matches behind the target, and modules that ask without an option.
+    ("-j DROP -s 10.0.0.0/8", "-j ACCEPT"),
+    ("-m rpfilter -j DROP", "-j ACCEPT"),
+    ("-m limit -j ACCEPT", "-j DROP"),
+    ("-m set --match-set allow src --return-nomatch -j DROP", "-m set --match-set allow src -j DROP"),
+    ("-m addrtype --dst-type LOCAL --limit-iface-in -j DROP", "-m addrtype --dst-type LOCAL -j DROP"),
     ("-p tcp -m set --match-set a src -m set --match-set b src -j DROP", "-p tcp -m set --match-set a src -j ACCEPT"),
 ])
 def test_not_found(first, second):

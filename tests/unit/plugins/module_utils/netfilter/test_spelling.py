@@ -2,6 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What counts as plain; that plain lines read back as they are is for the kernel tests to show."""
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.matches import Unknown
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.saved_rule import parse
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain, leads_to
 
 
@@ -15,6 +17,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelli
 ])
 def test_plain(line):
     assert is_plain(line)
+    # What a pattern takes for plain, the parser knows.
+    rule = parse(line)
+    assert str(rule) == line and not [part for part in (*rule.matches, rule.target) if isinstance(part, Unknown)]
 
 
 @pytest.mark.parametrize("line", [

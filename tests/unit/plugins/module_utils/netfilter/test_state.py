@@ -14,6 +14,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.state 
     in_place,
     kept_counters,
     live_state,
+    only_restricts,
     returning,
     staged_change,
     wanted_state,
@@ -101,6 +102,19 @@ def test_staged_chains_are_entered_before_the_old_ones_and_lead_to_each_other():
     half = staged_change(Change("filter", old, new)).new
     assert half.jumps == {"INPUT": ("-j DBX-DB-A", "-j DB-A")}
     assert half.chains["DBX-DB-A"] == ("-p tcp -g DBX-DB-B", "-j OTHER") and half.chains["DB-A"] == ("-j DB-B",)
+
+
+def test_a_comment_is_no_jump_when_chains_are_staged():
+    rule = '-m comment --comment "see -j DB-A" -j DB-A'
+    new = TableState({"DB-A": ("-j DROP",), "DB-B": (rule, '-m comment --comment "-j DB-A" -j DROP')}, {})
+    half = staged_change(Change("filter", TableState({"DB-A": ()}), new)).new
+    assert half.chains["DBX-DB-B"] == ('-m comment --comment "see -j DB-A" -j DBX-DB-A', '-m comment --comment "-j DB-A" -j DROP')
+
+
+def test_a_comment_does_not_make_a_jump_a_goto():
+    table = table_of("DB-USER-policy -j DROP").tables["filter"]
+    assert only_restricts('-m comment --comment "a -g b" -j DB-USER-policy', table)
+    assert not only_restricts("-g DB-USER-policy", table)
 
 
 def test_counters_are_kept_for_our_chains_only():

@@ -83,3 +83,13 @@ def test_no_guard_lets_pass_and_established_flows_may_be_kept():
 def test_what_is_not_understood_is_said(rule):
     with pytest.raises(Unknown):
         Judgement({guard.CHAIN: [rule]}, {}).passes(guard.CHAIN, flow("192.0.2.8", 80), OUTSIDE)
+
+
+def test_a_comment_is_no_match():
+    rules = ['-m comment --comment "! -s 192.0.2.0/24 -j DROP" -j RETURN', "-j DROP"]
+    assert Judgement({guard.CHAIN: rules}, {}).passes(guard.CHAIN, flow("192.0.2.8", 80), OUTSIDE)
+
+
+def test_a_rule_for_another_flow_may_do_anything():
+    rules = ["-s 198.51.100.1/32 -j LOG --log-prefix x", "-j RETURN"]
+    assert Judgement({guard.CHAIN: rules}, {}).passes(guard.CHAIN, flow("192.0.2.8", 80), OUTSIDE)

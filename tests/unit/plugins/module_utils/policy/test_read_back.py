@@ -13,7 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile i
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model import HostAddress, Ports, Target
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.passes import Judgement, Place
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.read_back import expanded, reach_all_of, reach_some_of, said
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.read_back import Rules, expanded, reach_all_of, reach_some_of, said
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
 OWN = {4: ["192.0.2.7", "192.0.2.8"], 6: ["2001:db8::7", "2001:db8::8"]}
@@ -75,3 +75,24 @@ def test_who_is_told_is_who_passes(seed):
                 # Where all is allowed that no entry is about, an entry about one address takes that from all.
                 if given["published_ports"]["default"] == "deny":
                     assert all(passing) or not lets_in(every, client), (port, client, every)
+
+
+HTTP = Target("tcp", Ports(80, 80))
+FROM_TEN = "-s 10.0.0.0/8 -p tcp -m tcp --dport 80"
+
+
+@pytest.mark.parametrize("rule, who", [
+    # What decides nothing lets nobody in.
+    (FROM_TEN + " -j LOG", ()), (FROM_TEN, ()), (FROM_TEN + " -g DB-X", ()),
+    # A comment says nothing, and takes nothing from what the rule says.
+    (FROM_TEN + ' -m comment --comment "-s 192.0.2.0/24 ! -d" -j RETURN', ("10.0.0.0/8",)),
+    # What is not known, or negated, makes it a rule about something else.
+    (FROM_TEN + " -m recent --set --name x -j RETURN", ()), ("! " + FROM_TEN + " -j RETURN", ()),
+    (FROM_TEN + " -j RETURN", ("10.0.0.0/8",)),
+])
+def test_what_a_rule_says_and_what_it_does_not(rule, who):
+    assert reach_all_of(Rules([rule, "-j DROP"]), HTTP) == who
+
+
+def test_a_rejected_port_is_a_closed_port():
+    assert reach_all_of(Rules(["-p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset", "-j RETURN"]), HTTP) == ()

@@ -54,6 +54,12 @@ def test_who_may_not_any_more_is_dropped():
     assert lines[2] == lines[1].replace("-s 192.0.2.1/32 ", "").replace("ACCEPT", "DROP")
 
 
+def test_a_comment_says_nothing_of_the_port():
+    rule = '-p tcp -m tcp --dport 80 -m comment --comment "was --dport 90 once" -j DNAT --to-destination 172.18.0.2:80'
+    nat = Ruleset({NAT: {"DB-PUBLISH-key": SavedChain("-", [rule, rule.replace("DNAT", "LOG"), "! -d 192.0.2.7/32 " + rule], [])}})
+    assert leads({4: nat}) == [Lead("DB-PUBLISH-key", 4, "tcp", None, 80, "172.18.0.2:80")]
+
+
 def test_the_host_itself_may_always():
     lines = chain(compiled(opening(sources=["192.0.2.1"])), NAT, "DB-PUBLISH-key", 6)
     assert lines == [

@@ -38,9 +38,9 @@ _EARLIER = re.compile(r"-m conntrack --ct(?:dir REPLY|status CONFIRMED|state (?:
 _ANSWER = re.compile(r'-m connlabel --label "?12[3-7]"? --set\Z')
 
 
-def are_asked_for(transport: str) -> bool:
-    """Whether this host has the table that asks. The library python-iptables does not know labels."""
-    return transport != "python-iptables" and os.path.exists(os.path.join(kept.ETC, ASKED))
+def are_asked_for() -> bool:
+    """Whether this host has the table that asks."""
+    return os.path.exists(os.path.join(kept.ETC, ASKED))
 
 
 def is_answer(rule: str) -> bool:

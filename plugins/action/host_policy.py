@@ -15,7 +15,9 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.misnamed import 
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable
 
-_LEFT_TO_VARIABLES = ("profile", "state", "transport", "lock_timeout", "revoke", "confirm_timeout", "allow_lockout", "docker_host")
+_LEFT_TO_VARIABLES = (
+    "profile", "state", "transport", "cross_check", "lock_timeout", "revoke", "confirm_timeout", "allow_lockout", "docker_host",
+)
 
 # What the role reads and writes itself.
 _OF_THE_ROLE = ("restart_engine", "outcome")

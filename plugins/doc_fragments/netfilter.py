@@ -38,17 +38,27 @@ options:
       - Which iptables to use. V(auto) takes the variant that holds Docker's chains, else Drawbridge's, else the one
         that plain C(iptables) is.
       - Where both variants hold rules and neither Docker's chains nor Drawbridge's tell, V(auto) fails instead of guessing, and this option decides.
-      - V(python-iptables) writes legacy rules by the Python library of this name instead of C(iptables-restore), in a process of its
-        own. It ends in the same rules, and is slower; every rule is first tried in a throwaway network namespace, and one that the
-        library does not write exactly as C(iptables-restore) does fails the task before anything is changed. Only for hosts on
-        legacy iptables; refused on all others. The host needs C(python3-iptables) (Debian, Ubuntu) or C(python-iptables) (PyPI, with
-        a C compiler) for the Python that runs the task.
     type: str
-    choices: [auto, nft, legacy, python-iptables]
+    choices: [auto, nft, legacy]
     default: auto
 notes:
-  - Rules are loaded with C(iptables-restore --noflush), or as O(transport) says, one commit for each table; the kernel is read again
-    afterwards.
+  - Rules are loaded with C(iptables-restore --noflush), one commit for each table; the kernel is read again afterwards.
+"""
+
+    # For modules that write the host's own chains.
+    CROSS_CHECK = r"""
+options:
+  cross_check:
+    description:
+      - Whether the Python library python-iptables reads from the kernel what was written, and compares it with what C(iptables-save) says. A
+        difference fails the task, which takes the change back and names the rule. See the guide C(docs/guides/cross-check.md).
+      - V(when_available) does it on hosts with legacy iptables where the Python that runs the task has the library. Where it cannot be
+        done, RV(cross_checked) says why.
+      - V(always) fails where it cannot be done, before anything is changed if that is known. It always fails on hosts with iptables-nft, whose
+        rules the library cannot read.
+    type: str
+    choices: [never, when_available, always]
+    default: when_available
 """
 
     # What rules look like, for modules that keep a section of them.

@@ -19,11 +19,11 @@ __all__ = ["Result", "Task", "run_module"]
 
 # Options of several modules, documented in the fragments netfilter and engine.
 LOCK_ARGUMENTS: Dict[str, Dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 30}}
-READ_TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "transport": {"type": "str", "choices": ["auto", "nft", "legacy"], "default": "auto"}
 }
-TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
-    "transport": {"type": "str", "choices": ["auto", "nft", "legacy", "python-iptables"], "default": "auto"}
+CROSS_CHECK_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "cross_check": {"type": "str", "choices": ["never", "when_available", "always"], "default": "when_available"}
 }
 # Of a section of rules. What the modules mean by each is documented there, what they share in the fragment.
 SECTION_ARGUMENTS: Dict[str, Dict[str, Any]] = {

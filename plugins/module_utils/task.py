@@ -11,6 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from .boot.kept import COMMIT, checked_timeout
 from .host.system import System
 from .netfilter.converge import Settings
+from .netfilter.cross_check import NEVER
 
 
 class Task(NamedTuple):
@@ -30,6 +31,7 @@ class Task(NamedTuple):
             checked_timeout(params.get("confirm_timeout", 0), 0, "confirm_timeout"),
             params.get("armed", ""),
             params.get("settles", COMMIT),
+            params.get("cross_check", NEVER),
         )
 
 

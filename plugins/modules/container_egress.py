@@ -27,6 +27,7 @@ author:
 extends_documentation_fragment:
   - drawbridge.docker.netfilter
   - drawbridge.docker.netfilter.transport
+  - drawbridge.docker.netfilter.cross_check
   - drawbridge.docker.engine
 options:
   default:
@@ -143,6 +144,14 @@ transport:
   returned: success
   type: str
   sample: nft
+cross_checked:
+  description:
+    - What python-iptables found in the kernel after the change, see O(cross_check).
+    - C(rules), how many rules it read as they were written; C(by_name_only), matches and targets whose options it cannot read; C(skipped), why nothing
+      was compared, empty where it was.
+  returned: when rules were written, unless O(cross_check=never)
+  type: dict
+  sample: {rules: 41, by_name_only: [], skipped: ""}
 """
 
 from typing import Any, Dict, List, Optional
@@ -166,6 +175,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_ru
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.lockout_within import refuse_egress_lockout
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.offloaded import past_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    CROSS_CHECK_ARGUMENTS,
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
     TRANSPORT_ARGUMENTS,
@@ -219,6 +229,7 @@ def main() -> None:
         {
             **LOCK_ARGUMENTS,
             **TRANSPORT_ARGUMENTS,
+            **CROSS_CHECK_ARGUMENTS,
             **ENGINE_ARGUMENTS,
             "default": {"type": "str", "choices": ["allow", "deny"]},
             "deny": {"type": "list", "elements": "dict", "default": []},

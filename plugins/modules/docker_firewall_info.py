@@ -432,7 +432,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.report im
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.survey import survey
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     ENGINE_ARGUMENTS,
-    READ_TRANSPORT_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
     Result,
     Task,
     run_module,
@@ -446,7 +446,7 @@ def look(task: Task) -> Result:
 
 
 def main() -> None:
-    run_module({**ENGINE_ARGUMENTS, **READ_TRANSPORT_ARGUMENTS}, look)
+    run_module({**ENGINE_ARGUMENTS, **TRANSPORT_ARGUMENTS}, look)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ author:
 extends_documentation_fragment:
   - drawbridge.docker.netfilter
   - drawbridge.docker.netfilter.transport
+  - drawbridge.docker.netfilter.cross_check
   - drawbridge.docker.engine
   - drawbridge.docker.netfilter.rules
 options:
@@ -105,6 +106,14 @@ transport:
   returned: success
   type: str
   sample: nft
+cross_checked:
+  description:
+    - What python-iptables found in the kernel after the change, see O(cross_check).
+    - C(rules), how many rules it read as they were written; C(by_name_only), matches and targets whose options it cannot read; C(skipped), why nothing
+      was compared, empty where it was.
+  returned: when rules were written, unless O(cross_check=never)
+  type: dict
+  sample: {rules: 41, by_name_only: [], skipped: ""}
 """
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
@@ -117,6 +126,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import PREFIX, Section, section_wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.user_sections import with_source_check
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    CROSS_CHECK_ARGUMENTS,
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
     SECTION_ARGUMENTS,
@@ -155,6 +165,7 @@ def main() -> None:
         {
             **LOCK_ARGUMENTS,
             **TRANSPORT_ARGUMENTS,
+            **CROSS_CHECK_ARGUMENTS,
             **ENGINE_ARGUMENTS,
             **SECTION_ARGUMENTS,
         },

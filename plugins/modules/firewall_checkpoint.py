@@ -105,7 +105,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.conver
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     LOCK_ARGUMENTS,
-    READ_TRANSPORT_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
     Result,
     Task,
     run_module,
@@ -176,7 +176,7 @@ def main() -> None:
     run_module(
         {
             **LOCK_ARGUMENTS,
-            **READ_TRANSPORT_ARGUMENTS,
+            **TRANSPORT_ARGUMENTS,
             "state": {"type": "str", "choices": ["armed", "confirmed", "rolled_back"], "required": True},
             "timeout": {"type": "int", "default": 60},
         },

@@ -22,6 +22,7 @@ author:
 extends_documentation_fragment:
   - drawbridge.docker.netfilter
   - drawbridge.docker.netfilter.transport
+  - drawbridge.docker.netfilter.cross_check
   - drawbridge.docker.engine
 options:
   policy:
@@ -192,6 +193,14 @@ transport:
   returned: success
   type: str
   sample: nft
+cross_checked:
+  description:
+    - What python-iptables found in the kernel after the change, see O(cross_check).
+    - C(rules), how many rules it read as they were written; C(by_name_only), matches and targets whose options it cannot read; C(skipped), why nothing
+      was compared, empty where it was.
+  returned: when rules were written, unless O(cross_check=never)
+  type: dict
+  sample: {rules: 41, by_name_only: [], skipped: ""}
 flows_cut:
   description: How many open connections to published ports and containers the change ended. In check mode, how many it would end.
   returned: when something changes, with O(revoke=end), on a host that tells its connections
@@ -263,6 +272,7 @@ restart_required:
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.keep import keep_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    CROSS_CHECK_ARGUMENTS,
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
     TRANSPORT_ARGUMENTS,
@@ -275,6 +285,7 @@ def main() -> None:
         {
             **LOCK_ARGUMENTS,
             **TRANSPORT_ARGUMENTS,
+            **CROSS_CHECK_ARGUMENTS,
             **ENGINE_ARGUMENTS,
             "policy": {"type": "json"},
             "fragments": {"type": "str"},

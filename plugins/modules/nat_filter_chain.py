@@ -22,6 +22,7 @@ author:
 extends_documentation_fragment:
   - drawbridge.docker.netfilter
   - drawbridge.docker.netfilter.transport
+  - drawbridge.docker.netfilter.cross_check
   - drawbridge.docker.engine
 options:
   state:
@@ -101,6 +102,14 @@ transport:
   returned: success
   type: str
   sample: nft
+cross_checked:
+  description:
+    - What python-iptables found in the kernel after the change, see O(cross_check).
+    - C(rules), how many rules it read as they were written; C(by_name_only), matches and targets whose options it cannot read; C(skipped), why nothing
+      was compared, empty where it was.
+  returned: when rules were written, unless O(cross_check=never)
+  type: dict
+  sample: {rules: 41, by_name_only: [], skipped: ""}
 """
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
@@ -117,6 +126,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.nat_filte
     no_nat_filter,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
+    CROSS_CHECK_ARGUMENTS,
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
     TRANSPORT_ARGUMENTS,
@@ -169,6 +179,7 @@ def main() -> None:
         {
             **LOCK_ARGUMENTS,
             **TRANSPORT_ARGUMENTS,
+            **CROSS_CHECK_ARGUMENTS,
             **ENGINE_ARGUMENTS,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "default": {"type": "str", "choices": ["deny", "allow"], "default": "deny"},

@@ -24,7 +24,7 @@ PARTS = {
     "containers": "rules inside 50 containers of the lab host trixie, against a ping and against nsenter for each",
     "rules": "10,000 rules on the host's side without Ansible, against iptables-restore of the same text",
     "sets": "a set of 100,000 addresses on the host's side without Ansible, against ipset restore of all of it",
-    "transports": "transport python-iptables on the host's side without Ansible, against the default with the same rules",
+    "cross_check": "a change on legacy iptables that python-iptables reads, too, without Ansible, against the same without it",
     "packets": "packets from a client through a router to a published port, against the same without a policy",
 }
 

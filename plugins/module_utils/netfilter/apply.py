@@ -2,7 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A plan put into force: sets, rules of each family, nftables' tables, sets that are left over; then the kernel is read again.
+"""A plan put into force: sets, rules of each family, nftables' tables, sets that are left over; then the kernel is read again, by a
+second reader too where there is one.
 
 What fails half-way is taken back, so that a host holds the old rules or the new ones, and an error says which.
 """
@@ -10,10 +11,11 @@ What fails half-way is taken back, so that a host holds the old rules or the new
 from __future__ import annotations
 
 import re
-from typing import List
+from typing import Dict, List
 
 from ..errors import DrawbridgeError
 from . import ipset
+from .cross_check import Disagreement
 from .host import Netfilter
 from .ipset import SetTarget
 from .nft_table import spoken, transaction
@@ -59,6 +61,9 @@ def _apply(planner: Planner, plan: Plan) -> None:
                 netfilter.transport.restore(family, part.apply_text)
         if plan.table_changes:
             netfilter.nft.load(transaction(plan.table_changes))
+        if netfilter.cross_check is not None and touched:
+            states = {family: (plan.families[family].old, plan.families[family].new) for family in touched}
+            netfilter.cross_check.compare(states, lambda: _read_again(netfilter, plan))
     except DrawbridgeError as error:
         _take_back(netfilter, plan, touched, error)
         overtaken = isinstance(error, RestoreFailed) and _OVERTAKEN.search(error.message)
@@ -69,12 +74,7 @@ def _apply(planner: Planner, plan: Plan) -> None:
 
 def verify(planner: Planner, plan: Plan) -> None:
     """Read the kernel again. Raises DrawbridgeError where it does not hold what the plan wanted."""
-    netfilter = planner.netfilter
-
-    def read_again(family: int) -> Ruleset:
-        return netfilter.transport.read_expecting(family, {table: state.chains for table, state in plan.families[family].new.items()})
-
-    live = planner.read_by(lambda: netfilter.of_each_family(read_again), planner.sets)
+    live = planner.read_by(lambda: _read_again(planner.netfilter, plan), planner.sets)
     differing = [
         "IPv%d %s" % (family, table)
         for family, part in plan.families.items()
@@ -94,6 +94,15 @@ def verify(planner: Planner, plan: Plan) -> None:
             None,
             "somebody else changes these rules at the same time; run again",
         )
+
+
+def _read_again(netfilter: Netfilter, plan: Plan) -> Dict[int, Ruleset]:
+    """All rules, which most likely are those of the plan."""
+
+    def read(family: int) -> Ruleset:
+        return netfilter.transport.read_expecting(family, {table: state.chains for table, state in plan.families[family].new.items()})
+
+    return netfilter.of_each_family(read)
 
 
 def _differing_tables(part: FamilyPlan, ruleset: Ruleset) -> List[str]:
@@ -116,9 +125,11 @@ def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: Draw
             owned = [(change.table, chain) for change in part.commits for chain in change.new.chains]
             owned += [(table, chain) for table, state in part.old.items() for chain in state.chains]
             parents = [(table, parent) for table, state in part.old.items() for parent in state.jumps]
-            back = [change for change in changes(live_state(now, owned, parents), _without_foreign(part)) if change.is_needed]
+            # Where iptables-save cannot be believed: what was written, for that went through.
+            held = part.new if isinstance(cause, Disagreement) else live_state(now, owned, parents)
+            back = [change for change in changes(held, _without_foreign(part)) if change.is_needed]
             text = "".join(commit(change, {}) for change in back)
-            netfilter.transport.take_back(family, text + _purged_lines(part, now))
+            netfilter.transport.restore(family, text + _purged_lines(part, now))
         _take_sets_back(netfilter, plan.sets)
     except DrawbridgeError as error:
         raise DrawbridgeError(

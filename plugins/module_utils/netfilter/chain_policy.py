@@ -48,7 +48,7 @@ def set_policies(netfilter: Netfilter, wanted: Mapping[int, str]) -> None:
             done.append(family)
     except DrawbridgeError as error:
         for family in done:
-            netfilter.transport.take_back(family, policy_text(before[family]))
+            netfilter.transport.restore(family, policy_text(before[family]))
         raise DrawbridgeError("%s; nothing was changed" % error.message, error.path, error.hint) from None
     now = policies_in(netfilter.rulesets())
     if any(now[family] != policy for family, policy in wanted.items()):

@@ -15,6 +15,7 @@ from ..errors import DrawbridgeError
 from ..host.lock import HostLock
 from ..host.parallel import begun
 from ..host.system import System
+from .cross_check import NEVER, Report
 from .diff import before_and_after
 from .host import Netfilter
 from .model import Wanted
@@ -29,7 +30,8 @@ _POLL_SECONDS = 0.1
 class Settings(NamedTuple):
     """How a task runs. transport: nft, legacy or auto. lock_timeout: seconds to wait for other runs on the host.
     confirm_timeout: seconds until the host takes a change back that nobody confirmed, 0 for never. armed: id of the checkpoint that
-    this very run has armed, which it does not wait for. settles: how the boot files take a change."""
+    this very run has armed, which it does not wait for. settles: how the boot files take a change. cross_check: whether a second reader
+    looks at what was written."""
 
     transport: str
     lock_timeout: float
@@ -37,16 +39,19 @@ class Settings(NamedTuple):
     confirm_timeout: int = 0
     armed: str = ""
     settles: str = COMMIT
+    cross_check: str = NEVER
 
 
 class Outcome(NamedTuple):
-    """What a task did, or would do. files: whether the boot files were written. armed: the checkpoint that covers the change."""
+    """What a task did, or would do. files: whether the boot files were written. armed: the checkpoint that covers the change. cross_checked: what
+    a second reader found, None where it was not asked."""
 
     plan: Plan
     transport: str
     warnings: List[str]
     files: bool = False
     armed: Optional[Armed] = None
+    cross_checked: Optional[Report] = None
 
     @property
     def is_change(self) -> bool:
@@ -57,6 +62,8 @@ class Outcome(NamedTuple):
         values: Dict[str, object] = {"changed": self.is_change, "transport": self.transport, "diff": before_and_after(self.plan)}
         if self.armed is not None:
             values["checkpoint"] = {"id": self.armed.id, "seconds": self.armed.seconds_left}
+        if self.cross_checked is not None:
+            values["cross_checked"] = self.cross_checked._asdict()
         return values
 
 
@@ -93,7 +100,7 @@ def converge_locked(
     owner: str = "",
 ) -> Outcome:
     """The same for a caller that holds the lock, and has more to do while it does."""
-    netfilter = Netfilter(system, settings.transport)
+    netfilter = Netfilter(system, settings.transport, settings.cross_check)
     rulesets = begun(netfilter.rulesets)
     sets = begun(lambda: netfilter.sets(owner)) if owner else None
     planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
@@ -107,7 +114,9 @@ def converge_locked(
         from ..boot.change import Change  # pylint: disable=import-outside-toplevel
 
         armed = Change(netfilter, planner, plan, live, files, beside if more else None).make(settings.confirm_timeout)
-    return Outcome(plan, netfilter.variant, netfilter.warnings + plan.warnings, written, armed)
+    second = netfilter.cross_check
+    warnings = netfilter.warnings + plan.warnings + (second.warnings if second else [])
+    return Outcome(plan, netfilter.variant, warnings, written, armed, second.report if second else None)
 
 
 def bring(netfilter: Netfilter, wanted: Wanted, settings: Settings) -> Plan:

@@ -6,20 +6,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 from ..host.parallel import on_all
 from ..host.system import System
+from .cross_check import NEVER, CrossCheck
 from .ipset import Ipset, LiveSet
 from .judge import Judge
 from .model import FAMILIES, IPV6, TableKey
 from .names import owned_set_prefix
 from .nft_table import Nft
 from .save import Ruleset
-from .transport import PYTHON_IPTABLES, Transport, detect
-
-if TYPE_CHECKING:
-    from .python_iptables import Rehearsal
+from .transport import Transport, detect
 
 
 class Live(NamedTuple):
@@ -33,20 +31,15 @@ class Live(NamedTuple):
 class Netfilter:
     """One variant of iptables, ipset and throwaway namespaces of the host (or network namespace) this process is in."""
 
-    def __init__(self, system: System, choice: str) -> None:
-        """choice: nft, legacy, python-iptables or auto. Raises DrawbridgeError where auto would be a guess, or the choice is not
-        for this host."""
+    def __init__(self, system: System, choice: str, cross_check: str = NEVER) -> None:
+        """choice: nft, legacy or auto. cross_check: whether a second reader looks at what was written. Raises DrawbridgeError where auto
+        would be a guess, or the second reader is asked for and not to be had."""
         self.system = system
         detected = detect(system, choice)
         self.warnings: List[str] = [detected.warning] if detected.warning else []
         self.variant = detected.variant
         self.transport = Transport(system, self.variant)
-        self.rehearsal: Optional[Rehearsal] = None
-        if choice == PYTHON_IPTABLES:
-            from .python_iptables import PythonIptables, Rehearsal  # pylint: disable=import-outside-toplevel
-
-            written = PythonIptables(system)
-            self.transport, self.rehearsal = written, Rehearsal(written)
+        self.cross_check = None if cross_check == NEVER else CrossCheck(system, self.variant, cross_check)
         self.ipset = Ipset(system)
         self.nft = Nft(system)
         self.judge = Judge(system, self.variant)

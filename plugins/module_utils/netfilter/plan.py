@@ -128,17 +128,7 @@ class Planner:
                 plan = self._family_plan(family, live, rules)
             families[family] = plan
             final.extend(mine.values())
-        self._rehearse(families, final, live, resolver)
         return self._with_tables(self._with_sets(families, final, live, resolver.warnings), live)
-
-    def _rehearse(self, families: Dict[int, FamilyPlan], targets: List[SetTarget], live: Live, resolver: Resolver) -> None:
-        """Have a transport that does not write every rule as it is try these, in check mode too."""
-        rehearsal = self.netfilter.rehearsal
-        if rehearsal is None:
-            return
-        for family, part in families.items():
-            chains = [(table, name) for table, held in part.ruleset.tables.items() for name in held]
-            rehearsal.check(family, part.apply_text, chains, resolver.stand_ins(family, part.apply_text, targets))
 
     def _with_tables(self, plan: Plan, live: Live) -> Plan:
         if not live.tables:

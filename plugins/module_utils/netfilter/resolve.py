@@ -169,18 +169,11 @@ class Resolver:
         declared += [(chain.table, chain.name) for chain in self.wanted.chains if chain.table in tables]
         named = [name for lines in texts.values() for text in lines for name in set_names(text)]
         kinds = {kernel: (self.wanted.sets[name].type, of) for (name, of), kernel in self.names.items()}
-        return Bench(declared, self._stand_ins(family, named, kinds))
-
-    def stand_ins(self, family: int, text: str, targets: Iterable[SetTarget]) -> List[str]:
-        """``ipset restore`` lines for empty sets in the place of those that iptables-restore's input names."""
-        named = [name for line in text.split("\n") for name in set_names(line)]
-        return self._stand_ins(family, named, {target.name: (target.type, target.family) for target in targets})
-
-    def _stand_ins(self, family: int, named: Iterable[str], kinds: Dict[str, Tuple[SetType, int]]) -> List[str]:
-        kinds = {**kinds, **self._assumed}
+        kinds.update(self._assumed)
         for name, live in self.live.sets.items():
             kinds.setdefault(name, (live.type, live.family or family))
-        return [create_line(name, *kinds[name]) for name in dict.fromkeys(named) if name in kinds]
+        stand_ins = [create_line(name, *kinds[name]) for name in dict.fromkeys(named) if name in kinds]
+        return Bench(declared, stand_ins)
 
 
 def set_target(

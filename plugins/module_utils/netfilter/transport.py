@@ -21,8 +21,6 @@ from .save import Ruleset
 NFT = "nft"
 LEGACY = "legacy"
 VARIANTS = (NFT, LEGACY)
-# The choice of another way to write legacy rules: see python_iptables.py.
-PYTHON_IPTABLES = "python-iptables"
 
 _PROGRAM = {IPV4: "iptables", IPV6: "ip6tables"}
 # How long to wait for the xtables lock (legacy; nft has none), in seconds.
@@ -81,10 +79,6 @@ class Transport:
             path = lock_file(self.env)
             hint = "somebody else is changing the rules; holders of %s: %s" % (path, lock_holders(self.system, path))
         raise RestoreFailed(words_of(output), None, hint)
-
-    def take_back(self, family: int, text: str) -> None:
-        """Load ``text``, which undoes a ``restore`` that failed half-way: never by the means that has just failed."""
-        self.restore(family, text)
 
     def test(self, family: int, text: str) -> None:
         """Have iptables parse ``text`` without applying it: less than a throwaway namespace tells."""
@@ -145,12 +139,10 @@ class Detected:
 
 def detect(system: System, choice: str) -> Detected:
     """``choice``: nft, legacy, or auto: the variant that holds Docker's chains; where none or both do, the one that holds ours; else the
-    one that plain iptables is; or python-iptables, for hosts where that is legacy.
+    one that plain iptables is.
 
-    Raises DrawbridgeError where both hold rules and neither Docker's chains nor ours tell, and for python-iptables on any other host.
+    Raises DrawbridgeError where both hold rules and neither Docker's chains nor ours tell.
     """
-    if choice == PYTHON_IPTABLES:
-        return _legacy_only(detect(system, "auto"))
     if choice != "auto":
         return Detected(choice)
     default = path_variant(system)
@@ -180,17 +172,6 @@ def detect(system: System, choice: str) -> Detected:
 
 def _beside(left: str, chosen: str, why: str) -> str:
     return "iptables-%s holds rules too; only iptables-%s, %s, is managed" % (left, chosen, why)
-
-
-def _legacy_only(detected: Detected) -> Detected:
-    # Here and not in the transport: python-iptables makes a legacy table by merely looking.
-    if detected.variant != LEGACY:
-        raise DrawbridgeError(
-            "python-iptables knows legacy iptables only, and this host uses iptables-nft: its rules would be in tables that nobody reads",
-            None,
-            "set transport to auto or nft",
-        )
-    return detected
 
 
 class _Summary:

@@ -39,9 +39,9 @@ _EVERYWHERE = {IPV4: frozenset(("0.0.0.0/1", "128.0.0.0/1")), IPV6: frozenset(("
 _EARLIER = {"--ctdir": {"REPLY"}, "--ctstatus": {"CONFIRMED"}, "--ctstate": {"RELATED", "ESTABLISHED"}}
 
 
-def are_asked_for(transport: str) -> bool:
-    """Whether this host has the table that asks. The library python-iptables does not know labels."""
-    return transport != "python-iptables" and os.path.exists(os.path.join(kept.ETC, ASKED))
+def are_asked_for() -> bool:
+    """Whether this host has the table that asks."""
+    return os.path.exists(os.path.join(kept.ETC, ASKED))
 
 
 def is_answer(rule: str) -> bool:

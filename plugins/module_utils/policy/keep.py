@@ -67,7 +67,7 @@ def _kept(task: Task) -> Result:
             rules = keeping(rules)
         if not task.params["allow_lockout"]:
             warnings.extend(refuse_lockout(task.system, netfilter.ipset, rules, policy, answers[0].facts))
-        return answering(rules) if are_asked_for(task.params["transport"]) else rules
+        return answering(rules) if are_asked_for() else rules
 
     if policy.external_interfaces:
         from .named_outside import unseen  # pylint: disable=import-outside-toplevel

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
-"""Interpreters that have python-iptables, and a host whose plain iptables is legacy."""
+"""Interpreters that have python-iptables, and a legacy host whose changes it cross-checks."""
 import functools
-import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge as converging
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.cross_check import ALWAYS, Interpreter
 
 from tests.integration.kernel.support.host import Host
 from tests.tools import env
 
 SOURCES = ("debian", "pypi")
-_FINDS = "import importlib.util, sys; sys.exit(importlib.util.find_spec('iptc') is None)"
+# Looked for, not imported: importing loads kernel modules.
+_FINDS = "import importlib.util, os; print(os.path.dirname(os.path.dirname(importlib.util.find_spec('iptc').origin)))"
 
 
 class NotHere(Exception):
@@ -24,14 +26,11 @@ class NotHere(Exception):
 @functools.lru_cache(maxsize=None)
 def interpreter(source):
     """The Python that has it from Debian or from PyPI."""
-    return _debian() if source == "debian" else _pypi()
-
-
-def _debian():
-    # Looked for, not imported: importing loads kernel modules.
-    if subprocess.run(["/usr/bin/python3", "-I", "-c", _FINDS], check=False).returncode != 0:
-        raise NotHere("/usr/bin/python3 has no iptc: the Debian package python3-iptables is not installed")
-    return "/usr/bin/python3"
+    program = "/usr/bin/python3" if source == "debian" else _pypi()
+    done = subprocess.run([program, "-I", "-c", _FINDS], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise NotHere("%s has no iptc: %s" % (program, "the Debian package python3-iptables is not installed" if source == "debian" else done.stderr))
+    return Interpreter(program, [done.stdout.strip()])
 
 
 def _pypi():
@@ -44,19 +43,27 @@ def _pypi():
         raise NotHere("python-iptables from PyPI cannot be installed: %s" % error) from None
 
 
-class LegacyHost(Host):
-    """A host on which plain iptables is iptables-legacy. transport: what its tasks are told to use."""
+class CheckedHost(Host):
+    """A host on legacy iptables. cross_check: what its tasks are told. Programs in the folder come before the host's own."""
 
-    def __init__(self, folder, transport):
+    def __init__(self, folder, cross_check=ALWAYS):
         system = System()
-        for program in ("iptables", "ip6tables"):
-            link = Path(folder, program)
-            if not link.is_symlink():
-                link.symlink_to(os.path.realpath(system.which(program + "-legacy")))
         system.path = "%s:%s" % (folder, system.path)
         super().__init__("legacy", system)
-        self.transport = transport
+        self.folder = Path(folder)
+        self.cross_check = cross_check
 
     def converge(self, wanted, check=False):
-        settings = converging.Settings(self.transport, 5, check)
+        settings = converging.Settings(self.variant, 5, check, cross_check=self.cross_check)
         return converging.converge(self.system, settings, lambda _netfilter: wanted)
+
+    def instead_of(self, program, script):
+        """A shell script in the place of a program; ``$real`` is the program."""
+        self.script(program, "real=%s\n%s" % (shlex.quote(shutil.which(program)), script))
+
+    def script(self, name, text):
+        """A shell script among the programs of this host."""
+        path = self.folder / name
+        path.write_text("#!/bin/sh\n%s\n" % text, encoding="utf-8")
+        path.chmod(0o755)
+        return path

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""What the second reader costs a change of legacy rules, without Ansible."""
+
+from __future__ import annotations
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import cross_check
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import section_wanted
+
+from tests.integration.kernel.support.python_iptables import SOURCES, NotHere, interpreter
+
+from . import subjects
+from .inside import SECTION
+from .measure import Finding, compare, milliseconds, timed
+
+RULES = (100, 10_000)
+CHOICES = {"without": cross_check.NEVER, "with": cross_check.ALWAYS}
+
+
+def findings(count: int) -> list[Finding]:
+    """First apply and one rule more, by the library from each source it can be had from."""
+    found = []
+    for source in SOURCES:
+        try:
+            library = interpreter(source)
+        except NotHere as error:
+            print(f"without python-iptables from {source}: {error}")
+            continue
+        cross_check.own_interpreter = lambda library=library: library
+        for rules in RULES:
+            rounds = [_round(rules) for _round_number in range(count + 1)][1:]
+            for step in ("first apply", "one rule more"):
+                sides = [{side: times[step] for side, times in item.items()} for item in rounds]
+                what = f"{rules:,} rules, {source}'s python-iptables: {step}"
+                found.append(compare(what, sides, "with", "without", note=milliseconds(sides)))
+    return found
+
+
+def _round(rules: int) -> dict[str, dict[str, float]]:
+    """Seconds by side and step."""
+    most = subjects.rules(rules + 1)
+    steps = {"first apply": pack(most[:-1], "rules"), "one rule more": pack(most, "rules")}
+    took: dict[str, dict[str, float]] = {}
+    for side, choice in CHOICES.items():
+        took[side] = {step: timed(lambda packed=packed, choice=choice: _change(packed, choice)) for step, packed in steps.items()}
+        section = SECTION._replace(present=False)
+        converge(System(), Settings("legacy", 30, False), lambda _netfilter, section=section: section_wanted(section, [], "rules"))
+    return took
+
+
+def _change(packed: str, choice: str) -> None:
+    is_plain.cache_clear()  # each task is a process of its own
+    wanted = section_wanted(SECTION, packed, "rules")
+    converge(System(), Settings("legacy", 30, False, cross_check=choice), lambda _netfilter: wanted)

@@ -103,11 +103,15 @@ transport:
   sample: nft
 """
 
+from typing import Any, Dict, List
+
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import Engagement, ask
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import NFTABLES
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.check import interfaces
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.named_outside import unseen
@@ -132,9 +136,9 @@ def keep_filter(task: Task) -> Result:
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_nat_filter())
         return Result(outcome.result(), outcome.warnings)
     wanted = _wanted(task.params)
-    engagements = []
+    engagements: List[Engagement] = []
 
-    def compiled(_netfilter):
+    def compiled(_netfilter: Netfilter) -> Wanted:
         engagements.append(_asked(task))
         return compile_nat_filter(wanted, engagements[0].facts)
 
@@ -143,7 +147,7 @@ def keep_filter(task: Task) -> Result:
     return Result(outcome.result(), outcome.warnings + warnings)
 
 
-def _wanted(params) -> NatFilter:
+def _wanted(params: Dict[str, Any]) -> NatFilter:
     allow = [{key: value for key, value in entry.items() if value is not None} for entry in params["allow"]]
     return NatFilter(
         denies=params["default"] == "deny",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ..netfilter.model import Line, Wanted
 from ..netfilter.save import Ruleset
@@ -23,7 +23,7 @@ _OWN_SET = re.compile(r"--match-set (DB[A-Z]+-(\S+)-([46])[ab]) ")
 _SET = re.compile(r"--match-set @(\S+)")
 
 
-def record_name(arguments: Mapping[str, Any]) -> str:
+def record_name(arguments: Mapping[str, object]) -> str:
     """The name of the one record that says this."""
     text = json.dumps({key: arguments[key] for key in _KEYS}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]

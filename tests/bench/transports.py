@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import python_iptables
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
@@ -29,7 +30,7 @@ def transports(count: int) -> list[Finding]:
         except NotHere as error:
             print(f"without python-iptables from {source}: {error}")
             continue
-        python_iptables.own_interpreter = lambda program=program: python_iptables.Interpreter(program, [])
+        python_iptables.own_interpreter = partial(python_iptables.Interpreter, program, [])
         for rules in RULES:
             found += _beside(source, rules, count)
     return found
@@ -54,6 +55,6 @@ def _round(hosts: dict[str, LegacyHost], rules: int) -> dict[str, dict[str, floa
     took: dict[str, dict[str, float]] = {}
     for side, host in hosts.items():
         wanted = {step: section_wanted(SECTION, packed, "rules") for step, packed in contents.items()}
-        took[side] = {step: timed(lambda host=host, what=what: host.converge(what)) for step, what in wanted.items()}
+        took[side] = {step: timed(partial(host.converge, what)) for step, what in wanted.items()}
         host.converge(section_wanted(SECTION._replace(present=False), [], "rules"))
     return took

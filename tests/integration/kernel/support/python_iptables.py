@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Interpreters that have python-iptables, and a host whose plain iptables is legacy."""
+from __future__ import annotations
+
 import functools
 import os
 import shutil
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge as converging
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 
 from tests.integration.kernel.support.host import Host
 from tests.tools import env
@@ -22,19 +25,19 @@ class NotHere(Exception):
 
 
 @functools.lru_cache(maxsize=None)
-def interpreter(source):
+def interpreter(source: str) -> str:
     """The Python that has it from Debian or from PyPI."""
     return _debian() if source == "debian" else _pypi()
 
 
-def _debian():
+def _debian() -> str:
     # Looked for, not imported: importing loads kernel modules.
     if subprocess.run(["/usr/bin/python3", "-I", "-c", _FINDS], check=False).returncode != 0:
         raise NotHere("/usr/bin/python3 has no iptc: the Debian package python3-iptables is not installed")
     return "/usr/bin/python3"
 
 
-def _pypi():
+def _pypi() -> str:
     if shutil.which("gcc") is None:
         raise NotHere("python-iptables from PyPI has to be compiled, and there is no gcc")
     version, python = env.choose("newest", env.pythons())
@@ -47,16 +50,16 @@ def _pypi():
 class LegacyHost(Host):
     """A host on which plain iptables is iptables-legacy. transport: what its tasks are told to use."""
 
-    def __init__(self, folder, transport):
+    def __init__(self, folder: str | Path, transport: str) -> None:
         system = System()
         for program in ("iptables", "ip6tables"):
             link = Path(folder, program)
             if not link.is_symlink():
-                link.symlink_to(os.path.realpath(system.which(program + "-legacy")))
+                link.symlink_to(os.path.realpath(system.require(program + "-legacy", "iptables")))
         system.path = "%s:%s" % (folder, system.path)
         super().__init__("legacy", system)
         self.transport = transport
 
-    def converge(self, wanted, check=False):
+    def converge(self, wanted: Wanted, check: bool = False) -> converging.Outcome:
         settings = converging.Settings(self.transport, 5, check)
         return converging.converge(self.system, settings, lambda _netfilter: wanted)

@@ -85,7 +85,9 @@ def _sctp(packet: Packet, _ends: bytes) -> bytes:
     return head + struct.pack("<I", _crc32c(head + bytes(4) + chunk)) + chunk
 
 
-_BODIES: dict[str, Callable[[Packet, bytes], bytes]] = {TCP: _tcp, ACK: _tcp, UDP: _udp, SCTP: _sctp, **dict.fromkeys((ICMP, ECHO_REPLY, NEIGHBOUR, LISTENER, MEMBERSHIP), _icmp)}
+_BODIES: dict[str, Callable[[Packet, bytes], bytes]] = {
+    TCP: _tcp, ACK: _tcp, UDP: _udp, SCTP: _sctp, **dict.fromkeys((ICMP, ECHO_REPLY, NEIGHBOUR, LISTENER, MEMBERSHIP), _icmp)
+}
 
 
 def _checksum(data: bytes) -> bytes:

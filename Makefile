@@ -68,7 +68,7 @@ lint: env ## gate: ansible-lint, profile production
 docs: env ## gate: documentation of plugins and roles
 	@$(GATES) docs
 
-types: env ## gate: mypy --strict on plugins/module_utils
+types: env ## gate: mypy --strict on plugins and tests' support
 	@$(GATES) types
 
 syntax: env ## gate: what runs on targets is Python 3.8

@@ -5,7 +5,17 @@ import sys
 import types
 from pathlib import Path
 
+from hypothesis import HealthCheck, configuration, settings
+
 _ROOT = Path(__file__).resolve().parent
+
+# Every run sees the same examples, and nothing of them is kept in the tree.
+configuration.set_hypothesis_home_dir(_ROOT / ".build" / "hypothesis")
+settings.register_profile(
+    "drawbridge", derandomize=True, deadline=None, database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("drawbridge")
 
 for _name, _path in (
     ("ansible_collections", []),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any, Dict, Mapping
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -20,9 +21,9 @@ class ActionModule(ReturningAction):
 
     TRANSFERS_FILES = True
 
-    def act(self, task_vars):
-        arguments = dict(self._task.args)
-        shown = arguments.get("src")
+    def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
+        arguments: Dict[str, Any] = dict(self._task.args)
+        shown: Any = arguments.get("src")
         remote = boolean(arguments.get("remote_src", False), strict=False)
         if shown is not None and not remote:
             arguments["src"] = self._carried(shown)
@@ -34,12 +35,12 @@ class ActionModule(ReturningAction):
             result["msg"] = str(result.get("msg")).replace(arguments["src"], shown)
         return result
 
-    def _carried(self, src):
+    def _carried(self, src: str) -> str:
         try:
             local = self._loader.get_real_file(self._find_needle("files", src), decrypt=True)
         except AnsibleError as error:
             raise DrawbridgeError(str(error), "src") from error
-        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, os.path.basename(src))
+        remote: str = self._connection._shell.join_path(self._connection._shell.tmpdir, os.path.basename(src))
         self._transfer_file(local, remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))
         return remote

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any, Dict, List, Mapping
 
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import fragments, profile
@@ -29,18 +30,18 @@ class ActionModule(ReturningAction):
     # The task would be over before the connection that confirms its change.
     no_async = "a policy is confirmed over a new connection once it is in force"
 
-    def act(self, task_vars):
+    def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
         result = confirmed(self, execute(self, "host_policy", self._arguments(task_vars), task_vars))
         warnings = self._misnamed(task_vars)
         return dict(result, warnings=warnings + list(result.get("warnings", []))) if warnings else result
 
-    def _misnamed(self, task_vars):
+    def _misnamed(self, task_vars: Mapping[str, object]) -> List[str]:
         settings, prefix = self._task.args.get("settings"), self._task.args.get("fragments")
         return misnamed(str(settings), str(prefix), _LEFT_TO_VARIABLES + _OF_THE_ROLE, task_vars) if settings and prefix else []
 
-    def _arguments(self, task_vars):
+    def _arguments(self, task_vars: Mapping[str, object]) -> Dict[str, object]:
         """The task's options, with those that it leaves to variables, and the fragments themselves in the place of their prefix."""
-        arguments = dict(self._task.args)
+        arguments: Dict[str, Any] = dict(self._task.args)
         prefix = arguments.pop("settings", None)
         for option in _LEFT_TO_VARIABLES if prefix is not None else ():
             value = variable(prefix + option, task_vars, self._templar) if prefix + option in task_vars else None

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, Mapping
+
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
@@ -17,5 +19,5 @@ class ActionModule(ReturningAction):
     # The task would be over before the connection that confirms its change.
     no_async = "a lockdown is confirmed over a new connection once it is in force"
 
-    def act(self, task_vars):
+    def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
         return confirmed(self, execute(self, "lockdown", self._task.args, task_vars))

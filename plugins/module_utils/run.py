@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -18,15 +18,15 @@ from .task import Result, Task
 __all__ = ["Result", "Task", "run_module"]
 
 # Options of several modules, documented in the fragments netfilter and engine.
-LOCK_ARGUMENTS: Dict[str, Dict[str, Any]] = {"lock_timeout": {"type": "int", "default": 30}}
-TRANSPORT_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+LOCK_ARGUMENTS: Dict[str, Dict[str, object]] = {"lock_timeout": {"type": "int", "default": 30}}
+TRANSPORT_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "transport": {"type": "str", "choices": ["auto", "nft", "legacy"], "default": "auto"}
 }
-CROSS_CHECK_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+CROSS_CHECK_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "cross_check": {"type": "str", "choices": ["never", "when_available", "always"], "default": "when_available"}
 }
 # Of a section of rules. What the modules mean by each is documented there, what they share in the fragment.
-SECTION_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+SECTION_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "section": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "priority": {"type": "int", "default": 500},
@@ -36,19 +36,19 @@ SECTION_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "rules": {"type": "raw"},
     "rules_from": {"type": "str"},
 }
-ENGINE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+ENGINE_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"}
 }
 # Documented in the fragment containers.
-MISSING_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+MISSING_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "missing": {"type": "str", "choices": ["fail", "ignore"], "default": "fail"}
 }
 
 
 def run_module(
-    arguments: Dict[str, Dict[str, Any]],
+    arguments: Dict[str, Dict[str, object]],
     job: Callable[[Task], Result],
-    required_if: Optional[List[Any]] = None,
+    required_if: Optional[List[object]] = None,
     mutually_exclusive: Optional[List[List[str]]] = None,
 ) -> None:
     """Run a module's job. A DrawbridgeError becomes the task's message; so does anything unforeseen, without a traceback."""

@@ -15,7 +15,11 @@ from .netfilter.cross_check import NEVER
 
 
 class Task(NamedTuple):
-    """What a module is asked to do, and where. shows_diff: whether somebody reads the diff, so that it may cost something."""
+    """What a module is asked to do, and where.
+
+    params: by option, what its argument spec says; Ansible has checked it. shows_diff: whether somebody reads the diff, so that it may
+    cost something.
+    """
 
     params: Dict[str, Any]
     check_mode: bool
@@ -43,7 +47,7 @@ class Result(NamedTuple):
     warnings: List[str] = []
     failure: Optional[str] = None
 
-    def with_diffs(self, added: Sequence[Any]) -> Result:
+    def with_diffs(self, added: Sequence[object]) -> Result:
         """The same with more for ``--diff`` behind what it shows already."""
         return self._replace(values=dict(self.values, diff=[*self._shown, *added])) if added else self
 
@@ -52,6 +56,6 @@ class Result(NamedTuple):
         return self if words is None else self._replace(values=dict(self.values, diff=[words, *self._shown]))
 
     @property
-    def _shown(self) -> List[Any]:
+    def _shown(self) -> List[object]:
         shown = self.values["diff"]
         return shown if isinstance(shown, list) else [shown]

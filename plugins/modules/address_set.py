@@ -100,6 +100,8 @@ sets:
   sample: {"ipv4": "DB-office-4", "ipv6": "DB-office-6"}
 """
 
+from typing import FrozenSet
+
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge_set import converge_set
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.diff import before_and_after
@@ -130,7 +132,7 @@ def keep_set(task: Task) -> Result:
     )
 
 
-def _entries(task: Task):
+def _entries(task: Task) -> FrozenSet[str]:
     if task.params["src"] is None:
         return frozenset(task.params["entries"] or [])
     text = task.system.read(task.params["src"])

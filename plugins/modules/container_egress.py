@@ -154,7 +154,7 @@ cross_checked:
   sample: {rules: 41, by_name_only: [], skipped: ""}
 """
 
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import ask
@@ -219,7 +219,7 @@ def _explained(task: Task, outcome: Outcome, result: Result, egress: Optional[Eg
     return result.explained(task_in_words(outcome.plan, Ipset(task.system), egress))
 
 
-def _given(params: Dict[str, Any]) -> Dict[str, Any]:
+def _given(params: Dict[str, object]) -> Dict[str, object]:
     keys = (*BLOCK_KEYS, "networks", "containers")
     return {key: params[key] for key in keys if params[key] is not None}
 

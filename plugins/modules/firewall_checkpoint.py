@@ -93,7 +93,7 @@ checkpoint:
   sample: {"id": "962c7768eeacd16d", "seconds_left": 118.3}
 """
 
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.beside import beside_diffs
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import BY_PLAY, Armed, Checkpoint
@@ -165,8 +165,8 @@ def _explained(result: Result, now: Dict[str, str], then: Dict[str, str]) -> Res
     return result.explained(in_words(states(now), states(then), {**sets(now), **sets(then)}, [], {}))
 
 
-def _result(armed: Optional[Armed], changed: bool, warnings=()) -> Result:
-    values = {"changed": changed}
+def _result(armed: Optional[Armed], changed: bool, warnings: Sequence[str] = ()) -> Result:
+    values: Dict[str, object] = {"changed": changed}
     if armed:
         values["checkpoint"] = {"id": armed.id, "seconds_left": round(armed.seconds_left, 3)}
     return Result(values, list(warnings))

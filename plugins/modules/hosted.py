@@ -73,6 +73,7 @@ import time
 import zipfile
 import zlib
 from contextlib import contextmanager
+from typing import Iterator, Mapping, Optional
 
 from ansible.module_utils import basic
 
@@ -86,12 +87,12 @@ PLUGINS = "ansible_collections.drawbridge.docker.plugins"
 class Silent(basic.AnsibleModule):
     """Leaves the host's log to the module that is run, which tells it what it was given. (no_log for the whole module is the task's to say.)"""
 
-    def log(self, msg, log_args=None):
+    def log(self, msg: str, log_args: Optional[Mapping[str, object]] = None) -> None:
         """Log nothing: an archive of code, and options that nobody can read."""
 
 
 @contextmanager
-def code(digest, archive, check_mode):
+def code(digest: str, archive: Optional[str], check_mode: bool) -> Iterator[Optional[str]]:
     """The folder with the collection's plugins; None where the host does not have that code and was not given it."""
     kept = os.path.join(FOLDER, digest)
     if is_roots(FOLDER) and is_roots(kept):
@@ -107,7 +108,7 @@ def code(digest, archive, check_mode):
             yield folder
 
 
-def is_roots(path):
+def is_roots(path: str) -> bool:
     """Whether a folder is there that only root can write to."""
     try:
         found = os.lstat(path)
@@ -116,7 +117,7 @@ def is_roots(path):
     return stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and not found.st_mode & 0o022
 
 
-def keep(kept, archive):
+def keep(kept: str, archive: str) -> bool:
     """Put code into its folder, whole or not at all. False where the host has no room for it."""
     try:
         os.makedirs(FOLDER, 0o700, exist_ok=True)
@@ -136,7 +137,7 @@ def keep(kept, archive):
     return True
 
 
-def forget_unused():
+def forget_unused() -> None:
     """Remove code that no run has used for long, and what runs left that were killed."""
     for entry in os.scandir(FOLDER):
         try:
@@ -147,13 +148,13 @@ def forget_unused():
             shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def unpack(folder, archive):
+def unpack(folder: str, archive: str) -> None:
     """Write an archive's files."""
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(archive))) as files:
         files.extractall(folder)
 
 
-def run(folder, name, arguments):
+def run(folder: str, name: str, arguments: str) -> None:
     """Run a module's main() with these arguments, and what Ansible tells every module beside its own."""
     for package in ("", ".modules"):
         importlib.import_module(PLUGINS + package).__path__.append(os.path.join(folder, package[1:]))
@@ -165,7 +166,7 @@ def run(folder, name, arguments):
     importlib.import_module("%s.modules.%s" % (PLUGINS, name)).main()
 
 
-def main():
+def main() -> None:
     module = Silent(
         argument_spec={
             "module": {"type": "str", "required": True},
@@ -183,7 +184,8 @@ def main():
         with code(params["digest"], params["code"], module.check_mode) as folder:
             if folder is None:
                 module.exit_json(changed=False, code_needed=True)
-            run(folder, params["module"], params["arguments"])
+            else:
+                run(folder, params["module"], params["arguments"])
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, ImportError) as error:
         module.fail_json(msg="cannot run %s from the code that was sent: %s" % (params["module"], error))
 

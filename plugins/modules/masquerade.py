@@ -95,7 +95,7 @@ lasting:
   sample: true
 """
 
-from typing import Any, Dict, List
+from typing import Dict, List
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.bridges_table import bridges_tables
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
@@ -139,7 +139,7 @@ def keep_masquerade(task: Task) -> Result:
     return Result(dict(outcome.result(), lasting=lasting[0]), warnings + outcome.warnings)
 
 
-def _given(params: Dict[str, Any]) -> Dict[str, Any]:
+def _given(params: Dict[str, object]) -> Dict[str, object]:
     given = {key: params[key] for key in ("networks", "subnets")}
     return given if params["all"] is None else dict(given, all=params["all"])
 

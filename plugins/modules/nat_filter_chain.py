@@ -112,11 +112,15 @@ cross_checked:
   sample: {rules: 41, by_name_only: [], skipped: ""}
 """
 
+from typing import Any, Dict, List
+
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import Engagement, ask
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import NFTABLES
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.check import interfaces
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.named_outside import unseen
@@ -142,9 +146,9 @@ def keep_filter(task: Task) -> Result:
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_nat_filter())
         return Result(outcome.result(), outcome.warnings)
     wanted = _wanted(task.params)
-    engagements = []
+    engagements: List[Engagement] = []
 
-    def compiled(_netfilter):
+    def compiled(_netfilter: Netfilter) -> Wanted:
         engagements.append(_asked(task))
         return compile_nat_filter(wanted, engagements[0].facts)
 
@@ -153,7 +157,7 @@ def keep_filter(task: Task) -> Result:
     return Result(outcome.result(), outcome.warnings + warnings)
 
 
-def _wanted(params) -> NatFilter:
+def _wanted(params: Dict[str, Any]) -> NatFilter:
     allow = [{key: value for key, value in entry.items() if value is not None} for entry in params["allow"]]
     return NatFilter(
         denies=params["default"] == "deny",

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, NamedTuple
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 
 _PROGRAM = "/var/lib/drawbridge/checkpoint/boot.sh"
@@ -32,7 +33,7 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def new_connection(connection: Any, timeout: float) -> Iterator[None]:
+def new_connection(connection: ConnectionBase, timeout: float) -> Iterator[None]:
     """Commands in this block open connections of their own, in at most so many seconds, and share none that was there before."""
     if connection.transport.rpartition(".")[2] != "ssh":
         # Types that do not cross the network have nothing to open anew, and warn when they are asked to.
@@ -50,7 +51,7 @@ def new_connection(connection: Any, timeout: float) -> Iterator[None]:
             connection.set_option(name, value)
 
 
-def confirmed(action: Any, result: Dict[str, Any]) -> Dict[str, Any]:
+def confirmed(action: ActionBase, result: Dict[str, Any]) -> Dict[str, Any]:
     """The module's result after its change was confirmed, or failed where the host took the change back.
 
     action: the action plugin. result: what its module returned, with ``checkpoint`` where something is to be confirmed.
@@ -67,7 +68,7 @@ def confirmed(action: Any, result: Dict[str, Any]) -> Dict[str, Any]:
     return result
 
 
-def _ask(action: Any, identifier: str, deadline: float) -> Answer:
+def _ask(action: ActionBase, identifier: str, deadline: float) -> Answer:
     words = ""
     while time.monotonic() < deadline + _GRACE:
         left = deadline - time.monotonic()
@@ -85,7 +86,7 @@ def _ask(action: Any, identifier: str, deadline: float) -> Answer:
     )
 
 
-def _confirm(action: Any, identifier: str, earlier: str) -> Answer:
+def _confirm(action: ActionBase, identifier: str, earlier: str) -> Answer:
     done = action._low_level_execute_command("/bin/sh %s confirm %s" % (_PROGRAM, identifier))
     if done["rc"] == 0:
         return Answer(True)

@@ -7,19 +7,19 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional
 
 import yaml
 from ansible.errors import AnsibleError
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.address import quoted
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain, variable
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import Templar, plain, variable
 
 # Data, not code; beside the code that reads them, so that the module has them too where it is used without the role.
 PROFILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "profiles")
 
 
-def fragments(prefix: str, task_vars: Mapping[str, Any], templar: Any) -> Dict[str, Any]:
+def fragments(prefix: str, task_vars: Mapping[str, object], templar: Templar) -> Dict[str, object]:
     """The fragments of the host whose variables these are, by name, as plain data.
 
     Raises DrawbridgeError where there is none, or where one cannot be templated.
@@ -37,14 +37,14 @@ def fragments(prefix: str, task_vars: Mapping[str, Any], templar: Any) -> Dict[s
     return {name: _value(name, task_vars, templar) for name in names}
 
 
-def _value(name: str, task_vars: Mapping[str, Any], templar: Any) -> Any:
+def _value(name: str, task_vars: Mapping[str, object], templar: Templar) -> object:
     try:
         return plain(variable(name, task_vars, templar))
     except AnsibleError as error:
         raise DrawbridgeError("cannot be templated: %s" % error, name) from error
 
 
-def profile(name: Optional[str]) -> Any:
+def profile(name: Optional[str]) -> object:
     """What a profile says, None without one. Raises DrawbridgeError for a name that is none."""
     if not name:
         return None

@@ -15,12 +15,13 @@ import zipfile
 import zlib
 from typing import Any, Dict, List, Mapping, Tuple
 
+from ansible.plugins.action import ActionBase
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain
 
 PLUGINS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def execute(action: Any, name: str, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+def execute(action: ActionBase, name: str, arguments: Mapping[str, object], task_vars: Mapping[str, object]) -> Dict[str, Any]:
     """What a module of this collection returns. The code is sent where the host says that it does not have it.
 
     action: the action plugin. name: the module's, without the collection's. arguments: of the module.
@@ -33,13 +34,14 @@ def execute(action: Any, name: str, arguments: Mapping[str, Any], task_vars: Map
     return _run(action, dict(asked, code=_archive(files)), task_vars) if result.pop("code_needed", False) else result
 
 
-def _run(action: Any, asked: Dict[str, Any], task_vars: Mapping[str, Any]) -> Dict[str, Any]:
-    return action._execute_module(module_name="drawbridge.docker.hosted", module_args=asked, task_vars=task_vars)
+def _run(action: ActionBase, asked: Mapping[str, str], task_vars: Mapping[str, object]) -> Dict[str, Any]:
+    result: Dict[str, Any] = action._execute_module(module_name="drawbridge.docker.hosted", module_args=asked, task_vars=task_vars)
+    return result
 
 
 def _files() -> List[Tuple[str, bytes]]:
     """Every file that runs on hosts, by its place under plugins/."""
-    found = []
+    found: List[str] = []
     for folder in ("module_utils", "modules"):
         for place, _folders, names in os.walk(os.path.join(PLUGINS, folder)):
             found.extend(os.path.join(place, name) for name in names if name.endswith(".py"))

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, List, Mapping, Optional
+from typing import Iterable, List, Mapping, Optional
 
 
-def misnamed(settings: str, prefix: str, options: Iterable[str], task_vars: Mapping[str, Any]) -> List[str]:
+def misnamed(settings: str, prefix: str, options: Iterable[str], task_vars: Mapping[str, object]) -> List[str]:
     """Warnings about a host's variables that begin like options, are none, and look like a fragment or nearly like an option.
 
     settings, prefix: what the names of options and of fragments begin with. options: the names of options, without that.
@@ -20,7 +20,7 @@ def misnamed(settings: str, prefix: str, options: Iterable[str], task_vars: Mapp
     return ["%s is read by nothing: %s" % told for told in zip(others, found) if told[1]]
 
 
-def _meant(end: str, value: Any, settings: str, prefix: str, options: Iterable[str]) -> Optional[str]:
+def _meant(end: str, value: object, settings: str, prefix: str, options: Iterable[str]) -> Optional[str]:
     # Late: most hosts have no such variable, and what the controller imports is compiled at each task.
     from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
 

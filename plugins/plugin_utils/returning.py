@@ -11,7 +11,7 @@ Messages quote what hosts tell: lines of rules, labels, what ssh printed. ansibl
 from __future__ import annotations
 
 import traceback
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -30,7 +30,7 @@ class ReturningAction(ActionBase):
     _supports_diff = True
     no_async = ""
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> Dict[str, Any]:
+    def run(self, tmp: object = None, task_vars: Optional[Dict[str, object]] = None) -> Dict[str, Any]:
         if self.no_async and self._task.async_val:
             return _failed("async: %s; leave async out" % self.no_async)
         try:
@@ -44,10 +44,10 @@ class ReturningAction(ActionBase):
             Display().vvv(traceback.format_exc())
             return _failed("internal error, please report it: %s: %s" % (type(error).__name__, error))
 
-    def act(self, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
+    def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
         """The plugin's job → the task's result."""
         raise NotImplementedError
 
 
-def _failed(words: str) -> Dict[str, Any]:
+def _failed(words: str) -> Dict[str, object]:
     return {"failed": True, "changed": False, "msg": words}

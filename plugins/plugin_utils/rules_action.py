@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, Mapping
+
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
@@ -21,12 +23,12 @@ class RulesAction(ReturningAction):
 
     module: str
 
-    def act(self, task_vars):
+    def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
         arguments = dict(self._task.args)
         arguments["rules"] = self._packed(arguments, task_vars)
         return execute(self, self.module, arguments, task_vars)
 
-    def _packed(self, arguments, task_vars):
+    def _packed(self, arguments: Mapping[str, object], task_vars: Mapping[str, object]) -> str:
         name = arguments.get("rules_from")
         if name is None:
             if arguments.get("rules") is None and arguments.get("state") != "absent":

@@ -6,12 +6,19 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping
+from typing import Iterable, List, Mapping, Protocol
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 
 
-def variable(name: str, task_vars: Mapping[str, Any], templar: Any) -> Any:
+class Templar(Protocol):
+    """Ansible's."""
+
+    def template(self, value: object) -> object:
+        """The value with its templates rendered."""
+
+
+def variable(name: str, task_vars: Mapping[str, object], templar: Templar) -> object:
     """The value of a variable, templated only if there is a template anywhere in it.
 
     A thousand dicts through the templating engine cost more than all else that a task does; a look for braces costs next to nothing.
@@ -22,7 +29,7 @@ def variable(name: str, task_vars: Mapping[str, Any], templar: Any) -> Any:
     return _without(task_vars.get("omit"), templar.template(value)) if has_template(value) else value
 
 
-def _without(omit: Any, value: Any) -> Any:
+def _without(omit: object, value: object) -> object:
     """A value without what is omitted in it, which ansible-core before 2.19 leaves to each task, as a text of its own."""
     if not isinstance(omit, str):
         return value
@@ -33,7 +40,7 @@ def _without(omit: Any, value: Any) -> Any:
     return None if value == omit else value
 
 
-def has_template(value: Any) -> bool:
+def has_template(value: object) -> bool:
     """Whether any text in a value could be a Jinja template."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value or "{#" in value
@@ -44,7 +51,7 @@ def has_template(value: Any) -> bool:
     return False
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A variable's value without what Ansible hangs on it: lazy templates, tags, vault-encrypted text."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
@@ -55,7 +62,7 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _plain_list(values: Any) -> List[Any]:
+def _plain_list(values: Iterable[object]) -> List[object]:
     items = list(values)
     # Long lists are lists of addresses: nothing to do for them.
     return items if all(isinstance(item, str) for item in items) else [plain(item) for item in items]

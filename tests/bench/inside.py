@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import partial
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
@@ -65,9 +66,9 @@ def sets(count: int) -> list[Finding]:
     _converge_set(contents[0])
     rounds = []
     for index in range(1, count + 2):
-        rounds.append({"bare": timed(lambda which=index % 2: _feed(["ipset", "restore"], texts[which])),
-                       "changed": timed(lambda which=index % 2: _converge_set(contents[which])),
-                       "unchanged": timed(lambda which=index % 2: _converge_set(contents[which]))})
+        rounds.append({"bare": timed(partial(_feed, ["ipset", "restore"], texts[index % 2])),
+                       "changed": timed(partial(_converge_set, contents[index % 2])),
+                       "unchanged": timed(partial(_converge_set, contents[index % 2]))})
     rounds = rounds[1:]
     what = "a set of 100,000 addresses"
     return [compare(f"{what}, {CHANGED} replaced", rounds, "changed", "bare", 0.4, note=milliseconds(rounds)),

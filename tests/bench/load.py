@@ -6,6 +6,7 @@ load.py serve ADDRESS PORT            accept until ended: reads a byte that says
 load.py connect ADDRESS PORT COUNT    so many short connections, one after another; prints connections in a second
 load.py bulk ADDRESS PORT SECONDS     one connection, sending as fast as it goes; prints bytes in a second as the server saw them
 """
+from __future__ import annotations
 
 import os
 import socket
@@ -20,7 +21,7 @@ TIMEOUT = 10.0
 RESET = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def serve(address, port):
+def serve(address: str, port: int) -> None:
     """Accept connections; a bulk transfer has a thread of its own."""
     with socket.create_server((address, port), backlog=1024, family=socket.AF_INET) as listener:
         print("ready", flush=True)
@@ -33,7 +34,7 @@ def serve(address, port):
                 connection.close()
 
 
-def _swallow(connection):
+def _swallow(connection: socket.socket) -> None:
     """Read to the end and answer with how much it was, and how many seconds it took."""
     buffer = bytearray(1 << 20)
     started, size = time.perf_counter(), 0
@@ -46,7 +47,7 @@ def _swallow(connection):
         connection.sendall(b"%d %f" % (size, time.perf_counter() - started))
 
 
-def connect(address, port, count):
+def connect(address: str, port: int, count: float) -> None:
     """Open, be closed, open the next."""
     started = time.perf_counter()
     for _turn in range(int(count)):
@@ -57,7 +58,7 @@ def connect(address, port, count):
     print(count / (time.perf_counter() - started))
 
 
-def bulk(address, port, seconds):
+def bulk(address: str, port: int, seconds: float) -> None:
     """Send for so many seconds."""
     with socket.create_connection((address, port), TIMEOUT) as connection:
         connection.sendall(b"b")
@@ -69,7 +70,7 @@ def bulk(address, port, seconds):
     print(int(size) / float(took))
 
 
-def stay(side):
+def stay(side: str) -> None:
     """Keep to one processor, each end to another where there are two: where the scheduler puts them is most of the noise."""
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {processors[0] if side == "serve" else processors[-1]})
@@ -77,5 +78,7 @@ def stay(side):
 
 if __name__ == "__main__":
     stay(sys.argv[1])
-    {"serve": serve, "connect": connect, "bulk": bulk}[sys.argv[1]](
-        sys.argv[2], int(sys.argv[3]), *(float(word) for word in sys.argv[4:]))
+    if sys.argv[1] == "serve":
+        serve(sys.argv[2], int(sys.argv[3]))
+    else:
+        {"connect": connect, "bulk": bulk}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

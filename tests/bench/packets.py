@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.answers import answering
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
@@ -57,6 +58,10 @@ FACTS = HostFacts([Published(family, None, PORT, "tcp") for family in (4, 6)], [
                   ["172.17.0.0/16"], False)
 
 
+def _apply(wanted: Wanted) -> None:
+    converge(System(), Settings("nft", 30, False), lambda _netfilter: wanted)
+
+
 def packets(count: int) -> list[Finding]:
     """Connections and throughput, in turns with the policy and without any."""
     for line in NETWORK.strip().splitlines():
@@ -69,10 +74,11 @@ def packets(count: int) -> list[Finding]:
     with ExitStack() as stack:
         server = stack.enter_context(process("server", "serve", "172.17.0.2", "80"))
         stack.callback(server.kill)
+        assert server.stdout is not None
         server.stdout.readline()
         for turn in range(2 * count + 1):
             for side in ("with", "without") if turn % 2 else ("without", "with"):
-                converge(System(), Settings("nft", 30, False), lambda _netfilter, side=side: wanted[side])
+                _apply(wanted[side])
                 for load, limit in (("connect", CONNECTIONS), ("bulk", SECONDS)):
                     rates.setdefault((load, side), []).append(rate(load, limit))
     return [_finding("connections per second, 10,000 sources against no policy", rates, "connect", 0.93, "{:.0f} a second"),

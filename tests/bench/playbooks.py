@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import yaml
 
@@ -48,7 +48,7 @@ class Disturbed(Exception):
 class Subject:
     """One set of variables, and playbooks that run with it."""
 
-    def __init__(self, host: Host, name: str, variables: dict) -> None:
+    def __init__(self, host: Host, name: str, variables: Mapping[str, object]) -> None:
         self.host = host
         self.folder = FOLDER / name
         (self.folder / "inventory" / "host_vars").mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class Subject:
         self._write(f"inventory/host_vars/{host.name}.yml", variables)
         self.playbook("ping", PING)
 
-    def playbook(self, name: str, tasks: list, handlers: list | None = None) -> None:
+    def playbook(self, name: str, tasks: Sequence[object], handlers: Sequence[object] | None = None) -> None:
         """Write a playbook of one play."""
         content = {"tasks": tasks, "handlers": handlers or []}
         self._write(f"{name}.yml", [{"name": name, "hosts": "docker_hosts", "gather_facts": False, **content}])
@@ -121,7 +121,7 @@ def _policy(host: Host, count: int) -> list[Finding]:
             compare("  first apply on a host that has not had any task since it was booted", unknown, "first", "ping")]
 
 
-def _role(confirm_timeout: int) -> dict:
+def _role(confirm_timeout: int) -> dict[str, object]:
     """The task of the playbook harden."""
     return {"name": "Policy", "vars": {"host_policy_confirm_timeout": confirm_timeout}, "ansible.builtin.import_role": {
         "name": "drawbridge.docker.host_policy", "rolespec_validate": False}}

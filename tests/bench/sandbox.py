@@ -27,13 +27,13 @@ def findings(measurement: str, count: int, *revision: str) -> list[Finding]:
     return [Finding(**item) for item in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _main(measurement: str, count: int, *revision: str) -> None:
+def _main(measurement: str, count: int, revision: str = "") -> None:
     from . import before, cross_check, inside, packets
 
     for argv in (["mount", "-t", "tmpfs", "tmpfs", "/run"], ["ip", "link", "set", "lo", "up"]):
         subprocess.run(argv, check=True)
     measures = {"rules": inside.rules, "sets": inside.sets, "packets": packets.packets, "cross_check": cross_check.findings}
-    found = before.packets_before(*revision, count) if revision else measures[measurement](count)
+    found = before.packets_before(revision, count) if revision else measures[measurement](count)
     print(json.dumps([vars(item) for item in found]))
 
 

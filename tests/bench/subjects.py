@@ -14,7 +14,7 @@ def address(number: int) -> str:
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
-def policy() -> dict:
+def policy() -> dict[str, object]:
     """A host's policy: 60 published ports in 40 entries, 10 sets of 10,000 addresses in all; about 100 rules a family."""
     share = ADDRESSES // SETS
     sets = {f"site{index}": [address(index * share + item) for item in range(share)] for index in range(SETS)}
@@ -23,7 +23,7 @@ def policy() -> dict:
     return {"address_sets": sets, "published_ports": {"default": "deny", "allow": singles + ranges}}
 
 
-def rules(count: int) -> list[dict]:
+def rules(count: int) -> list[dict[str, str]]:
     """Rules whose keys are also those of ansible.builtin.iptables."""
     return [{"protocol": "tcp", "source": address(index * 7) + "/32", "destination_port": str(1024 + index % 60_000),
              "comment": f"rule {index}", "jump": "RETURN"} for index in range(count)]

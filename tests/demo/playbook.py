@@ -61,6 +61,7 @@ def play(arguments: Sequence[str], shown: bool) -> Run:
     """Run ansible-playbook; its lines are printed as they come if they are to be shown."""
     process = subprocess.Popen([str(PROGRAM), *arguments], cwd=ROOT, env=settings(), text=True,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
     lines = []
     for line in process.stdout:
         lines.append(line)

@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from subprocess import CompletedProcess
+from typing import Any
 
 from . import engine, hosts, layout, probing, workload
 from .layout import CLIENTS, HOSTS, ClientSpec, HostSpec
@@ -102,8 +103,8 @@ class Host:
         found = json.loads(self.run(["docker", "inspect", *ids]).stdout) if ids else []
         return {item.name: item for item in map(self._container, found)}
 
-    def _container(self, data: dict) -> Container:
-        network: dict = next(iter(data["NetworkSettings"]["Networks"].values()), {})
+    def _container(self, data: dict[str, Any]) -> Container:
+        network: dict[str, str] = next(iter(data["NetworkSettings"]["Networks"].values()), {})
         return Container(self, data["Name"].lstrip("/"), data["State"]["Pid"], network.get("IPAddress", ""),
                          network.get("GlobalIPv6Address", ""), network.get("Gateway", ""))
 

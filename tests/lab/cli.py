@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from . import engine, layout, lifecycle, status, table
 from .layout import HOSTS
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m tests.lab", description="Real Docker hosts on one machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, action, text: str) -> argparse.ArgumentParser:
+    def command(name: str, action: Callable[[argparse.Namespace], object], text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
         return sub

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -89,7 +89,7 @@ def _dockerd() -> list[str]:
     ]
 
 
-def _await(ready, name: str, log: Path) -> None:
+def _await(ready: Callable[[], bool], name: str, log: Path) -> None:
     """Wait for a daemon, or fail with the end of its log."""
     deadline = time.monotonic() + 40
     while not ready():

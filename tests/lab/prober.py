@@ -6,6 +6,7 @@ Self-contained: run with this text as the argument of python3 -c, in whatever na
 probes come as a JSON list on standard input, the results go as a JSON list to standard output. Results: "open" (and
 the text that was answered), "refused" (a reset or an ICMP error), "silent" (nothing came in time).
 """
+from __future__ import annotations
 
 import json
 import os
@@ -14,12 +15,34 @@ import struct
 import sys
 import threading
 import time
+from typing import Any, TypedDict
 
 SO_MARK = 36
+# State and text.
+Outcome = tuple[str, str]
 REFUSALS = (ConnectionRefusedError, ConnectionResetError, PermissionError)
 
 
-def open_socket(probe, kind, protocol=0):
+class Target(TypedDict):
+    """Who is asked."""
+
+    protocol: str
+    address: str
+    port: int
+
+
+class Probe(Target, total=False):
+    """How. answers_from: of a group, whose answers count."""
+
+    source: str
+    source_port: int
+    mark: int
+    payload: str
+    answers_from: list[str]
+    timeout: float
+
+
+def open_socket(probe: Probe, kind: int, protocol: int = 0) -> tuple[socket.socket, Any]:
     """A socket for the probe's family, marked and bound as the probe wants, and the address to talk to."""
     found = socket.getaddrinfo(probe["address"], probe["port"] or None, type=kind, flags=socket.AI_NUMERICHOST)[0]
     family, target = found[0], found[4]
@@ -31,7 +54,7 @@ def open_socket(probe, kind, protocol=0):
     return connection, target
 
 
-def tcp(probe, deadline):
+def tcp(probe: Probe, deadline: float) -> Outcome:
     """Connect, and read the line that the server says."""
     connection, target = open_socket(probe, socket.SOCK_STREAM)
     with connection:
@@ -44,7 +67,7 @@ def tcp(probe, deadline):
             return "open", ""
 
 
-def udp(probe, deadline):
+def udp(probe: Probe, deadline: float) -> Outcome:
     """Send datagrams until one is answered; answers to a group count from the wanted addresses only."""
     connection, target = open_socket(probe, socket.SOCK_DGRAM)
     wanted = probe.get("answers_from") or []
@@ -68,14 +91,14 @@ def udp(probe, deadline):
     return "silent", ""
 
 
-def checksum(data):
+def checksum(data: bytes) -> int:
     """The internet checksum."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total >> 16) + (total & 0xFFFF)
     return ~(total + (total >> 16)) & 0xFFFF
 
 
-def icmp(probe, deadline):
+def icmp(probe: Probe, deadline: float) -> Outcome:
     """One echo request; the answer must carry its number."""
     six = ":" in probe["address"]
     protocol = socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP
@@ -96,7 +119,7 @@ def icmp(probe, deadline):
     return "silent", ""
 
 
-def attempt(probe):
+def attempt(probe: Probe) -> Outcome:
     """The outcome of one probe: state and text."""
     deadline = time.monotonic() + probe.get("timeout", 0.7)
     try:
@@ -109,12 +132,12 @@ def attempt(probe):
         return "refused", error.strerror or str(error)
 
 
-def main():
+def main() -> None:
     """Run all probes in parallel."""
-    probes = json.load(sys.stdin)
-    results = [("silent", "")] * len(probes)
+    probes: list[Probe] = json.load(sys.stdin)
+    results: list[Outcome] = [("silent", "")] * len(probes)
 
-    def work(index):
+    def work(index: int) -> None:
         results[index] = attempt(probes[index])
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(len(probes))]

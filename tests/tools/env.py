@@ -5,6 +5,8 @@
 Each is a virtual environment outside the tree (``$DRAWBRIDGE_LAB_CACHE/venvs``), named after a hash of its
 requirements and its Python, so that a second clone finds it ready. ``.build/venv-NAME`` links to it.
 """
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import os
@@ -13,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +24,8 @@ DEFAULT_CACHE = "/var/cache/drawbridge-lab" if os.geteuid() == 0 else "~/.cache/
 CACHE = Path(os.environ.get("DRAWBRIDGE_LAB_CACHE") or DEFAULT_CACHE).expanduser()
 REQUIREMENTS = ROOT / "tests" / "requirements"
 # Pythons that may run the ansible-core of each environment, best first.
-WANTED = {
+Version = tuple[int, int]
+WANTED: dict[str, tuple[Version, ...]] = {
     "newest": ((3, 13), (3, 12), (3, 14), (3, 11)),
     "oldest": ((3, 11), (3, 12), (3, 13)),
     "tools": ((3, 13), (3, 12), (3, 14), (3, 11)),
@@ -32,16 +36,16 @@ class Missing(Exception):
     """Something that this script cannot install by itself."""
 
 
-def say(text):
+def say(text: str) -> None:
     print("env: %s" % text, flush=True)
 
 
-def run(argv, **kwargs):
+def run(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
     say(" ".join(str(word) for word in argv))
-    subprocess.run([str(word) for word in argv], check=True, stdin=subprocess.DEVNULL, **kwargs)
+    subprocess.run([str(word) for word in argv], check=True, stdin=subprocess.DEVNULL, env=env)
 
 
-def version_of(python):
+def version_of(python: str | Path) -> Version | None:
     """The (major, minor) of an interpreter, None where it does not start."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     done = subprocess.run([str(python), "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
@@ -49,12 +53,12 @@ def version_of(python):
     return (int(found.group(1)), int(found.group(2))) if done.returncode == 0 and found else None
 
 
-def pythons():
+def pythons() -> dict[Version, Path]:
     """Real interpreters (never a pyenv shim), by version; the first found of a version wins."""
     folders = [Path("/usr/bin"), Path("/usr/local/bin")]
     folders += [Path(name) for name in os.environ.get("PATH", "").split(os.pathsep) if name]
     folders += sorted(Path.home().glob(".pyenv/versions/*/bin"))
-    found = {}
+    found: dict[Version, Path] = {}
     for folder in folders:
         if folder.name == "shims" or not folder.is_dir():
             continue
@@ -67,7 +71,7 @@ def pythons():
     return found
 
 
-def choose(name, found):
+def choose(name: str, found: Mapping[Version, Path]) -> tuple[Version, Path]:
     for version in WANTED[name]:
         if version in found:
             return version, found[version]
@@ -76,7 +80,7 @@ def choose(name, found):
         name, " or ".join("%d.%d" % version for version in WANTED[name]), have))
 
 
-def debian_packages():
+def debian_packages() -> None:
     """Install what tests/requirements/debian.txt lists and is not there."""
     lines = (REQUIREMENTS / "debian.txt").read_text(encoding="utf-8").splitlines()
     wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -96,7 +100,7 @@ def debian_packages():
     run(["apt-get", "install", "-y", "-q", "--no-install-recommends"] + missing, env=env)
 
 
-def make(name, version, python):
+def make(name: str, version: Version, python: Path) -> Path:
     """The environment's folder, made when it is not in the cache."""
     requirements = REQUIREMENTS / (name + ".txt")
     digest = hashlib.sha256(requirements.read_bytes() + os.path.realpath(str(python)).encode()).hexdigest()
@@ -117,7 +121,7 @@ def make(name, version, python):
     return venv
 
 
-def link(path, target):
+def link(path: Path, target: Path) -> None:
     """Point a symbolic link at a target, in one step for whoever looks at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() and os.readlink(str(path)) == str(target):
@@ -129,7 +133,7 @@ def link(path, target):
     os.replace(str(fresh), str(path))
 
 
-def main(names):
+def main(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in WANTED]
     if unknown:
         raise Missing("no environment is called %s; there are: %s" % (" ".join(unknown), " ".join(WANTED)))

@@ -192,7 +192,10 @@ def docs():
 
 
 def types():
-    step(venv("tools", "mypy"), "--package", "ansible_collections.drawbridge.docker.plugins.module_utils")
+    """mypy --strict on the plugins and on what the tests are made of, in one run."""
+    packages = ["ansible_collections.drawbridge.docker.plugins", "tests.bench", "tests.demo", "tests.lab", "tests.tools",
+                "tests.unit.support", "tests.integration.kernel.support", "tests.integration.lab.support"]
+    step(venv("tools", "mypy"), *(word for package in packages for word in ("--package", package)))
 
 
 def syntax():
@@ -246,7 +249,7 @@ GATES = (
     Gate("changelog", 0.5, "changelog fragments", changelog),
     Gate("unit", 2, "unit tests, no root needed", unit, path="tests/unit", pytest=True),
     Gate("lab-up", 12, "boot the lab (its file systems come from the cache, or are made)", lab_up, path="tests/lab"),
-    Gate("types", 1, "mypy --strict on plugins/module_utils", types, path="plugins/module_utils"),
+    Gate("types", 1, "mypy --strict on plugins and tests' support", types, path="plugins/module_utils"),
     Gate("lint", 2, "ansible-lint, profile production", lint),
     Gate("docs", 1, "documentation of plugins and roles", docs),
     Gate("build", 1, "the collection builds, installs, lists its modules", build),

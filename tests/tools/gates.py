@@ -5,14 +5,17 @@
 Every gate runs even when another failed. At most two run at a time. One that takes twice its budget is ended. The
 output ends with a table and with the closing line of pytest, summed over the gates that are pytest runs.
 """
+from __future__ import annotations
+
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 
-from tests.tools.gatelist import BUILD, BY_NAME, GATES, ROOT
+from tests.tools.gatelist import BUILD, BY_NAME, GATES, ROOT, Gate
 
 SLOTS = 2
 LOGS = BUILD / "logs"
@@ -20,18 +23,18 @@ CLOSING = re.compile(r"^=+ (.*\b(?:passed|failed|skipped|deselected|error|errors
 ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors")
 
 
-def say(text=""):
+def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def command_of(gate):
+def command_of(gate: Gate) -> list[str]:
     return [sys.executable, "-m", "tests.tools.gatelist", gate.name]
 
 
 class Run:
     """One gate while and after it runs."""
 
-    def __init__(self, gate, without=()):
+    def __init__(self, gate: Gate, without: Sequence[str] = ()) -> None:
         self.gate = gate
         command = command_of(gate)
         if without:
@@ -46,10 +49,10 @@ class Run:
         self.output = ""
         self.took = 0.0
 
-    def minutes(self):
+    def minutes(self) -> float:
         return (time.monotonic() - self.started) / 60
 
-    def end(self):
+    def end(self) -> None:
         """End the gate and what it started, politely first: it may have something to take down."""
         for number, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
             try:
@@ -58,7 +61,7 @@ class Run:
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 pass
 
-    def poll(self):
+    def poll(self) -> bool:
         """True when the gate is over; sets result and took."""
         code = self.process.poll()
         if code is None and self.minutes() > 2 * self.gate.minutes:
@@ -73,7 +76,7 @@ class Run:
         self.output = self.log.read_text(encoding="utf-8", errors="replace").rstrip()
         return True
 
-    def report(self):
+    def report(self) -> None:
         text = self.output
         if self.result == "ok":
             say("%-14s ok    %4.1f of %g min: %s" % (
@@ -86,7 +89,7 @@ class Run:
         say("-" * 78)
 
 
-def lab_is_up():
+def lab_is_up() -> bool:
     if not BY_NAME["lab-up"].has_subject():
         return False
     done = subprocess.run(["/usr/bin/python3", "-m", "tests.lab", "status"], cwd=str(ROOT), check=False,
@@ -94,7 +97,7 @@ def lab_is_up():
     return done.returncode == 0
 
 
-def choose(names):
+def choose(names: Sequence[str]) -> list[Gate]:
     """The gates to run, with what they need, in the order of the list."""
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
@@ -107,13 +110,14 @@ def choose(names):
     return [gate for gate in GATES if gate.name in chosen]
 
 
-def run_all(gates, done=None):
+def run_all(gates: Iterable[Gate], done: list[Run] | None = None) -> list[Run]:
     """Run these gates, two at a time at most; the finished runs, in the order in which they ended.
 
     They are added to ``done`` as they end, so that they are known even when this is interrupted.
     """
     done = [] if done is None else done
-    waiting, running = list(gates), []
+    waiting: list[Gate] = list(gates)
+    running: list[Run] = []
     heard = time.monotonic()
     try:
         while waiting or running:
@@ -143,9 +147,10 @@ def run_all(gates, done=None):
     return done
 
 
-def closing_line(runs):
+def closing_line(runs: Iterable[Run]) -> str:
     """pytest's closing line over all gates that are pytest runs, "" where there was none."""
-    counts, seconds = {}, 0.0
+    counts: dict[str, int] = {}
+    seconds = 0.0
     for run in runs:
         if not run.gate.pytest:
             continue
@@ -163,7 +168,7 @@ def closing_line(runs):
     return (" %s in %.2fs " % (", ".join("%d %s" % (counts[word], word) for word in words), seconds)).center(80, "=")
 
 
-def summary(gates, runs, minutes):
+def summary(gates: Iterable[Gate], runs: Sequence[Run], minutes: float) -> int:
     say()
     say("%-14s %8s %8s  %s" % ("gate", "budget", "minutes", "result"))
     for run in sorted(runs, key=lambda run: list(BY_NAME).index(run.gate.name)):
@@ -183,8 +188,8 @@ def summary(gates, runs, minutes):
     return 1 if failed else 0
 
 
-def main(names):
-    def stop(*_unused):
+def main(names: Sequence[str]) -> int:
+    def stop(*_unused: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
@@ -195,7 +200,7 @@ def main(names):
         say("without a subject in this tree, left out: %s" % " ".join(absent))
     ours = any(gate.name == "lab-up" for gate in gates) and not lab_is_up()
     started = time.monotonic()
-    runs = []
+    runs: list[Run] = []
     try:
         run_all(gates, runs)
     except KeyboardInterrupt:

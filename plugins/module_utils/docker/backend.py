@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -78,11 +78,11 @@ def _changed_at(system: System, path: str) -> Optional[float]:
     return None if held is None else held.mtime
 
 
-def _stated(words: List[str], keys: Dict[str, Any]) -> str:
+def _stated(words: List[str], keys: Dict[str, object]) -> str:
     return str(_flag(words, BACKEND) or keys.get(BACKEND) or KEYS[BACKEND].default)
 
 
-def _states_no_forwarding(words: List[str], keys: Dict[str, Any]) -> bool:
+def _states_no_forwarding(words: List[str], keys: Dict[str, object]) -> bool:
     flag = _flag(words, IP_FORWARD)
     return keys.get(IP_FORWARD) is False if flag is None else flag in FALSE
 
@@ -98,7 +98,7 @@ def _flag(words: List[str], key: str) -> Optional[str]:
     return found
 
 
-def _keys(system: System, words: List[str]) -> Optional[Dict[str, Any]]:
+def _keys(system: System, words: List[str]) -> Optional[Dict[str, object]]:
     path = config_file(words)
     try:
         return DaemonFile(system.read(path) or "", path).values

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 from ..errors import DrawbridgeError
 from ..host.system import System
+from ..json_values import JsonObject, mapping, text
 from ..netfilter.address import quoted
 from .engine import Inspector, NoSuchContainer
 from .query import chosen
@@ -18,8 +19,6 @@ from .sandbox import NotFound, Sandboxes
 from .selector import Selector
 from .state import container_name
 from .target import RUNNING, Source, Target, running, stopped
-
-JsonObject = Dict[str, Any]
 
 
 class EngineSource(Source):
@@ -49,7 +48,7 @@ class EngineSource(Source):
                 state = _state(self._engine.inspect(target.id))
         except NoSuchContainer:
             return "it was removed before its namespace was entered"
-        if state.get("Pid") != target.pid or _text(state.get("StartedAt")) != target.since or state.get("Running") is not True:
+        if state.get("Pid") != target.pid or text(state.get("StartedAt")) != target.since or state.get("Running") is not True:
             return "it ended, or started anew, before its namespace was entered"
         return None
 
@@ -59,7 +58,7 @@ class EngineSource(Source):
         held = labels if isinstance(labels, dict) else {}
         return (
             (wanted.name is None or container_name(item) == wanted.name)
-            and (wanted.id is None or _text(item.get("Id")).startswith(wanted.id))
+            and (wanted.id is None or text(item.get("Id")).startswith(wanted.id))
             and all(key in held and value in (None, held[key]) for key, value in wanted.labels)
         )
 
@@ -69,24 +68,24 @@ class EngineSource(Source):
             raise DrawbridgeError(
                 "%s is the beginning of %d ids" % (quoted(prefix), len(matching)),
                 "id",
-                "among them %s" % ", ".join(_text(item.get("Id"))[:12 + len(prefix)] for item in matching[:4]),
+                "among them %s" % ", ".join(text(item.get("Id"))[:12 + len(prefix)] for item in matching[:4]),
             )
 
     def _inspect(self, matching: List[JsonObject]) -> Iterator[JsonObject]:
         for item in matching:
             try:
-                yield self._engine.inspect(_text(item.get("Id")))
+                yield self._engine.inspect(text(item.get("Id")))
             except NoSuchContainer:
                 continue
 
     def _target(self, item: JsonObject) -> Target:
-        name, identity, state = _text(item.get("Name")).lstrip("/"), _text(item.get("Id")), _state(item)
+        name, identity, state = text(item.get("Name")).lstrip("/"), text(item.get("Id")), _state(item)
         pid = state.get("Pid")
         if state.get("Running") is not True or not isinstance(pid, int) or pid < 1:
-            status = _text(state.get("Status"))
+            status = text(state.get("Status"))
             status = status if status and status != RUNNING else "exited"
             return stopped(self, name, identity, status, "it is not running")
-        since = _text(state.get("StartedAt"))
+        since = text(state.get("StartedAt"))
         try:
             return running(self._system, self, name, identity, pid, since, self._sandboxes.path(item, pid))
         except NotFound as error:
@@ -95,9 +94,4 @@ class EngineSource(Source):
 
 
 def _state(item: JsonObject) -> JsonObject:
-    state = item.get("State")
-    return state if isinstance(state, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return mapping(item.get("State"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABC, abstractmethod
-from typing import Any, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -44,9 +44,9 @@ class PodStatus(NamedTuple):
     sandbox: Optional[str] = None
 
 
-def told_sandbox(info: Any) -> Optional[str]:
+def told_sandbox(info: object) -> Optional[str]:
     """The file of a sandbox's network namespace in what containerd and CRI-O tell of it when asked for everything."""
-    spec: Any = info
+    spec: object = info
     for key in ("runtimeSpec", "linux", "namespaces"):
         spec = spec.get(key) if isinstance(spec, dict) else None
     paths = [item.get("path") for item in spec if isinstance(item, dict) and item.get("type") == "network"] if isinstance(spec, list) else []

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List
+from typing import Dict, List
 
 from ..errors import DrawbridgeError
 from .cri import Cri, Pod, PodStatus, told_sandbox
@@ -55,9 +55,9 @@ class SocketCri(Cri):
             raise DrawbridgeError(error.message, "pod", _HINT) from None
 
 
-def _object(text: str) -> Dict[str, Any]:
+def _object(text: str) -> Dict[str, object]:
     try:
-        info: Any = json.loads(text)
+        info: object = json.loads(text)
     except ValueError:
         return {}
     return info if isinstance(info, dict) else {}

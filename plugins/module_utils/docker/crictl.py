@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List
+from typing import Dict, List
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -39,7 +39,7 @@ class Crictl(Cri):
             sandbox=told_sandbox(answer.get("info")),
         )
 
-    def _ask(self, words: List[str]) -> Dict[str, Any]:
+    def _ask(self, words: List[str]) -> Dict[str, object]:
         output = self._system.run([self._program] + words)
         if output.rc != 0:
             raise DrawbridgeError("crictl %s failed: %s" % (words[0], ascii(output.stderr.strip()[-300:])), "pod")
@@ -50,13 +50,13 @@ class Crictl(Cri):
         return answer if isinstance(answer, dict) else {}
 
 
-def _pod(item: Any) -> Pod:
+def _pod(item: object) -> Pod:
     metadata = _object(item, "metadata")
     state = item.get("state") if isinstance(item, dict) else None
     identity = item.get("id") if isinstance(item, dict) else None
     return Pod(str(identity or ""), str(metadata.get("name")), str(metadata.get("namespace")), state == _READY)
 
 
-def _object(value: Any, key: str) -> Dict[str, Any]:
+def _object(value: object, key: str) -> Dict[str, object]:
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, dict) else {}

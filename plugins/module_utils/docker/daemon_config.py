@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host.system import System
@@ -28,7 +28,7 @@ class Wish(NamedTuple):
     """values: keys of the file and what they shall be, checked. absent: keys that shall not be there.
     path: of the file, None for the one that the engine reads. place: where the user wrote all that."""
 
-    values: Dict[str, Any]
+    values: Dict[str, object]
     absent: Tuple[str, ...] = ()
     path: Optional[str] = None
     place: Optional[str] = None
@@ -47,12 +47,12 @@ class Configured(NamedTuple):
     """
 
     path: str
-    changes: Dict[str, Dict[str, Any]]
+    changes: Dict[str, Dict[str, object]]
     restart_required: bool
     backup_file: Optional[str]
     warnings: List[str]
-    before: Dict[str, Any]
-    after: Dict[str, Any]
+    before: Dict[str, object]
+    after: Dict[str, object]
 
     @property
     def changed(self) -> bool:
@@ -102,7 +102,7 @@ class _Before(NamedTuple):
     """running: the engine's process. keys: those it was started with, None where nobody knows."""
 
     running: Optional[daemon_running.Running]
-    keys: Optional[Dict[str, Any]]
+    keys: Optional[Dict[str, object]]
 
 
 def _before(system: System, daemon: Optional[Daemon], old: DaemonFile, mtime: Optional[float], note: str) -> _Before:
@@ -112,7 +112,7 @@ def _before(system: System, daemon: Optional[Daemon], old: DaemonFile, mtime: Op
     return _Before(process, daemon_running.started_with(system, process, _keys(old), mtime, note))
 
 
-def _keys(file: DaemonFile) -> Dict[str, Any]:
+def _keys(file: DaemonFile) -> Dict[str, object]:
     return {key: value for key, value in file.values.items() if key in KEYS}
 
 
@@ -122,7 +122,7 @@ def _restart_required(before: _Before, new: DaemonFile, engine: Release) -> bool
     return before.keys is None or not same(effective(before.keys, engine), effective(_keys(new), engine))
 
 
-def _changes(old: DaemonFile, wish: Wish) -> Dict[str, Dict[str, Any]]:
+def _changes(old: DaemonFile, wish: Wish) -> Dict[str, Dict[str, object]]:
     found = {}
     for key, value in wish.values.items():
         if key not in old.values or not same(old.values[key], value):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import DrawbridgeError
 
@@ -35,7 +35,7 @@ class DaemonFile:
         self.path = path
         self.bom, self.text = (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
         if not self.text.strip(" \t\r\n"):
-            self.values: Dict[str, Any] = {}
+            self.values: Dict[str, object] = {}
             self.members: List[Member] = []
             return
         decoder = json.JSONDecoder(parse_constant=self._refuse_constant)
@@ -83,7 +83,7 @@ class DaemonFile:
             lines.setdefault(member.key, []).append(str(self.text.count("\n", 0, member.start) + 1))
         return ["%s in lines %s" % (key, ", ".join(found)) for key, found in lines.items() if len(found) > 1]
 
-    def changed(self, wanted: Mapping[str, Any], absent: Sequence[str]) -> str:
+    def changed(self, wanted: Mapping[str, object], absent: Sequence[str]) -> str:
         """The text with these keys set, and those gone.
 
         Raises DrawbridgeError where a key that would have to change stands there twice.
@@ -99,7 +99,7 @@ class DaemonFile:
             return self.bom + _whole({key: wanted[key] for key in touched})
         return self.bom + self._edited({key: wanted[key] for key in touched}, gone)
 
-    def _edited(self, wanted: Mapping[str, Any], gone: Sequence[str]) -> str:
+    def _edited(self, wanted: Mapping[str, object], gone: Sequence[str]) -> str:
         lead = self.text[self.text.index("{") + 1:self.members[0].start]
         indent = lead.rpartition("\n")[2] if "\n" in lead else None
         kept = [member for member in self.members if member.key not in gone]
@@ -136,16 +136,16 @@ class DaemonFile:
         return self.text[kept[at - 1].end:kept[at].start]
 
 
-def same(one: Any, other: Any) -> bool:
+def same(one: object, other: object) -> bool:
     """Whether two values mean the same to an engine: for Python, True is 1."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def _whole(values: Mapping[str, Any]) -> str:
+def _whole(values: Mapping[str, object]) -> str:
     return json.dumps(values, indent=4) + "\n"
 
 
-def _spelt(value: Any, indent: Optional[str]) -> str:
+def _spelt(value: object, indent: Optional[str]) -> str:
     if indent is None or not isinstance(value, dict):
         return json.dumps(value)
     return json.dumps(value, indent=indent or _INDENT).replace("\n", "\n" + indent)

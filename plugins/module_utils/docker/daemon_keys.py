@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
@@ -32,7 +32,7 @@ class Key(NamedTuple):
 
     takes: str
     since: Release = ()
-    default: Any = None
+    default: object = None
 
 
 # An engine refuses to start with a key that it does not know.
@@ -53,7 +53,7 @@ KEYS: Dict[str, Key] = {
 _IP6TABLES_ON = (27,)
 
 
-def check_value(key: str, value: Any, path: str) -> Any:
+def check_value(key: str, value: object, path: str) -> object:
     """The value, or DrawbridgeError."""
     takes = KEYS[key].takes
     if takes == _BOOL:
@@ -69,7 +69,7 @@ def check_value(key: str, value: Any, path: str) -> Any:
     return value
 
 
-def _is_options(value: Any) -> bool:
+def _is_options(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     texts = list(value)
@@ -91,7 +91,7 @@ def check_known(key: str, engine: Release, path: str) -> None:
         )
 
 
-def check_together(values: Mapping[str, Any], engine: Release, path: str) -> None:
+def check_together(values: Mapping[str, object], engine: Release, path: str) -> None:
     """Raises DrawbridgeError for keys of a whole file that an engine takes one by one and does not start with."""
     if values.get("iptables") is False and values.get("icc") is False:
         raise DrawbridgeError("the engine does not start with both iptables and icc off", path, "icc needs iptables")
@@ -101,7 +101,7 @@ def check_together(values: Mapping[str, Any], engine: Release, path: str) -> Non
         )
 
 
-def effective(values: Mapping[str, Any], engine: Release) -> Dict[str, Any]:
+def effective(values: Mapping[str, object], engine: Release) -> Dict[str, object]:
     """What an engine does by a file's keys: those that it lacks by their defaults."""
     found = {}
     for key, meaning in KEYS.items():

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional
 
 from ..host import files
 from ..host.system import System
@@ -43,25 +43,25 @@ def running(system: System, daemon: Optional[Daemon], proc: str = PROC) -> Optio
 
 
 def started_with(
-    system: System, engine: Running, now: Dict[str, Any], changed_at: Optional[float], note: str = NOTE
-) -> Optional[Dict[str, Any]]:
+    system: System, engine: Running, now: Dict[str, object], changed_at: Optional[float], note: str = NOTE
+) -> Optional[Dict[str, object]]:
     """The keys that the engine was started with, None where nobody knows.
 
     now: what the file says. changed_at: when the file was written last, None where there is none.
     """
     noted = _noted(system, note)
-    if noted is not None and noted.get("engine") == engine.identity and isinstance(noted.get("keys"), dict):
-        keys: Dict[str, Any] = noted["keys"]
+    keys = None if noted is None or noted.get("engine") != engine.identity else noted.get("keys")
+    if isinstance(keys, dict):
         return keys
     return now if changed_at is None or changed_at <= engine.started else None
 
 
-def remember(engine: Running, keys: Dict[str, Any], note: str = NOTE) -> None:
+def remember(engine: Running, keys: Dict[str, object], note: str = NOTE) -> None:
     """Note what an engine was started with, before its file is changed."""
     files.replace(note, json.dumps({"engine": engine.identity, "keys": keys}).encode(), 0o600)
 
 
-def _noted(system: System, note: str) -> Optional[Dict[str, Any]]:
+def _noted(system: System, note: str) -> Optional[Dict[str, object]]:
     try:
         found = json.loads(system.read(note) or "null")
     except ValueError:

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, List, Mapping, Tuple
+from typing import Iterable, List, Mapping, Tuple
 
 from ..errors import DrawbridgeError
+from ..json_values import JsonObject, mapping
 from ..netfilter.address import parse_network
 from ..policy.host import ContainerFacts
-from .state import JsonObject, Network, container_name
+from .state import Network, container_name
 
 _ADDRESSES = ("IPAddress", "GlobalIPv6Address")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
@@ -31,21 +32,21 @@ def addresses_of(item: JsonObject, bridges: Mapping[str, str]) -> List[str]:
 
 def mac_addresses_of(item: JsonObject) -> List[str]:
     """The hardware addresses of its interfaces."""
-    found = [str(_mapping(one).get("MacAddress") or "") for one in _attached(item)]
+    found = [str(mapping(one).get("MacAddress") or "") for one in _attached(item)]
     return [mac for mac in found if _MAC.fullmatch(mac)]
 
 
 def _container(item: JsonObject, bridges: Mapping[str, str]) -> ContainerFacts:
-    labels = {key: str(value) for key, value in _mapping(item.get("Labels")).items()}
+    labels = {key: str(value) for key, value in mapping(item.get("Labels")).items()}
     return ContainerFacts(container_name(item), labels, _all_ends(item, bridges))
 
 
-def _attached(item: JsonObject) -> Iterable[Any]:
-    return _mapping(_mapping(item.get("NetworkSettings")).get("Networks")).values()
+def _attached(item: JsonObject) -> Iterable[object]:
+    return mapping(mapping(item.get("NetworkSettings")).get("Networks")).values()
 
 
 def _all_ends(item: JsonObject, bridges: Mapping[str, str]) -> List[Tuple[str, str]]:
-    return [end for one in _attached(item) for end in _ends(_mapping(one), bridges)]
+    return [end for one in _attached(item) for end in _ends(mapping(one), bridges)]
 
 
 def _ends(end: JsonObject, bridges: Mapping[str, str]) -> List[Tuple[str, str]]:
@@ -60,7 +61,3 @@ def _is_address(text: str) -> bool:
         return parse_network(text).is_host
     except DrawbridgeError:
         return False
-
-
-def _mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}

@@ -10,7 +10,7 @@ Two implementations: :mod:`.socket_client` for the one path whose cost counts at
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Dict, List
+from typing import Dict, List
 
 from ..errors import DrawbridgeError
 
@@ -34,26 +34,26 @@ class Engine(ABC):
     is_concurrent = False
 
     @abstractmethod
-    def version(self) -> Dict[str, Any]:
+    def version(self) -> Dict[str, object]:
         """``GET /version``."""
 
     @abstractmethod
-    def info(self) -> Dict[str, Any]:
+    def info(self) -> Dict[str, object]:
         """``GET /info``."""
 
     @abstractmethod
-    def networks(self) -> List[Dict[str, Any]]:
+    def networks(self) -> List[Dict[str, object]]:
         """``GET /networks``."""
 
     @abstractmethod
-    def containers(self) -> List[Dict[str, Any]]:
+    def containers(self) -> List[Dict[str, object]]:
         """``GET /containers/json``: the running ones."""
 
-    def nodes(self) -> List[Dict[str, Any]]:
+    def nodes(self) -> List[Dict[str, object]]:
         """``GET /nodes``, of a swarm's manager."""
         raise EngineError("this engine is asked nothing about swarms")
 
-    def network(self, network_id: str) -> Dict[str, Any]:
+    def network(self, network_id: str) -> Dict[str, object]:
         """``GET /networks/ID``: one network with more of it than the list has. network_id: as the engine gave it."""
         raise EngineError("this engine is asked nothing about swarms")
 
@@ -66,11 +66,11 @@ class Inspector(ABC):
     """A running engine's containers, stopped ones too. Raises as Engine does."""
 
     @abstractmethod
-    def all_containers(self) -> List[Dict[str, Any]]:
+    def all_containers(self) -> List[Dict[str, object]]:
         """``GET /containers/json?all=1``."""
 
     @abstractmethod
-    def inspect(self, container_id: str) -> Dict[str, Any]:
+    def inspect(self, container_id: str) -> Dict[str, object]:
         """``GET /containers/ID/json``. container_id: whole, as the engine gave it. Raises NoSuchContainer."""
 
 
@@ -78,14 +78,14 @@ class WholeEngine(Engine, Inspector):
     """A running engine that can be asked all of it."""
 
 
-def as_object(value: Any, asked: str) -> Dict[str, Any]:
+def as_object(value: object, asked: str) -> Dict[str, object]:
     """The answer as a JSON object, or EngineError."""
     if not isinstance(value, dict):
         raise EngineError("the engine answered %s with %s instead of an object" % (asked, type(value).__name__))
     return value
 
 
-def as_objects(value: Any, asked: str) -> List[Dict[str, Any]]:
+def as_objects(value: object, asked: str) -> List[Dict[str, object]]:
     """The answer as a list of JSON objects, or EngineError. Go writes an empty list as null at times."""
     if value is None:
         return []

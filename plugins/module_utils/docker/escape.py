@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, List, NamedTuple, Optional
 
-from .state import Container, JsonObject, Network
+from ..json_values import JsonObject
+from .state import Container, Network
 
 ROUTED_MODES = ("routed", "nat-unprotected")
 

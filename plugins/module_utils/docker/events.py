@@ -10,7 +10,7 @@ import json
 import re
 import socket
 import time
-from typing import Any, Dict, Iterator, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional
 from urllib.parse import quote
 
 from .engine import EngineError, EngineUnreachable
@@ -128,7 +128,7 @@ def parse_event(line: bytes) -> Optional[Event]:
     kind, action = data.get("Type"), data.get("Action")
     if not isinstance(kind, str) or action not in _ACTIONS.get(kind, ()):
         return None
-    actor: Dict[str, Any] = data["Actor"] if isinstance(data.get("Actor"), dict) else {}
+    actor: Dict[str, object] = data["Actor"] if isinstance(data.get("Actor"), dict) else {}
     attributes = actor.get("Attributes")
     named = actor.get("ID") if kind == CONTAINER else attributes.get("container") if isinstance(attributes, dict) else None
     container = named if isinstance(named, str) and _ID.fullmatch(named) else ""

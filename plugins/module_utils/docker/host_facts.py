@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..host.links import entrances, vrf_members
 from ..host.routing import has_rules_of_its_own, routes_by
-from ..host.parallel import on_all
+from ..host.parallel import at_once
 from ..host.system import System
+from ..json_values import JsonObject
 from ..netfilter.address import quoted
 from ..policy.host import HostFacts, host_facts, unknown_host
 from .daemon import find_daemon
@@ -105,8 +106,7 @@ def _within(networks: List[Network], members: Dict[str, str]) -> List[str]:
     ]
 
 
-def _answers(engine: Engine) -> List[Any]:
-    questions: List[Callable[[], Any]] = [engine.info, engine.networks, engine.containers]
+def _answers(engine: Engine) -> Tuple[JsonObject, List[JsonObject], List[JsonObject]]:
     if engine.is_concurrent:
-        return on_all(lambda question: question(), questions)
-    return [question() for question in questions]
+        return at_once(engine.info, engine.networks, engine.containers)
+    return engine.info(), engine.networks(), engine.containers()

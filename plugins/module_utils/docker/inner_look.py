@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
 from ..host.netns import in_netns
@@ -33,7 +33,7 @@ class Inner(NamedTuple):
 _NOTHING = Inner({}, [], None, None)
 
 
-def look_inside(system: System, targets: List[Target]) -> List[Dict[str, Any]]:
+def look_inside(system: System, targets: List[Target]) -> List[Dict[str, object]]:
     """What container_netns_info returns of each target."""
     shared: Dict[int, List[str]] = {}
     for target in targets:
@@ -84,7 +84,7 @@ def _addresses(system: System) -> List[Dict[str, str]]:
     ]
 
 
-def _entry(target: Target, inner: Inner, sharing: List[str]) -> Dict[str, Any]:
+def _entry(target: Target, inner: Inner, sharing: List[str]) -> Dict[str, object]:
     may = privileges(target.details, inner.status, target.is_host_network)
     gone = isinstance(inner.error, Gone)
     return {
@@ -110,9 +110,9 @@ def _entry(target: Target, inner: Inner, sharing: List[str]) -> Dict[str, Any]:
     }
 
 
-def _tables(ruleset: Ruleset) -> List[Dict[str, Any]]:
+def _tables(ruleset: Ruleset) -> List[Dict[str, object]]:
     """Each table that is not as empty as the kernel makes it, in iptables-save's words."""
-    tables: List[Dict[str, Any]] = []
+    tables: List[Dict[str, object]] = []
     for name, table in ruleset.tables.items():
         lines = [":%s %s" % (chain, saved.policy) for chain, saved in table.items() if saved.policy != "ACCEPT"]
         lines += render({chain: saved.rules for chain, saved in table.items()})

@@ -10,15 +10,15 @@ Not by its sockets: since 28 it makes those of docker-proxy itself.
 from __future__ import annotations
 
 import json
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from ..netfilter.address import parse_network
 from ..errors import DrawbridgeError
+from ..json_values import JsonObject, mapping, objects
 from ..netfilter.model import IPV4, IPV6
 from ..policy.host import Published
 from .daemon import Daemon
 from .escape import swarm_active
-from .state import JsonObject
 
 _HOST_FLAGS = ("-H", "--host", "--metrics-addr")
 _HOST_KEYS = ("hosts", "metrics-addr")
@@ -91,15 +91,15 @@ def _everywhere(protocol: str, port: int) -> List[Published]:
 
 
 def _manager_port(info: JsonObject) -> int:
-    swarm: Any = info.get("Swarm") or {}
-    for manager in swarm.get("RemoteManagers") or []:
-        if isinstance(manager, dict) and manager.get("NodeID") == swarm.get("NodeID"):
+    swarm = mapping(info.get("Swarm"))
+    for manager in objects(swarm.get("RemoteManagers")):
+        if manager.get("NodeID") == swarm.get("NodeID"):
             return _number(str(manager.get("Addr", "")).rpartition(":")[2]) or _MANAGER
     return _MANAGER
 
 
 def _data_port(info: JsonObject) -> int:
-    cluster: Any = (info.get("Swarm") or {}).get("Cluster") or {}
+    cluster = mapping(mapping(info.get("Swarm")).get("Cluster"))
     return _number(str(cluster.get("DataPathPort") or "")) or _DATA
 
 

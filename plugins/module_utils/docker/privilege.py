@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from ..json_values import JsonObject, mapping
 from ..netfilter.model import IPV4
 from ..netfilter.names import is_ours
 from ..netfilter.ns_chain import PARENTS
 from ..netfilter.save import Ruleset, SavedChain, target_of
 
-JsonObject = Dict[str, Any]
 # By variant and family.
 Rulesets = Dict[Tuple[str, int], Ruleset]
 
@@ -46,7 +46,7 @@ class Finding(NamedTuple):
 
 def privileges(details: JsonObject, status: Optional[str], host_network: bool) -> Privileges:
     """details: the engine's inspect object, ``{}`` where there is none. status: /proc/PID/status of a running process."""
-    config = _mapping(details.get("HostConfig"))
+    config = mapping(details.get("HostConfig"))
     privileged = config.get("Privileged") is True if details else None
     held = _bounding_set(status or "")
     if held is None:
@@ -79,7 +79,7 @@ def _socket(details: JsonObject) -> Optional[bool]:
     if not details:
         return None
     mounts = details.get("Mounts")
-    sources = [str(_mapping(mount).get("Source")) for mount in mounts] if isinstance(mounts, list) else []
+    sources = [str(mapping(mount).get("Source")) for mount in mounts] if isinstance(mounts, list) else []
     return any(source.rsplit("/", 1)[-1] in _SOCKETS or source in _FOLDERS for source in sources)
 
 
@@ -154,7 +154,3 @@ def _is_engines_or_ours(rule: str) -> bool:
 
 def _by_policy(chain: Optional[SavedChain]) -> List[str]:
     return ["-j DROP"] if chain is not None and chain.policy == "DROP" else []
-
-
-def _mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable, List, Optional
+from typing import Iterable, List, Optional
 
-from .state import IPTABLES, JsonObject, backend_details, parse_backend
+from ..json_values import JsonObject
+from .state import IPTABLES, backend_details, parse_backend
 
 ON = "on"
 OFF = "off"
@@ -60,7 +61,7 @@ def config_file(cmdline: List[str]) -> str:
     return DEFAULT_CONFIG
 
 
-def _configured(config: Optional[str]) -> Any:
+def _configured(config: Optional[str]) -> object:
     try:
         values = json.loads(config) if config else {}
     except ValueError:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, List
+from typing import Dict, List
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
@@ -17,10 +17,10 @@ MISSING = "install python3-jmespath (Debian, Ubuntu, Fedora, EL) or jmespath (Py
 _HINT = "as [?Config.Image=='nginx'], or with .Id at the end"
 
 
-def chosen(expression: str, inspected: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+def chosen(expression: str, inspected: List[Dict[str, object]]) -> List[Dict[str, object]]:
     """Those of the inspect objects that the expression gives, whole or by their Id, in the order of the list."""
     try:
-        jmespath: Any = importlib.import_module("jmespath")
+        jmespath = importlib.import_module("jmespath")
     except ImportError as error:
         raise DrawbridgeError("jmespath cannot be imported: %s" % error, "query", MISSING) from None
     try:
@@ -36,6 +36,6 @@ def chosen(expression: str, inspected: List[Dict[str, Any]]) -> List[Dict[str, A
     return [item for item in inspected if item.get("Id") in ids]
 
 
-def _identity(item: Any) -> Any:
+def _identity(item: object) -> object:
     value = item.get("Id") if isinstance(item, dict) else item
     return value if isinstance(value, str) else None

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
+from typing import Collection, Dict, List, Mapping, Optional, Tuple
 
 from ..netfilter.model import IPV4, IPV6
 from ..netfilter.names import any_generation, is_ours
@@ -22,7 +22,7 @@ from .survey import Survey
 
 _GUARD = [(guard.TABLE, guard.CHAIN + "*")]
 
-Value = Dict[str, Any]
+Value = Dict[str, object]
 
 
 def report(found: Survey) -> Value:

@@ -11,14 +11,13 @@ is one in the mount namespace that the engine is in.
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Callable, Iterator, Optional
 
 from ..host.process import PROC, netns_inode
 from ..host.system import System
+from ..json_values import JsonObject, mapping, text
 from .daemon import find_daemon
 from .engine import Inspector, NoSuchContainer
-
-JsonObject = Dict[str, Any]
 
 # A container of a container of a container: engines make no circles, hostile ones would.
 _MAX_STEPS = 8
@@ -57,14 +56,14 @@ class Sandboxes:
 
     def _key(self, item: JsonObject) -> str:
         for _step in range(_MAX_STEPS):
-            kind, _colon, other = _text(_mapping(item.get("HostConfig")).get("NetworkMode")).partition(":")
+            kind, _colon, other = text(mapping(item.get("HostConfig")).get("NetworkMode")).partition(":")
             if kind != "container":
-                return _text(_mapping(item.get("NetworkSettings")).get("SandboxKey"))
+                return text(mapping(item.get("NetworkSettings")).get("SandboxKey"))
             try:
                 item = self._engine.inspect(other)
             except NoSuchContainer:
                 break
-            if _mapping(item.get("State")).get("Running") is not True:
+            if mapping(item.get("State")).get("Running") is not True:
                 # Nothing leads to that network any more.
                 break
         return ""
@@ -110,11 +109,3 @@ def _parent(system: System, pid: int) -> Optional[int]:
     # The name before the state may hold anything, parentheses included.
     fields = (system.read("%s/%d/stat" % (PROC, pid)) or "").rpartition(")")[2].split()
     return int(fields[1]) if len(fields) > 1 and int(fields[1]) > 0 else None
-
-
-def _mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

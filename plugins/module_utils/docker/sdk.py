@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Dict, List, Optional
+from types import ModuleType
+from typing import Dict, List, Optional
 
 from .engine import EngineError, EngineUnreachable, NoSuchContainer, WholeEngine, as_object, as_objects
 
@@ -33,37 +34,37 @@ class SdkEngine(WholeEngine):
     def __init__(self, docker_host: Optional[str] = None, timeout: int = TIMEOUT) -> None:
         self._docker_host = docker_host
         self._timeout = timeout
-        self._client: Any = None
+        self._client: object = None
 
-    def version(self) -> Dict[str, Any]:
+    def version(self) -> Dict[str, object]:
         return as_object(self._ask("version"), "/version")
 
-    def info(self) -> Dict[str, Any]:
+    def info(self) -> Dict[str, object]:
         return as_object(self._ask("info"), "/info")
 
-    def networks(self) -> List[Dict[str, Any]]:
+    def networks(self) -> List[Dict[str, object]]:
         return as_objects(self._ask("networks"), "/networks")
 
-    def containers(self) -> List[Dict[str, Any]]:
+    def containers(self) -> List[Dict[str, object]]:
         return as_objects(self._ask("containers"), "/containers/json")
 
-    def nodes(self) -> List[Dict[str, Any]]:
+    def nodes(self) -> List[Dict[str, object]]:
         return as_objects(self._ask("nodes"), "/nodes")
 
-    def network(self, network_id: str) -> Dict[str, Any]:
+    def network(self, network_id: str) -> Dict[str, object]:
         return as_object(self._ask("inspect_network", net_id=network_id), "/networks/ID")
 
-    def all_containers(self) -> List[Dict[str, Any]]:
+    def all_containers(self) -> List[Dict[str, object]]:
         return as_objects(self._ask("containers", all=True), "/containers/json")
 
-    def inspect(self, container_id: str) -> Dict[str, Any]:
+    def inspect(self, container_id: str) -> Dict[str, object]:
         return as_object(self._ask("inspect_container", container=container_id), "/containers/ID/json")
 
-    def _ask(self, method: str, **arguments: Any) -> Any:
+    def _ask(self, method: str, **arguments: object) -> object:
         try:
             # Late, and by name: most of what this engine costs is this import, and no host needs to have it.
-            docker: Any = importlib.import_module("docker")
-            requests: Any = importlib.import_module("requests")
+            docker = importlib.import_module("docker")
+            requests = importlib.import_module("requests")
         except ImportError as error:
             raise EngineError("the Docker SDK for Python cannot be imported: %s" % error, hint=MISSING) from None
         try:
@@ -82,7 +83,7 @@ class SdkEngine(WholeEngine):
         except (TypeError, ValueError) as error:
             raise EngineError("the Docker SDK for Python stumbled (%s): %s" % (method, error)) from None
 
-    def _connected(self, docker: Any) -> Any:
+    def _connected(self, docker: ModuleType) -> object:
         environment = dict(os.environ)
         if self._docker_host is not None:
             environment["DOCKER_HOST"] = self._docker_host

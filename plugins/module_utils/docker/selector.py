@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
 
 # What an engine can answer; documented in the fragment containers.
-ENGINE_SELECTORS: Dict[str, Dict[str, Any]] = {
+ENGINE_SELECTORS: Dict[str, Dict[str, object]] = {
     "name": {"type": "str"},
     "id": {"type": "str"},
     "label": {"type": "list", "elements": "str"},
@@ -21,7 +21,7 @@ ENGINE_SELECTORS: Dict[str, Dict[str, Any]] = {
     "query": {"type": "str"},
 }
 # All options of modules that choose network namespaces, documented in the fragment's part namespaces too.
-SELECTOR_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+SELECTOR_ARGUMENTS: Dict[str, Dict[str, object]] = {
     **ENGINE_SELECTORS,
     "pod": {"type": "str"},
     "pod_namespace": {"type": "str"},
@@ -61,7 +61,7 @@ class Selector(NamedTuple):
         return bool(self.name or self.id or self.labels or self.query)
 
 
-def parse_selector(data: Mapping[str, Any], path: str = "") -> Selector:
+def parse_selector(data: Mapping[str, object], path: str = "") -> Selector:
     """The keys of SELECTOR_ARGUMENTS as a Selector. ``path``: where they were written, for errors; a key that is None was
     not given, one that is empty is refused: an empty variable must not choose everything."""
     given = {key: value for key, value in data.items() if value is not None}
@@ -78,45 +78,52 @@ def parse_selector(data: Mapping[str, Any], path: str = "") -> Selector:
         )
     if "pod" not in given and not _WITH_POD.isdisjoint(given):
         raise DrawbridgeError("%s goes with pod only" % " and ".join(sorted(_WITH_POD.intersection(given))), path or None)
+    pid = given.get("pid")
     return Selector(
-        name=given.get("name"),
-        id=given.get("id"),
+        name=_text(given, "name"),
+        id=_text(given, "id"),
         labels=_labels(given),
-        query=given.get("query"),
-        pod=given.get("pod"),
-        pod_namespace=given.get("pod_namespace", "default") if "pod" in given else None,
-        cri_socket=given.get("cri_socket"),
-        pid=given.get("pid"),
-        path=given.get("path"),
+        query=_text(given, "query"),
+        pod=_text(given, "pod"),
+        pod_namespace=_text({"pod_namespace": "default", **given}, "pod_namespace") if "pod" in given else None,
+        cri_socket=_text(given, "cri_socket"),
+        pid=pid if isinstance(pid, int) else None,
+        path=_text(given, "path"),
     )
 
 
-def selector_data(selector: Selector) -> Dict[str, Any]:
+def selector_data(selector: Selector) -> Dict[str, object]:
     """The selector as users write it; what Compose sets as the labels that it sets."""
     given = {key: value for key, value in selector._asdict().items() if key != "labels" and value is not None}
     labels = [key if value is None else "%s=%s" % (key, value) for key, value in selector.labels]
     return dict(given, label=labels) if labels else given
 
 
-def _check(key: str, value: Any, place: str) -> None:
+def _check(key: str, value: object, place: str) -> None:
     if key == "pid":
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise DrawbridgeError("%s is not the id of a process" % quoted(value), place)
         return
-    texts = value if key == "label" and isinstance(value, list) else [value]
-    if not texts or not all(isinstance(text, str) and text for text in texts):
+    items = value if key == "label" and isinstance(value, list) else [value]
+    texts = [item for item in items if isinstance(item, str) and item]
+    if not texts or len(texts) < len(items):
         raise DrawbridgeError("%s chooses nothing" % quoted(value), place, "leave it out, or give it a value")
     if any("\0" in text for text in texts):
         raise DrawbridgeError("a NUL character in %s" % quoted(value), place)
-    if key in ("path", "cri_socket") and not value.startswith("/"):
+    if key in ("path", "cri_socket") and not texts[0].startswith("/"):
         raise DrawbridgeError("%s is not an absolute path" % quoted(value), place)
 
 
-def _labels(given: Mapping[str, Any]) -> Tuple[Tuple[str, Optional[str]], ...]:
+def _labels(given: Mapping[str, object]) -> Tuple[Tuple[str, Optional[str]], ...]:
     written = given.get("label", [])
     labels: List[Tuple[str, Optional[str]]] = []
-    for text in [written] if isinstance(written, str) else written:
+    for text in written if isinstance(written, list) else [str(written)]:
         key, equals, value = text.partition("=")
         labels.append((key, value if equals else None))
-    labels += [(label, given[key]) for key, label in (("compose_project", _PROJECT), ("compose_service", _SERVICE)) if key in given]
+    labels += [(label, _text(given, key)) for key, label in (("compose_project", _PROJECT), ("compose_service", _SERVICE)) if key in given]
     return tuple(labels)
+
+
+def _text(given: Mapping[str, object], key: str) -> Optional[str]:
+    value = given.get(key)
+    return value if isinstance(value, str) else None

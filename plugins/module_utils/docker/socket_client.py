@@ -16,7 +16,7 @@ import json
 import re
 import socket
 import time
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from .engine import DEFAULT_HOST, EngineError, EngineUnreachable, NoSuchContainer, WholeEngine, as_object, as_objects
 
@@ -63,37 +63,37 @@ class SocketEngine(WholeEngine):
         self._timeout = timeout
         self._prefix: Optional[str] = None
 
-    def version(self) -> Dict[str, Any]:
+    def version(self) -> Dict[str, object]:
         return as_object(self._get("/version"), "/version")
 
-    def info(self) -> Dict[str, Any]:
+    def info(self) -> Dict[str, object]:
         return as_object(self._get("/info"), "/info")
 
-    def networks(self) -> List[Dict[str, Any]]:
+    def networks(self) -> List[Dict[str, object]]:
         return as_objects(self._get("/networks"), "/networks")
 
-    def containers(self) -> List[Dict[str, Any]]:
+    def containers(self) -> List[Dict[str, object]]:
         return as_objects(self._get("/containers/json"), "/containers/json")
 
-    def nodes(self) -> List[Dict[str, Any]]:
+    def nodes(self) -> List[Dict[str, object]]:
         return as_objects(self._get("/nodes"), "/nodes")
 
-    def network(self, network_id: str) -> Dict[str, Any]:
+    def network(self, network_id: str) -> Dict[str, object]:
         # It becomes part of a request line.
         if not re.fullmatch(r"[0-9a-z]{1,64}", network_id):
             raise EngineError("not the id of a network: %s" % ascii(network_id[:80]))
         return as_object(self._get("/networks/" + network_id), "/networks/ID")
 
-    def all_containers(self) -> List[Dict[str, Any]]:
+    def all_containers(self) -> List[Dict[str, object]]:
         return as_objects(self._get("/containers/json?all=1"), "/containers/json")
 
-    def inspect(self, container_id: str) -> Dict[str, Any]:
+    def inspect(self, container_id: str) -> Dict[str, object]:
         # It becomes part of a request line.
         if not re.fullmatch(r"[0-9a-f]{64}", container_id):
             raise EngineError("not the id of a container: %s" % ascii(container_id[:80]))
         return as_object(self._get("/containers/%s/json" % container_id), "/containers/ID/json")
 
-    def _get(self, path: str) -> Any:
+    def _get(self, path: str) -> object:
         if self._prefix is None:
             version = self._request("/_ping").headers.get("api-version", "")
             # Anything but a plain version would become part of a request line.

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
-JsonObject = Dict[str, Any]
+from ..json_values import JsonObject, mapping, text
 
 IPTABLES = "iptables"
 NFTABLES = "nftables"
@@ -83,22 +83,22 @@ class Container(NamedTuple):
 
 def parse_backend(info: JsonObject) -> Backend:
     """From ``/info``."""
-    described = _mapping(info.get("FirewallBackend"))
-    driver, _plus, rest = _text(described.get("Driver")).partition("+")
+    described = mapping(info.get("FirewallBackend"))
+    driver, _plus, rest = text(described.get("Driver")).partition("+")
     return Backend(driver or IPTABLES, rest == "firewalld")
 
 
 def backend_details(info: JsonObject) -> Dict[str, str]:
     """The label and value pairs of ``/info``'s FirewallBackend, for example ``EnableUserlandProxy: "true"``."""
-    pairs = _mapping(info.get("FirewallBackend")).get("Info")
+    pairs = mapping(info.get("FirewallBackend")).get("Info")
     if not isinstance(pairs, list):
         return {}
-    return {_text(pair[0]): _text(pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2}
+    return {text(pair[0]): text(pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2}
 
 
 def release(info: JsonObject) -> Tuple[int, ...]:
     """The engine's release from ``/info``: ``20.10.24+dfsg1`` → (20, 10, 24). Empty where it does not say."""
-    found = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", _text(info.get("ServerVersion")))
+    found = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", text(info.get("ServerVersion")))
     return tuple(int(part) for part in found.group().split(".")) if found else ()
 
 
@@ -110,8 +110,8 @@ def parse_networks(answer: List[JsonObject], info: JsonObject) -> List[Network]:
 
 
 def _network(item: JsonObject, has_modes: bool) -> Network:
-    name, identity, driver = _text(item.get("Name")), _text(item.get("Id")), _text(item.get("Driver"))
-    options = {_text(key): _text(value) for key, value in _mapping(item.get("Options")).items()}
+    name, identity, driver = text(item.get("Name")), text(item.get("Id")), text(item.get("Driver"))
+    options = {text(key): text(value) for key, value in mapping(item.get("Options")).items()}
     bridge = None
     gateway_modes: Dict[int, str] = {}
     if driver == "bridge":
@@ -131,10 +131,10 @@ def _network(item: JsonObject, has_modes: bool) -> Network:
 
 
 def _subnets(item: JsonObject) -> List[str]:
-    configured = _mapping(item.get("IPAM")).get("Config")
+    configured = mapping(item.get("IPAM")).get("Config")
     if not isinstance(configured, list):
         return []
-    return [_text(entry["Subnet"]) for entry in configured if isinstance(entry, dict) and entry.get("Subnet")]
+    return [text(entry["Subnet"]) for entry in configured if isinstance(entry, dict) and entry.get("Subnet")]
 
 
 def parse_containers(answer: List[JsonObject]) -> List[Container]:
@@ -143,20 +143,20 @@ def parse_containers(answer: List[JsonObject]) -> List[Container]:
 
 
 def _container(item: JsonObject) -> Container:
-    attached = _mapping(_mapping(item.get("NetworkSettings")).get("Networks"))
+    attached = mapping(mapping(item.get("NetworkSettings")).get("Networks"))
     return Container(
         name=container_name(item),
-        id=_text(item.get("Id")),
-        network_mode=_text(_mapping(item.get("HostConfig")).get("NetworkMode")),
-        networks=sorted(_text(_mapping(end).get("NetworkID")) for end in attached.values()),
+        id=text(item.get("Id")),
+        network_mode=text(mapping(item.get("HostConfig")).get("NetworkMode")),
+        networks=sorted(text(mapping(end).get("NetworkID")) for end in attached.values()),
     )
 
 
 def container_name(item: JsonObject) -> str:
     """The container's own name: a link gives it further ones, ``/other/alias``."""
     names = item.get("Names")
-    texts = [_text(name) for name in names] if isinstance(names, list) else []
-    own = [name for name in texts if name.count("/") == 1] or texts or [_text(item.get("Id"))[:12]]
+    texts = [text(name) for name in names] if isinstance(names, list) else []
+    own = [name for name in texts if name.count("/") == 1] or texts or [text(item.get("Id"))[:12]]
     return own[0].lstrip("/")
 
 
@@ -173,15 +173,15 @@ def _published(item: JsonObject) -> List[PublishedPort]:
         # No PublicPort: exposed by the image, not published.
         if not isinstance(entry, dict) or not isinstance(entry.get("PublicPort"), int) or not entry["PublicPort"]:
             continue
-        for family, address in host_addresses(_text(entry.get("IP"))):
+        for family, address in host_addresses(text(entry.get("IP"))):
             found.append(
                 PublishedPort(
                     family=family,
                     address=address,
                     port=entry["PublicPort"],
-                    protocol=_text(entry.get("Type")) or "tcp",
+                    protocol=text(entry.get("Type")) or "tcp",
                     container_name=container_name(item),
-                    container_id=_text(item.get("Id")),
+                    container_id=text(item.get("Id")),
                     container_port=_number(entry.get("PrivatePort")),
                     loopback=address is not None and (address == "::1" or address.startswith("127.")),
                 )
@@ -204,13 +204,5 @@ def host_addresses(text: str) -> List[Tuple[int, Optional[str]]]:
     return [(4, None), (6, None)]
 
 
-def _mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     return value if isinstance(value, int) else 0

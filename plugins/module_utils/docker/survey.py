@@ -14,6 +14,7 @@ from ..errors import DrawbridgeError
 from ..host.links import entrances, vrfs
 from ..host.sysctl_boot import value_at_boot
 from ..host.system import System
+from ..json_values import JsonObject
 from ..lasting.status import event_service
 from ..netfilter.host import Netfilter
 from ..netfilter.model import IPV4
@@ -27,7 +28,6 @@ from .flowtables import flowtables
 from .guarded import Rulesets, Sets
 from .proxy import userland_proxy
 from .saved_lines import saved_states
-from .state import JsonObject
 
 _OUR_SET = re.compile(r"DB[A-Za-z]{0,4}-")
 

@@ -10,12 +10,12 @@ where the routing mesh is in use.
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence
 
 from ..errors import DrawbridgeError
+from ..json_values import JsonObject, mapping, objects, text
 from ..netfilter.address import parse_network
 from .engine import Engine, EngineError
-from .state import JsonObject
 
 _ACTIVE = "active"
 # On a worker, which has those only that its own containers are on.
@@ -27,11 +27,11 @@ def swarm_nodes(engine: Engine, info: JsonObject, networks: Sequence[JsonObject]
 
     networks: as ``/networks`` lists them. Raises EngineUnreachable.
     """
-    swarm = _mapping(info.get("Swarm"))
+    swarm = mapping(info.get("Swarm"))
     if swarm.get("LocalNodeState") != _ACTIVE:
         return None
     is_manager = swarm.get("ControlAvailable") is True
-    texts = [_without_port(item.get("Addr")) for item in _objects(swarm.get("RemoteManagers"))]
+    texts = [_without_port(item.get("Addr")) for item in objects(swarm.get("RemoteManagers"))]
     try:
         if is_manager:
             # Without a majority of the managers nobody answers this.
@@ -39,14 +39,14 @@ def swarm_nodes(engine: Engine, info: JsonObject, networks: Sequence[JsonObject]
         texts += _peers(engine, networks, is_manager)
     except EngineError:
         return None
-    own = frozenset(_address(_text(swarm.get("NodeAddr"))))
+    own = frozenset(_address(text(swarm.get("NodeAddr"))))
     return sorted({address for text in texts for address in _address(text)} - own)
 
 
 def _of_node(node: JsonObject) -> Iterator[str]:
     """What a manager sees a node come from, and what a manager is asked at."""
-    yield _text(_mapping(node.get("Status")).get("Addr"))
-    yield _without_port(_mapping(node.get("ManagerStatus")).get("Addr"))
+    yield text(mapping(node.get("Status")).get("Addr"))
+    yield _without_port(mapping(node.get("ManagerStatus")).get("Addr"))
 
 
 def _peers(engine: Engine, networks: Sequence[JsonObject], is_manager: bool) -> List[str]:
@@ -55,13 +55,13 @@ def _peers(engine: Engine, networks: Sequence[JsonObject], is_manager: bool) -> 
     overlays.sort(key=lambda item: item.get("Ingress") is not True)
     if is_manager:
         overlays = [item for item in overlays if item.get("Ingress") is True]
-    asked = [engine.network(_text(item.get("Id"))) for item in overlays[:_MAX_NETWORKS]]
-    return [_text(peer.get("IP")) for network in asked for peer in _objects(network.get("Peers"))]
+    asked = [engine.network(text(item.get("Id"))) for item in overlays[:_MAX_NETWORKS]]
+    return [text(peer.get("IP")) for network in asked for peer in objects(network.get("Peers"))]
 
 
-def _without_port(value: Any) -> str:
+def _without_port(value: object) -> str:
     """``192.0.2.1:2377`` and ``[2001:db8::1]:2377``."""
-    return _text(value).rpartition(":")[0].strip("[]")
+    return text(value).rpartition(":")[0].strip("[]")
 
 
 def _address(text: str) -> Iterator[str]:
@@ -72,15 +72,3 @@ def _address(text: str) -> Iterator[str]:
         return
     if network.is_host and not network.address.startswith("127.") and network.address not in ("0.0.0.0", "::", "::1"):
         yield network.address
-
-
-def _objects(value: Any) -> List[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _mapping(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

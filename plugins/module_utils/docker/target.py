@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
 from ..host.process import netns_inode, netns_path, started
@@ -56,7 +56,7 @@ class Target(NamedTuple):
     path: str
     inode: Optional[int]
     reason: Optional[str]
-    details: Dict[str, Any] = {}
+    details: Dict[str, object] = {}
 
     @property
     def is_host_network(self) -> bool:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..netfilter.address import quoted
 from ..netfilter.diff import before_and_after
@@ -21,7 +21,7 @@ _SHOWN = 5
 class Visited(NamedTuple):
     """values: ``changed``, ``containers``, ``transport`` and ``diff``. failure: why the task failed in some, None where it did not."""
 
-    values: Dict[str, Any]
+    values: Dict[str, object]
     warnings: List[str]
     failure: Optional[str]
 
@@ -29,7 +29,7 @@ class Visited(NamedTuple):
 def visited(groups: Sequence[Group], inside: Inside) -> Visited:
     """``groups``: targets by namespace; those that can be entered are in ``inside``, in the same order."""
     visits = iter(inside.visits)
-    containers: List[Dict[str, Any]] = []
+    containers: List[Dict[str, object]] = []
     diffs: List[Dict[str, str]] = []
     others: List[str] = []
     failed: List[str] = []
@@ -65,7 +65,7 @@ def is_addressable(group: Group) -> bool:
     return group[0].reason is None
 
 
-def _entry(target: Target, group: Group, visit: Optional[Visit]) -> Dict[str, Any]:
+def _entry(target: Target, group: Group, visit: Optional[Visit]) -> Dict[str, object]:
     state, reason = target.state, target.reason
     if visit is not None and visit.error is not None:
         state = "exited" if isinstance(visit.error, Gone) else "failed"

@@ -9,12 +9,25 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Callable, Dict, Iterator, List, Sequence, TypeVar
+from typing import Callable, Dict, Iterator, List, Sequence, Tuple, TypeVar
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 S = TypeVar("S")
 T = TypeVar("T")
 
 _SWITCH_SECONDS = 0.0005
+
+
+def at_once(first: Callable[[], A], second: Callable[[], B], third: Callable[[], C]) -> Tuple[A, B, C]:
+    """What three questions of different kinds give."""
+    one: List[A] = []
+    two: List[B] = []
+    three: List[C] = []
+    questions: List[Callable[[], None]] = [lambda: one.append(first()), lambda: two.append(second()), lambda: three.append(third())]
+    on_all(lambda ask: ask(), questions)
+    return one[0], two[0], three[0]
 
 
 def on_all(work: Callable[[S], T], things: Sequence[S]) -> List[T]:

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from .links import bridge_ports, kinds
+from ..json_values import JsonObject, mapping, objects
 from .system import System
 
 # Kernel's kinds of links that are no tunnel: what comes in by them has no other packet around it.
@@ -67,31 +68,30 @@ def tunnel_of(system: System, interface: str, inner: str) -> Optional[Tunnel]:
     return Tunnel(interface, kind, [], "what carries a link of this kind is not known here")
 
 
-def _data(system: System, interface: str) -> Dict[str, Any]:
+def _data(system: System, interface: str) -> JsonObject:
     """What is particular to an interface's kind."""
     said = _told(system, ["-d", "link", "show", "dev", interface])
-    info = said[0].get("linkinfo") if said else None
-    return dict((info or {}).get("info_data") or {})
+    return mapping(mapping(said[0].get("linkinfo")).get("info_data")) if said else {}
 
 
-def _told(system: System, words: List[str], program: str = "ip") -> List[Mapping[str, Any]]:
+def _told(system: System, words: List[str], program: str = "ip") -> List[JsonObject]:
     """What a command of iproute2 says as JSON; nothing where it fails."""
     output = system.run([system.require(program, "iproute2"), "-j", *words])
     try:
         answer = json.loads(output.stdout or "[]")
     except ValueError:
         return []
-    return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
+    return objects(answer)
 
 
-def _in_ip(system: System, interface: str, kind: str, data: Mapping[str, Any], inner: str) -> Tunnel:
+def _in_ip(system: System, interface: str, kind: str, data: JsonObject, inner: str) -> Tunnel:
     protocol = _IN_IP.get(kind) or ("ipv6" if ":" in inner else "ipencap")
     local = _address(data, "local")
     remotes = _remotes(system, interface, data, inner)
-    encapsulated = data.get("encap") or {}
+    encapsulated = mapping(data.get("encap"))
     if encapsulated.get("type") in ("fou", "gue"):
         # The port that this end sends from is, but for odd set-ups, the one that it listens on.
-        ports = [int(item["port"]) for item in _told(system, ["fou", "show"]) if str(item.get("port", "")).isdigit()]
+        ports = [int(port) for item in _told(system, ["fou", "show"]) for port in [str(item.get("port", ""))] if port.isdigit()]
         own = encapsulated.get("sport")
         ports = [own] if isinstance(own, int) and own in ports else ports
         outers = [Outer("udp", remote, local, port) for remote in remotes for port in ports]
@@ -99,14 +99,14 @@ def _in_ip(system: System, interface: str, kind: str, data: Mapping[str, Any], i
     return Tunnel(interface, kind, [Outer(protocol, remote, local) for remote in remotes])
 
 
-def _in_udp(system: System, interface: str, kind: str, data: Mapping[str, Any], inner: str) -> Tunnel:
+def _in_udp(system: System, interface: str, kind: str, data: JsonObject, inner: str) -> Tunnel:
     port = data.get("port") or (_VXLAN_PORT if kind == "vxlan" else _GENEVE_PORT)
     return Tunnel(interface, kind, [
-        Outer("udp", remote, _address(data, "local"), int(port)) for remote in _remotes(system, interface, data, inner)
+        Outer("udp", remote, _address(data, "local"), int(str(port))) for remote in _remotes(system, interface, data, inner)
     ])
 
 
-def _remotes(system: System, interface: str, data: Mapping[str, Any], inner: str) -> List[Optional[str]]:
+def _remotes(system: System, interface: str, data: JsonObject, inner: str) -> List[Optional[str]]:
     """Who sends what comes by the tunnel: its one other end, or the one behind which the sender is."""
     remote = _address(data, "remote")
     if remote is not None:
@@ -131,7 +131,7 @@ def _of_port(system: System, bridge: str, inner: str, tunnels: List[str]) -> Opt
     return next((tunnel_of(system, port, inner) for port in tunnels if port in behind), None)
 
 
-def _address(data: Mapping[str, Any], key: str) -> Optional[str]:
+def _address(data: JsonObject, key: str) -> Optional[str]:
     for name in (key, key + "6"):
         value = data.get(name)
         if isinstance(value, str) and value not in _ANY:

@@ -13,7 +13,8 @@ import ast
 import importlib.util
 import io
 import zipfile
-from typing import Any, Dict, Iterator, List, Optional
+from importlib.machinery import ModuleSpec
+from typing import Callable, Dict, Iterator, List, Optional
 
 from ..errors import DrawbridgeError
 
@@ -60,8 +61,9 @@ def closure(module: str) -> Dict[str, str]:
 
 def _text(name: str) -> str:
     spec = _spec(name)
-    loader: Any = None if spec is None else spec.loader
-    text: Optional[str] = None if loader is None else loader.get_source("%s.%s" % (_ROOT, name))
+    loader = None if spec is None else spec.loader
+    get_source: Optional[Callable[[str], Optional[str]]] = getattr(loader, "get_source", None)
+    text = None if get_source is None else get_source("%s.%s" % (_ROOT, name))
     if text is None:
         raise DrawbridgeError("the text of %s is not at hand" % name)
     return text
@@ -72,7 +74,7 @@ def _is_package(name: str) -> bool:
     return spec is not None and spec.submodule_search_locations is not None
 
 
-def _spec(name: str) -> Any:
+def _spec(name: str) -> Optional[ModuleSpec]:
     return importlib.util.find_spec("%s.%s" % (_ROOT, name))
 
 

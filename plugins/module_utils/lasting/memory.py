@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from ..docker.selector import SELECTOR_ARGUMENTS, Selector, parse_selector
 from ..docker.target import Target
@@ -70,7 +70,7 @@ class Recorder(Memory):
     one that stays may choose some of the same containers: of two, the later one holds.
     """
 
-    def __init__(self, records: Records, module: str, subject: str, arguments: Dict[str, Any], writes: bool) -> None:
+    def __init__(self, records: Records, module: str, subject: str, arguments: Dict[str, object], writes: bool) -> None:
         """arguments: the module's own, validated, with ``state`` and the selector's keys. writes: False in check mode."""
         self._records = records
         self._module = module
@@ -107,7 +107,7 @@ class Recorder(Memory):
         ]
 
 
-def memory_of(module: str, subject: str, arguments: Dict[str, Any], writes: bool) -> Memory:
+def memory_of(module: str, subject: str, arguments: Dict[str, object], writes: bool) -> Memory:
     """The memory of a module's task: none where the host keeps no records, or where the selector cannot be followed."""
     records = Records()
     if not records.are_kept or any(arguments[key] is not None for key in _NOT_FOLLOWED):
@@ -115,13 +115,13 @@ def memory_of(module: str, subject: str, arguments: Dict[str, Any], writes: bool
     return Recorder(records, module, subject, arguments, writes)
 
 
-def record_name(subject: str, arguments: Dict[str, Any]) -> str:
+def record_name(subject: str, arguments: Dict[str, object]) -> str:
     """A name that only the same subject for the same selector has."""
     given = {key: arguments[key] for key in SELECTOR_ARGUMENTS if arguments.get(key) is not None}
     return json.dumps([subject, given], sort_keys=True)
 
 
-def selector_of(arguments: Dict[str, Any]) -> Selector:
+def selector_of(arguments: Dict[str, object]) -> Selector:
     """The selector in a record's arguments."""
     return parse_selector({key: arguments.get(key) for key in SELECTOR_ARGUMENTS})
 

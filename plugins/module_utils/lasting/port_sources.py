@@ -12,7 +12,7 @@ there while a policy needs it. A port that it does not know yet, of a container 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..docker.endpoints import addresses_of, mac_addresses_of
 from ..docker.engine import Inspector, WholeEngine
@@ -89,7 +89,7 @@ class PortSources:
         return any(tells_containers_apart(ruleset.tables.get("filter", {})) for ruleset in rulesets.values())
 
 
-def ports_of(system: System, inspector: Inspector, listed: List[Dict[str, Any]], networks: List[Network]) -> Ports:
+def ports_of(system: System, inspector: Inspector, listed: List[Dict[str, object]], networks: List[Network]) -> Ports:
     """Which addresses each container has, at each of its ports: it may answer by one of them what came by another."""
     bridges = {network.id: network.bridge for network in networks if network.bridge is not None}
     on_bridges = bridge_ports()

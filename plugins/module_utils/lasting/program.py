@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import signal
-from typing import Any, List
+from typing import List
 
 from ..docker.engine import DEFAULT_HOST
 from ..host.system import System
@@ -28,7 +28,7 @@ def main(arguments: List[str]) -> None:
     system, pending = System(), Pending()
     service = Service(system, given.docker_host, Records(), Gate(system) if given.closed_until_ready else None)
 
-    def stop(_signal: int, _frame: Any) -> None:
+    def stop(_signal: int, _frame: object) -> None:
         pending.stop()
         if pending.is_waiting:
             raise SystemExit(0)

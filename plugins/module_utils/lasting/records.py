@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
 from ..host.folder import Folder
@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
     module: str
     name: str
-    arguments: Dict[str, Any]
+    arguments: Dict[str, object]
     order: int = 0
 
     def says_the_same(self, other: Optional[Record]) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, Dict, List, Optional, Set
+from typing import Dict, List, Optional, Set
 
 from ..boot.kept import FOLLOW
 from ..boot.saved import last_decision
@@ -212,7 +212,7 @@ class Service:
 def start_listening(docker_host: str, pending: Pending) -> None:
     """Listen on a thread of its own. Should it end, so does the process: systemd starts another."""
 
-    def died(args: Any) -> None:
+    def died(args: threading.ExceptHookArgs) -> None:
         tell(ERROR, "internal error, please report it: %s: %s" % (args.exc_type.__name__, args.exc_value))
         os._exit(70)
 

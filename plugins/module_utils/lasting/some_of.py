@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, List
+from typing import Collection, Dict, List
 
 from ..docker.engine import Inspector
 
 
-Listed = List[Dict[str, Any]]
+Listed = List[Dict[str, object]]
 
 
 class SomeOf(Inspector):
@@ -21,8 +21,8 @@ class SomeOf(Inspector):
         self._engine = engine
         self._listed = [item for item in listed if item.get("Id") in ids]
 
-    def all_containers(self) -> List[Dict[str, Any]]:
+    def all_containers(self) -> List[Dict[str, object]]:
         return self._listed
 
-    def inspect(self, container_id: str) -> Dict[str, Any]:
+    def inspect(self, container_id: str) -> Dict[str, object]:
         return self._engine.inspect(container_id)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 from ..errors import DrawbridgeError
 from .address import parse_network, quoted
@@ -26,7 +26,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.:/,%+@#=\[\]-]+")
 _STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT")
 
 
-def negated(value: Any, path: str) -> Tuple[str, str]:
+def negated(value: object, path: str) -> Tuple[str, str]:
     """``"! eth0"`` → ("! ", "eth0"); anything that is not text or a number is an error."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise DrawbridgeError("expected text, got %s" % quoted(value), path)
@@ -76,7 +76,7 @@ def protocol(text: str, path: str) -> str:
     return {"icmpv6": "ipv6-icmp", "all": ""}.get(name, name)
 
 
-def chain_name(text: Any, path: str) -> str:
+def chain_name(text: object, path: str) -> str:
     if not isinstance(text, str) or not _CHAIN.fullmatch(text):
         raise DrawbridgeError("%s is not a chain or target" % quoted(text), path)
     if len(text) > MAX_CHAIN_NAME:
@@ -90,7 +90,7 @@ def set_name(text: str, path: str) -> str:
     return text
 
 
-def states(value: Any, path: str) -> str:
+def states(value: object, path: str) -> str:
     """Connection states, sorted as iptables-save sorts them."""
     given = value if isinstance(value, list) else str(value).split(",")
     wanted = []
@@ -106,7 +106,7 @@ def states(value: Any, path: str) -> str:
     return ",".join(name for name in _STATES if name in wanted)
 
 
-def text_value(value: Any, path: str, limit: int) -> str:
+def text_value(value: object, path: str, limit: int) -> str:
     """Free text (a comment, a log prefix), quoted. A quote or backslash in it is refused: tools that read these rules
     back disagree about them, and no comment needs one."""
     if not isinstance(value, (str, int)) or isinstance(value, bool):
@@ -122,7 +122,7 @@ def text_value(value: Any, path: str, limit: int) -> str:
     return quote(text)
 
 
-def word(value: Any, path: str) -> str:
+def word(value: object, path: str) -> str:
     """One word without white space or quotes, for an option's argument that iptables itself checks."""
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not _WORD.fullmatch(str(value)):
         raise DrawbridgeError("%s is not a single plain word" % quoted(value), path)
@@ -131,12 +131,12 @@ def word(value: Any, path: str) -> str:
     return str(value)
 
 
-def listed(value: Any) -> List[Any]:
+def listed(value: object) -> List[object]:
     """A value that may be one or a list of them."""
     return value if isinstance(value, list) else [value]
 
 
-def families_of(value: Any, path: str) -> Tuple[int, ...]:
+def families_of(value: object, path: str) -> Tuple[int, ...]:
     """``ip_version``: ipv4, ipv6 or both."""
     versions = {"ipv4": (4,), "ipv6": (6,), "both": BOTH}
     if not isinstance(value, str) or value not in versions:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
 from .judge import Bench, ChainKey, Judge
 from .save import target_of
@@ -19,7 +19,7 @@ class JudgedOnce(Judge):
 
     def __init__(self, judge: Judge) -> None:
         super().__init__(judge.system, judge.variant)
-        self._known: Dict[Tuple[Any, ...], Dict[ChainKey, List[str]]] = {}
+        self._known: Dict[Tuple[object, ...], Dict[ChainKey, List[str]]] = {}
         self._guard = threading.Lock()
 
     def canonical(

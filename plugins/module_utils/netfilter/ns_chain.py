@@ -70,7 +70,7 @@ def section_of(arguments: Mapping[str, Any], prefix: str = PREFIX) -> NsSection:
     )
 
 
-def ns_wanted(section: NsSection, rules: Any, path: str) -> Wanted:
+def ns_wanted(section: NsSection, rules: object, path: str) -> Wanted:
     """The section as wanted state of each namespace. ``rules``: the user's list, or packed; ``path``: its name."""
     chain = section_chain(section.prefix, section.name, section.priority)
     # In whichever table an earlier task had it: a section has one place.

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 from ..errors import DrawbridgeError
 from .model import BOTH, IPV4, IPV6, Line
@@ -20,7 +20,7 @@ _FAMILIES = {"4": (IPV4,), "6": (IPV6,), "46": BOTH}
 _PACKED = re.compile(r"^(?:(46|4|6) ([0-9]+) )?(?:(?P<common>%s)|(.*))$" % COMMON, re.MULTILINE)
 
 
-def rule_lines(rules: Any, families: Tuple[int, ...], path: str) -> List[Line]:
+def rule_lines(rules: object, families: Tuple[int, ...], path: str) -> List[Line]:
     """The user's list of rules, or the text that ``pack`` made of it, as lines. families: those that the rules are used
     for; one that fits none of them is an error. path: what the user calls the list."""
     lines = unpack(rules, path) if isinstance(rules, str) else compile_rules(rules, path)
@@ -30,7 +30,7 @@ def rule_lines(rules: Any, families: Tuple[int, ...], path: str) -> List[Line]:
     return lines
 
 
-def pack(rules: Any, path: str) -> str:
+def pack(rules: object, path: str) -> str:
     """Rules compiled into one text, for the way to the host: 1,000 dicts as arguments cost more than all else there.
 
     path: what the user calls the list, for errors.

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from ..host.parallel import on_all
+from ..host.parallel import at_once
 from . import ipset
 from .entrance import entering_lines, entrance
 from .host import Live, Netfilter
@@ -95,8 +95,7 @@ class Planner:
     def read_by(self, rulesets: Callable[[], Dict[int, Ruleset]], sets: Callable[[], Dict[str, LiveSet]]) -> Live:
         """The same, with rules and sets as these read them."""
         tables = [key for key in self.wanted.tables if key[0] == INET or key[0] in self.netfilter.families]
-        parts: List[Callable[[], Any]] = [rulesets, sets, lambda: self.netfilter.nft.read(tables)]
-        return Live(*on_all(lambda part: part(), parts))
+        return Live(*at_once(rulesets, sets, lambda: self.netfilter.nft.read(tables)))
 
     def sets(self) -> Dict[str, LiveSet]:
         """The kernel's sets, as far as this plan needs them."""

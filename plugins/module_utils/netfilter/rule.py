@@ -11,7 +11,7 @@ iptables-save prints, as far as it can be known without asking it (see ``spellin
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple
 
 from ..errors import DrawbridgeError
 from . import fields
@@ -19,12 +19,12 @@ from .address import parse_network, quoted
 from .model import BOTH, IPV4, IPV6, Line
 from .written import written_rule
 
-Rule = Mapping[str, Any]
+Rule = Mapping[str, object]
 Piece = Tuple[str, Tuple[int, ...]]
 Field = Callable[[Rule, str], Piece]
 
 
-def compile_rules(rules: Any, path: str) -> List[Line]:
+def compile_rules(rules: object, path: str) -> List[Line]:
     """The user's list of rules, dicts and strings mixed, as lines. One dict may become several lines (lists of
     sources or destinations). Raises DrawbridgeError that names the rule and the key."""
     if not isinstance(rules, list):
@@ -163,7 +163,7 @@ def _ports(rule: Rule, path: str) -> Piece:
 _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
 
 
-def _tcp_flags(value: Any, path: str) -> str:
+def _tcp_flags(value: object, path: str) -> str:
     if not isinstance(value, Mapping) or set(value) != {"flags", "flags_set"}:
         raise DrawbridgeError("expected a dict of flags and flags_set", path)
     lists = []

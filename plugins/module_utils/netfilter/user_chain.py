@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Tuple
+from typing import NamedTuple, Tuple
 
 from .model import Chain, Hook, Line, Wanted
 from .packed import rule_lines
@@ -30,7 +30,7 @@ class Section(NamedTuple):
     present: bool
 
 
-def section_wanted(section: Section, rules: Any, path: str) -> Wanted:
+def section_wanted(section: Section, rules: object, path: str) -> Wanted:
     """The section as wanted state. ``rules``: the user's list, or text that ``pack`` made of it; ``path``: its name."""
     chain = section_chain(PREFIX, section.name, section.priority)
     owned = [(TABLE, chain)]

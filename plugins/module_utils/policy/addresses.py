@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import Any, Callable, List, Set
+from typing import Callable, List, Set
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import halves, parse_network, quoted
@@ -16,7 +16,7 @@ from . import check
 from .model import Addresses
 
 
-def parse_addresses(items: List[Any], path: str, other: Callable[[Any, str], None]) -> Addresses:
+def parse_addresses(items: List[object], path: str, other: Callable[[object, str], None]) -> Addresses:
     """The addresses and networks of a list, per family.
 
     other: called with each item that is neither and its place; what it does not raise for is skipped.
@@ -24,6 +24,9 @@ def parse_addresses(items: List[Any], path: str, other: Callable[[Any, str], Non
     plain4: Set[str] = set()
     plain6: Set[str] = set()
     for index, item in enumerate(items):
+        if not isinstance(item, str):
+            other(item, "%s[%d]" % (path, index))
+            continue
         try:
             if "/" in item:
                 network = parse_network(item)
@@ -33,12 +36,12 @@ def parse_addresses(items: List[Any], path: str, other: Callable[[Any, str], Non
                 plain6.add(spelt if "." not in spelt else parse_network(item).address)
             else:
                 plain4.add(inet_ntop(AF_INET, inet_pton(AF_INET, item)))
-        except (OSError, ValueError, TypeError, DrawbridgeError):
+        except (OSError, ValueError, DrawbridgeError):
             other(item, "%s[%d]" % (path, index))
     return {IPV4: frozenset(plain4), IPV6: frozenset(plain6)}
 
 
-def refuse(item: Any, path: str) -> None:
+def refuse(item: object, path: str) -> None:
     """Say why an item of a list is not an address."""
     if not isinstance(item, str):
         raise DrawbridgeError("expected an address or network, got %s" % check.kind(item), path)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
@@ -16,7 +16,7 @@ MAX_INTERFACE_NAME = 15
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\+?\Z")
 
 
-def mapping(value: Any, path: str, keys: Sequence[str]) -> Dict[str, Any]:
+def mapping(value: object, path: str, keys: Sequence[str]) -> Dict[str, object]:
     """The value, if it is a mapping that has none but the known keys."""
     found = any_mapping(value, path)
     for key in found:
@@ -25,33 +25,33 @@ def mapping(value: Any, path: str, keys: Sequence[str]) -> Dict[str, Any]:
     return found
 
 
-def any_mapping(value: Any, path: str) -> Dict[str, Any]:
+def any_mapping(value: object, path: str) -> Dict[str, object]:
     """The value, if it is a mapping."""
     if not isinstance(value, dict):
         raise DrawbridgeError("expected a mapping, got %s" % kind(value), path)
     return value
 
 
-def sequence(value: Any, path: str) -> List[Any]:
+def sequence(value: object, path: str) -> List[object]:
     """The value, if it is a list."""
     if not isinstance(value, list):
         raise DrawbridgeError("expected a list, got %s" % kind(value), path)
     return value
 
 
-def choice(value: Any, path: str, choices: Sequence[str]) -> str:
+def choice(value: object, path: str, choices: Sequence[str]) -> str:
     """The value, if it is one of the choices."""
     if not isinstance(value, str) or value not in choices:
         raise DrawbridgeError("%s is not one of %s" % (quoted(value), ", ".join(choices)), path)
     return value
 
 
-def interfaces(value: Any, path: str) -> Tuple[str, ...]:
+def interfaces(value: object, path: str) -> Tuple[str, ...]:
     """A list of interface names; one may end in ``+``, which stands for any ending."""
     return tuple(_interface(item, "%s[%d]" % (path, index)) for index, item in enumerate(sequence(value, path)))
 
 
-def _interface(value: Any, path: str) -> str:
+def _interface(value: object, path: str) -> str:
     if not isinstance(value, str) or not _INTERFACE.match(value):
         raise DrawbridgeError("%s is not an interface name" % quoted(value), path)
     if len(value) > MAX_INTERFACE_NAME:
@@ -64,7 +64,7 @@ def names_interface(pattern: str, interface: str) -> bool:
     return interface.startswith(pattern[:-1]) if pattern.endswith("+") else interface == pattern
 
 
-def kind(value: Any) -> str:
+def kind(value: object) -> str:
     """What a value is, in a user's words."""
     if value is None:
         return "nothing"

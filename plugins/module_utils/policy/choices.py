@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from ..docker.daemon_keys import KEYS, MODES, SET, check_value
 from ..errors import DrawbridgeError
@@ -24,13 +24,13 @@ class Choices(NamedTuple):
     """values: by where they stand in the section, for example ("interfaces", "eth1", "ipv4")."""
 
     path: str
-    values: Dict[Key, Any]
+    values: Dict[Key, object]
 
     def place(self, key: Key) -> str:
         return ".".join((self.path, *key))
 
 
-def parse_forwarding(policy: Dict[str, Any], path: str) -> Optional[Choices]:
+def parse_forwarding(policy: Dict[str, object], path: str) -> Optional[Choices]:
     """``forwarding: {ipv4: true, ipv6: false, interfaces: {eth1: {ipv4: false}}, daemon_config: set}``"""
     if "forwarding" not in policy:
         return None
@@ -45,22 +45,22 @@ def parse_forwarding(policy: Dict[str, Any], path: str) -> Optional[Choices]:
     return Choices(path, values)
 
 
-def _families(given: Dict[str, Any], path: str, inside: Key) -> Dict[Key, Any]:
+def _families(given: Dict[str, object], path: str, inside: Key) -> Dict[Key, object]:
     return {(*inside, name): _bool(given[name], "%s.%s" % (path, name)) for name in FAMILIES if name in given}
 
 
-def _bool(value: Any, path: str) -> bool:
+def _bool(value: object, path: str) -> bool:
     if not isinstance(value, bool):
         raise DrawbridgeError("expected true or false, got %s" % check.kind(value), path)
     return value
 
 
-def parse_forward_policy(policy: Dict[str, Any], path: str) -> Optional[Choices]:
+def parse_forward_policy(policy: Dict[str, object], path: str) -> Optional[Choices]:
     """``forward_policy: {ipv4: drop, ipv6: accept}``"""
     if "forward_policy" not in policy:
         return None
     given = check.mapping(policy["forward_policy"], path, FAMILIES)
-    values: Dict[Key, Any] = {}
+    values: Dict[Key, object] = {}
     for name in FAMILIES:
         if name in given:
             value = given[name]
@@ -69,13 +69,13 @@ def parse_forward_policy(policy: Dict[str, Any], path: str) -> Optional[Choices]
     return Choices(path, values)
 
 
-def parse_daemon(policy: Dict[str, Any], path: str) -> Optional[Choices]:
+def parse_daemon(policy: Dict[str, object], path: str) -> Optional[Choices]:
     """``daemon: {userland_proxy: false, icc: null}``: null takes a key out of the file."""
     if "daemon" not in policy:
         return None
     names = {key.replace("-", "_"): key for key in KEYS}
     given = check.mapping(policy["daemon"], path, tuple(names))
-    values: Dict[Key, Any] = {}
+    values: Dict[Key, object] = {}
     for name, value in given.items():
         values[(name,)] = None if value is None else check_value(names[name], value, "%s.%s" % (path, name))
     return Choices(path, values)
@@ -83,8 +83,7 @@ def parse_daemon(policy: Dict[str, Any], path: str) -> Optional[Choices]:
 
 def daemon_config(choices: Optional[Choices]) -> str:
     """What ``forwarding`` says about the engine's key."""
-    mode: str = SET if choices is None else choices.values.get(("daemon_config",), SET)
-    return mode
+    return SET if choices is None else str(choices.values.get(("daemon_config",), SET))
 
 
 SECTIONS = ("forwarding", "forward_policy", "daemon")

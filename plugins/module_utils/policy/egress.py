@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import in_a_set, parse_network, quoted
@@ -80,7 +80,7 @@ class Egress(NamedTuple):
         )
 
 
-def parse_egress(value: Any, path: str) -> Egress:
+def parse_egress(value: object, path: str) -> Egress:
     """The mapping of a general block's keys, ``networks`` and ``containers``. Raises DrawbridgeError with the place of what is wrong."""
     given = check.mapping(value, path, (*BLOCK_KEYS, "networks", "containers"))
     networks = check.any_mapping(given.get("networks", {}), path + ".networks")
@@ -102,11 +102,11 @@ def parse_egress(value: Any, path: str) -> Egress:
     )
 
 
-def _named_block(value: Any, path: str) -> Block:
+def _named_block(value: object, path: str) -> Block:
     return _block(check.mapping(value, path, BLOCK_KEYS), path)
 
 
-def _block(given: Dict[str, Any], path: str) -> Block:
+def _block(given: Dict[str, object], path: str) -> Block:
     return Block(
         path,
         default=check.choice(given["default"], path + ".default", (ALLOW, DENY)) if "default" in given else None,
@@ -121,7 +121,7 @@ def _block(given: Dict[str, Any], path: str) -> Block:
 _ENTRY_KEYS = ("destination", "port", "protocol")
 
 
-def _entries(value: Any, path: str, keys: Sequence[str] = _ENTRY_KEYS) -> Tuple[Entry, ...]:
+def _entries(value: object, path: str, keys: Sequence[str] = _ENTRY_KEYS) -> Tuple[Entry, ...]:
     """The list's entries; those about the same protocol and ports are put together, as if their destinations were one list."""
     found: Dict[Target, Entry] = {}
     for index, item in enumerate(check.sequence(value, path)):
@@ -131,7 +131,7 @@ def _entries(value: Any, path: str, keys: Sequence[str] = _ENTRY_KEYS) -> Tuple[
     return tuple(found.values())
 
 
-def _entry(item: Any, path: str, keys: Sequence[str]) -> Entry:
+def _entry(item: object, path: str, keys: Sequence[str]) -> Entry:
     given = check.mapping(item, path, keys)
     if not given:
         raise DrawbridgeError("an entry needs one of %s" % ", ".join(keys), path)
@@ -143,19 +143,19 @@ def _entry(item: Any, path: str, keys: Sequence[str]) -> Entry:
     return Entry(Target(protocol, ports), _destinations(given.get("destination", ANY), path + ".destination"), path)
 
 
-def _destinations(value: Any, path: str) -> Sources:
+def _destinations(value: object, path: str) -> Sources:
     if not isinstance(value, list):
         return parse_sources([value], path) if isinstance(value, str) else parse_sources(value, path)
     return parse_sources(value, path)
 
 
-def _dns(value: Any, path: str) -> Sources:
+def _dns(value: object, path: str) -> Sources:
     if isinstance(value, bool):
         return EVERYBODY if value else NOBODY
     return _destinations(value, path)
 
 
-def _access(value: Any, path: str, keys: Sequence[str]) -> Access:
+def _access(value: object, path: str, keys: Sequence[str]) -> Access:
     if isinstance(value, list):
         return Access(DENY, _entries(value, path, keys), path)
     return Access(check.choice(value, path, (ALLOW, DENY)), (), path)
@@ -164,14 +164,14 @@ def _access(value: Any, path: str, keys: Sequence[str]) -> Access:
 _LABEL = re.compile(r"[\x21-\x7e][\x20-\x7e]*\Z")
 
 
-def _selector(given: Dict[str, Any], path: str) -> Selector:
+def _selector(given: Dict[str, object], path: str) -> Selector:
     named = [key for key in SELECTORS if key in given]
     if len(named) != 1:
         raise DrawbridgeError("exactly one of %s says which containers" % ", ".join(SELECTORS), path)
     value = given[named[0]]
     if named[0] == "address":
-        sources = parse_sources([value], path + ".address") if isinstance(value, str) else None
-        if sources is None or sources.everybody or sources.sets:
+        sources = parse_sources([value], path + ".address") if isinstance(value, str) else EVERYBODY
+        if not isinstance(value, str) or sources.everybody or sources.sets:
             raise DrawbridgeError("expected an address or a network of containers", path + ".address")
         return Selector("address", in_a_set(parse_network(value)))
     if not isinstance(value, str) or not _LABEL.match(value) or len(value) > 300:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import parse_network, quoted
@@ -23,7 +23,7 @@ _PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?\Z")
 _UNSPECIFIED = ("0.0.0.0", "::")
 
 
-def parse_entries(value: Any, path: str, protocols: Sequence[str]) -> Tuple[Entry, ...]:
+def parse_entries(value: object, path: str, protocols: Sequence[str]) -> Tuple[Entry, ...]:
     """The list under ``allow``; entries about the same target are put together, as if their sources were one list."""
     found: Dict[Target, Entry] = {}
     for index, item in enumerate(check.sequence(value, path)):
@@ -50,7 +50,7 @@ def union(parts: Iterable[Sources]) -> Sources:
     )
 
 
-def _entry(item: Any, path: str, protocols: Sequence[str]) -> Entry:
+def _entry(item: object, path: str, protocols: Sequence[str]) -> Entry:
     given = check.mapping(item, path, _KEYS)
     protocol = given.get("protocol", "tcp")
     protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", protocols)
@@ -68,7 +68,7 @@ def _may_be(family: int, sources: Sources) -> bool:
     return sources.everybody or bool(sources.sets or sources.addresses[family])
 
 
-def _entry_ports(given: Dict[str, Any], protocol: str, path: str) -> Optional[Ports]:
+def _entry_ports(given: Dict[str, object], protocol: str, path: str) -> Optional[Ports]:
     if protocol == ICMP:
         if "port" in given:
             raise DrawbridgeError("icmp has no ports", path + ".port")
@@ -78,7 +78,7 @@ def _entry_ports(given: Dict[str, Any], protocol: str, path: str) -> Optional[Po
     return parse_ports(given["port"], path + ".port")
 
 
-def parse_ports(value: Any, path: str) -> Ports:
+def parse_ports(value: object, path: str) -> Ports:
     """A port, or a range as ``8000-8010``."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise DrawbridgeError("expected a port or a range of ports, got %s" % check.kind(value), path)
@@ -95,7 +95,7 @@ def parse_ports(value: Any, path: str) -> Ports:
     return Ports(first, last)
 
 
-def parse_host_address(value: Any, path: str) -> HostAddress:
+def parse_host_address(value: object, path: str) -> HostAddress:
     """An address of the host; 0.0.0.0 and :: stand for all of their family."""
     if not isinstance(value, str):
         raise DrawbridgeError("expected an address of the host, got %s" % check.kind(value), path)
@@ -105,14 +105,14 @@ def parse_host_address(value: Any, path: str) -> HostAddress:
     return HostAddress(network.family, None if network.address in _UNSPECIFIED else network.address)
 
 
-def parse_sources(value: Any, path: str) -> Sources:
+def parse_sources(value: object, path: str) -> Sources:
     """A list of addresses, networks, ``@name`` and ``any``."""
     if isinstance(value, str):
         raise DrawbridgeError("expected a list, got %s" % check.kind(value), path, "sources: [any]")
     sets: List[SetReference] = []
     everybody: List[str] = []
 
-    def other(item: Any, place: str) -> None:
+    def other(item: object, place: str) -> None:
         if isinstance(item, str) and item.startswith("@"):
             sets.append(SetReference(set_name(item[1:], place), place))
         elif isinstance(item, str) and item.lower() == "any":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ..netfilter.matches import Comment
 from ..netfilter.model import Line, Wanted
@@ -24,7 +24,7 @@ _MARK = "drawbridge:record:"
 _RECORD = re.compile("[0-9a-f]{32}")
 
 
-def record_name(arguments: Mapping[str, Any]) -> str:
+def record_name(arguments: Mapping[str, object]) -> str:
     """The name of the one record that says this."""
     text = json.dumps({key: arguments[key] for key in _KEYS}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]

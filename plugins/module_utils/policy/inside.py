@@ -36,9 +36,9 @@ class ContainerRules(NamedTuple):
         return self.arguments["section"], self.selector
 
 
-def parse_containers(value: Any, path: str) -> Tuple[ContainerRules, ...]:
+def parse_containers(value: object, path: str) -> Tuple[ContainerRules, ...]:
     """The list. Raises DrawbridgeError with the place, for rules too."""
-    found: Dict[Any, ContainerRules] = {}
+    found: Dict[Tuple[str, Selector], ContainerRules] = {}
     for index, item in enumerate(check.sequence(value, path)):
         rules = _parse("%s[%d]" % (path, index), item)
         if rules.key in found:
@@ -47,7 +47,7 @@ def parse_containers(value: Any, path: str) -> Tuple[ContainerRules, ...]:
     return tuple(found.values())
 
 
-def _parse(path: str, item: Any) -> ContainerRules:
+def _parse(path: str, item: object) -> ContainerRules:
     given = check.mapping(item, path, KEYS)
     chosen = {key: given.get(key) for key in SELECTOR_ARGUMENTS}
     arguments = {**chosen, **_DEFAULTS, **{key: value for key, value in given.items() if value is not None}}

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import Network, parse_network, quoted
@@ -47,7 +47,7 @@ class Masquerade(NamedTuple):
     subnets: Dict[Network, Treatment] = {}
 
 
-def parse_masquerade(value: Any, path: str) -> Masquerade:
+def parse_masquerade(value: object, path: str) -> Masquerade:
     """The mapping with ``all``, ``networks`` and ``subnets``. Raises DrawbridgeError with the place of what is wrong."""
     given = check.mapping(value, path, _KEYS)
     everything = _treatment(given["all"], path + ".all") if "all" in given else None
@@ -68,19 +68,19 @@ def parse_masquerade(value: Any, path: str) -> Masquerade:
     }, subnets)
 
 
-def network_name(value: Any, path: str) -> str:
+def network_name(value: object, path: str) -> str:
     """A Docker network's name. Names of networks that do not exist yet are names as well."""
     if not isinstance(value, str) or not value or len(value) > 255 or not value.isprintable():
         raise DrawbridgeError("%s is not the name of a Docker network" % quoted(value), path)
     return value
 
 
-def _treatment(value: Any, path: str) -> Treatment:
+def _treatment(value: object, path: str) -> Treatment:
     if isinstance(value, str) and value.lower() in _WORDS:
         value = _WORDS[value.lower()]  # a template's result
     if isinstance(value, bool):
         return Treatment(DOCKER if value else OFF, (), path)
-    items: List[Any] = value if isinstance(value, list) else [value]
+    items: List[object] = value if isinstance(value, list) else [value]
     found: Dict[int, str] = {}
     for item in items:
         if not isinstance(item, str):
@@ -96,14 +96,14 @@ def _treatment(value: Any, path: str) -> Treatment:
     return Treatment(SNAT, tuple(sorted(found.items())), path)
 
 
-def masquerade_data(masquerade: Masquerade) -> Dict[str, Any]:
+def masquerade_data(masquerade: Masquerade) -> Dict[str, object]:
     """All of it as users write it."""
-    data: Dict[str, Any] = {"networks": {name: treatment_data(said) for name, said in masquerade.networks.items()}}
+    data: Dict[str, object] = {"networks": {name: treatment_data(said) for name, said in masquerade.networks.items()}}
     data["subnets"] = {str(subnet): treatment_data(said) for subnet, said in masquerade.subnets.items()}
     return data if masquerade.everything is None else dict(data, all=treatment_data(masquerade.everything))
 
 
-def treatment_data(treatment: Treatment) -> Any:
+def treatment_data(treatment: Treatment) -> object:
     """A treatment as users write it."""
     if treatment.mode == SNAT:
         return [address for family in FAMILIES for of, address in treatment.addresses if of == family]

@@ -10,18 +10,25 @@ sources add up, and keys that can only have one value must agree.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple, TypeVar
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
 from ..netfilter.model import FAMILIES
 from . import check
 from .choices import Choices
-from .entries import together, union
-from .model import Entry, HostServices, NamedAddresses, Policy, PublishedPorts, Sources
-from .merge_ways_out import merge_egress, merge_masquerade
+from .entries import union
+from .model import HostServices, NamedAddresses, Policy, PublishedPorts, Sources
+from .merge_ways_out import given, merge_egress, merge_masquerade, merged_entries
 from .schema import POLICY_KEYS, parse_policy
 from .weights import Stated, agreed, by_key, heaviest
+
+if TYPE_CHECKING:
+    from ..publish.model import OpenPort
+    from .inside import ContainerRules
+
+V = TypeVar("V")
+Section = TypeVar("Section", PublishedPorts, HostServices)
 
 DEFAULT_WEIGHT = 50
 # Fragments have weights from 0 on: any of them is heavier than the profile.
@@ -37,7 +44,7 @@ class Fragment(NamedTuple):
     policy: Policy
 
 
-def parse_fragment(name: str, raw: Any) -> Fragment:
+def parse_fragment(name: str, raw: object) -> Fragment:
     """A fragment as the user wrote it: a policy's keys and ``weight``. Errors are placed under its name."""
     given = dict(check.mapping(raw, name, ("weight", *POLICY_KEYS)))
     weight = given.pop("weight", DEFAULT_WEIGHT)
@@ -48,7 +55,7 @@ def parse_fragment(name: str, raw: Any) -> Fragment:
     return Fragment(name, weight, parse_policy(given, name))
 
 
-def parse_profile(name: str, raw: Any) -> Fragment:
+def parse_profile(name: str, raw: object) -> Fragment:
     """A profile: lighter than every fragment."""
     return Fragment(name, _PROFILE_WEIGHT, parse_policy(raw, name))
 
@@ -62,23 +69,22 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
     ordered = sorted(fragments, key=lambda fragment: (fragment.weight, fragment.name))
     return Policy(
         address_sets=_address_sets(ordered),
-        external_interfaces=_names(ordered, "external_interfaces"),
-        leave_alone=_names(ordered, "leave_alone"),
+        external_interfaces=_names(ordered, lambda policy: policy.external_interfaces),
+        leave_alone=_names(ordered, lambda policy: policy.leave_alone),
         published_ports=_published_ports(ordered),
         host_services=_host_services(ordered),
-        forwarding=_choices(ordered, "forwarding"),
-        forward_policy=_choices(ordered, "forward_policy"),
-        daemon=_choices(ordered, "daemon"),
-        masquerade=merge_masquerade(_sections(ordered, "masquerade")),
-        egress=merge_egress(_sections(ordered, "egress")),
-        open_ports=_listed(ordered, "open_ports"),
-        containers=_listed(ordered, "containers"),
+        forwarding=_choices(ordered, lambda policy: policy.forwarding),
+        forward_policy=_choices(ordered, lambda policy: policy.forward_policy),
+        daemon=_choices(ordered, lambda policy: policy.daemon),
+        masquerade=merge_masquerade(_sections(ordered, lambda policy: policy.masquerade)),
+        egress=merge_egress(_sections(ordered, lambda policy: policy.egress)),
+        open_ports=_open_ports(ordered),
+        containers=_containers(ordered),
     )
 
 
-def _names(fragments: List[Fragment], key: str) -> Tuple[str, ...]:
-    stated = [Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
-    names = [name for item in heaviest([item for item in stated if item.value]) for name in item.value]
+def _names(fragments: List[Fragment], of: Callable[[Policy], Tuple[str, ...]]) -> Tuple[str, ...]:
+    names = [name for item in heaviest(_sections(fragments, lambda policy: of(policy) or None)) for name in item.value]
     return tuple(dict.fromkeys(names))
 
 
@@ -87,71 +93,79 @@ def _address_sets(fragments: List[Fragment]) -> Dict[str, NamedAddresses]:
     merged = {}
     for name, items in by_key(stated):
         values = [item.value for item in items]
-        addresses = {family: frozenset().union(*(value.addresses[family] for value in values)) for family in FAMILIES}
+        addresses: Dict[int, FrozenSet[str]] = {family: frozenset().union(*(value.addresses[family] for value in values)) for family in FAMILIES}
         merged[name] = NamedAddresses(name, addresses, values[0].path)
     return merged
 
 
 def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:
-    sections = _sections(fragments, "published_ports")
+    sections = _sections(fragments, lambda policy: policy.published_ports)
     if not sections:
         return None
     return PublishedPorts(
         sections[-1].value.path,
-        _scalar(sections, "default"),
-        _scalar(sections, "direct"),
-        _entries(sections, "allow"),
-        _entries(sections, "routed"),
+        _scalar(sections, "default", lambda section: section.default),
+        _scalar(sections, "direct", lambda section: section.direct),
+        merged_entries(sections, lambda section: section.allow),
+        merged_entries(sections, lambda section: section.routed),
     )
 
 
 def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
-    sections = _sections(fragments, "host_services")
+    sections = _sections(fragments, lambda policy: policy.host_services)
     if not sections:
         return None
-    return HostServices(sections[-1].value.path, _scalar(sections, "default"), _entries(sections, "allow"), _swarm(sections))
+    return HostServices(
+        sections[-1].value.path,
+        _scalar(sections, "default", lambda section: section.default),
+        merged_entries(sections, lambda section: section.allow),
+        _swarm(sections),
+    )
 
 
-def _swarm(sections: List[Stated]) -> Optional[Sources]:
-    stated = heaviest([Stated(item.fragment, item.value.swarm) for item in sections if item.value.swarm is not None])
+def _swarm(sections: List[Stated[HostServices]]) -> Optional[Sources]:
+    stated = heaviest(given(sections, lambda services: services.swarm))
     return union(item.value for item in stated) if stated else None
 
 
-def _sections(fragments: List[Fragment], key: str) -> List[Stated]:
-    found = [Stated(fragment, getattr(fragment.policy, key)) for fragment in fragments]
-    return [section for section in found if section.value is not None]
+def _sections(fragments: List[Fragment], of: Callable[[Policy], Optional[V]]) -> List[Stated[V]]:
+    return given([Stated(fragment, fragment.policy) for fragment in fragments], of)
 
 
-def _listed(fragments: List[Fragment], key: str) -> Any:
-    sections = _sections(fragments, key)
+def _open_ports(fragments: List[Fragment]) -> Optional[Tuple[OpenPort, ...]]:
+    sections = _sections(fragments, lambda policy: policy.open_ports)
     if not sections:
         return None
-    from .merge_containers import merge_containers, merge_open_ports  # pylint: disable=import-outside-toplevel
+    from .merge_containers import merge_open_ports  # pylint: disable=import-outside-toplevel
 
-    return merge_open_ports(sections) if key == "open_ports" else merge_containers(sections)
+    return merge_open_ports(sections)
 
 
-def _scalar(sections: List[Stated], key: str) -> Optional[str]:
+def _containers(fragments: List[Fragment]) -> Optional[Tuple[ContainerRules, ...]]:
+    sections = _sections(fragments, lambda policy: policy.containers)
+    if not sections:
+        return None
+    from .merge_containers import merge_containers  # pylint: disable=import-outside-toplevel
+
+    return merge_containers(sections)
+
+
+def _scalar(sections: List[Stated[Section]], key: str, of: Callable[[Section], Optional[str]]) -> Optional[str]:
     stated = [
-        Stated(item.fragment, getattr(item.value, key), "%s.%s" % (item.value.path, key))
+        Stated(item.fragment, value, "%s.%s" % (item.value.path, key))
         for item in sections
-        if getattr(item.value, key) is not None
+        for value in [of(item.value)]
+        if value is not None
     ]
-    value: Optional[str] = agreed(stated) if stated else None
-    return value
+    return agreed(stated) if stated else None
 
 
-def _choices(fragments: List[Fragment], name: str) -> Optional[Choices]:
-    sections = _sections(fragments, name)
+def _choices(fragments: List[Fragment], of: Callable[[Policy], Optional[Choices]]) -> Optional[Choices]:
+    sections = _sections(fragments, of)
     if not sections:
         return None
-    stated: Dict[Tuple[str, ...], List[Stated]] = {}
+    stated: Dict[Tuple[str, ...], List[Stated[object]]] = {}
     for section in sections:
         for key, value in section.value.values.items():
             stated.setdefault(key, []).append(Stated(section.fragment, value, section.value.place(key)))
     return Choices(sections[-1].value.path, {key: agreed(items) for key, items in stated.items()})
-
-
-def _entries(sections: List[Stated], key: str) -> Tuple[Entry, ...]:
-    stated = [(entry.target, Stated(item.fragment, entry)) for item in sections for entry in getattr(item.value, key)]
-    return tuple(together([item.value for item in items]) for _target, items in by_key(stated))

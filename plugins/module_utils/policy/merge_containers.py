@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
 from ..docker.selector import Selector
 from ..publish.model import OpenPort
@@ -15,7 +15,7 @@ from .inside import ContainerRules
 from .weights import Stated, agreed, by_key
 
 
-def merge_open_ports(sections: List[Stated]) -> Tuple[OpenPort, ...]:
+def merge_open_ports(sections: List[Stated[Tuple[OpenPort, ...]]]) -> Tuple[OpenPort, ...]:
     """Port by port what the heaviest say: they have to agree on where it leads, and their sources add up."""
     stated = [(port.target, Stated(item.fragment, port)) for item in sections for port in item.value]
     found = []
@@ -25,7 +25,7 @@ def merge_open_ports(sections: List[Stated]) -> Tuple[OpenPort, ...]:
     return tuple(found)
 
 
-def _leads_to(port: OpenPort) -> Dict[str, Any]:
+def _leads_to(port: OpenPort) -> Dict[str, object]:
     return dict(
         _chosen(port.selector),
         container_port=port.container_port,
@@ -35,7 +35,7 @@ def _leads_to(port: OpenPort) -> Dict[str, Any]:
     )
 
 
-def merge_containers(sections: List[Stated]) -> Tuple[ContainerRules, ...]:
+def merge_containers(sections: List[Stated[Tuple[ContainerRules, ...]]]) -> Tuple[ContainerRules, ...]:
     """For each section and selector what the heaviest say, who have to agree."""
     stated = [(rules.key, Stated(item.fragment, rules)) for item in sections for rules in item.value]
     found = []
@@ -45,5 +45,5 @@ def merge_containers(sections: List[Stated]) -> Tuple[ContainerRules, ...]:
     return tuple(found)
 
 
-def _chosen(selector: Selector) -> Dict[str, Any]:
+def _chosen(selector: Selector) -> Dict[str, object]:
     return {key: value for key, value in selector._asdict().items() if value}

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Hashable, Iterable, List, Optional, Tuple, TypeVar
 
 from .egress import Access, Block, Egress, Selector
 from .entries import together, union
@@ -14,33 +14,32 @@ from .masquerade import Masquerade, Treatment, treatment_data
 from .model import Entry, Sources
 from .weights import Stated, agreed, by_key, heaviest
 
+K = TypeVar("K", bound=Hashable)
+S = TypeVar("S")
+V = TypeVar("V")
 
-def merge_masquerade(sections: List[Stated]) -> Optional[Masquerade]:
+
+def merge_masquerade(sections: List[Stated[Masquerade]]) -> Optional[Masquerade]:
     """Each network, each subnet, and all: what the heaviest say, who have to agree."""
     if not sections:
         return None
-    found: Dict[Tuple[str, Any], Treatment] = {}
-    for key, items in _grouped(sections, _treatments):
-        agreed([Stated(item.fragment, treatment_data(item.value), item.value.path) for item in items])
-        found[key] = heaviest(items)[0].value
     return Masquerade(
         sections[-1].value.path,
-        found.get(("all", None)),
-        {name: said for (kind, name), said in found.items() if kind == "network"},
-        {subnet: said for (kind, subnet), said in found.items() if kind == "subnet"},
+        _treatments(sections, lambda said: [] if said.everything is None else [("all", said.everything)]).get("all"),
+        _treatments(sections, lambda said: said.networks.items()),
+        _treatments(sections, lambda said: said.subnets.items()),
     )
 
 
-def _treatments(masquerade: Masquerade) -> Iterable[Tuple[Hashable, Treatment]]:
-    if masquerade.everything is not None:
-        yield ("all", None), masquerade.everything
-    for name, treatment in masquerade.networks.items():
-        yield ("network", name), treatment
-    for subnet, treatment in masquerade.subnets.items():
-        yield ("subnet", subnet), treatment
+def _treatments(sections: List[Stated[Masquerade]], parts: Callable[[Masquerade], Iterable[Tuple[K, Treatment]]]) -> Dict[K, Treatment]:
+    found: Dict[K, Treatment] = {}
+    for key, items in _grouped(sections, parts):
+        agreed([Stated(item.fragment, treatment_data(item.value), item.value.path) for item in items])
+        found[key] = heaviest(items)[0].value
+    return found
 
 
-def merge_egress(sections: List[Stated]) -> Optional[Egress]:
+def merge_egress(sections: List[Stated[Egress]]) -> Optional[Egress]:
     """Block by block. Containers' blocks come in the order in which the fragments, the heaviest first, have them."""
     if not sections:
         return None
@@ -55,21 +54,16 @@ def merge_egress(sections: List[Stated]) -> Optional[Egress]:
     return Egress(general, networks, containers)
 
 
-class _Group(NamedTuple):
-    key: Any
-    items: List[Stated]
-
-
-def _grouped(sections: List[Stated], parts: Any) -> List[_Group]:
+def _grouped(sections: List[Stated[S]], parts: Callable[[S], Iterable[Tuple[K, V]]]) -> List[Tuple[K, List[Stated[V]]]]:
     """All that the sections say about each key."""
-    found: Dict[Any, List[Stated]] = {}
+    found: Dict[K, List[Stated[V]]] = {}
     for section in sections:
         for key, value in parts(section.value):
             found.setdefault(key, []).append(Stated(section.fragment, value))
-    return [_Group(key, items) for key, items in found.items()]
+    return list(found.items())
 
 
-def _block(items: List[Stated]) -> Block:
+def _block(items: List[Stated[Block]]) -> Block:
     defaults = [
         Stated(item.fragment, item.value.default, item.value.path + ".default")
         for item in items
@@ -78,30 +72,34 @@ def _block(items: List[Stated]) -> Block:
     return Block(
         heaviest(items)[-1].value.path,
         default=agreed(defaults) if defaults else None,
-        deny=_entries(items, "deny"),
-        allow=_entries(items, "allow"),
+        deny=merged_entries(items, lambda block: block.deny),
+        allow=merged_entries(items, lambda block: block.allow),
         dns=_dns(items),
-        host=_access(items, "host"),
-        peers=_access(items, "peers"),
+        host=_access(items, lambda block: block.host),
+        peers=_access(items, lambda block: block.peers),
     )
 
 
-def _entries(items: List[Stated], key: str) -> Tuple[Entry, ...]:
-    stated = [(entry.target, Stated(item.fragment, entry)) for item in items for entry in getattr(item.value, key)]
+def merged_entries(items: List[Stated[S]], of: Callable[[S], Iterable[Entry]]) -> Tuple[Entry, ...]:
+    """Port by port what the heaviest of them say: their sources add up."""
+    stated = [(entry.target, Stated(item.fragment, entry)) for item in items for entry in of(item.value)]
     return tuple(together([item.value for item in same]) for _target, same in by_key(stated))
 
 
-def _dns(items: List[Stated]) -> Optional[Sources]:
-    stated = [item for item in items if item.value.dns is not None]
-    return union(item.value.dns for item in heaviest(stated)) if stated else None
+def given(items: Iterable[Stated[S]], of: Callable[[S], Optional[V]]) -> List[Stated[V]]:
+    """One part of what the fragments say, of those that have it."""
+    return [Stated(item.fragment, value) for item in items for value in [of(item.value)] if value is not None]
 
 
-def _access(items: List[Stated], key: str) -> Optional[Access]:
-    said = [Stated(item.fragment, getattr(item.value, key)) for item in items if getattr(item.value, key) is not None]
+def _dns(items: List[Stated[Block]]) -> Optional[Sources]:
+    stated = given(items, lambda block: block.dns)
+    return union(item.value for item in heaviest(stated)) if stated else None
+
+
+def _access(items: List[Stated[Block]], of: Callable[[Block], Optional[Access]]) -> Optional[Access]:
+    said = given(items, of)
     if not said:
         return None
     verdict = agreed([Stated(item.fragment, item.value.verdict, item.value.path) for item in said])
     first = heaviest(said)
-    entries = [(entry.target, Stated(item.fragment, entry)) for item in first for entry in item.value.entries]
-    merged = tuple(together([item.value for item in same]) for _target, same in by_key(entries))
-    return Access(verdict, merged, first[0].value.path)
+    return Access(verdict, merged_entries(first, lambda access: access.entries), first[0].value.path)

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
@@ -51,7 +50,7 @@ _RESERVED = re.compile(
 )
 
 
-def set_name(value: Any, path: str) -> str:
+def set_name(value: object, path: str) -> str:
     """A user's name of a set.
 
     Raises DrawbridgeError where it could not be part of an ipset's name, or is one that the compiler uses itself.

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from . import check
@@ -29,7 +29,7 @@ POLICY_KEYS = (
 )
 
 
-def parse_policy(raw: Any, path: str = "policy") -> Policy:
+def parse_policy(raw: object, path: str = "policy") -> Policy:
     """A policy as the user wrote it (mappings, lists and plain values) → Policy.
 
     path: how errors call the whole. Raises DrawbridgeError with the place of what is wrong, for example
@@ -52,7 +52,7 @@ def parse_policy(raw: Any, path: str = "policy") -> Policy:
     )
 
 
-def _masquerade(given: Dict[str, Any], path: str) -> Optional[Masquerade]:
+def _masquerade(given: Dict[str, object], path: str) -> Optional[Masquerade]:
     if "masquerade" not in given:
         return None
     from .masquerade import parse_masquerade  # pylint: disable=import-outside-toplevel
@@ -60,7 +60,7 @@ def _masquerade(given: Dict[str, Any], path: str) -> Optional[Masquerade]:
     return parse_masquerade(given["masquerade"], path)
 
 
-def _egress(given: Dict[str, Any], path: str) -> Optional[Egress]:
+def _egress(given: Dict[str, object], path: str) -> Optional[Egress]:
     if "egress" not in given:
         return None
     from .egress import parse_egress  # pylint: disable=import-outside-toplevel
@@ -68,7 +68,7 @@ def _egress(given: Dict[str, Any], path: str) -> Optional[Egress]:
     return parse_egress(given["egress"], path)
 
 
-def _open_ports(given: Dict[str, Any], path: str) -> Optional[Tuple[OpenPort, ...]]:
+def _open_ports(given: Dict[str, object], path: str) -> Optional[Tuple[OpenPort, ...]]:
     if "open_ports" not in given:
         return None
     from ..publish.parse import parse_open_ports  # pylint: disable=import-outside-toplevel
@@ -76,7 +76,7 @@ def _open_ports(given: Dict[str, Any], path: str) -> Optional[Tuple[OpenPort, ..
     return parse_open_ports(given["open_ports"], path)
 
 
-def _containers(given: Dict[str, Any], path: str) -> Optional[Tuple[ContainerRules, ...]]:
+def _containers(given: Dict[str, object], path: str) -> Optional[Tuple[ContainerRules, ...]]:
     if "containers" not in given:
         return None
     from .inside import parse_containers  # pylint: disable=import-outside-toplevel
@@ -84,7 +84,7 @@ def _containers(given: Dict[str, Any], path: str) -> Optional[Tuple[ContainerRul
     return parse_containers(given["containers"], path)
 
 
-def _address_sets(value: Any, path: str) -> Dict[str, NamedAddresses]:
+def _address_sets(value: object, path: str) -> Dict[str, NamedAddresses]:
     found = {}
     for key, items in check.any_mapping(value, path).items():
         name = set_name(key, path)
@@ -93,7 +93,7 @@ def _address_sets(value: Any, path: str) -> Dict[str, NamedAddresses]:
     return found
 
 
-def _external(given: Dict[str, Any], path: str) -> Tuple[str, ...]:
+def _external(given: Dict[str, object], path: str) -> Tuple[str, ...]:
     if "external_interfaces" not in given:
         return ()
     names = check.interfaces(given["external_interfaces"], path)
@@ -103,11 +103,11 @@ def _external(given: Dict[str, Any], path: str) -> Tuple[str, ...]:
     return names
 
 
-def _stated(given: Dict[str, Any], key: str, path: str) -> Optional[str]:
+def _stated(given: Dict[str, object], key: str, path: str) -> Optional[str]:
     return check.choice(given[key], "%s.%s" % (path, key), (ALLOW, DENY)) if key in given else None
 
 
-def _published_ports(policy: Dict[str, Any], path: str) -> Optional[PublishedPorts]:
+def _published_ports(policy: Dict[str, object], path: str) -> Optional[PublishedPorts]:
     if "published_ports" not in policy:
         return None
     given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed"))
@@ -120,7 +120,7 @@ def _published_ports(policy: Dict[str, Any], path: str) -> Optional[PublishedPor
     )
 
 
-def _host_services(policy: Dict[str, Any], path: str) -> Optional[HostServices]:
+def _host_services(policy: Dict[str, object], path: str) -> Optional[HostServices]:
     if "host_services" not in policy:
         return None
     given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm"))

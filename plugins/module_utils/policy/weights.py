@@ -6,26 +6,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Tuple
+from typing import Dict, Generic, Hashable, Iterable, List, Protocol, Tuple, TypeVar
 
 from ..errors import DrawbridgeError
 from ..netfilter.address import quoted
 
 
-class Stated(NamedTuple):
-    """Something that a fragment (with its name and weight) says, and where, if that is needed."""
-
-    fragment: Any
-    value: Any
-    place: str = ""
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
-def heaviest(stated: List[Stated]) -> List[Stated]:
+class Weighted(Protocol):
+    """What is asked of a fragment here."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def weight(self) -> int:
+        """Its weight."""
+
+
+class Stated(Generic[V]):
+    """Something that a fragment says, and where, if that is needed."""
+
+    def __init__(self, fragment: Weighted, value: V, place: str = "") -> None:
+        self.fragment = fragment
+        self.value = value
+        self.place = place
+
+
+def heaviest(stated: List[Stated[V]]) -> List[Stated[V]]:
     top = max((item.fragment.weight for item in stated), default=0)
     return [item for item in stated if item.fragment.weight == top]
 
 
-def agreed(stated: List[Stated]) -> Any:
+def agreed(stated: List[Stated[V]]) -> V:
     """The one value that the heaviest say."""
     first, *others = heaviest(stated)
     for item in others:
@@ -39,13 +56,13 @@ def agreed(stated: List[Stated]) -> Any:
     return first.value
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return value if isinstance(value, str) else quoted(value)
 
 
-def by_key(stated: Iterable[Tuple[Hashable, Stated]]) -> List[Tuple[Any, List[Stated]]]:
+def by_key(stated: Iterable[Tuple[K, Stated[V]]]) -> List[Tuple[K, List[Stated[V]]]]:
     """For each key what its heaviest fragments say, in the order in which the keys were first met."""
-    grouped: Dict[Hashable, List[Stated]] = {}
+    grouped: Dict[K, List[Stated[V]]] = {}
     for key, item in stated:
         grouped.setdefault(key, []).append(item)
     return [(key, heaviest(items)) for key, items in grouped.items()]

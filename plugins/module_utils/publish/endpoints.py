@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ..docker.engine import Inspector
 from ..docker.state import Network
 from ..docker.target import Target
 from ..errors import DrawbridgeError
+from ..json_values import JsonObject, mapping
 from ..netfilter.address import parse_network, quoted
 from ..netfilter.model import FAMILIES, IPV4, IPV6
 from .model import Endpoint, OpenPort
@@ -30,7 +31,7 @@ class _Attached(NamedTuple):
     priority: int
     name: str
     network: Network
-    end: Dict[str, Any]
+    end: JsonObject
 
 
 def endpoints(port: OpenPort, target: Target, inspector: Inspector, networks: List[Network]) -> Tuple[Endpoint, ...]:
@@ -53,10 +54,10 @@ def endpoints(port: OpenPort, target: Target, inspector: Inspector, networks: Li
 def _attached(port: OpenPort, target: Target, inspector: Inspector, networks: List[Network]) -> Iterator[_Attached]:
     known = {network.id: network for network in networks}
     details = _owner(port, target, inspector)
-    ends = _mapping(_mapping(details.get("NetworkSettings")).get("Networks"))
+    ends = mapping(mapping(details.get("NetworkSettings")).get("Networks"))
     on = []
     for name, value in ends.items():
-        end = _mapping(value)
+        end = mapping(value)
         network = known.get(str(end.get("NetworkID")))
         if network is not None and network.bridge is not None and _BRIDGE.fullmatch(network.bridge):
             priority = end.get("GwPriority")
@@ -68,11 +69,11 @@ def _attached(port: OpenPort, target: Target, inspector: Inspector, networks: Li
         raise _error(port, target, reason, "a port can only be led to a bridge network")
 
 
-def _owner(port: OpenPort, target: Target, inspector: Inspector) -> Dict[str, Any]:
+def _owner(port: OpenPort, target: Target, inspector: Inspector) -> JsonObject:
     """The container whose network this one is in: its own, or that of another that it joined."""
     details = target.details
     for _step in range(_MAX_STEPS):
-        kind, _colon, other = str(_mapping(details.get("HostConfig")).get("NetworkMode")).partition(":")
+        kind, _colon, other = str(mapping(details.get("HostConfig")).get("NetworkMode")).partition(":")
         if kind == "host":
             raise _error(
                 port, target, "is on the host's network: what it serves is the host's own", "host_policy's host_services says who may reach that"
@@ -93,7 +94,7 @@ def _first(attached: List[_Attached], family: int) -> Iterator[Endpoint]:
             return
 
 
-def _address(end: Dict[str, Any], family: int) -> Any:
+def _address(end: JsonObject, family: int) -> Optional[str]:
     text = end.get(_ADDRESS[family])
     if not isinstance(text, str) or not text:
         return None
@@ -105,9 +106,5 @@ def _is_used(item: _Attached, ends: List[Endpoint]) -> bool:
     return any(_address(item.end, family) == end.address for family in FAMILIES for end in ends)
 
 
-def _error(port: OpenPort, target: Target, reason: str, hint: Any) -> DrawbridgeError:
+def _error(port: OpenPort, target: Target, reason: str, hint: Optional[str]) -> DrawbridgeError:
     return DrawbridgeError("container %s %s" % (quoted(target.name), reason), port.entry.path or None, hint)
-
-
-def _mapping(value: Any) -> Dict[str, Any]:
-    return value if isinstance(value, dict) else {}

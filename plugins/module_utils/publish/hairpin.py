@@ -12,12 +12,13 @@ docker-proxy, and never elsewhere; there it is set with an opened port, and take
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, List, NamedTuple
+from typing import Dict, Iterable, List, NamedTuple
 
 from ..docker.target import Target, held
 from ..errors import DrawbridgeError
 from ..host.links import ends_into
 from ..host.system import System
+from ..json_values import JsonObject, mapping
 from ..netfilter.address import quoted
 from ..netfilter.save import Ruleset, target_of
 
@@ -91,6 +92,5 @@ def _ports(system: System, container: Target) -> List[Port]:
     ]
 
 
-def _slave(link: Dict[str, Any]) -> Dict[str, Any]:
-    data: Dict[str, Any] = link.get("linkinfo", {}).get("info_slave_data", {})
-    return data
+def _slave(link: JsonObject) -> JsonObject:
+    return mapping(mapping(link.get("linkinfo")).get("info_slave_data"))

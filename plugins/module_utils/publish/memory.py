@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from typing import Dict, Sequence
 
 from ..docker.target import Target
 from ..lasting.memory import Memory
@@ -18,7 +18,7 @@ MODULE = "container_port"
 class PortMemory(Memory):
     """One record for each port of the host."""
 
-    def __init__(self, records: Records, key: str, arguments: Dict[str, Any], writes: bool) -> None:
+    def __init__(self, records: Records, key: str, arguments: Dict[str, object], writes: bool) -> None:
         """arguments: the module's own, validated. writes: False in check mode."""
         self._records = records
         self._key = key
@@ -34,7 +34,7 @@ class PortMemory(Memory):
         return self._records.settle(Record(MODULE, self._key, arguments), self.lasts, self._writes)
 
 
-def port_memory(key: str, arguments: Dict[str, Any], writes: bool) -> Memory:
+def port_memory(key: str, arguments: Dict[str, object], writes: bool) -> Memory:
     """None where the host keeps no records."""
     records = Records()
     return PortMemory(records, key, arguments, writes) if records.are_kept else Memory()

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 from ..docker.selector import ENGINE_SELECTORS, parse_selector, selector_data
 from ..errors import DrawbridgeError
@@ -22,7 +22,7 @@ KEYS = (*ENGINE_SELECTORS, "missing", "port", "protocol", "address", "container_
 _UNSPECIFIED = {IPV4: "0.0.0.0", IPV6: "::"}
 
 
-def parse_open_port(given: Mapping[str, Any], path: str = "") -> OpenPort:
+def parse_open_port(given: Mapping[str, object], path: str = "") -> OpenPort:
     """One port to open. ``path``: where it was written; a key that is None was not given. Raises DrawbridgeError."""
     data = {key: value for key, value in given.items() if value is not None}
     for key in ("port", "container_port", "sources"):
@@ -42,7 +42,7 @@ def parse_open_port(given: Mapping[str, Any], path: str = "") -> OpenPort:
     )
 
 
-def parse_target(data: Mapping[str, Any], path: str = "") -> Target:
+def parse_target(data: Mapping[str, object], path: str = "") -> Target:
     """The host's side: one port, its protocol, and the address where one is given."""
     protocol = data.get("protocol", "tcp")
     protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, place(path, "protocol"), WITH_PORTS)
@@ -55,7 +55,7 @@ def parse_target(data: Mapping[str, Any], path: str = "") -> Target:
     return Target(protocol, ports, address)
 
 
-def parse_open_ports(value: Any, path: str) -> Tuple[OpenPort, ...]:
+def parse_open_ports(value: object, path: str) -> Tuple[OpenPort, ...]:
     """A policy's list, in which a container that does not run is no error: the rest of a policy must not depend on it."""
     found = []
     for index, item in enumerate(check.sequence(value, path)):
@@ -64,7 +64,7 @@ def parse_open_ports(value: Any, path: str) -> Tuple[OpenPort, ...]:
     return tuple(found)
 
 
-def open_port_data(port: OpenPort) -> Dict[str, Any]:
+def open_port_data(port: OpenPort) -> Dict[str, object]:
     """The port as a policy has it, but that a container may be missing."""
     sources = port.entry.sources
     addresses = sorted(address for family in FAMILIES for address in sources.addresses[family])
@@ -80,18 +80,18 @@ def place(path: str, key: str) -> str:
     return "%s.%s" % (path, key) if path else key
 
 
-def _one(value: Any, path: str) -> Ports:
+def _one(value: object, path: str) -> Ports:
     ports = parse_ports(value, path)
     if ports.first != ports.last:
         raise DrawbridgeError("%s: one port is opened at a time, not a range" % str(ports), path)
     return ports
 
 
-def _sources(data: Dict[str, Any], path: str) -> Sources:
+def _sources(data: Dict[str, object], path: str) -> Sources:
     return parse_sources(data["sources"], place(path, "sources"))
 
 
-def _families(data: Dict[str, Any], address: Optional[HostAddress], path: str) -> Tuple[int, ...]:
+def _families(data: Dict[str, object], address: Optional[HostAddress], path: str) -> Tuple[int, ...]:
     version = data.get("ip_version", "both")
     families = families_of(version, place(path, "ip_version"))
     if address is None:
@@ -101,7 +101,7 @@ def _families(data: Dict[str, Any], address: Optional[HostAddress], path: str) -
     return (address.family,)
 
 
-def _boolean(value: Any, path: str) -> bool:
+def _boolean(value: object, path: str) -> bool:
     if not isinstance(value, bool):
         raise DrawbridgeError("expected true or false, got %s" % check.kind(value), path)
     return value

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import DrawbridgeError
 from ..host import sysctl
@@ -58,12 +58,14 @@ def _names(family: int, interfaces: Tuple[str, ...]) -> Tuple[str, ...]:
     return tuple(_ONE[family] % name for name in interfaces) if interfaces else _EVERY[family]
 
 
-def check_interfaces(names: List[Any], path: str) -> Tuple[str, ...]:
+def check_interfaces(names: List[object], path: str) -> Tuple[str, ...]:
     """Interface names that can be part of a setting's name. Raises DrawbridgeError."""
+    found: Dict[str, None] = {}
     for index, name in enumerate(names):
         if not isinstance(name, str) or not _NAME.match(name) or name in ("all", "default"):
             raise DrawbridgeError("%s is not the name of an interface" % quoted(name), "%s[%d]" % (path, index))
-    return tuple(dict.fromkeys(names))
+        found[name] = None
+    return tuple(found)
 
 
 def is_for_host(name: str) -> bool:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..docker.backend import BACKEND, Backends, backends
 from ..docker.daemon_config import Configured, Wish, shown
@@ -109,7 +109,8 @@ class Toggles:
         if self.daemon is None:
             return self._found
         coming = IPTABLES if BACKEND in self.daemon.absent else self._found.coming
-        return self._found._replace(coming=self.daemon.values.get(BACKEND, coming))
+        written = self.daemon.values
+        return self._found._replace(coming=str(written[BACKEND]) if BACKEND in written else coming)
 
     def _daemon(self, done: Configured) -> None:
         self.done.append(Done(done.changed, done.restart_required, [shown(done)], done.warnings))
@@ -130,15 +131,15 @@ class Toggles:
 
 def _forwardings(section: Optional[Choices]) -> List[Forwarding]:
     """The host first, then each interface."""
-    by_interface: Dict[Any, Dict[int, bool]] = {}
+    by_interface: Dict[Tuple[str, ...], Dict[int, bool]] = {}
     for key, value in sorted(({} if section is None else section.values).items(), key=lambda item: len(item[0])):
         if key[-1] in NUMBERS:
-            by_interface.setdefault(key[1:-1], {})[NUMBERS[key[-1]]] = value
+            by_interface.setdefault(key[1:-1], {})[NUMBERS[key[-1]]] = value is True
     return [Forwarding(families, names) for names, families in by_interface.items()]
 
 
 def _policies(section: Optional[Choices]) -> Dict[int, str]:
-    return {} if section is None else {NUMBERS[key[0]]: value.upper() for key, value in section.values.items()}
+    return {} if section is None else {NUMBERS[key[0]]: str(value).upper() for key, value in section.values.items()}
 
 
 def _wish(section: Optional[Choices]) -> Optional[Wish]:

@@ -4,8 +4,9 @@
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.rule import compile_rules
+from hypothesis import HealthCheck, given, settings
 
-from tests.unit.plugins.module_utils.netfilter.malformed import Malformed
+from tests.unit.support.malformed_rules import RULES
 
 REFUSED_BY_THE_KERNEL = [
     "-m nosuchmatch -j DROP", "-j NOSUCHTARGET", "-j DB-USER-web", "-j DB-NOSUCH", "-g DB-NOSUCH", "-p tcp --dport nosuchservice -j DROP",
@@ -17,6 +18,14 @@ REFUSED_BY_THE_KERNEL = [
     {"jump": "DROP", "limit": "often"}, {"jump": "LOG", "log_prefix": "é" * 29}, {"jump": "DROP", "uid_owner": "nosuchuser"},
     {"jump": "DROP", "protocol": "icmp", "icmp_type": "nosuch"}, {"jump": "REJECT", "reject_with": "icmp-nosuch"},
 ]
+
+
+def is_compiled(rule):
+    try:
+        compile_rules([rule], "rules")
+    except DrawbridgeError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -65,30 +74,21 @@ def test_a_rule_for_the_family_that_the_section_is_not_for(nft_host, family, rul
     assert nft_host.everything() == ("", "", "")
 
 
-def test_malformed_rules_that_look_like_rules(host):
-    """Of the 10,000 of the unit test, those that only iptables can judge: refused by it with their place, or loaded as one rule."""
+@settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(RULES.filter(is_compiled))
+def test_malformed_rules_that_look_like_rules(host, rule):
+    """Those of the unit test that only iptables can judge: refused by it with their place, or loaded as one rule."""
     host.section(["-s 192.0.2.1 -j DROP"])
     before = host.everything()
-    judged = 0
-    for seed in range(10):
-        source = Malformed(seed)
-        for rule in [source.rule() for _number in range(1000)]:
-            try:
-                lines = compile_rules([rule], "rules")
-            except DrawbridgeError:
-                continue
-            judged += 1
-            if judged % 12:
-                continue
-            try:
-                plan = host.section([rule], check=True).plan
-            except DrawbridgeError as error:
-                assert error.path == "rules[0]", rule
-            else:
-                for family, part in plan.families.items():
-                    assert set(part.new) == {"filter"}
-                    assert set(part.new["filter"].chains) == {"DB-USER-web"}
-                    written = [line for line in lines if family in line.families]
-                    assert len(part.new["filter"].chains["DB-USER-web"]) >= len(written)
-    assert judged > 500
+    lines = compile_rules([rule], "rules")
+    try:
+        plan = host.section([rule], check=True).plan
+    except DrawbridgeError as error:
+        assert error.path == "rules[0]"
+    else:
+        for family, part in plan.families.items():
+            assert set(part.new) == {"filter"}
+            assert set(part.new["filter"].chains) == {"DB-USER-web"}
+            written = [line for line in lines if family in line.families]
+            assert len(part.new["filter"].chains["DB-USER-web"]) >= len(written)
     assert host.everything() == before

@@ -6,14 +6,16 @@ What came in a datagram is printed as well: an engine may bring a datagram in an
 
 Usage: answer.py NAME PROTOCOL,ADDRESS,PORT ...   (PROTOCOL is tcp or udp)
 """
+from __future__ import annotations
 
 import select
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 
 
-def listen(place):
+def listen(place: str) -> socket.socket:
     """A socket that listens on PROTOCOL,ADDRESS,PORT; an IPv6 one takes IPv6 only."""
     protocol, address, port = place.split(",")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -28,7 +30,7 @@ def listen(place):
     return listener
 
 
-def answer(name, listener):
+def answer(name: str, listener: socket.socket) -> None:
     """Take one connection or datagram and send the line back."""
     if listener.type == socket.SOCK_DGRAM:
         data, peer = listener.recvfrom(2048)
@@ -40,7 +42,7 @@ def answer(name, listener):
         connection.sendall(f"{name} {peer[0]}\n".encode())
 
 
-def serve(name, places):
+def serve(name: str, places: Iterable[str]) -> None:
     """Answer on every place, for ever."""
     listeners = {listener.fileno(): listener for listener in map(listen, places)}
     poll = select.poll()

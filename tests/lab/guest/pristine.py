@@ -7,6 +7,7 @@ pristine.py restore   take away what came since; where container addresses moved
 
 Independent of what changed the firewall: it reads and writes with the host's own tools only.
 """
+from __future__ import annotations
 
 import glob
 import json
@@ -15,6 +16,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
 
 RECORD = "/var/lib/lab-pristine.json"
 DAEMON_CONFIG = "/etc/docker/daemon.json"
@@ -39,7 +42,27 @@ BUILT_IN = {
 }
 
 
-def run(*argv, text=None, check=True):
+class Container(TypedDict):
+    """What is remembered of one."""
+
+    running: bool
+    addresses: list[str]
+    tables: list[str]
+
+
+class State(TypedDict):
+    """What is remembered of the host. dumps: rules by family. daemon: the text of daemon.json."""
+
+    dumps: dict[str, str]
+    tables: list[str]
+    sysctls: dict[str, str]
+    containers: dict[str, Container]
+    networks: list[str]
+    daemon: str | None
+    alternatives: dict[str, str]
+
+
+def run(*argv: str, text: str | None = None, check: bool = True) -> str:
     """Run a command; its output, or an exception with its words."""
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     if check and done.returncode:
@@ -47,34 +70,34 @@ def run(*argv, text=None, check=True):
     return done.stdout
 
 
-def rules(family):
+def rules(family: str) -> list[str]:
     """The rules as the host saves them, without comments and counters."""
     saved = run(f"{family}-nft-save").splitlines()
     return [line.split(" [")[0] if line.startswith(":") else line for line in saved if not line.startswith("#")]
 
 
-def dump(family):
+def dump(family: str) -> str:
     """The rules in a form that can be restored."""
     return "\n".join(f"{line} [0:0]" if line.startswith(":") else line for line in rules(family)) + "\n"
 
 
-def tables():
+def tables() -> list[str]:
     """All nft tables."""
     listed = run("nft", "list", "tables").splitlines()
     return [line.split(maxsplit=1)[1] for line in listed if line.startswith("table ")]
 
 
-def sysctls():
+def sysctls() -> dict[str, str]:
     """Kernel settings that matter to forwarding."""
     paths = {name: "/proc/sys/" + name.replace(".", "/") for name in SYSCTLS}
     return {name: open(path).read().strip() for name, path in paths.items() if os.path.exists(path)}
 
 
-def containers():
+def containers() -> dict[str, Container]:
     """Name -> state, addresses and network tables of every container."""
     ids = run("docker", "ps", "--all", "--quiet").split()
     found = json.loads(run("docker", "inspect", *ids)) if ids else []
-    seen = {}
+    seen: dict[str, Container] = {}
     for item in found:
         networks = item["NetworkSettings"]["Networks"]
         addresses = sorted(f"{net['IPAddress']} {net['GlobalIPv6Address']}" for net in networks.values())
@@ -83,29 +106,29 @@ def containers():
     return seen
 
 
-def inner_tables(pid):
+def inner_tables(pid: int) -> list[str]:
     """The tables in a container's own namespace."""
     return run("nsenter", f"--net=/proc/{pid}/ns/net", "nft", "list", "tables", check=False).splitlines() if pid else []
 
 
-def networks():
+def networks() -> list[str]:
     """The engine's networks."""
     return run("docker", "network", "ls", "--format", "{{.Name}}").split()
 
 
-def daemon_config():
+def daemon_config() -> str | None:
     """The text of daemon.json, None without one."""
     return open(DAEMON_CONFIG).read() if os.path.exists(DAEMON_CONFIG) else None
 
 
-def alternatives():
+def alternatives() -> dict[str, str]:
     """Which variant iptables is: nft or legacy."""
     return {name: os.readlink(f"/etc/alternatives/{name}") for name in ALTERNATIVES}
 
 
-def record():
+def record() -> None:
     """Remember everything."""
-    state = {"dumps": {family: dump(family) for family in FAMILIES}, "tables": tables(), "sysctls": sysctls(),
+    state: State = {"dumps": {family: dump(family) for family in FAMILIES}, "tables": tables(), "sysctls": sysctls(),
              "containers": containers(), "networks": networks(), "daemon": daemon_config(),
              "alternatives": alternatives()}
     with open(RECORD + ".new", "w") as file:
@@ -113,7 +136,7 @@ def record():
     os.replace(RECORD + ".new", RECORD)
 
 
-def remove_strays(state):
+def remove_strays(state: State) -> None:
     """Remove units, files, containers and networks that came since; start what was stopped."""
     units = run("systemctl", "list-units", "--all", "--plain", "--no-legend", "*drawbridge*").split("\n")
     names = [line.split()[0] for line in units if line.strip()] + [os.path.basename(p) for p in glob.glob(LEFT_UNITS)]
@@ -140,7 +163,7 @@ def remove_strays(state):
             run("docker", "restart", name)
 
 
-def stop(names):
+def stop(names: Iterable[str]) -> None:
     """Stop units one by one: newer releases of systemd stop none where one of several was not found."""
     for name in names:
         run("systemctl", "stop", name, check=False)
@@ -148,7 +171,7 @@ def stop(names):
             raise SystemExit(f"pristine: {name} does not stop")
 
 
-def clear_legacy():
+def clear_legacy() -> None:
     """Empty the tables of iptables-legacy, where any exist."""
     for family, listing in LEGACY.items():
         names = open(listing).read().split() if os.path.exists(listing) else []
@@ -158,14 +181,14 @@ def clear_legacy():
             run(f"{family}-legacy-restore", text=text)
 
 
-def put_back(state):
+def put_back(state: State) -> None:
     """Replace the whole ruleset by the recorded one."""
     for family in FAMILIES:
         run(f"{family}-nft-restore", "-w", text=state["dumps"][family])
     clear_extras(state["tables"])
 
 
-def clear_extras(kept_tables):
+def clear_extras(kept_tables: Iterable[str]) -> None:
     """Delete tables that were not there, legacy rules, every set, tracked flows."""
     for table in tables():
         if table not in kept_tables:
@@ -175,14 +198,14 @@ def clear_extras(kept_tables):
     run("conntrack", "-F", check=False)
 
 
-def put_back_sysctls(state):
+def put_back_sysctls(recorded: Mapping[str, str]) -> None:
     """Write the recorded kernel settings."""
-    for name, value in state["sysctls"].items():
+    for name, value in recorded.items():
         if sysctls().get(name, value) != value:
             run("sysctl", "-qw", f"{name}={value}")
 
 
-def wait_for_engine(state):
+def wait_for_engine(state: State) -> None:
     """Wait until the engine answers and the recorded containers run."""
     deadline = time.monotonic() + 60
     wanted = {name for name, item in state["containers"].items() if item["running"]}
@@ -193,7 +216,7 @@ def wait_for_engine(state):
     raise SystemExit("pristine: the engine's containers do not come up again")
 
 
-def start_over(state):
+def start_over(state: State) -> None:
     """Let the engine write its rules anew: for a host that rebooted, or an engine with other settings."""
     run("systemctl", "stop", "docker.socket", "docker.service", check=False)
     if state["daemon"] is None and os.path.exists(DAEMON_CONFIG):
@@ -206,7 +229,7 @@ def start_over(state):
         run("update-alternatives", "--set", name, path)
     # An engine with the nftables backend turns no forwarding on, and does not start without.
     off = {name: "0" for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")}
-    put_back_sysctls(state if '"nftables"' in (state["daemon"] or "") else {"sysctls": off})
+    put_back_sysctls(state["sysctls"] if '"nftables"' in (state["daemon"] or "") else off)
     run("systemctl", "reset-failed", "docker.service", "docker.socket", check=False)
     run("systemctl", "start", "docker.socket", "docker.service")
     wait_for_engine(state)
@@ -214,15 +237,15 @@ def start_over(state):
     record()
 
 
-def addresses(seen):
+def addresses(seen: Mapping[str, Container]) -> dict[str, list[str]]:
     """The addresses of the containers, to see whether they moved."""
     return {name: item["addresses"] for name, item in seen.items()}
 
 
-def restore():
+def restore() -> None:
     """Put everything back, the short way when nothing moved."""
     with open(RECORD) as file:
-        state = json.load(file)
+        state: State = json.load(file)
     alive = not subprocess.run(["docker", "version"], capture_output=True, check=False).returncode
     if alive:
         remove_strays(state)
@@ -233,7 +256,7 @@ def restore():
         start_over(state)
         return
     put_back(state)
-    put_back_sysctls(state)
+    put_back_sysctls(state["sysctls"])
     if any(dump(family) != state["dumps"][family] for family in FAMILIES) or set(tables()) != set(state["tables"]):
         raise SystemExit("pristine: the rules are not what was recorded")
 

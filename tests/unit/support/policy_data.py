@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """A policy as plain data again, in the form that users write: two that mean the same are equal here."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import FAMILIES
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.choices import SECTIONS
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import treatment_data
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model import DENY
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.choices import SECTIONS, Choices
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import Access, Block, Egress
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import Masquerade, treatment_data
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model import DENY, Entry, Policy, Ports, Sources, Target
 
 
-def policy_data(policy):
+def policy_data(policy: Policy) -> dict[str, object]:
     """What parse_policy reads back as the same policy; two policies that mean the same are equal here."""
-    data = {}
+    data: dict[str, object] = {}
     if policy.address_sets:
         data["address_sets"] = {
             name: [address for family in FAMILIES for address in sorted(item.addresses[family])]
@@ -31,15 +37,15 @@ def policy_data(policy):
     return data
 
 
-def _section(allow, **scalars):
+def _section(allow: Iterable[Entry], **scalars: object) -> dict[str, object]:
     data = {key: value for key, value in scalars.items() if value is not None}
     if allow:
         data["allow"] = [dict(_target(entry.target), sources=sources_data(entry.sources)) for entry in allow]
     return data
 
 
-def _target(target):
-    data = {"protocol": target.protocol}
+def _target(target: Target) -> dict[str, object]:
+    data: dict[str, object] = {"protocol": target.protocol}
     if target.ports is not None:
         data["port"] = ports_data(target.ports)
     if target.address is not None:
@@ -47,9 +53,9 @@ def _target(target):
     return data
 
 
-def masquerade_data(masquerade):
+def masquerade_data(masquerade: Masquerade) -> dict[str, object]:
     """What parse_masquerade reads back as the same."""
-    data = {}
+    data: dict[str, object] = {}
     if masquerade.everything is not None:
         data["all"] = treatment_data(masquerade.everything)
     if masquerade.networks:
@@ -59,7 +65,7 @@ def masquerade_data(masquerade):
     return data
 
 
-def egress_data(egress):
+def egress_data(egress: Egress) -> dict[str, object]:
     """What parse_egress reads back as the same."""
     data = _block(egress.general)
     if egress.networks:
@@ -69,8 +75,8 @@ def egress_data(egress):
     return data
 
 
-def _block(block):
-    data = {} if block.default is None else {"default": block.default}
+def _block(block: Block) -> dict[str, object]:
+    data: dict[str, object] = {} if block.default is None else {"default": block.default}
     for key, entries in (("deny", block.deny), ("allow", block.allow)):
         if entries:
             data[key] = [_entry(entry) for entry in entries]
@@ -82,18 +88,18 @@ def _block(block):
     return data
 
 
-def _entry(entry):
-    data = {"protocol": entry.target.protocol, "destination": sources_data(entry.sources)}
+def _entry(entry: Entry) -> dict[str, object]:
+    data: dict[str, object] = {"protocol": entry.target.protocol, "destination": sources_data(entry.sources)}
     return data if entry.target.ports is None else dict(data, port=ports_data(entry.target.ports))
 
 
-def _dns(sources):
+def _dns(sources: Sources) -> bool | list[str]:
     if sources.everybody:
         return True
     return sources_data(sources) or False
 
 
-def _access(access, key):
+def _access(access: Access, key: str) -> str | list[dict[str, object]]:
     if access.verdict != DENY or not access.entries:
         return access.verdict
     entries = [_entry(entry) for entry in access.entries]
@@ -101,27 +107,27 @@ def _access(access, key):
     return [{name: value for name, value in entry.items() if key == "peers" or name != "destination"} for entry in entries]
 
 
-def ports_data(ports):
+def ports_data(ports: Ports) -> int | str:
     """``443`` or ``8000-8010``"""
     return ports.first if ports.first == ports.last else "%d-%d" % ports
 
 
-def sources_data(sources):
+def sources_data(sources: Sources) -> list[str]:
     """Everybody, addresses, then sets, in an order that depends on nothing else."""
     return plain_sources(sources) + ["@" + reference.name for reference in sources.sets]
 
 
-def plain_sources(sources):
+def plain_sources(sources: Sources) -> list[str]:
     """The same without sets."""
     addresses = [address for family in FAMILIES for address in sorted(sources.addresses[family])]
     return ["any"] * sources.everybody + addresses
 
 
-def choices_data(choices):
+def choices_data(choices: Choices) -> dict[str, object]:
     """Settings with one value each."""
-    found = {}
+    found: dict[str, object] = {}
     for key, value in sorted(choices.values.items()):
-        inner = found
+        inner: Any = found
         for part in key[:-1]:
             inner = inner.setdefault(part, {})
         inner[key[-1]] = value

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """An engine with the nftables backend, as 29.7.2 leaves a host: its rules as captured, two containers, and its socket."""
+from __future__ import annotations
+
 import contextlib
 import json
 import socketserver
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -22,7 +25,7 @@ BRIDGES = {"docker0": "172.17", "br-36587cf4495f": "172.18"}
 PUBLISHED = {8080: "docker0", 8082: "br-36587cf4495f"}
 
 
-def network(bridge):
+def network(bridge: str) -> dict[str, object]:
     """A network as /networks tells it."""
     default = bridge == "docker0"
     return {
@@ -34,7 +37,7 @@ def network(bridge):
     }
 
 
-def container(port):
+def container(port: int) -> dict[str, object]:
     """A container as /containers/json tells it."""
     bridge = PUBLISHED[port]
     attached = {"IPAddress": BRIDGES[bridge] + ".0.2", "GlobalIPv6Address": "", "Gateway": BRIDGES[bridge] + ".0.1",
@@ -47,7 +50,7 @@ def container(port):
     }
 
 
-def answers(ports):
+def answers(ports: Iterable[int]) -> dict[str, object]:
     """What the engine says, publishing these ports."""
     info = {
         "ServerVersion": "29.7.2", "FirewallBackend": {"Driver": "nftables"}, "EnableUserlandProxy": False, "IPv4Forwarding": True,
@@ -57,8 +60,16 @@ def answers(ports):
     return {"/version": version, "/info": info, "/networks": [network(bridge) for bridge in BRIDGES], "/containers/json": [container(port) for port in ports]}
 
 
+class _Server(socketserver.ThreadingUnixStreamServer):
+    """answers: by path."""
+
+    answers: Mapping[str, object]
+
+
 class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+    server: _Server
+
+    def do_GET(self) -> None:
         """/_ping, or a question with the version in front of it."""
         path = self.path.removeprefix("/v1.54").partition("?")[0]
         found = {"/_ping": "OK", **self.server.answers}.get(path)
@@ -68,24 +79,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def address_string(self):
+    def address_string(self) -> str:
         """There is no address behind a unix socket."""
         return "client"
 
-    def log_message(self, *_arguments):
+    def log_message(self, *_arguments: object) -> None:
         """Nothing to say."""
 
 
-def engine(folder, ports=None):
+def engine(folder: Path, ports: Iterable[int] | None = None) -> contextlib.AbstractContextManager[str]:
     """An engine that answers on a socket in the folder → its address. ports: PUBLISHED where not given."""
     return answering(folder, answers(PUBLISHED if ports is None else ports))
 
 
 @contextlib.contextmanager
-def answering(folder, by_path):
+def answering(folder: Path, by_path: Mapping[str, object]) -> Iterator[str]:
     """Some engine that gives these answers on a socket in the folder → its address."""
     path = str(Path(folder, "docker.sock"))
-    with socketserver.ThreadingUnixStreamServer(path, _Handler) as server:
+    with _Server(path, _Handler) as server:
         server.answers = by_path
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         try:
@@ -95,12 +106,12 @@ def answering(folder, by_path):
             Path(path).unlink()
 
 
-def _run(*argv):
+def _run(*argv: str) -> None:
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
-def containers():
+def containers() -> Iterator[None]:
     """Make the engine's rules and bridges in this namespace, and a serving container behind each."""
     # Older releases of nft know the name of this priority for prerouting only.
     rules = RULES.read_text(encoding="utf-8").replace("hook output priority dstnat", "hook output priority -100")
@@ -114,7 +125,7 @@ def containers():
 
 
 @contextlib.contextmanager
-def _container(bridge, subnet):
+def _container(bridge: str, subnet: str) -> Iterator[None]:
     answer = [sys.executable, str(GUEST / "answer.py"), bridge, "tcp,0.0.0.0,80"]
     with subprocess.Popen(["unshare", "--net", *answer]) as process:
         try:
@@ -133,7 +144,7 @@ def _container(bridge, subnet):
             process.kill()
 
 
-def _until(condition):
+def _until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < end

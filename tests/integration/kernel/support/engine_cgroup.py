@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """A cgroup for the sockets that stand for the engine's; a socket belongs to the one that it was made in, whoever has it later."""
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import wire
@@ -15,29 +18,36 @@ UNIT = "docker.service"
 _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-def mount():
+def mount() -> Path | None:
     """Where cgroups of version 2 are; None where there are none."""
     return next((place for place in _MOUNTS if (place / "cgroup.controllers").exists()), None)
 
 
 @contextlib.contextmanager
-def cgroup():
+def cgroup() -> Iterator[Path]:
     """A new one, its folder, two levels below the root, as units are."""
     with contextlib.ExitStack() as stack:
         outer = Path(tempfile.mkdtemp(prefix="drawbridge-test-", dir=mount()))
         stack.callback(outer.rmdir)
         inner = outer / UNIT
         inner.mkdir()
-        stack.callback(lambda: inner.exists() and inner.rmdir())
+        stack.callback(_remove, inner)
         yield inner
 
 
-def path_of(folder):
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        folder.rmdir()
+
+
+def path_of(folder: Path) -> str:
     """As the kernel calls it, without the slash at its beginning."""
-    return str(folder.relative_to(mount()))
+    place = mount()
+    assert place is not None
+    return str(folder.relative_to(place))
 
 
-def made_in(folder, make):
+def made_in(folder: Path, make: Callable[[], socket.socket]) -> socket.socket:
     """What ``make`` returns, a socket, made in a cgroup by a process of its own."""
     here, there = socket.socketpair()
     with here, there:
@@ -55,7 +65,7 @@ def made_in(folder, make):
     return socket.socket(fileno=fds[0])
 
 
-def listener(family, port, address=""):
+def listener(family: int, port: int, address: str = "") -> socket.socket:
     """A TCP socket that listens."""
     found = socket.socket(_AF[family])
     if family == 6:
@@ -66,7 +76,7 @@ def listener(family, port, address=""):
     return found
 
 
-def connects(client, who, family, port, source_port=0):
+def connects(client: wire.Wire, who: str, family: int, port: int, source_port: int = 0) -> bool:
     """Whether one of the wire's clients comes to a port of the host: a handshake on a wire takes no time, and is tried once more by the kernel
     after a second."""
     with entered(client.path), socket.socket(_AF[family]) as knocking:

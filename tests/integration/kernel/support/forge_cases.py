@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Every way to get a chain that exempts replies, by the modules' own code, on a stage's host."""
+from __future__ import annotations
+
 import contextlib
 import json
 import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import parse_networks
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.port_sources import no_table_text, ports_of, table_text
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.nft_table import Nft
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
+from ansible_collections.drawbridge.docker.plugins.module_utils.run import Result, Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_egress, docker_user_chain, host_policy, nat_filter_chain
 
 from .engine_29 import answering
 from . import forge_rules
 from .forge_rules import DNATED, DNATED_TO_OTHER, OPENED, PROTOCOLS, PROXIED, SHARED, answers
-from .forge_stage import ADDRESS, DOCKER0, LATER_BRIDGE, PEER, WAN
-from .host import PROGRAMS
+from .forge_stage import ADDRESS, DOCKER0, LATER_BRIDGE, PEER, WAN, Stage
+from .host import PROGRAMS, Host
 from .program import Program
-from .watching import until
+from .watching import Watching, until
 
 # What every chain that asks for sources is called, or begins with.
 SOURCE_TABLE, SOURCE = "mangle", "DB-SOURCE"
@@ -27,13 +31,13 @@ CLIENT = list(ADDRESS["client"].values())
 # Who may, as administrators say it who trust their containers: with addresses that nobody outside can have.
 TRUSTED = [*CLIENT, *ADDRESS["nobody"].values(), *ADDRESS["host"].values()]
 _PORTS = [{"port": port, "protocol": protocol, "sources": TRUSTED} for port in (DNATED, DNATED_TO_OTHER, PROXIED) for protocol in PROTOCOLS]
-PUBLISHED = {"published_ports": {"default": "deny", "allow": _PORTS}}
+PUBLISHED: dict[str, object] = {"published_ports": {"default": "deny", "allow": _PORTS}}
 _SERVICES = [{"port": forge_rules.TRUSTED, "protocol": protocol, "sources": TRUSTED} for protocol in PROTOCOLS]
-SERVICES = {"host_services": {"default": "deny", "allow": _SERVICES}}
+SERVICES: dict[str, object] = {"host_services": {"default": "deny", "allow": _SERVICES}}
 _SHARED = [{"port": SHARED, "protocol": protocol} for protocol in PROTOCOLS]
 EGRESS = {"default": "deny", "host": "deny", "peers": _SHARED}
 _OPENED = [{"name": PEER, "port": OPENED, "protocol": protocol, "container_port": 80, "sources": CLIENT} for protocol in ("tcp", "udp")]
-POLICIES = {
+POLICIES: dict[str, dict[str, object]] = {
     "published ports": PUBLISHED,
     "published ports, by name": dict(PUBLISHED, external_interfaces=[WAN]),
     "host services": SERVICES,
@@ -50,31 +54,31 @@ _SECTION = ["-i %s -o %s -j DROP" % (WAN, DOCKER0), "-i %s -o %s -j DROP" % (DOC
 class _Before(System):
     """The host as it was before one of its bridges was made."""
 
-    def interfaces(self):
+    def interfaces(self) -> list[str]:
         return [name for name in super().interfaces() if name != LATER_BRIDGE]
 
 
 class Cases:
     """What tasks do on this host."""
 
-    def __init__(self, host, stage, folder):
+    def __init__(self, host: Host, stage: Stage, folder: Path) -> None:
         self.host, self.folder = host, folder
         self.answers = answers(stage.paths)
 
-    def apply(self, name):
+    def apply(self, name: str) -> None:
         """Bring a case into force, and see that it stays as it is when it is asked for again; and what the event service does of it."""
         assert self._apply(name).values["changed"] and not self._apply(name).values["changed"]
-        if "egress" in name or "egress" in POLICIES.get(name, ()):
+        if "egress" in name or "egress" in POLICIES.get(name, {}):
             self._tell_neighbours_apart()
 
-    def _tell_neighbours_apart(self):
+    def _tell_neighbours_apart(self) -> None:
         system, nft = self.host.system, Nft(self.host.system)
         with answering(self.folder, self.answers) as address:
             engine = connect(address)
             ports = ports_of(system, engine, engine.containers(), parse_networks(engine.networks(), engine.info()))
         nft.load(no_table_text() + table_text(ports))
 
-    def _apply(self, name):
+    def _apply(self, name: str) -> Result:
         with answering(self.folder, self.answers) as address:
             base, _comma, kept = name.partition(", revoke ")
             if name == UNTRACKED:
@@ -82,39 +86,40 @@ class Cases:
                 base, kept = "published ports", "end"
             if base in POLICIES:
                 return self._policy(address, POLICIES[base], kept or "end")
-            return getattr(self, "_" + base.replace(" ", "_"))(address)
+            result: Result = getattr(self, "_" + base.replace(" ", "_"))(address)
+            return result
 
-    def _policy(self, address, policy, revoke, state="present"):
+    def _policy(self, address: str, policy: Mapping[str, object], revoke: str, state: str = "present") -> Result:
         return host_policy.keep_policy(self._task(
             address, state=state, policy=json.dumps(policy), fragments=None, profile=None, settings=None, allow_lockout=True,
             revoke=revoke, confirm_timeout=0))
 
-    def _untrack(self):
+    def _untrack(self) -> None:
         """Neither what comes in nor what the host says to itself is tracked, as those do who fear for their table of connections."""
         for family in PROGRAMS:
             if not self.host.rules("PREROUTING", "raw", family):
                 self.host.iptables("-t raw -A PREROUTING -i %s -j CT --notrack" % WAN, family)
                 self.host.iptables("-t raw -A OUTPUT -o lo -j CT --notrack", family)
 
-    def _task_of_egress(self, address):
-        params = {"deny": [], "allow": [], "dns": None, "networks": {}, "containers": [], "state": "present", "allow_lockout": True}
+    def _task_of_egress(self, address: str) -> Result:
+        params: dict[str, object] = {"deny": [], "allow": [], "dns": None, "networks": {}, "containers": [], "state": "present", "allow_lockout": True}
         return container_egress.keep_egress(self._task(address, **{**params, **EGRESS}))
 
-    def _filter_ahead_of_dnat(self, address):
+    def _filter_ahead_of_dnat(self, address: str) -> Result:
         entries = [dict(entry, port=str(entry["port"]), address=None) for entry in _PORTS]
         return nat_filter_chain.keep_filter(self._task(
             address, state="present", default="deny", allow=entries, unpublished="leave", external_interfaces=[]))
 
-    def _section(self, address):
+    def _section(self, address: str) -> Result:
         return docker_user_chain.keep_section(self._task(
             address, section="web", priority=500, established=True, ip_version="both", foreign="keep", state="present", rules=_SECTION,
             rules_from=None))
 
-    def _vrf(self, address):
+    def _vrf(self, address: str) -> Result:
         return self._policy(address, {**PUBLISHED, **SERVICES}, "end")
 
     @contextlib.contextmanager
-    def flushed(self, watch):
+    def flushed(self, watch: Watching) -> Iterator[None]:
         """Without any line in the tables that judge, while the watch does not see it; with all of them again behind that."""
         watch.freeze()
         for family in PROGRAMS:
@@ -127,7 +132,7 @@ class Cases:
 
     # What a boot loads, or who takes the rules away for a moment, with nothing else in force. These are loaded, not converged.
 
-    def load(self, name):
+    def load(self, name: str) -> None:
         """Make a case's rules the host's out of nothing."""
         program = Program(self.folder, self.host)
         with answering(self.folder, self.answers) as address:
@@ -142,17 +147,17 @@ class Cases:
             (program.folder / "saved" / "current" / (damaged % family if "%" in damaged else damaged)).write_text("damaged", encoding="utf-8")
         assert "closed" in program.run(fails=True) or name == "last resort"
 
-    def _task(self, address, **params):
+    def _task(self, address: str, **params: object) -> Task:
         return Task(dict(params, docker_host=address, transport=self.host.variant, lock_timeout=5), False, _Before())
 
     # The lines that ask for sources.
 
-    def source_lines(self):
+    def source_lines(self) -> list[tuple[int, str, int, str]]:
         """Of iptables: (family, chain, number from 1 on, line) of each of them."""
         return [(family, chain, number, line) for family in PROGRAMS for chain in self._source_chains(family)
-                for number, line in enumerate(self.host.rules(chain, SOURCE_TABLE, family), 1)]
+                for number, line in enumerate(self.host.rules(chain, SOURCE_TABLE, family) or [], 1)]
 
-    def no_source_check(self):
+    def no_source_check(self) -> None:
         """Take all of them away."""
         for family in PROGRAMS:
             for chain in self._source_chains(family):
@@ -160,13 +165,13 @@ class Cases:
         Nft(self.host.system).load(no_table_text())
 
     @contextlib.contextmanager
-    def without(self, family, chain, number, line):
+    def without(self, family: int, chain: str, number: int, line: str) -> Iterator[None]:
         """With one of them away."""
         self.host.iptables("-t %s -D %s %d" % (SOURCE_TABLE, chain, number), family)
         yield
         self.host.restore("*%s\n-I %s %d %s\nCOMMIT\n" % (SOURCE_TABLE, chain, number, line), family)
 
-    def _source_chains(self, family):
+    def _source_chains(self, family: int) -> list[str]:
         return re.findall(r"^:(%s\S*) " % SOURCE, self.host.save(family), re.MULTILINE)
 
 

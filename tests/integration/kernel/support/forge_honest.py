@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What nobody forged, and a host has to let pass whatever it asks about sources: strange as some of it looks."""
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from . import forge
 from .forge import LISTENER, MEMBERSHIP, NEIGHBOUR, TCP, UDP, Packet
 from .forge_rules import DNATED, DNATED_TO_OTHER, INSIDE, PROXIED, SERVICE
-from .forge_stage import ADDRESS, CONTAINER, HOST, LATER, LEG, OTHER, OUTSIDE, PEER, QUIET, QUIETER, mark, run
+from .forge_stage import ADDRESS, CONTAINER, HOST, LATER, LEG, OTHER, OUTSIDE, PEER, QUIET, QUIETER, Stage, mark, run
 
 _PORT = 40000
 
@@ -18,12 +21,12 @@ class Step(NamedTuple):
     protocol: str
     source: str
     destination: str
-    ports: tuple
+    ports: tuple[int, int]
     arrives: str
     near: Optional[str] = None
 
 
-def flows():
+def flows() -> dict[str, list[Step]]:
     """By name, the steps; each has to have come before the next is sent."""
     found = {
         "published": [Step(OUTSIDE, TCP, "client", "host", (_PORT, DNATED), CONTAINER)],
@@ -75,7 +78,7 @@ def flows():
     return found
 
 
-def passed(stage):
+def passed(stage: Stage) -> set[tuple[str, int]]:
     """(name, family) of the flows whose packets arrived, all of them."""
     run("conntrack", "-F")
     found = {(name, family): steps for name, steps in flows().items() for family in forge.AF if is_of(steps, family)}
@@ -94,7 +97,7 @@ def passed(stage):
     return set(found)
 
 
-def is_of(steps, family):
+def is_of(steps: Sequence[Step], family: int) -> bool:
     """Whether there is such a flow in a family."""
     kinds = {MEMBERSHIP: 4, NEIGHBOUR: 6, LISTENER: 6}
     return all(
@@ -102,7 +105,7 @@ def is_of(steps, family):
     )
 
 
-def _send(stage, family, step, text):
+def _send(stage: Stage, family: int, step: Step, text: bytes) -> None:
     if step.sender == HOST:
         stage.send_from_host(family, step.source, step.destination, step.ports, text)
     else:

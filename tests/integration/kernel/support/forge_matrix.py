@@ -6,12 +6,16 @@ Reversed: the attacker sends through the host a packet that claims to come from 
 tracking keeps that flow, and his own packet is its reply. Claimed: he sends what he wants to be let in under another's address.
 An attack got in where its last packet arrived and the attacker's honest one does not.
 """
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Optional
 
 from . import forge, forge_rules
 from .forge import ACK, ECHO_REPLY, ICMP, SCTP, TCP, UDP, Packet
-from .forge_stage import ADDRESS, CONTAINER, LATER, OTHER, OUTSIDE, PEER, mark, run
+from .forge_stage import ADDRESS, CONTAINER, LATER, OTHER, OUTSIDE, PEER, Stage, mark, run
 
 # Where an attacker is, and by which protocols he tries: to be on a bridge that was made later is like being on the other one.
 ORIGINS = {OUTSIDE: (TCP, ACK, UDP, SCTP, ICMP), CONTAINER: (TCP, ACK, UDP, SCTP, ICMP), OTHER: (TCP, ACK, UDP, SCTP, ICMP), LATER: (TCP, UDP)}
@@ -30,6 +34,8 @@ _TARGETS = (
     *((name, forge_rules.INSIDE) for name in (CONTAINER, PEER, OTHER)),
 )
 _CHUNK = 200
+# A packet and the place that it is handed to.
+_Sent = tuple[tuple[int, bytes], Optional[str]]
 
 
 class Attack(NamedTuple):
@@ -48,7 +54,7 @@ class Attack(NamedTuple):
     number: int = 0
 
 
-def attacks():
+def attacks() -> list[Attack]:
     """All of them, numbered."""
     found = [attack for origin in ORIGINS for family in forge.AF for claims in CLAIMS
              if family in ADDRESS[claims] and claims != _OWN.get(origin, origin) and claims not in _UNKNOWABLE.get(origin, ())
@@ -56,7 +62,7 @@ def attacks():
     return [attack._replace(number=number) for number, attack in enumerate(found)]
 
 
-def _reversed(origin, family, claims):
+def _reversed(origin: str, family: int, claims: str) -> Iterator[Attack]:
     """The reply goes to the claimed address, or to the host's, where the engine has masqueraded a container's."""
     for protocol in ORIGINS[origin]:
         for target in dict.fromkeys((claims, "host", "second")):
@@ -67,7 +73,7 @@ def _reversed(origin, family, claims):
                 yield Attack(REVERSED, origin, family, protocol, claims, claims, forge_rules.INSIDE, forge_rules.SHARED, near)
 
 
-def _claimed(origin, family, claims):
+def _claimed(origin: str, family: int, claims: str) -> Iterator[Attack]:
     for protocol in (protocol for protocol in ORIGINS[origin] if protocol != ACK):
         for target, port in _TARGETS:
             for near in (None, PEER) if origin == CONTAINER and target == PEER else (None,):
@@ -82,25 +88,25 @@ class Outcome(NamedTuple):
 
     tried: int
     denied: int
-    got_in: list
+    got_in: list[Attack]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "%d tried, the honest packet of %d denied, %d got in" % (self.tried, self.denied, len(self.got_in))
 
 
-def outcome(stage, chosen):
+def outcome(stage: Stage, chosen: Sequence[Attack]) -> Outcome:
     """Try all of them, each beside its honest packet, as nobody knows of any flow."""
     honest, forged = _arrivals(stage, chosen, False), _arrivals(stage, chosen, True)
     return Outcome(len(chosen), honest.count(set()), [attack for attack, was, now in zip(chosen, honest, forged) if now - was])
 
 
-def _arrivals(stage, chosen, forges):
+def _arrivals(stage: Stage, chosen: Sequence[Attack], forges: bool) -> list[set[str]]:
     """Where the last packet of each attack arrived, other than where it was sent."""
     run("conntrack", "-F")
     return list(_sent(stage, chosen, lambda attack: _packets(attack, forges)).values())
 
 
-def outcome_over(stage, chosen, away):
+def outcome_over(stage: Stage, chosen: Sequence[Attack], away: AbstractContextManager[object]) -> Outcome:
     """Of attacks that forge within ``away``, a context in which rules are gone, and send their own packets when they are back."""
     run("conntrack", "-F")
     honest = _sent(stage, chosen, lambda attack: _packets(attack, False))
@@ -112,9 +118,9 @@ def outcome_over(stage, chosen, away):
     return Outcome(len(chosen), list(honest.values()).count(set()), got_in)
 
 
-def _sent(stage, chosen, packets):
+def _sent(stage: Stage, chosen: Sequence[Attack], packets: Callable[[Attack], list[_Sent]]) -> dict[int, set[str]]:
     """By number, where the last packet of each attack arrived, other than where it was sent."""
-    found = {attack.number: set() for attack in chosen}
+    found: dict[int, set[str]] = {attack.number: set() for attack in chosen}
     origins = {attack.number: attack.origin for attack in chosen}
     for start in range(0, len(chosen), _CHUNK):
         for attack in chosen[start:start + _CHUNK]:
@@ -128,7 +134,7 @@ def _sent(stage, chosen, packets):
 
 
 @functools.lru_cache(maxsize=None)
-def _packets(attack, forges):
+def _packets(attack: Attack, forges: bool) -> list[_Sent]:
     """In bytes, each with the place that it is handed to: made once, and sent in every case."""
     family, near = attack.family, attack.near
     own = ADDRESS[_OWN.get(attack.origin, attack.origin)][family]
@@ -141,13 +147,13 @@ def _packets(attack, forges):
     return first + [(_bytes(family, _FLOWS[attack.protocol], own, target, (own_port, attack.port), mark(attack.number, 2)), near)]
 
 
-def _bytes(family, *packet):
-    return family, forge.packed(Packet(family, *packet))
+def _bytes(family: int, protocol: str, source: str, destination: str, ports: tuple[int, int], text: bytes) -> tuple[int, bytes]:
+    return family, forge.packed(Packet(family, protocol, source, destination, ports, text))
 
 
-def by_kind(got_in):
+def by_kind(got_in: Iterable[Attack]) -> list[str]:
     """How many attacks got in, told by what they have in common."""
-    found = {}
+    found: dict[tuple[str, ...], int] = {}
     for attack in got_in:
         key = (attack.kind, attack.origin, "IPv%d" % attack.family, attack.protocol, attack.claims)
         found[key] = found.get(key, 0) + 1

@@ -2,6 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What the engine of a stage says, and the rules that it made. It keeps nobody from forwarding, and bridges are not kept apart:
 whatever stops a packet there is the collection's."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
+
 from .forge_stage import ADDRESS, CONTAINER, DOCKER0, LEG, MAC, OTHER, OTHER_BRIDGE, PEER, QUIET, QUIET_BRIDGE, QUIETER, SUBNETS
 
 # Led to the container by the engine's rules, or to the other one; served by docker-proxy; a service of the host; what containers serve; what a policy lets
@@ -12,18 +17,34 @@ PROTOCOLS = ("tcp", "udp", "sctp")
 _NETWORKS = {"bridge": (DOCKER0, "ab" * 32), "app": (OTHER_BRIDGE, "0123456789ab" + "cd" * 26),
              "quiet": (QUIET_BRIDGE, "00000000cafe" + "ef" * 26)}
 # By container, its ends on networks, and what it publishes.
-_OF = {CONTAINER: ({"bridge": CONTAINER}, DNATED, PROXIED), PEER: ({"bridge": PEER},), OTHER: ({"app": OTHER, "bridge": LEG}, DNATED_TO_OTHER),
-       QUIET: ({"quiet": QUIET},), QUIETER: ({"quiet": QUIETER},)}
+# By container: its ends by network, and its published ports.
+_OF: dict[str, tuple[dict[str, str], list[int]]] = {
+    CONTAINER: ({"bridge": CONTAINER}, [DNATED, PROXIED]), PEER: ({"bridge": PEER}, []),
+    OTHER: ({"app": OTHER, "bridge": LEG}, [DNATED_TO_OTHER]), QUIET: ({"quiet": QUIET}, []), QUIETER: ({"quiet": QUIETER}, [])}
 INFO = {
     "ServerVersion": "26.1.5", "IPv4Forwarding": True, "SecurityOptions": [], "Swarm": {"LocalNodeState": "inactive"}, "Warnings": None,
     "Name": "host",
 }
 
 
-def answers(namespaces):
+class _Container(TypedDict):
+    """As /containers/json tells of one."""
+
+    Id: str
+    Names: list[str]
+    Image: str
+    Labels: dict[str, str]
+    State: str
+    Status: str
+    HostConfig: dict[str, str]
+    NetworkSettings: dict[str, object]
+    Ports: list[dict[str, object]]
+
+
+def answers(namespaces: Mapping[str, str]) -> dict[str, object]:
     """By path, what the engine answers. namespaces: by container, the path of the one that its process is in."""
     containers = {name: _container(name, *on) for name, on in _OF.items()}
-    found = {"/version": {"Version": INFO["ServerVersion"], "ApiVersion": "1.54"}, "/info": INFO,
+    found: dict[str, object] = {"/version": {"Version": INFO["ServerVersion"], "ApiVersion": "1.54"}, "/info": INFO,
              "/networks": [_network(name) for name in _NETWORKS], "/containers/json": list(containers.values())}
     for name, item in containers.items():
         process = {"Status": "running", "Running": True, "Pid": int(namespaces[name].split("/")[2]), "StartedAt": "2026-01-01T00:00:00.1Z"}
@@ -33,7 +54,7 @@ def answers(namespaces):
     return found
 
 
-def _network(name):
+def _network(name: str) -> dict[str, object]:
     bridge, identity = _NETWORKS[name]
     gateways = {DOCKER0: "gateway", OTHER_BRIDGE: "other gateway", QUIET_BRIDGE: "quiet gateway"}
     return {
@@ -45,7 +66,7 @@ def _network(name):
     }
 
 
-def _container(name, ends, *published):
+def _container(name: str, ends: Mapping[str, str], published: Iterable[int]) -> _Container:
     attached = {network: {"IPAddress": ADDRESS[end][4], "GlobalIPv6Address": ADDRESS[end].get(6, ""), "NetworkID": _NETWORKS[network][1],
                           "MacAddress": MAC[end]} for network, end in ends.items()}
     return {
@@ -56,7 +77,7 @@ def _container(name, ends, *published):
     }
 
 
-def engines_rules(family):
+def engines_rules(family: int) -> str:
     """iptables-restore's input."""
     to = "%s" if family == 4 else "[%s]"
     led = ((DOCKER0, DNATED, CONTAINER), (OTHER_BRIDGE, DNATED_TO_OTHER, OTHER))

@@ -5,6 +5,8 @@
 Whoever sends here has no addresses of its own in its namespace, so that no kernel answers for it; the host knows by heart which link
 address everybody has. All packets are handled on one processor, in the order in which they were sent.
 """
+from __future__ import annotations
+
 import contextlib
 import os
 import random
@@ -14,6 +16,7 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Iterable, Iterator, Mapping
 
 from . import forge
 from .namespace import entered
@@ -91,22 +94,23 @@ _LAX = (("ipv4", "rp_filter", 0), ("ipv4", "accept_local", 1), ("ipv4", "route_l
 _EVERY_FRAME = 3
 _ROOM = 64 << 20
 _MARK = re.compile(rb"DBF([0-9a-f]{8})([12])")
+Mark = tuple[int, int]
 _TO_US = (socket.PACKET_HOST, socket.PACKET_BROADCAST, socket.PACKET_MULTICAST)
 
 
-def mark(number, step):
+def mark(number: int, step: int) -> bytes:
     """What a packet carries, to be known again wherever it comes out."""
     return b"DBF%08x%d" % (number, step)
 
 
-def run(*argv):
+def run(*argv: str) -> None:
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 class _Place:
     """One end of a wire: sends whatever it likes, and sees what comes."""
 
-    def __init__(self, name, path, stack):
+    def __init__(self, name: str, path: str, stack: contextlib.ExitStack) -> None:
         self.device, self.port, self.mac, _addresses = _PLACES[name]
         with entered(path):
             self.sender = stack.enter_context(_packet_socket(socket.SOCK_RAW, _far_end(name)))
@@ -114,10 +118,10 @@ class _Place:
         self.near_sender = stack.enter_context(_packet_socket(socket.SOCK_RAW, self.port))
         self.near_tap = stack.enter_context(_packet_socket(socket.SOCK_DGRAM, self.device, forge.MARKER))
 
-    def send(self, family, packet, to_mac=None):
+    def send(self, family: int, packet: bytes, to_mac: str | None = None) -> None:
         self.sender.send(forge.link_head(to_mac or _HOST_MAC[self.device], self.mac, forge.ETHERTYPE[family]) + packet)
 
-    def settle(self):
+    def settle(self) -> None:
         """Until all that was sent from here has been handled by the host, and all that it sent here has come."""
         from_here = forge.link_head(_HOST_MAC[self.device], self.mac, forge.MARKER) + bytes(46)
         to_here = forge.link_head(self.mac, _HOST_MAC[self.device], forge.MARKER) + bytes(46)
@@ -126,9 +130,9 @@ class _Place:
             pass
         self.near_sender.send(to_here)
 
-    def came(self):
+    def came(self) -> set[Mark]:
         """Marks of what came here, until the marker that ends it."""
-        found = set()
+        found: set[Mark] = set()
         while True:
             data, address = self.tap.recvfrom(4000)
             if address[1] == forge.MARKER:
@@ -141,17 +145,18 @@ class _Place:
 class Stage:
     """send and hear; what it says of marks is (number, step)."""
 
-    def __init__(self, paths, stack):
+    def __init__(self, paths: Mapping[str, str], stack: contextlib.ExitStack) -> None:
         self.paths = paths
         self.places = {name: _Place(name, path, stack) for name, path in paths.items()}
         self._groups = [stack.enter_context(_member(family)) for family in forge.AF]
         self._ears = [stack.enter_context(_ear(family, number)) for family in forge.AF for number in _numbers(family)]
 
-    def send(self, place, packet, near=None):
+    def send(self, place: str, packet: tuple[int, bytes], near: str | None = None) -> None:
         """packet: family and bytes. near: the place on the same bridge that the frame is for; None for the host."""
-        self.places[place].send(*packet, None if near is None else self.places[near].mac)
+        family, text = packet
+        self.places[place].send(family, text, None if near is None else self.places[near].mac)
 
-    def send_from_host(self, family, source, destination, ports, text):
+    def send_from_host(self, family: int, source: str, destination: str, ports: tuple[int, int], text: bytes) -> None:
         """A datagram of the host's own kernel."""
         with socket.socket(forge.AF[family], socket.SOCK_DGRAM) as sender:
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -160,7 +165,7 @@ class Stage:
             # In IPv6 a group is one of a link.
             sender.sendto(text, end + (0, socket.if_nametoindex(WAN)) if destination == "multicast" and family == 6 else end)
 
-    def heard(self):
+    def heard(self) -> dict[str, set[Mark]]:
         """Once all is handled → place, and the marks that have come there since the last time. The host is a place, too."""
         for _back_and_forth in range(2):
             for place in self.places.values():
@@ -173,7 +178,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged():
+def staged() -> Iterator[Stage]:
     """The stage, around the namespace that this thread is in, which is the host."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {random.choice(sorted(before))})
@@ -193,13 +198,13 @@ def staged():
         os.sched_setaffinity(0, before)
 
 
-def setting(name, value):
+def setting(name: str, value: object) -> None:
     with contextlib.suppress(FileNotFoundError), open("/proc/sys/net/" + name, "w", encoding="ascii") as file:
         file.write(str(value))
 
 
 @contextlib.contextmanager
-def _namespace():
+def _namespace() -> Iterator[str]:
     here = os.readlink("/proc/thread-self/ns/net")
     with subprocess.Popen(["unshare", "--net", "sleep", "300"]) as process:
         path = "/proc/%d/ns/net" % process.pid
@@ -213,7 +218,7 @@ def _namespace():
             process.kill()
 
 
-def _connect(paths):
+def _connect(paths: Mapping[str, str]) -> None:
     """Bridges, wires, addresses and routes, and everybody's link address."""
     lines = []
     for bridge in SUBNETS:
@@ -234,12 +239,12 @@ def _connect(paths):
         run("ip", family, "rule", "add", "priority", "100", "lookup", str(_RULED))
 
 
-def has_vrfs():
+def has_vrfs() -> bool:
     """Whether this kernel can; leaves one that nothing is in."""
     return subprocess.run(["ip", "link", "add", VRF, "type", "vrf", "table", str(_TABLE)], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def into_a_vrf():
+def into_a_vrf() -> None:
     """The wire to the outside is in a VRF from now on, with ways from there to the containers and back."""
     for name in ("udp", "tcp", "raw"):
         setting("ipv4/%s_l3mdev_accept" % name, 1)
@@ -253,11 +258,11 @@ def into_a_vrf():
     batch("route add %s dev %s" % (network, VRF) for network in ("192.0.2.0/24", "2001:db8::/64"))
 
 
-def _far_end(name):
+def _far_end(name: str) -> str:
     return "eth1" if name in _WITHIN else "eth0"
 
 
-def _addressed():
+def _addressed() -> Iterator[str]:
     for device, names in _ON_HOST.items():
         for name in names:
             yield "address add %s/%d dev %s" % (ADDRESS[name][4], 24 if device == WAN else 16, device)
@@ -271,7 +276,7 @@ def _addressed():
         yield "route add local %s dev lo table %d" % (ADDRESS["ruled"][family], _RULED)
 
 
-def _known():
+def _known() -> Iterator[str]:
     """Everybody's link address."""
     for family in (4, 6):
         for device, _port, mac, names in _PLACES.values():
@@ -281,12 +286,12 @@ def _known():
         yield "neighbour replace %s lladdr %s dev %s nud permanent" % (_ROUTER[family], _PLACES[OUTSIDE][2], WAN)
 
 
-def batch(lines):
+def batch(lines: Iterable[str]) -> None:
     """ip's commands, all in one process."""
     subprocess.run(["ip", "-batch", "-"], input="".join(line + "\n" for line in lines), text=True, check=True, stdout=subprocess.DEVNULL)
 
 
-def _packet_socket(kind, interface, protocol=0):
+def _packet_socket(kind: int, interface: str, protocol: int = 0) -> socket.socket:
     found = socket.socket(socket.AF_PACKET, kind, socket.htons(protocol))
     found.setsockopt(socket.SOL_SOCKET, 33, _ROOM)  # SO_RCVBUFFORCE
     found.bind((interface, protocol))
@@ -294,11 +299,11 @@ def _packet_socket(kind, interface, protocol=0):
     return found
 
 
-def _numbers(family):
+def _numbers(family: int) -> list[int]:
     return sorted({*forge.NUMBERS.values(), socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6})
 
 
-def _ear(family, number):
+def _ear(family: int, number: int) -> socket.socket:
     """Gets a copy of what the host's own rules have let in, whether or not a service listens."""
     found = socket.socket(forge.AF[family], socket.SOCK_RAW, number)
     found.setsockopt(socket.SOL_SOCKET, 33, _ROOM)
@@ -306,7 +311,7 @@ def _ear(family, number):
     return found
 
 
-def _member(family):
+def _member(family: int) -> socket.socket:
     """The host listens to groups, on every one of its interfaces, as name services do."""
     found = socket.socket(forge.AF[family], socket.SOCK_DGRAM)
     for device, names in _ON_HOST.items():
@@ -321,17 +326,17 @@ def _member(family):
     return found
 
 
-def _waiting(ear):
+def _waiting(ear: socket.socket) -> Iterator[Mark]:
     while select.select([ear], [], [], 0)[0]:
         yield from _marks(ear.recv(4000))
 
 
-def _is_error(data):
+def _is_error(data: bytes) -> bool:
     """Whether it is ICMP that carries part of another packet: what was refused was not let in."""
     if data[0] >> 4 == 4:
         return data[9] == socket.IPPROTO_ICMP and data[20] not in (0, 8)
     return data[6] == socket.IPPROTO_ICMPV6 and data[40] < 128
 
 
-def _marks(data):
+def _marks(data: bytes) -> list[Mark]:
     return [(int(number, 16), int(step)) for number, step in _MARK.findall(data)]

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Datagrams that the namespace of the test forwards, from ``inside`` to ``outside``."""
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
 import subprocess
 import time
+from collections.abc import Iterator, Mapping
 
+from .host import Host
 from .namespace import entered
 
 _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -18,10 +22,10 @@ _LAST = 65000
 class Way:
     """From one end to the other."""
 
-    def __init__(self, ends):
+    def __init__(self, ends: Mapping[str, str]) -> None:
         self._ends = ends
 
-    def arrives(self, family, port):
+    def arrives(self, family: int, port: int) -> bool:
         """Whether a datagram to a port does: one to another port, sent after it, has to come in any case."""
         target = _NETS["outside"][family] % 2
         with entered(self._ends["outside"]):
@@ -39,7 +43,7 @@ class Way:
                 return False
 
     @staticmethod
-    def _listener(family, address, port):
+    def _listener(family: int, address: str, port: int) -> socket.socket:
         listener = socket.socket(_AF[family], socket.SOCK_DGRAM)
         listener.bind((address, port))
         listener.settimeout(10)
@@ -47,7 +51,7 @@ class Way:
 
 
 @contextlib.contextmanager
-def between(host):
+def between(host: Host) -> Iterator[Way]:
     """Two namespaces, and the test's own forwards between them."""
     here = os.readlink("/proc/thread-self/ns/net")
     with contextlib.ExitStack() as stack:
@@ -72,7 +76,7 @@ def between(host):
         yield Way(ends)
 
 
-def _addresses(host, interface, nets, last):
+def _addresses(host: Host, interface: str, nets: Mapping[int, str], last: int) -> None:
     for family, net in nets.items():
         host.sh("ip", "address", "add", "%s/%d" % (net % last, _PREFIX[family]), "dev", interface, *(["nodad"] if family == 6 else []))
     host.sh("ip", "link", "set", interface, "up")

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Modules as Ansible runs them, on the host that this namespace is: action plugin, arguments, result."""
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -15,12 +18,12 @@ PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 OWN_RUN = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", 'mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; exec "$@"', "sh"]
 
 
-def of_core(name):
+def of_core(name: str) -> Path:
     """ansible-playbook of the newest ansible-core that is supported, or of the oldest."""
     return ROOT / ".build" / ("venv-" + name) / "bin" / PROGRAM.name
 
 
-def why_not(program=PROGRAM):
+def why_not(program: Path = PROGRAM) -> str:
     """Why no playbook can run here; empty where one can."""
     for path in (program, COLLECTIONS):
         if not path.exists():
@@ -28,7 +31,7 @@ def why_not(program=PROGRAM):
     return ""
 
 
-def play(folder, tasks, program=PROGRAM, **variables):
+def play(folder: Path, tasks: Iterable[Mapping[str, object]], program: Path = PROGRAM, **variables: object) -> list[dict[str, object]]:
     """Run tasks with --diff → what each of them returned, those that failed with ``failed``. None stops the play."""
     playbook, results = Path(folder, "play.json"), Path(folder, "results")
     tasks = [dict({"ignore_errors": True}, **task) for task in tasks]
@@ -41,7 +44,7 @@ def play(folder, tasks, program=PROGRAM, **variables):
     return [dict(line["result"], failed=line["outcome"] == "failed") for line in lines]
 
 
-def _environment(results):
+def _environment(results: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     return dict(
         kept, LC_ALL="C.UTF-8", ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS), ANSIBLE_CALLBACK_PLUGINS=str(CALLBACKS),

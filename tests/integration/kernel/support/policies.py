@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Policies of a host, compiled for an engine that nobody has to ask."""
+from __future__ import annotations
+
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
@@ -33,6 +36,6 @@ POLICIES = {
 }
 
 
-def policy(name, facts=HOST):
+def policy(name: str | None, facts: HostFacts = HOST) -> Wanted:
     """A Wanted; of no policy at all for the name None."""
     return no_policy() if name is None else compile_policy(parse_policy(POLICIES[name]), facts)

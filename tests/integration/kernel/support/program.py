@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """The boot program and its files, in a folder of the test's."""
+from __future__ import annotations
+
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
@@ -15,12 +18,13 @@ from tests.integration.kernel.support.namespace import missing
 # What a host has as sh and as awk.
 DEBIAN, REDHAT, BUSYBOX = ("dash", "mawk"), ("bash", "gawk"), ("busybox", "busybox")
 in_each_shell = pytest.mark.parametrize("program", [DEBIAN, BUSYBOX], ids="-".join, indirect=True)
+from .host import Host
 
 
 class Program:
     """The boot program with folders of the test's own."""
 
-    def __init__(self, folder, host, tools=DEBIAN):
+    def __init__(self, folder: Path, host: Host, tools: tuple[str, str] = DEBIAN) -> None:
         self.folder, self.host = folder, host
         # Ahead of the machine's own.
         self.tools = folder / "tools"
@@ -44,13 +48,13 @@ class Program:
         (folder / "run").mkdir()
         (folder / "run" / "loaded").touch()
 
-    def save(self, settles=COMMIT):
+    def save(self, settles: str = COMMIT) -> None:
         """Make what is in force the current generation."""
         netfilter = Netfilter(self.host.system, self.host.variant)
         files = BootFiles(self.host.system, self.files.folder.path, settles)
         files.write(self.files.texts(netfilter, Live(netfilter.rulesets(), {})), False)
 
-    def run(self, verb="boot", *words, fails=False):
+    def run(self, verb: str = "boot", *words: str, fails: bool = False) -> str:
         done = subprocess.run([*self.command, verb, *words], capture_output=True, text=True, check=False)
         assert (done.returncode != 0) == fails, done.stderr
         return done.stderr

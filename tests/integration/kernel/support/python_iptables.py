@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Interpreters that have python-iptables, and a legacy host whose changes it cross-checks."""
+from __future__ import annotations
+
 import functools
 import shlex
 import shutil
@@ -10,6 +12,7 @@ from pathlib import Path
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge as converging
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.cross_check import ALWAYS, Interpreter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 
 from tests.integration.kernel.support.host import Host
 from tests.tools import env
@@ -24,7 +27,7 @@ class NotHere(Exception):
 
 
 @functools.lru_cache(maxsize=None)
-def interpreter(source):
+def interpreter(source: str) -> Interpreter:
     """The Python that has it from Debian or from PyPI."""
     program = "/usr/bin/python3" if source == "debian" else _pypi()
     done = subprocess.run([program, "-I", "-c", _FINDS], capture_output=True, text=True, check=False)
@@ -33,7 +36,7 @@ def interpreter(source):
     return Interpreter(program, [done.stdout.strip()])
 
 
-def _pypi():
+def _pypi() -> str:
     if shutil.which("gcc") is None:
         raise NotHere("python-iptables from PyPI has to be compiled, and there is no gcc")
     version, python = env.choose("newest", env.pythons())
@@ -46,22 +49,22 @@ def _pypi():
 class CheckedHost(Host):
     """A host on legacy iptables. cross_check: what its tasks are told. Programs in the folder come before the host's own."""
 
-    def __init__(self, folder, cross_check=ALWAYS):
+    def __init__(self, folder: str | Path, cross_check: str = ALWAYS) -> None:
         system = System()
         system.path = "%s:%s" % (folder, system.path)
         super().__init__("legacy", system)
         self.folder = Path(folder)
         self.cross_check = cross_check
 
-    def converge(self, wanted, check=False):
+    def converge(self, wanted: Wanted, check: bool = False) -> converging.Outcome:
         settings = converging.Settings(self.variant, 5, check, cross_check=self.cross_check)
         return converging.converge(self.system, settings, lambda _netfilter: wanted)
 
-    def instead_of(self, program, script):
+    def instead_of(self, program: str, script: str) -> None:
         """A shell script in the place of a program; ``$real`` is the program."""
-        self.script(program, "real=%s\n%s" % (shlex.quote(shutil.which(program)), script))
+        self.script(program, "real=%s\n%s" % (shlex.quote(shutil.which(program) or program), script))
 
-    def script(self, name, text):
+    def script(self, name: str, text: str) -> Path:
         """A shell script among the programs of this host."""
         path = self.folder / name
         path.write_text("#!/bin/sh\n%s\n" % text, encoding="utf-8")

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Rulesets over all of our rule language, made up at random from a seed: chains in several tables, hooked into shared ones."""
+from __future__ import annotations
+
 import random
+from collections.abc import Sequence
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Chain, Hook, Line, Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.rule import compile_rules
@@ -65,23 +68,23 @@ MANGLE_SHAPES = [
 class Rulesets:
     """Makes one ruleset after another."""
 
-    def __init__(self, seed=1):
+    def __init__(self, seed: int = 1) -> None:
         self.random = random.Random(seed)
         self.grammars = {family: Grammar(family, seed + family) for family in (4, 6)}
 
-    def _plain(self, most):
+    def _plain(self, most: int) -> list[Line]:
         # A chain of ours leaves room for what is put before its name while it changes.
         return [Line(self.grammars[family].line().replace(CHAINS[1], INNER[1]), (family,))
                 for family in (4, 6) for _number in range(self.random.randint(0, most))]
 
-    def _some(self, shapes, most):
+    def _some(self, shapes: Sequence[object], most: int) -> list[Line]:
         chosen = [self.random.choice(shapes) for _number in range(self.random.randint(0, most))]
         return compile_rules(chosen, "rules")
 
-    def _maybe(self, chain):
+    def _maybe(self, chain: Chain) -> list[Chain]:
         return [chain] if self.random.random() < 0.8 else []
 
-    def next(self):
+    def next(self) -> Wanted:
         """What somebody wants of a host."""
         chains = [Chain("filter", name, []) for name in INNER]
         chains += self._maybe(Chain("filter", "DB-SHAPES", self._some(SHAPES, 12)))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """A client on a wire: datagrams to the namespace that the test is in, every way that needs no Docker."""
+from __future__ import annotations
+
 import contextlib
 import os
 import select
@@ -8,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .namespace import entered
 
@@ -25,27 +28,27 @@ _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 _ECHO = {4: (socket.IPPROTO_ICMP, b"\x08"), 6: (socket.IPPROTO_ICMPV6, b"\x80")}
 
 
-def ways():
+def ways() -> list[tuple[int, str]]:
     """Family and way of everything that a client sends to."""
     return [(family, way) for way, by_family in DESTINATIONS.items() for family in by_family]
 
 
-def datagram(who, family, way, port):
+def datagram(who: str, family: int, way: str, port: int) -> str:
     """What a datagram has in it: how it was sent."""
     return "%s IPv%d %s %d" % (who, family, way, port)
 
 
-def sent(who, *ports):
+def sent(who: str, *ports: int) -> set[str]:
     """What arrives where everything from a client does."""
     return {datagram(who, family, way, port) for family, way in ways() for port in ports}
 
 
-def unicast(who, port):
+def unicast(who: str, port: int) -> set[str]:
     """What arrives of that at the host's first addresses."""
     return {datagram(who, family, "unicast", port) for family in HOST}
 
 
-def ip(*words):
+def ip(*words: str) -> None:
     """Run ip in the namespace that this thread is in."""
     _run("ip", *words)
 
@@ -53,10 +56,10 @@ def ip(*words):
 class Wire:
     """The client at the other end, in a namespace of its own."""
 
-    def __init__(self, pid):
+    def __init__(self, pid: int) -> None:
         self.path = "/proc/%d/ns/net" % pid
 
-    def deliver(self, ports, listen=None):
+    def deliver(self, ports: Sequence[int], listen: Callable[[int, int], socket.socket] | None = None) -> set[str]:
         """Send to each port of the host by all ways from both clients → what arrived. listen: makes the listener of a family and a port."""
         with contextlib.ExitStack() as stack:
             listeners = [stack.enter_context((listen or listener)(family, port)) for family in _AF for port in ports]
@@ -72,12 +75,12 @@ class Wire:
             until_judged(tap, texts)
             return received(listeners)
 
-    def until_it_carries(self):
+    def until_it_carries(self) -> None:
         """Wait until each address of the host has answered."""
         with entered(self.path):
             _until_it_carries()
 
-    def answered_pings(self):
+    def answered_pings(self) -> list[int]:
         """Families in which the host answers a ping, with nothing known of any neighbour."""
         _run("ip", "neighbour", "flush", "all")
         with entered(self.path):
@@ -86,7 +89,7 @@ class Wire:
 
 
 @contextlib.contextmanager
-def behind():
+def behind() -> Iterator[int]:
     """A process in a new namespace → its id."""
     here = os.readlink("/proc/thread-self/ns/net")
     with subprocess.Popen(["unshare", "--net", "sleep", "120"]) as holder:
@@ -99,7 +102,7 @@ def behind():
 
 
 @contextlib.contextmanager
-def wired():
+def wired() -> Iterator[Wire]:
     """A wire between the namespace that this thread is in and a new one."""
     with behind() as pid:
         _address("host", [HOST, DESTINATIONS["second address"]], pid)
@@ -112,7 +115,7 @@ def wired():
         yield Wire(pid)
 
 
-def _address(interface, addresses, peer=None):
+def _address(interface: str, addresses: Iterable[Mapping[int, str]], peer: int | None = None) -> None:
     """Make this end of the wire, without waiting for duplicate addresses."""
     with open("/proc/sys/net/ipv6/conf/default/accept_dad", "w", encoding="ascii") as setting:
         setting.write("0")
@@ -124,7 +127,7 @@ def _address(interface, addresses, peer=None):
     _run("ip", "link", "set", interface, "up")
 
 
-def _until_it_carries():
+def _until_it_carries() -> None:
     """Each address of the host has answered: what is lost from now on, is lost to rules."""
     end = time.monotonic() + 10
     for family in _AF:
@@ -133,11 +136,11 @@ def _until_it_carries():
                 assert time.monotonic() < end, "the wire between the namespaces stays dead"
 
 
-def _run(*argv):
+def _run(*argv: str) -> None:
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
 
 
-def listener(family, port):
+def listener(family: int, port: int) -> socket.socket:
     """A UDP socket that takes what comes to a port by every way."""
     found = socket.socket(_AF[family], socket.SOCK_DGRAM)
     group = socket.inet_pton(_AF[family], DESTINATIONS["multicast"][family])
@@ -151,7 +154,7 @@ def listener(family, port):
     return found
 
 
-def _send(family, source, destination, text):
+def _send(family: int, source: str, destination: tuple[str, int], text: str) -> None:
     with socket.socket(_AF[family], socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"client")
@@ -159,7 +162,7 @@ def _send(family, source, destination, text):
         sender.sendto(text.encode(), destination)
 
 
-def watched(interface="host"):
+def watched(interface: str = "host") -> socket.socket:
     """Sees every frame before any rule does. interface: the wire's end."""
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_EVERY_PROTOCOL))
     tap.bind((interface, _EVERY_PROTOCOL))
@@ -167,7 +170,7 @@ def watched(interface="host"):
     return tap
 
 
-def until_judged(tap, sent):
+def until_judged(tap: socket.socket, sent: Iterable[bytes]) -> None:
     """Each datagram has come to the host: what its rules let through is at a listener now, or is within a blink."""
     missing = set(sent)
     while missing:
@@ -176,9 +179,9 @@ def until_judged(tap, sent):
             missing = {text for text in missing if not frame.endswith(text)}
 
 
-def received(listeners):
+def received(listeners: Sequence[socket.socket]) -> set[str]:
     """Until nothing more comes."""
-    found = set()
+    found: set[str] = set()
     while True:
         ready = select.select(listeners, [], [], 0.05)[0]
         if not ready:
@@ -186,7 +189,7 @@ def received(listeners):
         found.update(listener.recv(5000).decode(errors="replace") for listener in ready)
 
 
-def _ping(family, address):
+def _ping(family: int, address: str) -> bool:
     protocol, echo = _ECHO[family]
     with socket.socket(_AF[family], socket.SOCK_DGRAM, protocol) as sender:
         sender.settimeout(1)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.lab.api import Host
@@ -26,7 +27,7 @@ def killed_after_the_apply(hosts: Sequence[Host], folder: Path, tasks: Sequence[
     process = subprocess.Popen(argv, env=playbooks._environment(playbooks.NEWEST, folder / "results"), stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     for host in hosts:
-        wait_for(lambda host=host: is_applied(host))
+        wait_for(partial(is_applied, host))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from tests.lab.layout import HOSTS, OWN_ENGINES
-from tests.lab.paths import DIRECT, INSIDE, PUBLISHED
+from tests.lab.paths import DIRECT, INSIDE, PUBLISHED, Path
 from tests.lab.table import Cell
 
 OPEN, CLOSED = True, False
@@ -60,6 +60,6 @@ def differences(cells: Iterable[Cell], expected: Expectation) -> list[str]:
     ]
 
 
-def of_kind(paths: Sequence, *kinds: str) -> list:
+def of_kind(paths: Sequence[Path], *kinds: str) -> list[Path]:
     """The paths of these kinds."""
     return [path for path in paths if path.kind in kinds]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from tests.lab.api import Host, Lab, Probe
@@ -37,8 +38,11 @@ def served(host: Host) -> None:
     """Wait until they serve whoever asks the host itself."""
     for name, port in NAMES.items():
         for address in ("127.0.0.1", "::1"):
-            wait_for(lambda address=address, port=port, name=name: host.probe([Probe("tcp", address, port)])[0].server == name,
-                     "%s on %s" % (name, address), 60)
+            wait_for(partial(_answers, host, address, port, name), "%s on %s" % (name, address), 60)
+
+
+def _answers(host: Host, address: str, port: int, name: str) -> bool:
+    return host.probe([Probe("tcp", address, port)])[0].server == name
 
 
 def flooded(lab: Lab, hosts: Sequence[Host], happen: Callable[[Host], object], more: float = 2.0) -> dict[str, tuple[Flood, Flood]]:

@@ -4,6 +4,8 @@
 
 Arguments: own address, the neighbour's, its port, the port that neighbours may reach. Prints what came of a connection to the neighbour's port.
 """
+from __future__ import annotations
+
 import socket
 import struct
 import sys
@@ -11,15 +13,15 @@ import sys
 own, neighbour, port, open_port = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 
 
-def checksum(data):
+def checksum(data: bytes) -> int:
     """RFC 1071."""
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data + b"\0" * (len(data) % 2))[: (len(data) + 1) // 2])
+    total: int = sum(struct.unpack("!%dH" % (len(data) // 2), data + b"\0" * (len(data) % 2))[: (len(data) + 1) // 2])
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
 
 
-def forged_syn():
+def forged_syn() -> bytes:
     """From the neighbour's port to our own."""
     source, target = socket.inet_aton(neighbour), socket.inet_aton(own)
     tcp = struct.pack("!HHIIBBHHH", port, open_port, 1000, 0, 5 << 4, 2, 64240, 0, 0)
@@ -29,7 +31,7 @@ def forged_syn():
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + tcp
 
 
-def main():
+def main() -> None:
     """Forge, then connect."""
     with open("/proc/net/arp", encoding="ascii") as table:
         found = {line.split()[0]: line.split()[3] for line in table.readlines()[1:]}

@@ -13,6 +13,7 @@ from tests.lab import layout
 from tests.lab.api import Host, Probe
 from tests.lab.layout import OUTSIDE, ROUTER
 from tests.lab.sh import in_netns, run
+from tests.lab.workload import IMAGE
 
 from . import workloads
 from .reach import wait_for
@@ -64,7 +65,7 @@ def arriving(host: Host) -> str:
     """The source of what a container's connection puts on the wire outside, answered or not."""
     argv = in_netns(OUTSIDE.netns, [layout.PYTHON, "-c", _SNIFF, str(layout.OUTSIDE_SERVER_TCP)])
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as sniffer:
-        assert sniffer.stdout.readline() == "ready\n"
+        assert sniffer.stdout is not None and sniffer.stdout.readline() == "ready\n"
         seen(host)
         return sniffer.stdout.readline().strip()
 
@@ -80,7 +81,7 @@ def make(host: Host, name: str = NETWORK) -> None:
     workloads.network(host, name, "--ipv6", "--subnet", found["-4"], "--subnet", found["-6"])
     for container in (NAME, NEIGHBOUR):
         host.run(["docker", "run", "--detach", "--restart=always", "--stop-signal=KILL", "--name", container,
-                  "--network", name, workloads.IMAGE, "answer", container, "tcp,0.0.0.0,80", "tcp,::,80"])
+                  "--network", name, IMAGE, "answer", container, "tcp,0.0.0.0,80", "tcp,::,80"])
     wait_for(lambda: set(host.containers()) >= {NAME, NEIGHBOUR}, "containers on " + name)
 
 

@@ -3,9 +3,10 @@
 """The policies that the tests apply, as data."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tests.lab.api import Host
 from tests.lab.layout import CLIENTS, HostSpec
 
 ALLOWED = [CLIENTS["allowed"].v4, CLIENTS["allowed"].v6]
@@ -43,7 +44,7 @@ def task(policy: Any, **arguments: Any) -> dict[str, Any]:
     return {"name": "policy", "drawbridge.docker.host_policy": dict(arguments, policy=policy)}
 
 
-def for_hosts(hosts, policy) -> dict[str, dict[str, Any]]:
+def for_hosts(hosts: Sequence[Host], policy: Callable[[HostSpec], Policy]) -> dict[str, dict[str, Any]]:
     """Host variables with each host's own policy, for a task with POLICY."""
     return {host.name: {"lab_policy": policy(host.spec)} for host in hosts}
 

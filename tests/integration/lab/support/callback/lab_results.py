@@ -25,7 +25,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "lab_results"
     CALLBACK_NEEDS_ENABLED = True
 
-    def _write(self, outcome, result):
+    def _write(self, outcome: str, result: object) -> None:
         # ansible-core 2.18 keeps these under private names, later ones warn about those.
         host, task, values = (getattr(result, name, None) or getattr(result, "_" + name)
                               for name in ("host", "task", "result"))
@@ -33,14 +33,14 @@ class CallbackModule(CallbackBase):
         with open(os.environ["DRAWBRIDGE_LAB_RESULTS"], "a", encoding="utf-8") as file:
             file.write(json.dumps(line, cls=AnsibleJSONEncoder) + "\n")
 
-    def v2_runner_on_ok(self, result):
+    def v2_runner_on_ok(self, result: object) -> None:
         self._write("ok", result)
 
-    def v2_runner_on_failed(self, result, ignore_errors=False):
+    def v2_runner_on_failed(self, result: object, ignore_errors: bool = False) -> None:
         self._write("failed", result)
 
-    def v2_runner_on_unreachable(self, result):
+    def v2_runner_on_unreachable(self, result: object) -> None:
         self._write("unreachable", result)
 
-    def v2_runner_on_skipped(self, result):
+    def v2_runner_on_skipped(self, result: object) -> None:
         self._write("skipped", result)

@@ -2,7 +2,6 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """A runtime's socket, with a server of frames in its place: calls, answers, and what is none."""
 import json
-import random
 import socket
 import struct
 import threading
@@ -19,6 +18,10 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.protobuf 
     text_field,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.support.strategies import several
 
 SETTINGS, TRAILERS = (4, 0, 0, b""), (1, 0x5, 1, b"\x88")
 
@@ -134,10 +137,10 @@ def test_numbers_and_fields_that_nobody_asked_for():
     assert (message.text(9), message.messages(9), message.text(1), message.number(2)) == ("", [], "", 0)
 
 
-def test_noise_is_a_message_or_an_error():
-    noise = random.Random(1)
-    for _number in range(3000):
-        raw = bytes(noise.randrange(256) for _byte in range(noise.randrange(40)))
+@settings(max_examples=210)
+@given(several(st.binary(max_size=40)))
+def test_noise_is_a_message_or_an_error(noise):
+    for raw in noise:
         try:
             Message(raw).messages(1)
         except EngineError:

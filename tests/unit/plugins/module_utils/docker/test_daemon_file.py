@@ -2,13 +2,14 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """daemon.json changed in place."""
 import json
-import random
 import sys
 
 import pytest
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_file import DaemonFile
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 PATH = "/etc/docker/daemon.json"
 HAND_MADE = """{
@@ -116,15 +117,17 @@ def test_duplicates():
     assert json.loads(change(text, {"ip-masq": False}))["ip-masq"] is False
 
 
-def test_every_change_of_any_file_is_what_a_dict_does():
-    rnd = random.Random(4)
-    keys = ["a", "b", 'q"uote', "ü", "e\\", "icc", "iptables"]
-    for _round in range(2000):
-        values = {key: rnd.choice([True, False, 1, "}{,", [1, {"x": []}], {"k": '"'}, None])
-                  for key in rnd.sample(keys, rnd.randrange(len(keys)))}
-        text = json.dumps(values, indent=rnd.choice([None, 2, "\t", 0]), ensure_ascii=rnd.random() < 0.5)
-        wanted = {key: rnd.choice([True, False, {"bridge": {"o": "v"}}]) for key in rnd.sample(["icc", "iptables", "x"], 2)}
-        absent = [key for key in rnd.sample(keys, 2) if key not in wanted]
-        expected = {key: value for key, value in values.items() if key not in absent}
-        expected.update(wanted)
-        assert list(json.loads(change(text, wanted, *absent)).items()) == list(expected.items()), text
+KEYS = st.sampled_from(["a", "b", 'q"uote', "ü", "e\\", "icc", "iptables"])
+VALUES = st.sampled_from([True, False, 1, "}{,", [1, {"x": []}], {"k": '"'}, None])
+SPELT = st.sampled_from([{"indent": indent, "ensure_ascii": ascii_only} for indent in (None, 2, "\t", 0) for ascii_only in (True, False)])
+WANTED = st.dictionaries(st.sampled_from(["icc", "iptables", "x"]), st.sampled_from([True, False, {"bridge": {"o": "v"}}]), max_size=2)
+
+
+@settings(max_examples=2000)
+@given(st.dictionaries(KEYS, VALUES), SPELT, WANTED, st.sets(KEYS, max_size=2))
+def test_every_change_of_any_file_is_what_a_dict_does(values, spelt, wanted, gone):
+    text = json.dumps(values, **spelt)
+    absent = [key for key in sorted(gone) if key not in wanted]
+    expected = {key: value for key, value in values.items() if key not in absent}
+    expected.update(wanted)
+    assert list(json.loads(change(text, wanted, *absent)).items()) == list(expected.items())

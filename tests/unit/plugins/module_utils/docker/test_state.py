@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What an engine's JSON means; odd answers by hand, real ones from fixtures in test_real_engines.py."""
-import random
 
 import pytest
 
@@ -9,6 +8,10 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state imp
     Backend, PublishedPort, backend_details, container_name, host_addresses, parse_backend, parse_containers,
     parse_networks, parse_published, release,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.support.strategies import json_values, several
 
 CID = "c" * 64
 NID = "0123456789abcdef" * 4
@@ -139,24 +142,16 @@ def test_engines_before_27_know_no_gateway_modes(version, numbers, mode):
     assert parse_networks([network], info)[0].gateway_modes == {4: mode, 6: "nat"}
 
 
-def test_no_answer_makes_it_stumble():
+KEYS = ["Id", "Names", "Ports", "IP", "PublicPort", "PrivatePort", "Type", "HostConfig", "NetworkSettings", "Networks", "Name", "Driver", "Options",
+        "IPAM", "Config", "Subnet", "Internal", "FirewallBackend", "Info", "ServerVersion"]
+SCALARS = [None, 0, -1, 65536, True, "", "x", "127.0.0.1", [], [None], {}, {"a": 1}, [[1, 2]], 1.5]
+
+
+@settings(max_examples=210)
+@given(several(st.dictionaries(st.sampled_from(KEYS), json_values(KEYS, SCALARS, 2), max_size=8)))
+def test_no_answer_makes_it_stumble(answers):
     """Whatever JSON stands where: a value comes back, or nothing."""
-    source = random.Random(7)
-    values = [None, 0, -1, 65536, True, "", "x", "127.0.0.1", [], [None], {}, {"a": 1}, [[1, 2]], 1.5]
-    keys = ["Id", "Names", "Ports", "IP", "PublicPort", "PrivatePort", "Type", "HostConfig", "NetworkSettings",
-            "Networks", "Name", "Driver", "Options", "IPAM", "Config", "Subnet", "Internal", "FirewallBackend", "Info",
-            "ServerVersion"]
-
-    def some(depth):
-        kind = source.randrange(3) if depth else 0
-        if kind == 0:
-            return source.choice(values)
-        if kind == 1:
-            return [some(depth - 1) for _index in range(source.randrange(3))]
-        return {source.choice(keys): some(depth - 1) for _index in range(source.randrange(6))}
-
-    for _round in range(3000):
-        item = {key: some(3) for key in source.sample(keys, 8)}
+    for item in answers:
         parse_networks([item], item)
         parse_containers([item])
         parse_published([item])

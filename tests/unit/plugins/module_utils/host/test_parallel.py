@@ -4,7 +4,7 @@
 import threading
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.parallel import begun, on_all
+from ansible_collections.drawbridge.docker.plugins.module_utils.host.parallel import at_once, begun, on_all
 
 
 def test_results_are_in_order_and_every_thing_is_done_once():
@@ -45,3 +45,12 @@ def test_the_error_of_what_is_begun_is_raised_where_the_result_is_asked_for():
     result = begun(work)
     with pytest.raises(ValueError, match="no"):
         result()
+
+
+def test_questions_of_different_kinds_are_answered_in_order():
+    assert at_once(lambda: 1, lambda: "two", lambda: [3]) == (1, "two", [3])
+
+
+def test_an_error_of_one_of_them_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        at_once(lambda: 1, lambda: 1 // 0, lambda: [3])

@@ -2,19 +2,22 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Addresses: the same answers as Python's ipaddress, quicker."""
 import ipaddress
-import random
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.address import halves, parse_network, quoted
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.support.strategies import networks, several
 
 
 @pytest.mark.parametrize("bits, kind", [(32, ipaddress.IPv4Network), (128, ipaddress.IPv6Network)])
-def test_networks_are_what_ipaddress_says(bits, kind):
-    source = random.Random(1)
-    for _number in range(2000):
-        number = source.getrandbits(bits) & source.choice([-1, source.getrandbits(bits)])
-        wanted = kind((number, source.randint(0, bits)), strict=False)
+@settings(max_examples=140)
+@given(st.data())
+def test_networks_are_what_ipaddress_says(bits, kind, data):
+    for number, prefix in data.draw(several(networks(bits))):
+        wanted = kind((number, prefix), strict=False)
         written = ipaddress.ip_address(number.to_bytes(bits // 8, "big"))
         found = parse_network("%s/%d" % (written.exploded, wanted.prefixlen))
         assert ipaddress.ip_network(str(found)) == wanted

@@ -6,8 +6,11 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.errors import Dr
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.judge import restore_text
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.rule import compile_rules
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack, unpack
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.unit.plugins.module_utils.netfilter.malformed import Malformed
+from tests.unit.support.malformed_rules import RULES
+from tests.unit.support.strategies import several
 
 CHAIN = ("filter", "DB-USER-web")
 # Every option of iptables-restore's own, which getopt_long takes in any unambiguous abbreviation.
@@ -60,55 +63,40 @@ def assert_harmless(texts):
                 assert word[1] in "sdpiojgmf46" or word[1:].isdigit(), line
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_1000_malformed_rules(seed):
-    source = Malformed(seed)
-    compiled = 0
-    for _number in range(1000):
-        rule = source.rule()
+@settings(max_examples=700)
+@given(several(RULES))
+def test_malformed_rules(rules):
+    """What was packed is unpacked as the same, or refused with its place."""
+    for rule in rules:
         try:
             lines = compile_rules([rule], "rules")
         except DrawbridgeError as error:
-            assert error.path is not None and error.path.startswith("rules[0]"), rule
+            assert error.path is not None and error.path.startswith("rules[0]")
             assert "\n" not in str(error) and str(error).isprintable() and len(str(error)) < 500
             continue
-        compiled += 1
         assert lines and all(line.path == "rules[0]" and line.families for line in lines)
         assert_harmless([line.text for line in lines])
-    assert 20 < compiled < 700
+        assert_arrives(["-j DROP", rule])
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_what_was_packed_is_unpacked_or_refused_with_its_place(seed):
-    source = Malformed(1000 + seed)
-    same = refused = 0
-    while same < 300:
-        rules = ["-j DROP", source.rule()]
-        try:
-            text = pack(rules, "rules")
-        except DrawbridgeError:
-            continue
-        try:
-            unpacked = unpack(text, "rules")
-        except DrawbridgeError as error:
-            assert error.path == "rules[1]"
-            refused += 1
-            continue
-        compiled = compile_rules(rules, "rules")
-        assert [line[1:3] for line in unpacked] == [line[1:3] for line in compiled]
-        assert [words_of(line.text) for line in unpacked] == [words_of(line.text) for line in compiled]
-        same += 1
-    assert refused < 10
+def assert_arrives(rules):
+    try:
+        unpacked = unpack(pack(rules, "rules"), "rules")
+    except DrawbridgeError as error:
+        assert error.path.startswith("rules[1]")
+        return
+    compiled = compile_rules(rules, "rules")
+    assert [line[1:3] for line in unpacked] == [line[1:3] for line in compiled]
+    assert [words_of(line.text) for line in unpacked] == [words_of(line.text) for line in compiled]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_hosts_side_believes_no_packed_text(seed):
+@settings(max_examples=210)
+@given(several(st.tuples(st.sampled_from(["4", "6", "46", "64", "", "x", "\n"]), st.sampled_from(["0", "", "x"]), RULES)))
+def test_the_hosts_side_believes_no_packed_text(packed):
     """What arrives is checked again, as if nobody had compiled it."""
-    source = Malformed(2000 + seed)
-    for _number in range(1000):
-        text = "%s %s %s" % (source.random.choice(["4", "6", "46", "64", "", "x", "\n"]), source.random.choice(["0", "", "x"]), source.rule())
+    for words in packed:
         try:
-            lines = unpack(text, "rules")
+            lines = unpack("%s %s %s" % words, "rules")
         except DrawbridgeError as error:
             assert error.path.startswith("rules[")
             continue

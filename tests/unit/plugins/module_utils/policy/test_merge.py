@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Fragments laid over a profile: the heavier decides, equals add up or contradict each other by name."""
-import random
-
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.merge import merge, parse_fragment, parse_profile
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.support.policy_data import policy_data
 
@@ -161,18 +161,17 @@ def test_data_reads_back_as_the_same_policy_and_places_lead_back_to_the_fragment
     assert policy.address_sets["office"].path == "host_policy__web.address_sets.office"
 
 
-def test_the_order_in_which_fragments_come_does_not_matter():
-    rng = random.Random(7)
-    fragments = [
-        parse_fragment("host_policy__%d" % number, weigh(rng.randint(0, 3), {
-            "address_sets": {"s": ["10.0.0.%d" % number]}, "leave_alone": ["if%d" % number],
-            "published_ports": {"allow": [{"port": rng.randint(1, 4), "sources": ["10.0.1.%d" % number]}]},
-        })) for number in range(20)
-    ]
-    expected = policy_data(merge(fragments))
-    for _number in range(20):
-        rng.shuffle(fragments)
-        assert policy_data(merge(fragments)) == expected
+def fragment(number, weight, port):
+    return parse_fragment("host_policy__%d" % number, weigh(weight, {
+        "address_sets": {"s": ["10.0.0.%d" % number]}, "leave_alone": ["if%d" % number],
+        "published_ports": {"allow": [{"port": port, "sources": ["10.0.1.%d" % number]}]},
+    }))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), max_size=20), st.data())
+def test_the_order_in_which_fragments_come_does_not_matter(stated, data):
+    fragments = [fragment(number, weight, port) for number, (weight, port) in enumerate(stated)]
+    assert policy_data(merge(data.draw(st.permutations(fragments)))) == policy_data(merge(fragments))
 
 
 def test_who_reaches_a_swarm_adds_up_at_equal_weight_and_the_heavier_decides():

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Whom rules let in, read back from them: the same as what they do to each packet, which another reader of the same rules tells."""
-import random
 import re
 from ipaddress import ip_address, ip_network
 
-import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.conntrack import Flow
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.state import TableState
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy import guard
@@ -15,6 +13,10 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model imp
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.passes import Judgement, Place
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.read_back import Rules, expanded, reach_all_of, reach_some_of, said
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.support.strategies import published_ports
 
 OWN = {4: ["192.0.2.7", "192.0.2.8"], 6: ["2001:db8::7", "2001:db8::8"]}
 CLIENTS = {4: ["10.0.0.1", "10.0.0.9", "198.51.100.1", "203.0.113.5"], 6: ["2001:db8:1::1", "2001:db8:9::1"]}
@@ -24,21 +26,10 @@ LISTED = ["10.0.0.%d" % number for number in range(1, 8)] + ["2001:db8:9::%d" % 
 PUBLISHED = [Published(family, address, port, protocol) for family in (4, 6)
              for address, port, protocol in ((None, 80, "tcp"), (None, 81, "tcp"), (None, 80, "udp"), (OWN[family][0], 82, "tcp"))]
 HOST = HostFacts(published=PUBLISHED, bridges=["docker0"], closed_bridges={4: ["docker0"], 6: []}, subnets=["172.17.0.0/16"], swarm=False)
-
-
-def policy(chance):
-    """Entries about some of the ports, as anybody may write them."""
-    targets = set()
-    for _entry in range(chance.randint(0, 6)):
-        port, protocol = chance.choice([80, 81, 82, "80-81", "79-90", 83]), chance.choice(["tcp", "tcp", "udp"])
-        targets.add((port, protocol, chance.choice([None, None, "192.0.2.7", "2001:db8::8", "0.0.0.0"])))
-    allow = []
-    for port, protocol, address in sorted(targets, key=str):
-        sources = chance.sample(SOURCES, chance.randint(0, 3)) + (LISTED if chance.random() < 0.2 else [])
-        of = [source for source in sources if source[0] in "a@" or address is None or (":" in source) == (":" in address)]
-        allow.append(dict({"port": port, "protocol": protocol, "sources": of}, **({"address": address} if address else {})))
-    more = {"external_interfaces": ["eth0"]} if chance.random() < 0.3 else {}
-    return dict(more, address_sets=SETS, published_ports={"default": chance.choice(["deny", "allow"]), "allow": allow})
+POLICIES = st.builds(
+    lambda ports, more: dict(more, address_sets=SETS, published_ports=ports),
+    published_ports(SOURCES, LISTED), st.sampled_from([{}, {}, {"external_interfaces": ["eth0"]}]),
+)
 
 
 def read(wanted, family):
@@ -55,11 +46,10 @@ def lets_in(sources, client):
     return any(entry == "any" or ip_address(client) in ip_network(entry) for entry in entries)
 
 
-@pytest.mark.parametrize("seed", range(300))
-def test_who_is_told_is_who_passes(seed):
-    chance = random.Random(seed)
-    given = policy(chance)
-    wanted = compile_policy(parse_policy(given), HOST)
+@settings(max_examples=300)
+@given(POLICIES)
+def test_who_is_told_is_who_passes(policy):
+    wanted = compile_policy(parse_policy(policy), HOST)
     for family in (4, 6):
         judgement, told, sets = read(wanted, family)
         lists = {name[:-1]: entries for name, entries in sets.items()}
@@ -73,7 +63,7 @@ def test_who_is_told_is_who_passes(seed):
                 ]
                 assert lets_in(some, client) == any(passing), (port, client, some)
                 # Where all is allowed that no entry is about, an entry about one address takes that from all.
-                if given["published_ports"]["default"] == "deny":
+                if policy["published_ports"]["default"] == "deny":
                     assert all(passing) or not lets_in(every, client), (port, client, every)
 
 

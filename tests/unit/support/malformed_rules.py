@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
-"""Rules of somebody who errs, or attacks: made up at random from a seed. Also for tests on the kernel."""
-import random
+"""Rules of somebody who errs, or attacks. Also for tests on the kernel."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import strategies as st
 
 WORDS = [
     "-A", "-I", "-D", "-X", "-F", "-t", "-wA", "-c", "-n", "-v", "-h", "-N", "-P", "-E", "-Z", "-R", "-4", "-6", "-f", "-s", "-d", "-p", "-i",
@@ -24,56 +28,28 @@ KEYS = ["protocol", "source", "destination", "in_interface", "out_interface", "s
         "dst_range", "limit", "limit_burst", "uid_owner", "gid_owner", "match", "comment", "jump", "goto", "log_prefix", "log_level",
         "reject_with", "to_destination", "to_source", "to_ports", "set_dscp_mark", "set_dscp_mark_class", "gateway", "ip_version"]
 ODD_KEYS = ["sorce", "chain", "table", "action", "Source", "", "-A", 1, None, True, "jump\n"]
+_ODD = [None, True, False, 0, -1, 80, 65536, 10 ** 30, 1.5, float("inf"), float("nan"), "", " ", "!", "! ", "!!", b"bytes", (), object()]
+_AROUND = [("", ""), ("", ""), ("-p tcp -m tcp --dport 80 ", " -j DROP")]
+_BESIDE: list[dict[object, object]] = [{"jump": "DROP"}, {"jump": "DROP"}, {"jump": "DROP", "protocol": "tcp"}, {}]
 
 
-class Malformed:
-    """One attacker. ``rule`` gives the next attempt."""
+def _dirty(text: str, dirt: Iterable[tuple[int, str]]) -> str:
+    for at, evil in dirt:
+        text = text[:at] + evil + text[at:]
+    return text
 
-    def __init__(self, seed):
-        self.random = random.Random(seed)
 
-    def _dirty(self, text):
-        for _number in range(self.random.choice([0, 0, 0, 1, 2])):
-            at = self.random.randint(0, len(text))
-            text = text[:at] + self.random.choice(EVIL) + text[at:]
-        return text
-
-    def _noise(self):
-        return "".join(chr(self.random.choice([self.random.randrange(256), self.random.randrange(0x110000)]))
-                       for _number in range(self.random.randint(0, 20)))
-
-    def _text(self):
-        words = [self.random.choice(WORDS) for _number in range(self.random.randint(0, 8))]
-        if self.random.random() < 0.3:
-            words = ["-p", "tcp", "-m", "tcp", "--dport", "80"] + words + ["-j", "DROP"]
-        return self._dirty(" ".join(words)) if self.random.random() < 0.9 else self._noise()
-
-    def _value(self, depth=0):
-        kind = self.random.random()
-        if kind < 0.6:
-            return self._dirty(self.random.choice(WORDS))
-        if kind < 0.7:
-            return self._noise()
-        if kind < 0.8 and depth < 2:
-            return [self._value(depth + 1) for _number in range(self.random.randint(0, 3))]
-        if kind < 0.87 and depth < 2:
-            return {self.random.choice(["flags", "flags_set", "x"]): self._value(depth + 1) for _number in range(2)}
-        return self.random.choice([None, True, False, 0, -1, 80, 65536, 10 ** 30, 1.5, float("inf"), float("nan"), "", " ", "!", "! ", "!!",
-                                   b"bytes", (), object()])
-
-    def _dict(self):
-        keys = self.random.sample(KEYS, self.random.randint(0, 4))
-        rule = {key: self._value() for key in keys}
-        if self.random.random() < 0.7:
-            rule.setdefault("jump", "DROP")
-        if self.random.random() < 0.3:
-            rule.setdefault("protocol", "tcp")
-        if self.random.random() < 0.1:
-            rule[self.random.choice(ODD_KEYS)] = self._value()
-        return rule
-
-    def rule(self):
-        kind = self.random.random()
-        if kind < 0.5:
-            return self._text()
-        return self._dict() if kind < 0.97 else self._value()
+_DIRT = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(EVIL)), max_size=2)
+_NOISE = st.one_of(st.text(max_size=20), st.binary(max_size=20).map(lambda raw: raw.decode("latin-1")))
+_SCALARS: st.SearchStrategy[object] = st.one_of(st.builds(_dirty, st.sampled_from(WORDS), _DIRT), _NOISE, st.sampled_from(_ODD))
+_VALUES: st.SearchStrategy[object] = st.one_of(
+    _SCALARS, _SCALARS, st.lists(_SCALARS, max_size=3), st.dictionaries(st.sampled_from(["flags", "flags_set", "x"]), _SCALARS, max_size=2)
+)
+_TEXTS = st.builds(
+    lambda words, around, dirt: _dirty(around[0] + " ".join(words) + around[1], dirt),
+    st.lists(st.sampled_from(WORDS), max_size=8), st.sampled_from(_AROUND), _DIRT,
+)
+_KEYS: st.SearchStrategy[object] = st.sampled_from([*KEYS, *KEYS, *KEYS, *ODD_KEYS])
+_DICTS = st.builds(lambda beside, given: {**beside, **given}, st.sampled_from(_BESIDE), st.dictionaries(_KEYS, _VALUES, max_size=4))
+# One attempt.
+RULES: st.SearchStrategy[object] = st.one_of(_TEXTS, _TEXTS, _NOISE, _DICTS, _DICTS, _VALUES)

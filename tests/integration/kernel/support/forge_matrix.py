@@ -127,7 +127,7 @@ def _sent(stage, chosen, packets):
     return found
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _packets(attack, forges):
     """In bytes, each with the place that it is handed to: made once, and sent in every case."""
     family, near = attack.family, attack.near

@@ -21,7 +21,7 @@ class NotHere(Exception):
     """Why python-iptables cannot be had."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def interpreter(source):
     """The Python that has it from Debian or from PyPI."""
     return _debian() if source == "debian" else _pypi()

@@ -6,18 +6,18 @@ Every gate runs even when another failed. At most two run at a time. One that ta
 output ends with a table and with the closing line of pytest, summed over the gates that are pytest runs.
 """
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 
+from tests.tools import closing, labs
 from tests.tools.gatelist import BUILD, BY_NAME, GATES, ROOT
 
 SLOTS = 2
 LOGS = BUILD / "logs"
-CLOSING = re.compile(r"^=+ (.*\b(?:passed|failed|skipped|deselected|error|errors|no tests ran)\b.*) in ([\d.]+)s.*=+$")
-ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors")
 
 
 def say(text=""):
@@ -25,7 +25,7 @@ def say(text=""):
 
 
 def command_of(gate):
-    return [sys.executable, "-m", "tests.tools.gatelist", gate.name]
+    return [sys.executable, "-m", "tests.tools.gatelist", gate.name, *gate.arguments]
 
 
 class Run:
@@ -86,12 +86,9 @@ class Run:
         say("-" * 78)
 
 
-def lab_is_up():
-    if not BY_NAME["lab-up"].has_subject():
-        return False
-    done = subprocess.run(["/usr/bin/python3", "-m", "tests.lab", "status"], cwd=str(ROOT), check=False,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return done.returncode == 0
+def labs_down():
+    """The labs that do not run: where this run boots them, it takes them down as well."""
+    return [lab for lab in labs.NAMES if not labs.is_up(lab)] if BY_NAME["lab-up"].has_subject() else []
 
 
 def choose(names):
@@ -145,22 +142,17 @@ def run_all(gates, done=None):
 
 def closing_line(runs):
     """pytest's closing line over all gates that are pytest runs, "" where there was none."""
-    counts, seconds = {}, 0.0
+    counts, seconds = Counter(), 0.0
     for run in runs:
         if not run.gate.pytest:
             continue
-        lines = [found for found in map(CLOSING.match, run.output.splitlines()) if found]
-        if lines:
-            for number, word in re.findall(r"(\d+) (\w+)", lines[-1].group(1)):
-                word = {"warning": "warnings", "error": "errors"}.get(word, word)
-                counts[word] = counts.get(word, 0) + int(number)
-            seconds += float(lines[-1].group(2))
-        if run.result != "ok" and not (lines and re.search(r"failed|error", lines[-1].group(1))):
-            counts["errors"] = counts.get("errors", 0) + 1  # it never came to its own closing line, or was ended
-    if not counts:
-        return ""
-    words = sorted(counts, key=lambda word: ORDER.index(word) if word in ORDER else len(ORDER))
-    return (" %s in %.2fs " % (", ".join("%d %s" % (counts[word], word) for word in words), seconds)).center(80, "=")
+        found = closing.read(run.output)
+        if found:
+            counts += found[0]
+            seconds += found[1]
+        if run.result != "ok" and not (found and found[0].keys() & {"failed", "errors"}):
+            counts["errors"] += 1  # it never came to its own closing line, or was ended
+    return closing.write(counts, seconds) if counts else ""
 
 
 def summary(gates, runs, minutes):
@@ -193,7 +185,7 @@ def main(names):
     absent = [gate.name for gate in GATES if gate.default and not gate.has_subject()]
     if absent and not names:
         say("without a subject in this tree, left out: %s" % " ".join(absent))
-    ours = any(gate.name == "lab-up" for gate in gates) and not lab_is_up()
+    ours = labs_down() if any(gate.name == "lab-up" for gate in gates) else []
     started = time.monotonic()
     runs = []
     try:
@@ -202,8 +194,9 @@ def main(names):
         say("stopped")
     finally:
         if ours:
-            gates.append(BY_NAME["lab-down"])
-            run_all([BY_NAME["lab-down"]], runs)
+            down = replace(BY_NAME["lab-down"], arguments=tuple(ours))
+            gates.append(down)
+            run_all([down], runs)
     return summary(gates, runs, (time.monotonic() - started) / 60)
 
 

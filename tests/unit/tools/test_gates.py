@@ -3,6 +3,7 @@
 """The runner of the gates: all run, failures show whole, the output ends with pytest's closing line."""
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_what_needs_the_lab_comes_after_it_and_alone():
     names = [one.name for one in GATES]
     for one in GATES:
         assert all(names.index(need) < names.index(one.name) for need in one.needs)
-        assert one.alone or not one.needs
+        assert one.alone or "lab-up" not in one.needs
 
 
 def test_gate_that_never_ended_is_a_failure(monkeypatch, capsys):
@@ -117,9 +118,16 @@ def test_lab_is_taken_down_by_the_run_that_started_it_even_after_a_failure(monke
     for name, code in (("lab-up", ""), ("lab", "raise SystemExit(1)"), ("lab-down", "")):
         monkeypatch.setitem(BY_NAME, name, gate(monkeypatch, name, code, needs=BY_NAME[name].needs))
     monkeypatch.setattr(gates, "GATES", tuple(BY_NAME.values()))
-    monkeypatch.setattr(gates, "lab_is_up", lambda: up)
+    monkeypatch.setattr(gates.labs, "is_up", lambda lab: up)
     monkeypatch.setattr(gates.signal, "signal", lambda *_arguments: None)
     assert gates.main(["lab"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if " starts, budget " in line] == ran
     assert "%d gates in" % len(ran) in lines[-1]
+
+
+def test_only_labs_that_were_down_are_taken_down(monkeypatch):
+    monkeypatch.setattr(gates.labs, "NAMES", ("a", "b"))
+    monkeypatch.setattr(gates.labs, "is_up", lambda lab: lab == "a")
+    assert gates.labs_down() == ["b"]
+    assert gates.command_of(replace(BY_NAME["lab-down"], arguments=("b",)))[-2:] == ["lab-down", "b"]

@@ -11,10 +11,11 @@ SHELL := /bin/bash
 PYTHON ?= /usr/bin/python3
 NEWEST := .build/venv-newest/bin/python
 GATES := $(PYTHON) -m tests.tools.gates
+LABS := $(PYTHON) -m tests.tools.labs
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help env demo test goldens lab-up lab-down lab-status shell drill bench clean
-.PHONY: unit kernel lab molecule sanity sanity-oldest lint docs types syntax build changelog
+.PHONY: help env demo test check goldens lab-up lab-down lab-status shell drill bench clean
+.PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs types syntax ruff shellcheck build changelog
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ demo: env ## show two Docker hosts before and after hardening (sets everything u
 test: env ## run every gate (sets everything up by itself)
 	@$(GATES)
 
+check: env ## the quick gates: unit, types, syntax, ruff, shellcheck
+	@$(GATES) unit types syntax ruff shellcheck
+
 env: ## make the environments that everything below runs in
 	@tests/tools/bootstrap
 	@$(PYTHON) tests/tools/env.py $(ENVIRONMENTS)
@@ -32,14 +36,14 @@ env: ## make the environments that everything below runs in
 # These need no tools, and the first demo on a fresh machine is not to wait for them.
 demo bench goldens lab-up: ENVIRONMENTS = newest
 
-lab-up: env ## boot the lab: Docker hosts and clients on this machine
-	@$(PYTHON) -m tests.lab up
+lab-up: env ## boot two labs: each with Docker hosts and clients on this machine
+	@$(LABS) up
 
-lab-down: ## end the lab and everything it started
-	@$(PYTHON) -m tests.lab down
+lab-down: ## end the labs and everything they started
+	@$(LABS) down
 
-lab-status: ## say what of the lab is there
-	@$(PYTHON) -m tests.lab status
+lab-status: ## say what of the labs is there
+	@$(LABS) status
 
 unit: env ## gate: unit tests, no root needed
 	@$(GATES) unit
@@ -49,6 +53,9 @@ goldens: env ## show where the code differs from its golden files; ACCEPT=1 writ
 
 kernel: env ## gate: tests in network namespaces of the real kernel
 	@$(GATES) kernel
+
+coverage: env ## gate: which branches of plugins/ the unit and kernel tests run
+	@$(GATES) coverage
 
 lab: env ## gate: tests on the lab's Docker hosts
 	@$(GATES) lab
@@ -73,6 +80,12 @@ types: env ## gate: mypy --strict on plugins and tests' support
 
 syntax: env ## gate: what runs on targets is Python 3.8
 	@$(GATES) syntax
+
+ruff: env ## gate: ruff on every Python file
+	@$(GATES) ruff
+
+shellcheck: env ## gate: shellcheck on every shell script
+	@$(GATES) shellcheck
 
 build: env ## gate: the collection builds, installs and lists its modules
 	@$(GATES) build

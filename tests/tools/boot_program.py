@@ -32,13 +32,13 @@ SCRIPT = r"""%s"""
 '''
 
 
-def text():
+def text() -> str:
     """The program as hosts get it."""
     whole = _PARTS.sub(lambda lines: "\n".join(map(_body, re.findall(r"\w+\.sh", lines.group()))), _read("boot.sh"))
     return _NOTES.sub("", _AWK.sub(_quoted, whole))
 
 
-def module():
+def module() -> str:
     """The Python file that has it."""
     found = _MODULE % text()
     if ast.literal_eval(found.partition("SCRIPT = ")[2]) != text():
@@ -46,16 +46,16 @@ def module():
     return found
 
 
-def _read(name):
+def _read(name: str) -> str:
     return (SOURCES / name).read_text(encoding="utf-8")
 
 
-def _body(name):
+def _body(name: str) -> str:
     """A file without its head: license, subject, and what the linter has to know."""
     return _read(name).partition("\n\n")[2]
 
 
-def _quoted(files):
+def _quoted(files: re.Match[str]) -> str:
     program = "".join(map(_body, files.group(1).split()))
     if "'" in program:
         raise ValueError("an awk program in quotes cannot have one itself: %s" % files.group(1))

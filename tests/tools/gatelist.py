@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Tuple
 
+from tests.lab import layout
 from tests.tools import env as environments
+from tests.tools import labs
 
 ROOT = environments.ROOT
 BUILD = environments.BUILD
@@ -35,7 +37,8 @@ class Gate:
     name: str
     minutes: float
     does: str
-    function: Callable[[], None]
+    function: Callable[..., None]
+    arguments: Tuple[str, ...] = ()  # what the function is called with
     path: str = ""  # what has to be in the tree for this gate to have a subject
     needs: Tuple[str, ...] = ()
     alone: bool = False  # nothing else runs beside it
@@ -90,22 +93,59 @@ def copy():
         yield collection
 
 
+PYTEST = (str(venv("newest")), "-m", "pytest")
+
+
+COVERAGE = BUILD / "coverage"
+
+
+def for_pytest():
+    """The variables that pytest wants."""
+    return {"PATH": path_with(venv("newest").parent), "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "collections")}
+
+
 def pytest(*arguments):
-    step(venv("newest"), "-m", "pytest", *arguments,
-         PATH=path_with(venv("newest").parent),
-         ANSIBLE_COLLECTIONS_PATH=str(BUILD / "collections"))
+    step(*PYTEST, *arguments, **for_pytest())
+
+
+def measured_pytest(name, *arguments):
+    """Run pytest and note below .build/coverage/NAME which branches of plugins/ ran."""
+    folder = COVERAGE / name
+    shutil.rmtree(str(folder), ignore_errors=True)
+    folder.mkdir(parents=True)
+    step(venv("newest"), "-m", "coverage", "run", "-m", "pytest", *arguments, **for_pytest(), **for_coverage(folder / "data"))
+
+
+def for_coverage(data):
+    """The variables that coverage wants."""
+    return {"COVERAGE_RCFILE": str(ROOT / ".config" / "coverage.ini"), "COVERAGE_FILE": str(data)}
 
 
 def unit():
-    pytest("tests/unit", "-m", "not drill")
+    measured_pytest("unit", "tests/unit", "-m", "not drill")
 
 
 def kernel():
-    pytest("tests/integration/kernel", "-m", "not drill", "--durations=5")
+    measured_pytest("kernel", "tests/integration/kernel", "-m", "not drill", "--durations=5")
+
+
+def coverage():
+    """Which branches of plugins/ the unit and the kernel tests ran. It fails at no threshold."""
+    variables = for_coverage(COVERAGE / "all")
+    measured = [path for name in ("unit", "kernel") for path in sorted((COVERAGE / name).glob("data*"))]
+    step(venv("newest"), "-m", "coverage", "combine", "--keep", "--quiet", *measured, **variables)
+    table = output(venv("newest"), "-m", "coverage", "report", **variables)
+    report = BUILD / "coverage.txt"
+    report.write_text(table, encoding="utf-8")
+    print(table)
+    total = next(line for line in table.splitlines() if line.startswith("TOTAL")).split()[-1]
+    print("%s of the lines and branches of plugins/ ran; what did not: %s" % (total, report.relative_to(ROOT)))
 
 
 def lab():
-    pytest("tests/integration/lab", "-m", "not drill", "--durations=10")
+    code = labs.share([*PYTEST, "tests/integration/lab", "-m", "not drill", "--durations=10"], for_pytest())
+    if code:
+        raise Failed("exit code %d" % code)
 
 
 def drill():
@@ -117,7 +157,8 @@ def lab_up():
     hosts = [] if core_version("newest") >= (2, 20) else ["bookworm", "trixie"]
     if hosts:
         print("ansible-core before 2.20 knows nothing of forky's Python: without forky")
-    step("/usr/bin/python3", "-m", "tests.lab", "up", *hosts)
+    if labs.each(["up", *hosts]):
+        raise Failed("a lab did not come up")
 
 
 def core_version(name):
@@ -125,8 +166,10 @@ def core_version(name):
     return tuple(int(part) for part in core.split(".")[:2])
 
 
-def lab_down():
-    step("/usr/bin/python3", "-m", "tests.lab", "down")
+def lab_down(*names):
+    """End these labs, or both."""
+    if labs.each(["down"], names or labs.NAMES):
+        raise Failed("a lab is not gone")
 
 
 def keep_pip_settings(home):
@@ -210,6 +253,24 @@ def syntax():
     print("%d files parse as Python 3.8%s" % (len(names), ", by Python 3.8 itself too" if python else ""))
 
 
+def ruff():
+    step(venv("tools", "ruff"), "check", "--no-fix")
+
+
+def shellcheck():
+    scripts = [name for name in files() if is_shell(name)]
+    step(venv("tools", "shellcheck"), "--external-sources", *scripts)
+    print("%d shell scripts: no complaint" % len(scripts))
+
+
+def is_shell(name):
+    """Whether a file is named, or begins, as a shell script."""
+    if name.endswith(".sh"):
+        return True
+    with open(str(ROOT / name), "rb") as file:
+        return re.match(rb"#!.*\b(ba|da)?sh\b", file.readline()) is not None
+
+
 def build():
     """The collection builds, installs from its archive, and documents its modules from there."""
     wanted = {"drawbridge.docker." + path.stem for path in MODULES.glob("*.py") if path.stem != "__init__"}
@@ -240,7 +301,7 @@ def changelog():
 def molecule():
     step(venv("tools", "molecule"), "test", "--all", cwd=ROOT / "extensions",
          PATH=path_with(venv("tools").parent), COLUMNS="160", NO_COLOR="1", ANSIBLE_NOCOLOR="1",
-         ANSIBLE_HOME=str(BUILD / "molecule"),
+         ANSIBLE_HOME=str(BUILD / "molecule"), DRAWBRIDGE_LAB_INVENTORY=str(layout.INVENTORY),
          ANSIBLE_COLLECTIONS_PATH=str(BUILD / "collections"))
 
 
@@ -248,31 +309,35 @@ GATES = (
     Gate("syntax", 0.5, "what runs on targets is Python 3.8", syntax, path="plugins/module*"),
     Gate("changelog", 0.5, "changelog fragments", changelog),
     Gate("unit", 2, "unit tests, no root needed", unit, path="tests/unit", pytest=True),
-    Gate("lab-up", 12, "boot the lab (its file systems come from the cache, or are made)", lab_up, path="tests/lab"),
+    Gate("lab-up", 12, "boot the labs (their file systems come from the cache, or are made)", lab_up, path="tests/lab"),
     Gate("types", 1, "mypy --strict on plugins and tests' support", types, path="plugins/module_utils"),
+    Gate("ruff", 0.5, "ruff on every Python file", ruff),
+    Gate("shellcheck", 0.5, "shellcheck on every shell script", shellcheck),
     Gate("lint", 2, "ansible-lint, profile production", lint),
     Gate("docs", 1, "documentation of plugins and roles", docs),
     Gate("build", 1, "the collection builds, installs, lists its modules", build),
     Gate("sanity", 5, "ansible-test sanity, newest ansible-core", sanity),
     Gate("sanity-oldest", 5, "ansible-test sanity, oldest ansible-core", sanity_oldest,
          path=".build/venv-oldest/bin"),
-    Gate("kernel", 8, "tests in network namespaces", kernel, path="tests/integration/kernel", pytest=True),
-    Gate("lab", 35, "tests on the lab's Docker hosts", lab, path="tests/integration/lab",
+    Gate("kernel", 12, "tests in network namespaces", kernel, path="tests/integration/kernel", pytest=True),
+    Gate("coverage", 0.5, "which branches of plugins/ the unit and kernel tests ran", coverage, path="tests/integration/kernel",
+         needs=("unit", "kernel")),
+    Gate("lab", 30, "tests on the Docker hosts of two labs", lab, path="tests/integration/lab",
          needs=("lab-up",), alone=True, pytest=True),
     Gate("molecule", 5, "roles on the lab's hosts, twice", molecule, path="extensions/molecule/*/molecule.yml",
          needs=("lab-up",), alone=True),
     Gate("drill", 120, "tests too long for every run", drill, path="tests/integration",
          needs=("lab-up",), alone=True, pytest=True, default=False),
-    Gate("lab-down", 2, "end the lab that this run started", lab_down, default=False),
+    Gate("lab-down", 2, "end the labs that this run started", lab_down, default=False),
 )
 BY_NAME = {gate.name: gate for gate in GATES}
 
 
-def run(name):
+def run(name, *arguments):
     """Run one gate in this process; the exit code of the process tells how it went."""
     signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))  # so that what it made for itself goes away
     try:
-        BY_NAME[name].function()
+        BY_NAME[name].function(*arguments)
     except Failed as error:
         print("%s: %s" % (name, error), flush=True)
         return 1
@@ -280,4 +345,4 @@ def run(name):
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1]))
+    sys.exit(run(*sys.argv[1:]))

@@ -8,19 +8,19 @@ output ends with a table and with the closing line of pytest, summed over the ga
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from tests.tools import closing, labs
 from tests.tools.gatelist import BUILD, BY_NAME, GATES, ROOT, Gate
 
 SLOTS = 2
 LOGS = BUILD / "logs"
-CLOSING = re.compile(r"^=+ (.*\b(?:passed|failed|skipped|deselected|error|errors|no tests ran)\b.*) in ([\d.]+)s.*=+$")
-ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors")
 
 
 def say(text: str = "") -> None:
@@ -28,7 +28,7 @@ def say(text: str = "") -> None:
 
 
 def command_of(gate: Gate) -> list[str]:
-    return [sys.executable, "-m", "tests.tools.gatelist", gate.name]
+    return [sys.executable, "-m", "tests.tools.gatelist", gate.name, *gate.arguments]
 
 
 class Run:
@@ -89,12 +89,9 @@ class Run:
         say("-" * 78)
 
 
-def lab_is_up() -> bool:
-    if not BY_NAME["lab-up"].has_subject():
-        return False
-    done = subprocess.run(["/usr/bin/python3", "-m", "tests.lab", "status"], cwd=str(ROOT), check=False,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return done.returncode == 0
+def labs_down() -> list[str]:
+    """The labs that do not run: where this run boots them, it takes them down as well."""
+    return [lab for lab in labs.NAMES if not labs.is_up(lab)] if BY_NAME["lab-up"].has_subject() else []
 
 
 def choose(names: Sequence[str]) -> list[Gate]:
@@ -149,23 +146,18 @@ def run_all(gates: Iterable[Gate], done: list[Run] | None = None) -> list[Run]:
 
 def closing_line(runs: Iterable[Run]) -> str:
     """pytest's closing line over all gates that are pytest runs, "" where there was none."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     seconds = 0.0
     for run in runs:
         if not run.gate.pytest:
             continue
-        lines = [found for found in map(CLOSING.match, run.output.splitlines()) if found]
-        if lines:
-            for number, word in re.findall(r"(\d+) (\w+)", lines[-1].group(1)):
-                word = {"warning": "warnings", "error": "errors"}.get(word, word)
-                counts[word] = counts.get(word, 0) + int(number)
-            seconds += float(lines[-1].group(2))
-        if run.result != "ok" and not (lines and re.search(r"failed|error", lines[-1].group(1))):
-            counts["errors"] = counts.get("errors", 0) + 1  # it never came to its own closing line, or was ended
-    if not counts:
-        return ""
-    words = sorted(counts, key=lambda word: ORDER.index(word) if word in ORDER else len(ORDER))
-    return (" %s in %.2fs " % (", ".join("%d %s" % (counts[word], word) for word in words), seconds)).center(80, "=")
+        found = closing.read(run.output)
+        if found:
+            counts += found[0]
+            seconds += found[1]
+        if run.result != "ok" and not (found and found[0].keys() & {"failed", "errors"}):
+            counts["errors"] += 1  # it never came to its own closing line, or was ended
+    return closing.write(counts, seconds) if counts else ""
 
 
 def summary(gates: Iterable[Gate], runs: Sequence[Run], minutes: float) -> int:
@@ -198,7 +190,7 @@ def main(names: Sequence[str]) -> int:
     absent = [gate.name for gate in GATES if gate.default and not gate.has_subject()]
     if absent and not names:
         say("without a subject in this tree, left out: %s" % " ".join(absent))
-    ours = any(gate.name == "lab-up" for gate in gates) and not lab_is_up()
+    ours = labs_down() if any(gate.name == "lab-up" for gate in gates) else []
     started = time.monotonic()
     runs: list[Run] = []
     try:
@@ -207,8 +199,9 @@ def main(names: Sequence[str]) -> int:
         say("stopped")
     finally:
         if ours:
-            gates.append(BY_NAME["lab-down"])
-            run_all([BY_NAME["lab-down"]], runs)
+            down = replace(BY_NAME["lab-down"], arguments=tuple(ours))
+            gates.append(down)
+            run_all([down], runs)
     return summary(gates, runs, (time.monotonic() - started) / 60)
 
 

@@ -98,7 +98,7 @@ class BootFiles:
             if text is None or sha256(text) != digest:
                 return {}
         # An older release of this collection wrote others.
-        return found if NAMES == set(found) else {}
+        return found if set(found) == NAMES else {}
 
     def begin(self) -> None:
         """A change is about to happen: if this run ends half-way, the next one writes the files."""

@@ -47,7 +47,7 @@ def parse(text: str) -> Ruleset:
     ruleset = Ruleset()
     table: Table = {}
     for line in _logical_lines(text):
-        if line.startswith("-A ") or line.startswith("["):
+        if line.startswith(("-A ", "[")):
             _add_rule(table, line)
         elif line.startswith(":"):
             name, policy = line[1:].split(" ")[:2]

@@ -47,9 +47,9 @@ def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
         _set(host, names.CONTAINER_NETWORKS, NETWORKS, _networks(host.subnets)),
         _set(host, names.ROUTED_NETWORKS, NETWORKS, _networks(host.routed)),
         _set(host, names.BEHIND_CONTAINERS, NETWORKS, _networks(host.behind)),
-        _interfaces(host, names.BRIDGES, {family: host.bridges for family in FAMILIES}),
+        _interfaces(host, names.BRIDGES, dict.fromkeys(FAMILIES, host.bridges)),
         _interfaces(host, names.CLOSED_BRIDGES, host.closed_bridges),
-        _interfaces(host, names.FOREIGN_BRIDGES, {family: host.foreign_bridges for family in FAMILIES}),
+        _interfaces(host, names.FOREIGN_BRIDGES, dict.fromkeys(FAMILIES, host.foreign_bridges)),
     ]
     found.append(_set(host if host.swarm_nodes is not None else host._replace(known=False), names.SWARM_NODES, NETWORKS, _nodes(host)))
     return {item.name: item for item in found}

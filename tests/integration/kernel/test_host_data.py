@@ -48,7 +48,7 @@ def tasks(engine):
         ("host_policy", dict(asked, policy=POLICY)), ("host_policy", dict(asked, policy={TEXT: 1})), ("host_policy", dict(asked, policy=TEXT)),
         ("host_policy", dict(asked, policy={}, profile=TEXT)), ("host_policy", dict(asked, fragments=TEXT)),
         ("host_policy", dict(asked, fragments="of_host_")), ("host_policy", dict(asked, fragments="of_host_", settings="wrong_")),
-        ("host_policy", dict(policy={}, docker_host=TEXT)), ("host_policy", dict(asked, policy={}, confirm_timeout=TEXT)),
+        ("host_policy", {"policy": {}, "docker_host": TEXT}), ("host_policy", dict(asked, policy={}, confirm_timeout=TEXT)),
         ("host_policy", dict(asked, policy={"external_interfaces": [TEXT]})),
         ("host_policy", dict(asked, policy={"containers": [dict(TARGET, rules=[IN_A_LINE])]})),
         ("lockdown", {"sources": [TEXT]}), ("lockdown", {"sources": ["192.0.2.1"], "port": TEXT}),

@@ -59,7 +59,7 @@ def in_a_namespace(tmp_path):
     def run(script):
         done = subprocess.run(
             ["unshare", "--net", sys.executable, "-c", PRELUDE + script + "\njson.dump(told, sys.stdout)"],
-            cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False,
+            cwd=str(ROOT), capture_output=True, stdin=subprocess.DEVNULL, check=False,
             env=dict(os.environ, XTABLES_LOCKFILE=str(tmp_path / "lock"), PYTHONPATH=str(ROOT)), timeout=120)
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout.decode())

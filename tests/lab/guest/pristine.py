@@ -228,7 +228,7 @@ def start_over(state: State) -> None:
     for name, path in state["alternatives"].items():
         run("update-alternatives", "--set", name, path)
     # An engine with the nftables backend turns no forwarding on, and does not start without.
-    off = {name: "0" for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")}
+    off = dict.fromkeys(("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"), "0")
     put_back_sysctls(state["sysctls"] if '"nftables"' in (state["daemon"] or "") else off)
     run("systemctl", "reset-failed", "docker.service", "docker.socket", check=False)
     run("systemctl", "start", "docker.socket", "docker.service")

@@ -133,7 +133,7 @@ def _sent(stage: Stage, chosen: Sequence[Attack], packets: Callable[[Attack], li
     return found
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _packets(attack: Attack, forges: bool) -> list[_Sent]:
     """In bytes, each with the place that it is handed to: made once, and sent in every case."""
     family, near = attack.family, attack.near

@@ -33,7 +33,7 @@ class Program:
         if reason:
             pytest.skip(reason)
         for name, tool in zip(("sh", "awk"), tools):
-            (self.tools / name).symlink_to(shutil.which(tool))
+            (self.tools / name).symlink_to(shutil.which(tool) or tool)
         assert SCRIPT.count("\nPATH=/") == 1
         text = SCRIPT.replace("\nPATH=/", "\nPATH=%s:/" % self.tools)
         for name, path, own in (("ETC", "/etc/drawbridge", "saved"), ("STATE", "/var/lib/drawbridge", "state"),

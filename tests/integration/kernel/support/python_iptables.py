@@ -26,7 +26,7 @@ class NotHere(Exception):
     """Why python-iptables cannot be had."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def interpreter(source: str) -> Interpreter:
     """The Python that has it from Debian or from PyPI."""
     program = "/usr/bin/python3" if source == "debian" else _pypi()

@@ -96,7 +96,7 @@ def test_the_sections_own_first_line_is_named_too():
 
 # A small world: whole packets are a source, a protocol, a port, and whether the source is in the set.
 PACKETS = list(itertools.product(range(5), ("tcp", "udp"), (1, 2, 3, 4), (True, False)))
-SOURCES = {"10.0.0.0/8": range(0, 4), "10.1.0.0/16": range(1, 2), "10.2.0.0/16": range(2, 3)}
+SOURCES = {"10.0.0.0/8": range(4), "10.1.0.0/16": range(1, 2), "10.2.0.0/16": range(2, 3)}
 SERVED = {"1:3": (1, 2, 3), "2": (2,), "3": (3,)}
 NEGATED = (("", False), ("! ", True))
 

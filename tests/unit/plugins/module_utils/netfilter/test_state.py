@@ -75,7 +75,7 @@ def test_equal_states_need_no_change():
 
 
 def _change(table, old, new):
-    return Change(table, TableState({name: () for name in old}), TableState({name: ("-j DROP",) for name in new}))
+    return Change(table, TableState(dict.fromkeys(old, ())), TableState(dict.fromkeys(new, ("-j DROP",))))
 
 
 def test_one_table_is_one_commit():

@@ -18,7 +18,7 @@ def port(number, container="web", protocol="tcp", family=4, address=None, loopba
 
 
 def lines(after, published=(), before=None, lists=None, families=(4,)):
-    states = [{family: state for family in families} for state in (before or {}, after)]
+    states = [dict.fromkeys(families, state) for state in (before or {}, after)]
     diff = in_words(*states, lists or {}, [(each, True) for each in published], {})
     return [line for line in diff["after"].splitlines() if not line.startswith("from ")]
 

@@ -98,5 +98,5 @@ def test_the_watch_puts_them_back(host, program):
             fcntl.flock(lock, fcntl.LOCK_EX)
             host.sh("ip", "link", "add", "br-0123456789ab", "type", "bridge")
             host.iptables("-t nat -F")
-        until(lambda: (program.folder / "run" / "engine.waits").exists(), "the word that the engine has to be restarted")
+        until((program.folder / "run" / "engine.waits").exists, "the word that the engine has to be restarted")
         assert of_engine(host.save(4)) != before and not kept.exists()

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import cross_check
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.cross_check import Interpreter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import section_wanted
@@ -30,7 +35,7 @@ def findings(count: int) -> list[Finding]:
         except NotHere as error:
             print(f"without python-iptables from {source}: {error}")
             continue
-        cross_check.own_interpreter = lambda library=library: library
+        cross_check.own_interpreter = partial(_itself, library)
         for rules in RULES:
             rounds = [_round(rules) for _round_number in range(count + 1)][1:]
             for step in ("first apply", "one rule more"):
@@ -46,13 +51,21 @@ def _round(rules: int) -> dict[str, dict[str, float]]:
     steps = {"first apply": pack(most[:-1], "rules"), "one rule more": pack(most, "rules")}
     took: dict[str, dict[str, float]] = {}
     for side, choice in CHOICES.items():
-        took[side] = {step: timed(lambda packed=packed, choice=choice: _change(packed, choice)) for step, packed in steps.items()}
-        section = SECTION._replace(present=False)
-        converge(System(), Settings("legacy", 30, False), lambda _netfilter, section=section: section_wanted(section, [], "rules"))
+        took[side] = {step: timed(partial(_change, packed, choice)) for step, packed in steps.items()}
+        gone = section_wanted(SECTION._replace(present=False), [], "rules")
+        converge(System(), Settings("legacy", 30, False), partial(_whatever, gone))
     return took
+
+
+def _itself(library: Interpreter) -> Interpreter:
+    return library
+
+
+def _whatever(wanted: Wanted, _netfilter: Netfilter) -> Wanted:
+    return wanted
 
 
 def _change(packed: str, choice: str) -> None:
     is_plain.cache_clear()  # each task is a process of its own
     wanted = section_wanted(SECTION, packed, "rules")
-    converge(System(), Settings("legacy", 30, False, cross_check=choice), lambda _netfilter: wanted)
+    converge(System(), Settings("legacy", 30, False, cross_check=choice), partial(_whatever, wanted))

@@ -75,14 +75,14 @@ def path_with(*folders):
     return os.pathsep.join([str(folder) for folder in folders] + kept)
 
 
-def files():
+def files() -> None:
     """Every file that is tracked or would be, relative to the root."""
     listed = output("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return sorted(name for name in set(listed.split("\0")) if name and os.path.lexists(str(ROOT / name)))
 
 
 @contextlib.contextmanager
-def copy():
+def copy() -> None:
     """A copy of the tree at …/ansible_collections/drawbridge/docker: tools that look at the path get a real one."""
     with tempfile.TemporaryDirectory(prefix="drawbridge-gate-") as folder:
         collection = Path(folder, "ansible_collections", "drawbridge", "docker")
@@ -99,7 +99,7 @@ PYTEST = (str(venv("newest")), "-m", "pytest")
 COVERAGE = BUILD / "coverage"
 
 
-def for_pytest():
+def for_pytest() -> None:
     """The variables that pytest wants."""
     return {"PATH": path_with(venv("newest").parent), "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "collections")}
 
@@ -121,15 +121,15 @@ def for_coverage(data):
     return {"COVERAGE_RCFILE": str(ROOT / ".config" / "coverage.ini"), "COVERAGE_FILE": str(data)}
 
 
-def unit():
+def unit() -> None:
     measured_pytest("unit", "tests/unit", "-m", "not drill")
 
 
-def kernel():
+def kernel() -> None:
     measured_pytest("kernel", "tests/integration/kernel", "-m", "not drill", "--durations=5")
 
 
-def coverage():
+def coverage() -> None:
     """Which branches of plugins/ the unit and the kernel tests ran. It fails at no threshold."""
     variables = for_coverage(COVERAGE / "all")
     measured = [path for name in ("unit", "kernel") for path in sorted((COVERAGE / name).glob("data*"))]
@@ -142,17 +142,17 @@ def coverage():
     print("%s of the lines and branches of plugins/ ran; what did not: %s" % (total, report.relative_to(ROOT)))
 
 
-def lab():
+def lab() -> None:
     code = labs.share([*PYTEST, "tests/integration/lab", "-m", "not drill", "--durations=10"], for_pytest())
     if code:
         raise Failed("exit code %d" % code)
 
 
-def drill():
+def drill() -> None:
     pytest("tests/integration", "-m", "drill", "--durations=0")
 
 
-def lab_up():
+def lab_up() -> None:
     """All hosts, or those whose Python the newest ansible-core at hand can work with: forky's came with 2.20."""
     hosts = [] if core_version("newest") >= (2, 20) else ["bookworm", "trixie"]
     if hosts:
@@ -210,15 +210,15 @@ def sanity_with(name):
     print("ansible-core %s: no complaint, no ignore entry; Pythons on this machine: %s" % (core, here))
 
 
-def sanity():
+def sanity() -> None:
     sanity_with("newest")
 
 
-def sanity_oldest():
+def sanity_oldest() -> None:
     sanity_with("oldest")
 
 
-def lint():
+def lint() -> None:
     with copy() as collection:
         step("git", "init", "--quiet", cwd=collection)
         step(venv("tools", "ansible-lint"), "--profile", "production", "--offline", "--nocolor", cwd=collection,
@@ -227,21 +227,21 @@ def lint():
              ANSIBLE_COLLECTIONS_PATH=str(collection.parents[2]))
 
 
-def docs():
+def docs() -> None:
     with copy() as collection:
         step(venv("tools", "antsibull-docs"), "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", ".",
              cwd=collection, PATH=path_with(venv("tools").parent))
     print("documentation of plugins and roles: no complaint")
 
 
-def types():
+def types() -> None:
     """mypy --strict on the plugins and on what the tests are made of, in one run."""
     packages = ["ansible_collections.drawbridge.docker.plugins", "tests.bench", "tests.demo", "tests.lab", "tests.tools",
                 "tests.unit.support", "tests.integration.kernel.support", "tests.integration.lab.support"]
     step(venv("tools", "mypy"), *(word for package in packages for word in ("--package", package)))
 
 
-def syntax():
+def syntax() -> None:
     """What travels to targets is Python 3.8, the oldest that ansible-core 2.18 supports there."""
     names = [name for name in files() if re.match(r"plugins/(modules|module_utils)/.*\.py$", name)]
     for name in names:
@@ -253,11 +253,11 @@ def syntax():
     print("%d files parse as Python 3.8%s" % (len(names), ", by Python 3.8 itself too" if python else ""))
 
 
-def ruff():
+def ruff() -> None:
     step(venv("tools", "ruff"), "check", "--no-fix")
 
 
-def shellcheck():
+def shellcheck() -> None:
     scripts = [name for name in files() if is_shell(name)]
     step(venv("tools", "shellcheck"), "--external-sources", *scripts)
     print("%d shell scripts: no complaint" % len(scripts))
@@ -271,7 +271,7 @@ def is_shell(name):
         return re.match(rb"#!.*\b(ba|da)?sh\b", file.readline()) is not None
 
 
-def build():
+def build() -> None:
     """The collection builds, installs from its archive, and documents its modules from there."""
     wanted = {"drawbridge.docker." + path.stem for path in MODULES.glob("*.py") if path.stem != "__init__"}
     path = path_with(venv("newest").parent)
@@ -293,12 +293,12 @@ def build():
     print("%d files in the archive, %d modules documented" % (len(inside), len(found)))
 
 
-def changelog():
+def changelog() -> None:
     step(venv("tools", "antsibull-changelog"), "lint", PATH=path_with(venv("tools").parent))
     print("changelog fragments: no complaint")
 
 
-def molecule():
+def molecule() -> None:
     step(venv("tools", "molecule"), "test", "--all", cwd=ROOT / "extensions",
          PATH=path_with(venv("tools").parent), COLUMNS="160", NO_COLOR="1", ANSIBLE_NOCOLOR="1",
          ANSIBLE_HOME=str(BUILD / "molecule"), DRAWBRIDGE_LAB_INVENTORY=str(layout.INVENTORY),

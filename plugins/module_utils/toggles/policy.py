@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..docker.backend import BACKEND, Backends, backends
 from ..docker.daemon_config import Configured, Wish, shown
@@ -37,12 +37,12 @@ class Done(NamedTuple):
 class Toggles:
     """The toggles of one run."""
 
-    def __init__(self, system: System, settings: Settings, policy: Optional[Policy]) -> None:
+    def __init__(self, system: System, settings: Settings, policy: Policy) -> None:
         self.system = system
         self.settings = settings
-        self.forwarding = None if policy is None else policy.forwarding
-        self.policies = _policies(None if policy is None else policy.forward_policy)
-        self.daemon = _wish(None if policy is None else policy.daemon)
+        self.forwarding = policy.forwarding
+        self.policies = _policies(policy.forward_policy)
+        self.daemon = _wish(policy.daemon)
         self.done: List[Done] = []
         self._found: Optional[Backends] = None
         self._refuse_contradiction()
@@ -130,7 +130,7 @@ class Toggles:
 
 def _forwardings(section: Optional[Choices]) -> List[Forwarding]:
     """The host first, then each interface."""
-    by_interface: Dict[Any, Dict[int, bool]] = {}
+    by_interface: Dict[Tuple[str, ...], Dict[int, bool]] = {}
     for key, value in sorted(({} if section is None else section.values).items(), key=lambda item: len(item[0])):
         if key[-1] in NUMBERS:
             by_interface.setdefault(key[1:-1], {})[NUMBERS[key[-1]]] = value

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Policies of a host, compiled for an engine that nobody has to ask."""
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published, unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
 HOST = HostFacts(
@@ -31,6 +31,11 @@ POLICIES = {
     },
     "allow": {"published_ports": {"default": "allow", "allow": [{"port": 8080, "sources": ["10.0.0.0/8"]}]}},
 }
+
+
+def no_policy():
+    """What is wanted of a host whose policy is taken away."""
+    return compile_policy(parse_policy({}), unknown_host(swarm=False))
 
 
 def policy(name, facts=HOST):

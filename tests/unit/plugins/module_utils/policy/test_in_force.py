@@ -7,14 +7,16 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records as records_module
 from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.records import Records
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Chain, Line, Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import parse
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.desired import Desired
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.in_force import mark, marked, record_in_force, record_name, with_own_sets
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.lasting import LastingParts
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import masquerade_data, parse_masquerade
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.part import Compiled
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.publish.parse import open_port_data, parse_open_port, parse_open_ports
-from ansible_collections.drawbridge.docker.plugins.module_utils.task import Result, Task
 
 MANY = ["198.51.100.%d" % number for number in range(6)]
 PORTS = [
@@ -25,7 +27,6 @@ PORTS = [
     {"name": "web", "port": 2, "container_port": 2, "address": "192.0.2.7", "sources": MANY},
 ]
 NAME = "0123456789abcdef" * 2
-PARAMS = {"docker_host": "unix:///run/docker.sock", "transport": "auto"}
 
 
 @pytest.mark.parametrize("given", PORTS)
@@ -55,9 +56,10 @@ def records_in_a_folder(tmp_path, monkeypatch):
 
 def recorded(policy, check=False):
     """What a run of this policy wants beside the rest, and what it tells."""
-    parts = LastingParts(Task(PARAMS, check, System()), parse_policy(policy))
-    wanted = parts.with_mark(Wanted([], [], []))
-    return wanted, parts.told(Result({"changed": False})).values
+    part = LastingParts(Desired(System(), Settings("auto", 1, check), parse_policy(policy), "unix:///run/docker.sock"))
+    wanted = part.compile(Compiled(Wanted([], [], []), []), None, None).wanted
+    told = part.report()
+    return wanted, dict(told.values, changed=told.changed)
 
 
 POLICY = {"address_sets": {"friends": ["192.0.2.1"], "others": ["192.0.2.2"]}, "open_ports": PORTS}

@@ -8,12 +8,13 @@ The order of what is done to the host is what keeps it safe:
 
 1. Nothing is changed until everything is known to be right. The arguments are read, parts check themselves, and rules inside containers are
    rehearsed in their namespaces. Then, with the lock held, the engine is asked, rules are compiled, the task's own way in is judged, the
-   kernel tries the rules, and host settings say what they would change or refuse it. Check mode ends here.
-2. A checkpoint is armed: the host goes back by itself if nobody confirms. So it does where nobody was to confirm, but host settings change.
-3. Host settings that let less pass, then the rules, in one commit that is never wider than the old and the new policy both.
+   kernel tries the rules, and host settings say what they would change, or refuse it. In check mode the parts only find out the rest.
+2. A checkpoint is armed where the change is to be confirmed: the host goes back by itself if nobody confirms. A host with boot files arms one
+   for host settings in any case, see 6.
+3. Host settings that let less pass, then the rules: a packet passes only what both the old and the new policy let pass. Boot files follow.
 4. Without the lock: connections that are denied now end, then what goes with opened ports, then rules inside containers.
-5. Host settings that let more pass come last. What fails in 4 or 5 takes the rules from before back at once.
-6. A checkpoint that nobody else was to confirm is confirmed. Any other one is confirmed over a new connection, by the controller.
+5. Host settings that let more pass come last. What fails in 4 to 6 takes the rules from before back at once.
+6. A checkpoint that nobody else is to confirm is confirmed. The controller confirms every other one, over a new connection.
 
 ``Parts`` has the order among parts.
 """

@@ -270,7 +270,7 @@ restart_required:
   sample: false
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.keep import keep_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.pipeline import keep_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
     CROSS_CHECK_ARGUMENTS,
     ENGINE_ARGUMENTS,

@@ -13,7 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.host.system impo
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.answers import answering
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
@@ -69,7 +69,7 @@ def packets(count: int) -> list[Finding]:
     sources = [subjects.address(number) for number in range(SOURCES - 1)] + ["192.0.2.101"]
     policy = parse_policy({"address_sets": {"many": sources}, "published_ports": {
         "default": "deny", "allow": [{"port": PORT, "sources": ["@many"]}]}})
-    wanted = {"with": answering(compile_policy(policy, FACTS)), "without": no_policy()}
+    wanted = {"with": answering(compile_policy(policy, FACTS)), "without": compile_policy(parse_policy({}), FACTS)}
     rates: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
         server = stack.enter_context(process("server", "serve", "172.17.0.2", "80"))

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Optional
 
 from ..errors import DrawbridgeError
+from ..host.lock import HostLock
 from ..host.system import System
 
 if TYPE_CHECKING:
@@ -54,6 +55,32 @@ def change_to_confirm(system: System) -> Optional[Armed]:
     from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
 
     return Checkpoint(system).belongs_to_another_run()
+
+
+def confirm_own(system: System, lock_timeout: float) -> None:
+    """Confirm the checkpoint of this very run. Raises DrawbridgeError where the host took the change back already."""
+    from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
+
+    checkpoint = Checkpoint(system)
+    with HostLock(lock_timeout):
+        armed = checkpoint.armed()
+        if armed is None:
+            raise DrawbridgeError("the change took so long that the host took it back", None, "run again")
+        checkpoint.confirm(armed)
+
+
+def take_back(system: System, lock_timeout: float, cause: DrawbridgeError) -> None:
+    """Nobody will confirm the rules of a task that failed: back to the old ones now, and not when the time is over.
+
+    Raises DrawbridgeError that says so, unless the host took them back already."""
+    from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
+
+    checkpoint = Checkpoint(system)
+    with HostLock(lock_timeout):
+        armed = checkpoint.armed()
+        if armed is not None:
+            checkpoint.roll_back(armed)
+            raise DrawbridgeError("%s; the rules from before are in force again" % cause.message, cause.path, cause.hint) from None
 
 
 def covered(system: System) -> System:

@@ -2,7 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Bring a host to what is wanted: lock, read, plan and, outside of check mode, apply."""
+"""Bring a host to what is wanted: lock, read, plan and, outside of check mode, apply.
+
+Most modules give ``converge`` a function for what is wanted. A policy takes the same steps one by one, see ``policy/pipeline.py``.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,11 @@ from ..host.parallel import begun
 from ..host.system import System
 from .cross_check import NEVER, Report
 from .diff import before_and_after
-from .host import Netfilter
+from .host import Live, Netfilter
+from .ipset import LiveSet
 from .model import Wanted
 from .plan import Plan, Planner
+from .save import Ruleset
 
 if TYPE_CHECKING:
     from ..boot.checkpoint import Armed
@@ -79,34 +84,54 @@ class Beside:
         """Do what goes ahead of the rules, once a checkpoint is armed."""
 
 
-def converge(
-    system: System,
-    settings: Settings,
-    wanted: Callable[[Netfilter], Wanted],
-    beside: Beside = Beside(),
-    owner: str = "",
-) -> Outcome:
-    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for. owner: whose sets will be
-    wanted, if that is known: they are read meanwhile."""
+class Reading(NamedTuple):
+    """A host that is read while its caller finds out what is wanted. rulesets and sets wait for what was begun; sets is None where it is not
+    known yet whose sets are to be read."""
+
+    netfilter: Netfilter
+    rulesets: Callable[[], Dict[int, Ruleset]]
+    sets: Optional[Callable[[], Dict[str, LiveSet]]]
+
+
+class Planned(NamedTuple):
+    """What is to be done, and what the kernel held when that was found out."""
+
+    planner: Planner
+    live: Live
+    plan: Plan
+
+
+def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
+    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
     with locked(settings):
-        return converge_locked(system, settings, wanted, beside, owner)
+        return converge_locked(system, settings, wanted)
 
 
-def converge_locked(
-    system: System,
-    settings: Settings,
-    wanted: Callable[[Netfilter], Wanted],
-    beside: Beside = Beside(),
-    owner: str = "",
-) -> Outcome:
+def converge_locked(system: System, settings: Settings, wanted: Callable[[Netfilter], Wanted]) -> Outcome:
     """The same for a caller that holds the lock, and has more to do while it does."""
+    reading = begin(system, settings)
+    return commit(planned(reading, wanted(reading.netfilter), settings), settings)
+
+
+def begin(system: System, settings: Settings, owner: str = "") -> Reading:
+    """Begin to read the host; the caller holds the lock. owner: whose sets will be wanted, if that is known."""
     netfilter = Netfilter(system, settings.transport, settings.cross_check)
-    rulesets = begun(netfilter.rulesets)
-    sets = begun(lambda: netfilter.sets(owner)) if owner else None
-    planner = Planner(netfilter, wanted(netfilter), assume_missing=settings.check_mode)
-    live = planner.read_by(rulesets, sets or planner.sets)
-    plan = planner.plan(live)
-    files = boot_files(system, settings.settles)
+    return Reading(netfilter, begun(netfilter.rulesets), begun(lambda: netfilter.sets(owner)) if owner else None)
+
+
+def planned(reading: Reading, wanted: Wanted, settings: Settings) -> Planned:
+    """What has to be changed to bring the host to what is wanted. Raises DrawbridgeError for rules that the host refuses."""
+    planner = Planner(reading.netfilter, wanted, assume_missing=settings.check_mode)
+    live = planner.read_by(reading.rulesets, reading.sets or planner.sets)
+    return Planned(planner, live, planner.plan(live))
+
+
+def commit(change: Planned, settings: Settings, beside: Beside = Beside()) -> Outcome:
+    """Change it, unless in check mode; the caller still holds the lock. Raises DrawbridgeError, and the old rules are then in force unless it
+    says otherwise."""
+    planner, live, plan = change
+    netfilter = planner.netfilter
+    files = boot_files(netfilter.system, settings.settles)
     written = files is not None and (plan.is_change or not files.are_in_step(live))
     armed: Optional[Armed] = None
     more = beside.changes(netfilter)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Dict, List, Sequence, Tuple
 
 from ..errors import DrawbridgeError
-from ..netfilter.engine_table import KEY
 from ..netfilter.model import FAMILIES, AddressSet, Chain, Hook, SetType, Wanted
 from ..netfilter.plan import Plan
 from . import forward, guard, inbound, late, owners, source_check
@@ -88,11 +87,6 @@ def _refuse_own_bridges(left_alone: Sequence[str], bridges: Sequence[str]) -> No
                 "leave_alone",
                 "name the interfaces of other software only",
             )
-
-
-def no_policy() -> Wanted:
-    """What a host without a policy has: nothing of ours."""
-    return _not_masquerading(Wanted([], [], OWNED, OWNER, tables={KEY: None}))
 
 
 def has_open_ports(plan: Plan) -> bool:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ..docker.state import PublishedPort
 from ..netfilter.address import quoted
@@ -19,9 +19,15 @@ from .egress_in_words import egress_lines
 from .egress_rules import spoken_names
 from .held_sets import lists_in
 from .model import ANY, ICMP, Policy, Ports, Target
+from .part import Part, Report
 from .read_back import Rule, Rules, Said, Who, published_target, reach_all_of, said
 from .sets import known_by
 from .wording import Lists, Wording, as_diff, in_order, merged, target_text
+
+if TYPE_CHECKING:
+    from ..docker.host_facts import Engagement
+    from ..netfilter.converge import Outcome
+    from .desired import Desired
 
 # Of one moment, by family.
 States = Mapping[int, State]
@@ -38,10 +44,24 @@ class _Subjects(NamedTuple):
     routed: List[Target]
 
 
-def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy: Optional[Policy]) -> Optional[Dict[str, str]]:
+class Words(Part):
+    """Of one policy's change."""
+
+    def __init__(self, desired: Desired) -> None:
+        self._desired = desired
+        self._words: Optional[Dict[str, str]] = None
+
+    def after(self, outcome: Outcome, asked: Engagement) -> None:
+        self._words = of_plan(outcome.plan, Ipset(self._desired.system), asked.published, self._desired.policy)
+
+    def report(self) -> Report:
+        return Report(words=self._words)
+
+
+def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy: Policy) -> Optional[Dict[str, str]]:
     """Ansible's diff of a plan; None where these words tell no change. published: as the engine says now. policy: the new one."""
     before, after = plan.states
-    spoken = {} if policy is None or policy.egress is None else spoken_names(policy.egress)
+    spoken = {} if policy.egress is None else spoken_names(policy.egress)
     return in_words(before, after, lists_in(ipset, plan), _known(plan, published), spoken)
 
 

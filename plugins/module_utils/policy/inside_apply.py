@@ -7,56 +7,67 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Dict, List, Mapping
 
 from ..boot.kept import STATE
 from ..docker.connect import connect
 from ..docker.engine import EngineUnreachable
+from ..docker.host_facts import Engagement
 from ..docker.selector import SELECTOR_ARGUMENTS
 from ..errors import DrawbridgeError
 from ..host.folder import Folder
 from ..lasting.container_rules import MODULE, put_rules
 from ..lasting.memory import memory_of
+from ..netfilter.converge import Outcome
 from ..netfilter.ns_chain import POLICY_PREFIX
 from ..task import Result, Task
 from ..toggles.traces import INSIDE
+from .desired import Desired
 from .inside import ContainerRules, placed
+from .part import Part, Report
 
 # What names a section and its containers.
 _NAMING = (*SELECTOR_ARGUMENTS, "section")
 
-Arguments = Dict[str, Any]
+Arguments = Dict[str, object]
 
-_NOTHING: Dict[str, Any] = {"changed": False, "containers": [], "diff": []}
+_NOTHING: Arguments = {"changed": False, "containers": [], "diff": []}
 
 
-class InsideRules:
-    """What one policy, None for none, says about the insides of containers. Which sections there are is noted in a file, so that a
-    later policy finds those that it does not have."""
+class InsideRules(Part):
+    """What one policy says about the insides of containers. Which sections there are is noted in a file, so that a later policy finds those
+    that it does not have."""
 
-    def __init__(self, task: Task, wanted: Optional[Sequence[ContainerRules]]) -> None:
-        self._task = task
-        self._wanted = list(wanted or ())
+    def __init__(self, desired: Desired) -> None:
+        self._desired = desired
+        self._wanted = list(desired.policy.containers or ())
         self._folder = Folder(STATE)
         named = [_naming(rules.arguments) for rules in self._wanted]
         self._gone = [item for item in self._noted() if item not in named]
-        self._rehearsed: List[Result] = []
+        self._results: List[Result] = []
 
-    def rehearse(self) -> None:
-        """Before anything is changed. Raises DrawbridgeError for what could not be done."""
-        self._rehearsed = self._done(True, "")
+    def check(self) -> None:
+        """Rehearse them in the containers' namespaces."""
+        self._results = self._run_all(True, "")
 
-    def follow(self, armed: str, host: Result) -> Result:
-        """Once the host's own rules are in force: do it, unless in check mode, and have it in the result. ``armed``: the checkpoint
-        that the host's own rules wait for."""
-        if self._task.check_mode:
-            return _together(host, self._rehearsed)
+    def after(self, outcome: Outcome, _asked: Engagement) -> None:
+        """Put them in, under the checkpoint that the host's own rules wait for. In check mode the rehearsal has said it all."""
+        if self._desired.check_mode:
+            return
         self._note([*self._gone, *(_naming(rules.arguments) for rules in self._wanted)])
-        done = self._done(False, armed)
+        self._results = self._run_all(False, "" if outcome.armed is None else outcome.armed.id)
         self._note([_naming(rules.arguments) for rules in self._wanted])
-        return _together(host, done)
 
-    def _done(self, check_mode: bool, armed: str) -> List[Result]:
+    def report(self) -> Report:
+        values = [result.values for result in self._results]
+        return Report(
+            any(each["changed"] for each in values),
+            {"containers": [entry for each in values for entry in each["containers"]]},
+            [warning for result in self._results for warning in result.warnings],
+            [diff for each in values for diff in each["diff"]],
+        )
+
+    def _run_all(self, check_mode: bool, armed: str) -> List[Result]:
         results = [self._put(rules, check_mode, armed) for rules in self._wanted]
         return results + [self._taken(item, check_mode, armed) for item in self._gone]
 
@@ -85,12 +96,13 @@ class InsideRules:
             return Result(dict(_NOTHING), ["section %s is not looked for: %s" % (naming["section"], error)])
 
     def _run(self, arguments: Arguments, check_mode: bool, armed: str) -> Result:
-        params = self._task.params
+        settings = self._desired.settings
         given = dict(
-            arguments, prefix=POLICY_PREFIX, docker_host=params["docker_host"], lock_timeout=params["lock_timeout"], transport=params["transport"]
+            arguments, prefix=POLICY_PREFIX, docker_host=self._desired.docker_host, lock_timeout=settings.lock_timeout,
+            transport=settings.transport,
         )
-        memory = memory_of(MODULE, "policy-" + given["section"], given, not check_mode)
-        return put_rules(Task(dict(given, armed=armed), check_mode, self._task.system), connect, memory)
+        memory = memory_of(MODULE, "policy-%s" % arguments["section"], given, not check_mode)
+        return put_rules(Task(dict(given, armed=armed), check_mode, self._desired.system), connect, memory)
 
     def _noted(self) -> List[Arguments]:
         try:
@@ -107,16 +119,5 @@ class InsideRules:
             self._folder.remove(INSIDE)
 
 
-def _naming(arguments: Arguments) -> Arguments:
+def _naming(arguments: Mapping[str, object]) -> Arguments:
     return {key: arguments.get(key) for key in _NAMING}
-
-
-def _together(host: Result, inside: List[Result]) -> Result:
-    values = dict(host.values)
-    added = [diff for result in inside for diff in result.values["diff"]]
-    values.update(
-        changed=values["changed"] or any(result.values["changed"] for result in inside),
-        containers=[entry for result in inside for entry in result.values["containers"]],
-    )
-    warnings = host.warnings + [warning for result in inside for warning in result.warnings]
-    return host._replace(values=values, warnings=warnings).with_diffs(added)

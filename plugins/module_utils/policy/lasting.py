@@ -10,38 +10,41 @@ rollback, brings back what the service goes by.
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Sequence
+from typing import List, Sequence
 
+from ..docker.host_facts import Engagement
 from ..lasting.records import Record, Records
+from ..netfilter.host import Netfilter
 from ..netfilter.model import BOTH, Chain, Line, Wanted
 from ..publish.model import OpenPort
 from ..publish.parse import open_port_data
-from ..task import Result, Task
 from .compile import own_sets
+from .desired import Desired
 from .in_force import MODULE, mark, record_name, set_in
 from .lines import Match, Rules
 from .masquerade import masquerade_data
-from .model import Policy
 from .owners import POLICY_LASTING
+from .part import Compiled, Part, Report
 from .sets import named_sets
 
 
-class LastingParts:
+class LastingParts(Part):
     """Of one policy, in its task."""
 
-    def __init__(self, task: Task, policy: Policy) -> None:
+    def __init__(self, desired: Desired) -> None:
         self._records = Records()
-        self._writes = not task.check_mode
-        self._policy = policy
-        self._record = _record(task.params, policy)
+        self._writes = not desired.check_mode
+        self._policy = desired.policy
+        self._record = _record(desired)
         self._lasts = self._records.are_kept
         self._recorded = False
 
-    def with_mark(self, wanted: Wanted) -> Wanted:
-        """The policy's wanted state with the chain that says which record is in force. The record is written already: one that is not in
-        force does nothing. Called with the host's lock held, unless in check mode. Raises DrawbridgeError where there are too many."""
-        if not self._lasts:
-            return wanted
+    def compile(self, compiled: Compiled, _asked: Engagement, _netfilter: Netfilter) -> Compiled:
+        """With the chain that says which record is in force. The record is written already: one that is not in force does nothing.
+        Raises DrawbridgeError where there are too many."""
+        return compiled._replace(wanted=self._with_mark(compiled.wanted)) if self._lasts else compiled
+
+    def _with_mark(self, wanted: Wanted) -> Wanted:
         self._recorded = self._records.settle(self._record, True, self._writes)
         rules = Rules()
         needed = _needed(self._policy.open_ports or (), rules)
@@ -49,16 +52,15 @@ class LastingParts:
         chain = Chain(*POLICY_LASTING, [mark(self._record.name), *(line for line in needed if set_in(line) in sets)])
         return wanted._replace(chains=[*wanted.chains, chain], sets={**wanted.sets, **named_sets([chain], sets)})
 
-    def told(self, result: Result) -> Result:
-        """The result with whether it lasts."""
-        values = dict(result.values, lasting=self._lasts, changed=result.values["changed"] or self._recorded)
-        return result._replace(values=values)
+    def report(self) -> Report:
+        return Report(self._recorded, {"lasting": self._lasts})
 
 
-def _record(params: Mapping[str, Any], policy: Policy) -> Record:
+def _record(desired: Desired) -> Record:
+    policy = desired.policy
     arguments = {
-        "docker_host": params["docker_host"],
-        "transport": params["transport"],
+        "docker_host": desired.docker_host,
+        "transport": desired.settings.transport,
         "open_ports": [open_port_data(port) for port in policy.open_ports or ()],
         "masquerade": None if policy.masquerade is None else masquerade_data(policy.masquerade),
     }

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from ..boot.engine_unit import cgroup_of, drop_in
 from ..docker.daemon import Daemon, find_daemon
@@ -20,6 +20,12 @@ from ..netfilter.host import Netfilter
 from ..netfilter.nft_table import Nft
 from ..netfilter.plan import Plan
 from .model import Policy
+from .part import Part, Report
+
+if TYPE_CHECKING:
+    from ..docker.host_facts import Engagement
+    from ..netfilter.converge import Outcome
+    from .desired import Desired
 
 KERNEL = "kernel"
 UNTIL_RESTART = "kernel_until_restart"
@@ -36,6 +42,20 @@ class Settled(NamedTuple):
 
     holds: str
     changed: bool
+
+
+class LatePorts(Part):
+    """Of a policy that limits ports."""
+
+    def __init__(self, desired: Desired) -> None:
+        self._desired = desired
+        self._settled = Settled(NEXT_RUN, False)
+
+    def after(self, outcome: Outcome, _asked: Engagement) -> None:
+        self._settled = settle(self._desired.system, outcome.plan, self._desired.check_mode)
+
+    def report(self) -> Report:
+        return Report(self._settled.changed, {"late_ports": self._settled.holds})
 
 
 def limits_ports(policy: Policy) -> bool:

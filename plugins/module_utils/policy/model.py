@@ -151,3 +151,7 @@ class Policy(NamedTuple):
     egress: Optional[Egress] = None
     open_ports: Optional[Tuple[OpenPort, ...]] = None
     containers: Optional[Tuple[ContainerRules, ...]] = None
+
+
+# What a host without a policy is brought to: nothing of ours.
+NO_POLICY = Policy({})

@@ -12,19 +12,24 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
+from ..docker.host_facts import Engagement
 from ..host.conntrack import Flow, flows, put_back
 from ..host.disconnect import Ends, close
 from ..host.links import vrfs
 from ..host.sockets import is_local
 from ..host.system import System
+from ..netfilter.converge import Outcome
 from ..netfilter.cut_answers import cut_answers
+from ..netfilter.host import Netfilter
 from ..netfilter.ipset import Ipset
 from ..netfilter.model import Wanted
 from ..netfilter.plan import Plan
 from ..netfilter.state import State
 from . import guard
+from .desired import Desired
 from .held_sets import held_by, sets_in
 from .offloaded import past_egress
+from .part import Compiled, Part, Report
 from .passes import Judgement, Place, Unknown
 from .routes import answered_by
 
@@ -42,6 +47,30 @@ class Revoked(NamedTuple):
     flows: Optional[List[Flow]]
     warnings: List[str]
     answers: Sequence[Flow] = ()
+
+
+class Revocation(Part):
+    """What becomes of open connections that one policy denies: they are ended, or kept."""
+
+    def __init__(self, desired: Desired) -> None:
+        self._desired = desired
+        self._revoked = Revoked(None, [])
+        self._warnings: List[str] = []
+
+    def compile(self, compiled: Compiled, _asked: Engagement, _netfilter: Netfilter) -> Compiled:
+        return compiled if self._desired.ends_connections else compiled._replace(wanted=keeping(compiled.wanted))
+
+    def after(self, outcome: Outcome, _asked: Engagement) -> None:
+        if not outcome.plan.is_change:
+            return
+        system = self._desired.system
+        if self._desired.ends_connections:
+            self._revoked = find(system, Ipset(system), outcome.plan)
+        self._warnings = [*self._revoked.warnings, *([] if self._desired.check_mode else end(system, self._revoked))]
+
+    def report(self) -> Report:
+        flows_cut = self._revoked.flows
+        return Report(values={} if flows_cut is None else {"flows_cut": len(flows_cut)}, warnings=self._warnings)
 
 
 def keeping(wanted: Wanted) -> Wanted:

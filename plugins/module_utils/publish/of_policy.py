@@ -2,28 +2,27 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's ``open_ports``: read, and made a part of what the policy wants."""
+"""A policy's ``open_ports``, as a part of it."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List
 
 from ..docker.connect import connect
+from ..docker.host_facts import Engagement
 from ..errors import DrawbridgeError
-from ..host.system import System
+from ..netfilter.converge import Outcome
 from ..netfilter.host import Netfilter
 from ..netfilter.model import Wanted
-from ..netfilter.plan import Plan
 from ..policy.compile import own_sets
+from ..policy.desired import Desired
 from ..policy.lines import Rules
-from ..policy.model import Policy
 from ..policy.owners import FILTER, POLICY_PORTS
+from ..policy.part import Compiled, Part, Report
 from ..policy.sets import named_sets
-from ..task import Result
 from . import hairpin
 from .chains import DOCKER_USER
 from .keep import told
-from .model import OpenPort
 from .opener import Opener
 
 
@@ -32,15 +31,24 @@ def raised(error: DrawbridgeError) -> None:
     raise error
 
 
-class PolicyPorts:
+class PolicyPorts(Part):
     """The ports of one policy on its way into force; none where an earlier one had some that are to be closed."""
 
-    def __init__(self, system: System, docker_host: str, ports: Optional[Tuple[OpenPort, ...]]) -> None:
-        self._system = system
-        self._opener = Opener(system, connect(docker_host), POLICY_PORTS, ports or (), lambda _opening: "policy", raised)
+    def __init__(self, desired: Desired) -> None:
+        """Raises DrawbridgeError for what is no address of an engine."""
+        self._desired = desired
+        ports = desired.policy.open_ports or ()
+        self._opener = Opener(desired.system, connect(desired.docker_host), POLICY_PORTS, ports, lambda _opening: "policy", raised)
+        self._warnings: List[str] = []
 
-    def with_ports(self, wanted: Wanted, policy: Policy, netfilter: Netfilter) -> Wanted:
-        """The policy's wanted state with the chains of these. Raises DrawbridgeError for a port that cannot be opened."""
+    def compile(self, compiled: Compiled, asked: Engagement, netfilter: Netfilter) -> Compiled:
+        """With the chains of these. Raises DrawbridgeError for a port that cannot be opened."""
+        if asked.facts.known:
+            return compiled._replace(wanted=self._with_ports(compiled.wanted, netfilter))
+        closed = "open_ports: the engine does not tell where the containers are, so these ports are closed"
+        return compiled._replace(warnings=[*compiled.warnings, closed])
+
+    def _with_ports(self, wanted: Wanted, netfilter: Netfilter) -> Wanted:
         rules = Rules()
         made = [family for hook in wanted.hooks if hook[:2] == (FILTER, DOCKER_USER) for family in hook.families]
         mine = self._opener.wanted(netfilter, rules, made)
@@ -48,17 +56,16 @@ class PolicyPorts:
             chains=wanted.chains + mine.chains,
             hooks=wanted.hooks + mine.hooks,
             shared=list(dict.fromkeys(wanted.shared + mine.shared)),
-            sets={**wanted.sets, **named_sets(mine.chains, {**own_sets(policy), **rules.sets})},
+            sets={**wanted.sets, **named_sets(mine.chains, {**own_sets(self._desired.policy), **rules.sets})},
         )
 
-    def end(self, plan: Plan) -> List[str]:
-        """Once the rules are in force: end what goes through ports that were closed → warnings."""
-        return self._opener.end(plan)
+    def after(self, outcome: Outcome, _asked: Engagement) -> None:
+        """What has to be done beside the rules, and the end of what goes through ports that were closed."""
+        self._warnings = self._opener.follow(outcome.plan, self._desired.check_mode)
+        if self._desired.ends_connections and not self._desired.check_mode:
+            self._warnings += self._opener.end(outcome.plan)
 
-    def follow(self, plan: Plan, check_mode: bool, done: Result) -> Result:
-        """What has to be done beside the rules, once they are in force, and all of it in the result."""
-        warnings = done.warnings + self._opener.follow(plan, check_mode)
-        values: Dict[str, Any] = dict(done.values, open_ports=told(self._opener.found))
-        if not self._opener.switched:
-            return done._replace(values=values, warnings=warnings)
-        return done._replace(values=dict(values, changed=True), warnings=warnings).with_diffs([hairpin.shown(self._opener.switched)])
+    def report(self) -> Report:
+        switched = self._opener.switched
+        diffs: List[Dict[str, str]] = [hairpin.shown(switched)] if switched else []
+        return Report(bool(switched), {"open_ports": told(self._opener.found)}, self._warnings, diffs)

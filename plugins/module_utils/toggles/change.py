@@ -9,22 +9,24 @@ from __future__ import annotations
 from typing import Optional
 
 from ..boot.kept import covered
-from ..host.system import System
-from ..netfilter.converge import Beside, Settings
+from ..docker.host_facts import Engagement
+from ..host.lock import HostLock
+from ..netfilter.converge import Outcome
 from ..netfilter.host import Netfilter
-from ..policy.model import Policy
-from .policy import Done, Toggles
+from ..policy.desired import Desired
+from ..policy.part import Part, Report
+from .policy import Toggles
 
 
-class ToggleChange(Beside):
+class ToggleChange(Part):
     """The toggles of one run."""
 
-    def __init__(self, system: System, settings: Settings, policy: Optional[Policy]) -> None:
-        """policy: None where it is taken away. Raises DrawbridgeError for toggles that contradict each other."""
-        self._system = system
-        self._settings = settings
-        self._policy = policy
-        self._tried = Toggles(system, settings._replace(check_mode=True), policy)
+    def __init__(self, desired: Desired) -> None:
+        """Raises DrawbridgeError for toggles that contradict each other."""
+        self._system = desired.system
+        self._settings = desired.settings
+        self._policy = desired.policy
+        self._tried = Toggles(self._system, self._settings._replace(check_mode=True), self._policy)
         self._done: Optional[Toggles] = None
 
     def changes(self, netfilter: Netfilter) -> bool:
@@ -40,12 +42,15 @@ class ToggleChange(Beside):
         self._done = Toggles(covered(self._system), self._settings, self._policy)
         self._done.narrow(Netfilter(self._done.system, self._settings.transport))
 
-    def widen(self) -> None:
-        """What goes behind the rules. The caller holds the lock. Raises DrawbridgeError where all was taken back meanwhile."""
-        if self._done is not None:
+    def after(self, _outcome: Outcome, _asked: Engagement) -> None:
+        """What lets more pass. Raises DrawbridgeError where all was taken back meanwhile."""
+        if self._done is None:
+            return
+        # Without waiting for a checkpoint: the rules may wait to be confirmed by this very run.
+        with HostLock(self._settings.lock_timeout):
             self._done.system.refuse_if_over()
             self._done.widen(Netfilter(self._done.system, self._settings.transport))
 
-    def result(self) -> Done:
-        """What was done, or would be."""
-        return (self._done or self._tried).result()
+    def report(self) -> Report:
+        done = (self._done or self._tried).result()
+        return Report(done.changed, {"restart_required": done.restart_required}, done.warnings, done.diffs)

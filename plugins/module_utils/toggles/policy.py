@@ -37,12 +37,12 @@ class Done(NamedTuple):
 class Toggles:
     """The toggles of one run."""
 
-    def __init__(self, system: System, settings: Settings, policy: Optional[Policy]) -> None:
+    def __init__(self, system: System, settings: Settings, policy: Policy) -> None:
         self.system = system
         self.settings = settings
-        self.forwarding = None if policy is None else policy.forwarding
-        self.policies = _policies(None if policy is None else policy.forward_policy)
-        self.daemon = _wish(None if policy is None else policy.daemon)
+        self.forwarding = policy.forwarding
+        self.policies = _policies(policy.forward_policy)
+        self.daemon = _wish(policy.daemon)
         self.done: List[Done] = []
         self._found: Optional[Backends] = None
         self._refuse_contradiction()

@@ -4,7 +4,7 @@
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot import change
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Beside, Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Beside, Settings, begin, commit, planned
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import Section, section_wanted
 
 SECTION = Section("web", 500, False, (4,), False, True)
@@ -33,7 +33,7 @@ def a_run(nft_host):
         wanted = section_wanted(SECTION, list(rules), "rules")
         error = None
         try:
-            converge(nft_host.system, settings, lambda _netfilter: wanted, seen)
+            commit(planned(begin(nft_host.system, settings), wanted, settings), settings, seen)
         except DrawbridgeError as refused:
             error = refused
         return seen.asked, seen.found, error

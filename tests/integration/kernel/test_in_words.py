@@ -5,7 +5,7 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import PublishedPort
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import Ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy import in_words
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.read_back import EVERYWHERE
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
@@ -62,9 +62,8 @@ def told(host):
     """What a policy's change says: before, after; None where it says nothing."""
     def told(policy, check=False, published=PUBLISHED):
         facts = HOST._replace(published=[Published(*port[:4]) for port in published if not port.loopback])
-        parsed = None if policy is None else parse_policy(policy)
-        wanted = no_policy() if parsed is None else compile_policy(parsed, facts)
-        diff = in_words.of_plan(host.converge(wanted, check).plan, Ipset(host.system), published, parsed)
+        parsed = parse_policy(policy or {})
+        diff = in_words.of_plan(host.converge(compile_policy(parsed, facts), check).plan, Ipset(host.system), published, parsed)
         return diff if diff is None else (diff["before"], diff["after"])
     return told
 

@@ -9,7 +9,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.host.system impo
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import engine_table
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.nft_table import Nft
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy import late_ports
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
@@ -17,6 +17,7 @@ from tests.integration.kernel.support import engine_cgroup, wire
 from tests.integration.kernel.support.engine_cgroup import connects, made_in
 from tests.integration.kernel.support.host import PROGRAMS
 from tests.integration.kernel.support.namespace import entered, missing
+from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.program import DEBIAN, Program, in_each_shell
 
 pytestmark = pytest.mark.skipif(bool(missing("nft")) or engine_cgroup.mount() is None, reason="needs nft and cgroups of version 2")

@@ -2,11 +2,12 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """While a change goes in, no packet passes that neither the old nor the new policy lets pass: real packets at every step."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
 from tests.integration.kernel.support import wire
+from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.steps import commits, steps
 
 PORTS = PUBLISHED, SECOND, SERVICE = (53, 54, 55)

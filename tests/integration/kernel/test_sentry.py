@@ -13,7 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.boot.able import
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.answers import answering
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
@@ -156,7 +156,7 @@ def test_whoever_is_killed_takes_it_over_again(host, client, program, watch):
 
 
 def test_rules_that_go_on_purpose_leave_the_host_open(host, client, watch):
-    host.converge(no_policy())
+    host.converge(policies.no_policy())
     assert not is_there()
     assert client.deliver([5300]) == wire.sent("allowed", 5300) | wire.sent("denied", 5300)
     host.converge(wanted())
@@ -178,7 +178,7 @@ def test_going_back_to_what_has_no_rules(host, client, program, watch):
 def test_a_holder_that_does_not_answer_locks_nobody_out(host, client, watch, stopped):
     watch.freeze()
     os.kill(watch.holder, stopped)
-    host.converge(no_policy())
+    host.converge(policies.no_policy())
     assert not is_there()
     assert client.deliver([5300]) >= wire.unicast("denied", 5300)
 

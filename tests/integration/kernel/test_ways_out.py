@@ -3,7 +3,7 @@
 """Egress, masquerading without nft, and a lockdown on the real kernel, both variants: once, and never again."""
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.address import parse_network
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import parse_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, no_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import ContainerFacts, HostFacts, NetworkFacts
@@ -12,6 +12,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerad
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade_rules import with_masquerade
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import TASK_MASQUERADE
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+
+from tests.integration.kernel.support.policies import no_policy
 
 HOST = HostFacts(
     [], ["docker0", "br-1"], {4: ["docker0"], 6: []}, ["172.17.0.0/16"], False,

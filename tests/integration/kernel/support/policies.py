@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published, unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
 HOST = HostFacts(
@@ -34,6 +34,11 @@ POLICIES = {
     },
     "allow": {"published_ports": {"default": "allow", "allow": [{"port": 8080, "sources": ["10.0.0.0/8"]}]}},
 }
+
+
+def no_policy() -> Wanted:
+    """What is wanted of a host whose policy is taken away."""
+    return compile_policy(parse_policy({}), unknown_host(swarm=False))
 
 
 def policy(name: str | None, facts: HostFacts = HOST) -> Wanted:

@@ -8,7 +8,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.plan i
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import Ruleset
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.state import TableState
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.answers import LABELS, answering, is_answer, takes_answers
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import keeping
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
@@ -54,7 +54,8 @@ def test_the_set_that_says_whether_sets_were_flushed_holds_every_address():
 
 
 def test_no_policy_has_nothing_to_say():
-    assert answering(no_policy()) == no_policy()
+    nothing = compile_policy(parse_policy({}), FACTS)
+    assert answering(nothing) == nothing
 
 
 def test_the_boot_program_looks_for_the_same_labels():

@@ -6,7 +6,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state imp
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import BOTH
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import OWNED, compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import OWNED, compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import (
     HostFacts,
     Published,
@@ -53,7 +53,7 @@ def entry(port=80, sources=("any",), **more):
 
 
 def test_nothing_said_nothing_wanted():
-    for result in (wanted(), no_policy()):
+    for result in (wanted(), compile_policy(parse_policy({}), unknown_host(swarm=False))):
         assert (result.chains, result.hooks, result.shared, result.sets) == ([], [], [], {})
         assert result.owned == [*OWNED, ("nat", "DB-POST-policy")]
         assert set(result.tables.values()) == {None}

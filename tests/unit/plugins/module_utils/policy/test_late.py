@@ -3,7 +3,7 @@
 """The chain that answers for sockets of the engine's, and the table that asks."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import engine_table
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy, no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
 
@@ -58,7 +58,7 @@ def test_nothing_to_ask_or_nobody_who_could(host, policy):
 
 
 def test_without_a_policy_the_table_goes():
-    assert no_policy().tables[engine_table.KEY] is None
+    assert compile_policy(parse_policy({}), HOST).tables[engine_table.KEY] is None
 
 
 def test_an_engine_that_tells_nothing_leaves_its_ports_as_they_are():

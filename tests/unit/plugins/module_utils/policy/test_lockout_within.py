@@ -7,7 +7,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils.errors import Dr
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.ssh import Connection
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy import lockout_within, own_way_in
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import no_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import parse_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import ContainerFacts, HostFacts, NetworkFacts
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
@@ -57,5 +57,5 @@ def test_the_policy_is_refused_before_anything_is_written(monkeypatch):
     monkeypatch.setattr(lockout_within, "controlling_connection", lambda _system: Connection("172.18.0.1", 22, "172.18.0.2"))
     policy = parse_policy({"egress": {"default": "deny"}})
     with pytest.raises(DrawbridgeError, match="shuts 172.18.0.2 out from port 22") as caught:
-        own_way_in.refuse_lockout(System(), None, no_policy(), policy, HOST)
+        own_way_in.refuse_lockout(System(), None, compile_policy(parse_policy({}), HOST), policy, HOST)
     assert caught.value.path == "policy.egress.default" and "allow_lockout" in caught.value.hint

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What is done of the toggles, and when, in a run of a policy."""
+from contextlib import nullcontext
+
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.desired import Desired
+from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model import Policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import change
 from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.policy import Done
 
@@ -28,7 +32,7 @@ def a_run(monkeypatch):
 
         def __init__(self):
             self.steps = []
-            self.toggles = change.ToggleChange(System(), Settings("nft", 1, False), None)
+            self.toggles = change.ToggleChange(Desired(System(), Settings("nft", 1, False), Policy({}), ""))
 
     class Told:
         def __init__(self, system, settings, _policy):
@@ -47,6 +51,7 @@ def a_run(monkeypatch):
             return Done(run.differs, False, [], ["tried" if self.settings.check_mode else "done"])
 
     monkeypatch.setattr(change, "Toggles", Told)
+    monkeypatch.setattr(change, "HostLock", lambda _timeout: nullcontext())
     monkeypatch.setattr(change, "Netfilter", lambda system, _transport: type(system).__name__)
     monkeypatch.setattr(change, "covered", lambda system: run.armed or system)
     run = Run()
@@ -57,17 +62,17 @@ def test_tried_then_narrowed_then_widened_under_the_checkpoint(run):
     assert run.toggles.changes("given")
     run.armed = Waiting()
     run.toggles.narrow()
-    run.toggles.widen()
+    run.toggles.after(None, None)
     assert run.steps == [("narrow", "tried", False, "given"), ("widen", "tried", False, "given"),
                          ("narrow", "done", True, "Waiting"), ("widen", "done", True, "Waiting")]
-    assert run.toggles.result().warnings == ["done"]
+    assert run.toggles.report().warnings == ["done"]
 
 
 def test_nothing_to_do(run):
     run.differs = False
     assert not run.toggles.changes("given")
-    run.toggles.widen()
-    assert [step[1] for step in run.steps] == ["tried", "tried"] and run.toggles.result().warnings == ["tried"]
+    run.toggles.after(None, None)
+    assert [step[1] for step in run.steps] == ["tried", "tried"] and run.toggles.report().warnings == ["tried"]
 
 
 def test_under_the_checkpoint_of_a_play_what_is_prepared_counts(run):
@@ -82,5 +87,5 @@ def test_what_was_taken_back_is_not_widened(run):
     run.toggles.narrow()
     run.armed.over = True
     with pytest.raises(DrawbridgeError):
-        run.toggles.widen()
+        run.toggles.after(None, None)
     assert run.steps[-1][0] == "narrow"

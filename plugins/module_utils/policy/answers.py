@@ -94,5 +94,5 @@ def _lets_open_connections_by(rule: str) -> bool:
     if "--ct" not in rule:
         return False
     asks, target = parse(rule).asks, parse(rule).target
-    asked = asks[0] if len(asks) == 1 else None
-    return target == Verdict("RETURN") and isinstance(asked, OneOfMatch) and not asked.negated and set(asked.listed.split(",")) <= _EARLIER.get(asked.option, set())
+    asked = asks[0] if len(asks) == 1 and target == Verdict("RETURN") else None
+    return isinstance(asked, OneOfMatch) and not asked.negated and set(asked.listed.split(",")) <= _EARLIER.get(asked.option, set())

@@ -27,6 +27,8 @@ _STOP = ("DROP", "REJECT")
 _NOTES = ("LOG", "NFLOG", "MARK", "CONNMARK", "TRACE")
 _THROUGH = [("filter", "DOCKER-USER")]
 _TO_THE_HOST = [("mangle", "INPUT"), ("filter", "INPUT")]
+
+
 class Packet(NamedTuple):
     """source, port: None where they are not known. destination: as dialled; None for some address of the host. interface: by which it comes in, empty where
     that is not known. translated: where DNAT leads it to, an address and a port. to_host: whether it was sent to an address of the host.

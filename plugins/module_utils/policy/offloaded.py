@@ -10,6 +10,7 @@ from typing import Dict, Iterable, List
 
 from ..host.conntrack import Flow
 from ..netfilter.plan import Plan
+from ..netfilter.saved_rule import set_names
 from ..netfilter.state import Rules, State
 from .owners import FILTER, POLICY_EGRESS, TASK_EGRESS
 
@@ -28,7 +29,7 @@ def past_egress(plan: Plan, offloaded: Iterable[Flow]) -> List[str]:
 def _changes_egress(plan: Plan) -> bool:
     for part in plan.families.values():
         before, after = _egress(part.old), _egress(part.new)
-        named = {word for rules in after.values() for rule in rules for word in rule.split()}
+        named = {name for rules in after.values() for rule in rules for name in set_names(rule)}
         if before != after or any(change.name in named for change in plan.sets):
             return True
     return False

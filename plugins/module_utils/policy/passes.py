@@ -85,7 +85,7 @@ class Judgement:
             return match.holds_any(_ESTABLISHED[match.option])
         if isinstance(match, OneOfMatch) and match.option == "--dst-type":
             return place.to_host and match.holds_any("LOCAL")
-        raise Unknown(match.option)
+        raise Unknown(" ".join(match.words))
 
     def _index(self, name: str) -> Index:
         if name not in self._indexes:

@@ -20,9 +20,12 @@ from ..host.links import ends_into
 from ..host.system import System
 from ..json_values import JsonObject, mapping
 from ..netfilter.address import quoted
+from ..netfilter.matches import AddressMatch
 from ..netfilter.save import Ruleset, target_of
+from ..netfilter.saved_rule import parse
 
 _PROGRAM = "ip"
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
 _BRIDGED = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 
@@ -43,7 +46,7 @@ def is_ours_to_set(system: System, rulesets: Dict[int, Ruleset]) -> bool:
     if system.which(_PROGRAM) is None:
         return False
     outputs = [rule for ruleset in rulesets.values() for rule in ruleset.rules("nat", "OUTPUT") if target_of(rule) == "DOCKER"]
-    proxied = all("127.0.0.0/8" in rule or "::1/128" in rule for rule in outputs)
+    proxied = all(any(isinstance(match, AddressMatch) and match.network in _LOOPBACK for match in parse(rule).matches) for rule in outputs)
     return proxied and (system.read(_BRIDGED) or "").strip() == "1"
 
 

@@ -16,7 +16,6 @@ from .chains import MARK, socket_text
 from .model import Opening
 
 
-
 class Lead(NamedTuple):
     """An opened port: its chain, and where it leads in one family. address: the one it is opened on, None for every one."""
 

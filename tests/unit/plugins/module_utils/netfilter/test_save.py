@@ -103,7 +103,9 @@ def test_a_quoted_word_is_read_back(word):
 
 @pytest.mark.parametrize("rule, target", [
     ("-j DROP", "DROP"), ("-p tcp -g CHAIN", "CHAIN"), ("-s 192.0.2.1", None), ("", None),
-    ('-m comment --comment "a -j ACCEPT" -j DROP', "DROP"), ("-j", None), ("-m comment --comment -j -j DROP", "DROP"), ('-m string --string "-g" --algo bm -j DROP', "DROP"), ('-m comment --comment "drawbridge:5" -j DB-USER-x', "DB-USER-x"),
+    ('-m comment --comment "a -j ACCEPT" -j DROP', "DROP"), ("-j", None),
+    ("-m comment --comment -j -j DROP", "DROP"), ('-m string --string "-g" --algo bm -j DROP', "DROP"),
+    ('-m comment --comment "drawbridge:5" -j DB-USER-x', "DB-USER-x"),
 ])
 def test_where_a_rule_leads(rule, target):
     assert target_of(rule) == target

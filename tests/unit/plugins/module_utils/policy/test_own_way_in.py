@@ -5,7 +5,7 @@ import pytest
 
 from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.ssh import Accepted, Connection
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Chain, Hook, Line
+from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Chain, Hook, Line, Wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.first_packet import FirstPackets, Packet
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
@@ -205,3 +205,19 @@ def test_a_container_s_own_address():
     direct = tcp(address="172.17.0.2", to_host=False, leaves_by="docker0")
     assert verdict({"published_ports": {"default": "deny"}}, Layer("what passes it on", [[direct]])).path == "policy.published_ports.direct"
     assert verdict({"published_ports": {"default": "deny", "direct": "allow"}}, Layer("what passes it on", [[direct]])) == []
+
+
+@pytest.mark.parametrize("rule", [
+    "-p tcp -m tcp --dport ssh -j DROP", "-m socket -j DROP", "-m recent --set -j DROP", '-m comment --comment "-j ACCEPT" -m recent --set -j REJECT',
+    "-m limit --limit 3/min -j DROP",
+])
+def test_what_a_rule_asks_and_cannot_be_told_is_a_doubt(rule):
+    wanted = Wanted([Chain("filter", "X", [Line(rule)])], [Hook("filter", "INPUT", "X")], [])
+    verdict = FirstPackets(wanted, lambda *_asked: False).judge(tcp())
+    assert verdict.refused is None and verdict.in_doubt
+
+
+@pytest.mark.parametrize("rule", ["-p tcp --syn -j DROP", '-m comment --comment "it\'s" -j DROP', "! -i lo -p tcp ! --dport 80 -j REJECT"])
+def test_what_a_rule_asks_is_told(rule):
+    wanted = Wanted([Chain("filter", "X", [Line(rule)])], [Hook("filter", "INPUT", "X")], [])
+    assert FirstPackets(wanted, lambda *_asked: False).judge(tcp()).refused == Line(rule)

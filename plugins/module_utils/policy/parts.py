@@ -6,8 +6,8 @@
 
 They lie around the rules like shells. What comes ahead of the rules is done from the outside in, what comes behind them from the inside out.
 
-Loading late is decided here and nowhere else in the pipeline. Hosts keep the code compiled; still all parts together cost 22 ms to import
-(32 ms is what a policy without them imports), and most policies have none.
+Loading late is decided here and nowhere else in the pipeline. Hosts keep the code compiled. Still all parts together took 26 ms to import, and
+all else that a policy imports 32 ms; most policies have no part, or one or two.
 """
 
 from __future__ import annotations

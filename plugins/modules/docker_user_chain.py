@@ -111,7 +111,7 @@ cross_checked:
     - What python-iptables found in the kernel after the change, see O(cross_check).
     - C(rules), how many rules it read as they were written; C(by_name_only), matches and targets whose options it cannot read; C(skipped), why nothing
       was compared, empty where it was.
-  returned: when rules were written, unless O(cross_check=never)
+  returned: when rules were written by legacy iptables, unless O(cross_check=never)
   type: dict
   sample: {rules: 41, by_name_only: [], skipped: ""}
 """

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What each gate of ``make test`` does. A gate is one function that runs commands; gates.py runs the gates."""
+from __future__ import annotations
+
 import ast
 import contextlib
 import fcntl
@@ -15,7 +17,7 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Tuple
+from typing import Callable, Iterator, Tuple
 
 from tests.lab import layout
 from tests.tools import env as environments
@@ -45,13 +47,13 @@ class Gate:
     pytest: bool = False  # its output ends with pytest's closing line
     default: bool = True
 
-    def has_subject(self):
+    def has_subject(self) -> bool:
         return not self.path or any(ROOT.glob(self.path))
 
 
-def step(*argv, cwd=ROOT, **variables):
+def step(*words: object, cwd: Path | str = ROOT, **variables: str | None) -> None:
     """Run one command of a gate; a variable with the value None is unset."""
-    argv = [str(word) for word in argv]
+    argv = [str(word) for word in words]
     print("+ " + " ".join(argv), flush=True)
     env = {name: value for name, value in dict(os.environ, **variables).items() if value is not None}
     done = subprocess.run(argv, cwd=str(cwd), env=env, stdin=subprocess.DEVNULL, check=False)
@@ -59,30 +61,30 @@ def step(*argv, cwd=ROOT, **variables):
         raise Failed("exit code %d: %s" % (done.returncode, " ".join(argv)))
 
 
-def output(*argv, cwd=ROOT, **variables):
+def output(*argv: object, cwd: Path | str = ROOT, **variables: str) -> str:
     env = dict(os.environ, **variables)
     return subprocess.run([str(word) for word in argv], cwd=str(cwd), env=env, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, check=True).stdout.decode()
 
 
-def venv(name, program="python"):
+def venv(name: str, program: str = "python") -> Path:
     return BUILD / ("venv-" + name) / "bin" / program
 
 
-def path_with(*folders):
+def path_with(*folders: Path | str) -> str:
     """PATH with these folders first and without pyenv's shims, which break ansible-test."""
     kept = [name for name in os.environ.get("PATH", "").split(os.pathsep) if "/.pyenv/" not in name]
     return os.pathsep.join([str(folder) for folder in folders] + kept)
 
 
-def files() -> None:
+def files() -> list[str]:
     """Every file that is tracked or would be, relative to the root."""
     listed = output("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return sorted(name for name in set(listed.split("\0")) if name and os.path.lexists(str(ROOT / name)))
 
 
 @contextlib.contextmanager
-def copy() -> None:
+def copy() -> Iterator[Path]:
     """A copy of the tree at …/ansible_collections/drawbridge/docker: tools that look at the path get a real one."""
     with tempfile.TemporaryDirectory(prefix="drawbridge-gate-") as folder:
         collection = Path(folder, "ansible_collections", "drawbridge", "docker")
@@ -94,21 +96,19 @@ def copy() -> None:
 
 
 PYTEST = (str(venv("newest")), "-m", "pytest")
-
-
 COVERAGE = BUILD / "coverage"
 
 
-def for_pytest() -> None:
+def for_pytest() -> dict[str, str]:
     """The variables that pytest wants."""
     return {"PATH": path_with(venv("newest").parent), "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "collections")}
 
 
-def pytest(*arguments):
+def pytest(*arguments: str) -> None:
     step(*PYTEST, *arguments, **for_pytest())
 
 
-def measured_pytest(name, *arguments):
+def measured_pytest(name: str, *arguments: str) -> None:
     """Run pytest and note below .build/coverage/NAME which branches of plugins/ ran."""
     folder = COVERAGE / name
     shutil.rmtree(str(folder), ignore_errors=True)
@@ -116,7 +116,7 @@ def measured_pytest(name, *arguments):
     step(venv("newest"), "-m", "coverage", "run", "-m", "pytest", *arguments, **for_pytest(), **for_coverage(folder / "data"))
 
 
-def for_coverage(data):
+def for_coverage(data: Path) -> dict[str, str]:
     """The variables that coverage wants."""
     return {"COVERAGE_RCFILE": str(ROOT / ".config" / "coverage.ini"), "COVERAGE_FILE": str(data)}
 
@@ -161,21 +161,21 @@ def lab_up() -> None:
         raise Failed("a lab did not come up")
 
 
-def core_version(name):
+def core_version(name: str) -> tuple[int, ...]:
     core = output(venv(name), "-c", "from ansible.release import __version__ as v; print(v, end='')")
     return tuple(int(part) for part in core.split(".")[:2])
 
 
-def lab_down(*names):
+def lab_down(*names: str) -> None:
     """End these labs, or both."""
     if labs.each(["down"], names or labs.NAMES):
         raise Failed("a lab is not gone")
 
 
-def keep_pip_settings(home):
+def keep_pip_settings(home: Path) -> None:
     """Write pip's settings of this user where pip finds them in another HOME; ansible-test drops the PIP_ variables."""
     listed = output(venv("newest"), "-m", "pip", "config", "list", PIP_DISABLE_PIP_VERSION_CHECK="1")
-    settings = {}
+    settings: dict[str, str] = {}
     for section in ("global", ":env:"):  # a variable wins over a file
         settings.update(re.findall(r"^%s\.([\w-]+)='(.*)'$" % section, listed, re.MULTILINE))
     path = home / ".config" / "pip" / "pip.conf"
@@ -184,7 +184,7 @@ def keep_pip_settings(home):
     path.write_text("\n".join(["[global]"] + lines) + "\n", encoding="utf-8")
 
 
-def sanity_with(name):
+def sanity_with(name: str) -> None:
     """ansible-test sanity of one ansible-core, over every Python found that it supports."""
     if not venv(name, "ansible-test").exists():
         raise Failed("there is no environment %s: run make env" % name)
@@ -263,7 +263,7 @@ def shellcheck() -> None:
     print("%d shell scripts: no complaint" % len(scripts))
 
 
-def is_shell(name):
+def is_shell(name: str) -> bool:
     """Whether a file is named, or begins, as a shell script."""
     if name.endswith(".sh"):
         return True
@@ -333,7 +333,7 @@ GATES = (
 BY_NAME = {gate.name: gate for gate in GATES}
 
 
-def run(name, *arguments):
+def run(name: str, *arguments: str) -> int:
     """Run one gate in this process; the exit code of the process tells how it went."""
     signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))  # so that what it made for itself goes away
     try:

@@ -25,6 +25,7 @@ from .ipset import LiveSet
 from .model import Wanted
 from .plan import Plan, Planner
 from .save import Ruleset
+from .transport import LEGACY
 
 if TYPE_CHECKING:
     from ..boot.checkpoint import Armed
@@ -67,7 +68,7 @@ class Outcome(NamedTuple):
         values: Dict[str, object] = {"changed": self.is_change, "transport": self.transport, "diff": before_and_after(self.plan)}
         if self.armed is not None:
             values["checkpoint"] = {"id": self.armed.id, "seconds": self.armed.seconds_left}
-        if self.cross_checked is not None:
+        if self.cross_checked is not None and self.transport == LEGACY:
             values["cross_checked"] = self.cross_checked._asdict()
         return values
 

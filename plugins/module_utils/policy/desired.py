@@ -55,7 +55,7 @@ def _policy(task: Task) -> Policy:
 
         told = check.mapping(_decoded(params["fragments"], "fragments"), "fragments", ("fragments", "profile"))
         profile = [] if told["profile"] is None else [parse_profile("profile " + params["profile"], told["profile"])]
-        return merge(profile + [parse_fragment(name, raw) for name, raw in told["fragments"].items()])
+        return merge(profile + [parse_fragment(name, raw) for name, raw in check.any_mapping(told["fragments"], "fragments").items()])
     if params["profile"] is not None:
         raise DrawbridgeError("a profile is what fragments are laid over: there are none", "profile")
     return parse_policy(_decoded(params["policy"], "policy"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import List, Sequence
 
 from ..docker.host_facts import Engagement
+from ..json_values import JsonObject
 from ..lasting.records import Record, Records
 from ..netfilter.host import Netfilter
 from ..netfilter.model import BOTH, Chain, Line, Wanted
@@ -58,7 +59,7 @@ class LastingParts(Part):
 
 def _record(desired: Desired) -> Record:
     policy = desired.policy
-    arguments = {
+    arguments: JsonObject = {
         "docker_host": desired.docker_host,
         "transport": desired.settings.transport,
         "open_ports": [open_port_data(port) for port in policy.open_ports or ()],

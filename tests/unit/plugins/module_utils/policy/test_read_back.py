@@ -4,6 +4,7 @@
 import re
 from ipaddress import ip_address, ip_network
 
+import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils.host.conntrack import Flow
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.state import TableState
 from ansible_collections.drawbridge.docker.plugins.module_utils.policy import guard

@@ -11,7 +11,7 @@ from typing import Any, Dict, Mapping
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 

@@ -36,13 +36,13 @@ class ActionModule(ReturningAction):
         return dict(result, warnings=warnings + list(result.get("warnings", []))) if warnings else result
 
     def _misnamed(self, task_vars: Mapping[str, object]) -> List[str]:
-        settings, prefix = self._task.args.get("settings"), self._task.args.get("fragments")
+        settings, prefix = self._task.args.get("settings_prefix"), self._task.args.get("fragments")
         return misnamed(str(settings), str(prefix), _LEFT_TO_VARIABLES + _OF_THE_ROLE, task_vars) if settings and prefix else []
 
     def _arguments(self, task_vars: Mapping[str, object]) -> Dict[str, object]:
         """The task's options, with those that it leaves to variables, and the fragments themselves in the place of their prefix."""
         arguments: Dict[str, Any] = dict(self._task.args)
-        prefix = arguments.pop("settings", None)
+        prefix = arguments.pop("settings_prefix", None)
         for option in _LEFT_TO_VARIABLES if prefix is not None else ():
             value = variable(prefix + option, task_vars, self._templar) if prefix + option in task_vars else None
             if value not in (None, ""):

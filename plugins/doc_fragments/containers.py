@@ -34,7 +34,7 @@ options:
       - It has to give containers, whole or by their C(Id).
       - Needs C(jmespath) for Python on the host.
     type: str
-  missing:
+  on_missing:
     description: Whether it is an error that no container matches.
     type: str
     choices: [fail, ignore]

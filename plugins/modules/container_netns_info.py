@@ -190,16 +190,16 @@ containers:
               elements: str
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.inner_look import look_inside
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.sdk import SdkEngine
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.select import every_container, nothing_matches, select
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import SELECTOR_ARGUMENTS, parse_selector
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    ENGINE_ARGUMENTS,
-    MISSING_ARGUMENTS,
-    Result,
-    Task,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.container_namespaces import look_inside
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.sdk import SdkEngine
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.select import (
+    every_container, nothing_matches, select,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import (
+    SELECTOR_ARGUMENTS, parse_selector,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    ENGINE_ARGUMENTS, MISSING_ARGUMENTS, Result, Task, run_module,
 )
 
 
@@ -211,7 +211,7 @@ def look(task: Task) -> Result:
         targets = every_container(task.system, SdkEngine(params["docker_host"]))
         return Result({"changed": False, "containers": look_inside(task.system, targets)})
     targets = select(parse_selector(chosen), task.system, lambda: SdkEngine(params["docker_host"]))
-    if not targets and params["missing"] == "fail":
+    if not targets and params["on_missing"] == "fail":
         raise nothing_matches()
     return Result({"changed": False, "containers": look_inside(task.system, targets)})
 

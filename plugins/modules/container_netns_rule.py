@@ -72,13 +72,12 @@ options:
       - In O(table=nat) what belongs to the resolver always passes, and this option has no effect.
     type: bool
     default: true
-  foreign:
+  purge:
     description:
-      - What happens to lines in O(chain) that are not Drawbridge's.
-      - V(purge) deletes exactly those that the diff shows, never the lines of the engine's resolver.
-    type: str
-    choices: [keep, purge]
-    default: keep
+      - Whether lines in O(chain) that are not Drawbridge's are deleted.
+      - These are exactly those that the diff shows, never the lines of the engine's resolver.
+    type: bool
+    default: false
 seealso:
   - module: drawbridge.docker.container_netns_info
   - module: drawbridge.docker.event_service
@@ -107,7 +106,7 @@ EXAMPLES = r"""
 - name: All containers of an image, stopped or not, and none is fine too
   drawbridge.docker.container_netns_rule:
     query: "[?Config.Image == 'nginx:1']"
-    missing: ignore
+    on_missing: ignore
     section: web
     rules:
       - {protocol: tcp, destination_ports: ["80", "443"], jump: RETURN}
@@ -139,7 +138,7 @@ transport:
   returned: success
   type: str
   sample: nft
-lasting:
+recorded:
   description: Whether M(drawbridge.docker.event_service) puts these rules into containers that start later.
   returned: success
   type: bool
@@ -182,18 +181,11 @@ containers:
       type: bool
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.sdk import SdkEngine
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import SELECTOR_ARGUMENTS
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.container_rules import own_memory, put_rules
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    ENGINE_ARGUMENTS,
-    LOCK_ARGUMENTS,
-    MISSING_ARGUMENTS,
-    SECTION_ARGUMENTS,
-    TRANSPORT_ARGUMENTS,
-    Result,
-    Task,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.sdk import SdkEngine
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import SELECTOR_ARGUMENTS
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.container_rules import own_memory, put_rules
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    ENGINE_ARGUMENTS, LOCK_ARGUMENTS, MISSING_ARGUMENTS, Result, SECTION_ARGUMENTS, TRANSPORT_ARGUMENTS, Task, run_module,
 )
 
 

@@ -35,7 +35,7 @@ options:
       - A container has to match every selector that is given. One at least has to be given unless O(state=absent), which needs none and looks
         at none.
       - Exactly one running container has to match.
-  missing:
+  on_missing:
     description:
       - Whether it is an error that no container matches, or none that runs.
       - With V(ignore) a port that leads nowhere is closed, since another container may get the address that it led to.
@@ -173,24 +173,18 @@ containers:
           description: The host's interface of the container's network.
           type: str
           sample: docker0
-lasting:
+recorded:
   description: Whether the host keeps a record, by which the port follows the container when it starts anew.
   returned: success
   type: bool
   sample: false
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import ENGINE_SELECTORS
-from ansible_collections.drawbridge.docker.plugins.module_utils.publish.keep import open_port, own_memory
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    ENGINE_ARGUMENTS,
-    LOCK_ARGUMENTS,
-    MISSING_ARGUMENTS,
-    TRANSPORT_ARGUMENTS,
-    Result,
-    Task,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import ENGINE_SELECTORS
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.container_port import open_port, own_memory
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    ENGINE_ARGUMENTS, LOCK_ARGUMENTS, MISSING_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
 )
 
 

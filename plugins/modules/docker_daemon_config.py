@@ -169,12 +169,12 @@ backup_file:
   sample: /etc/docker/daemon.json.2026-11-20@07:01:10~
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_config import Wish, shown
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon_keys import KEYS, check_value
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import LOCK_ARGUMENTS, Result, Task, run_module
-from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import backend_move
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config import DesiredConfig, shown
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config_keys import KEYS, check_value
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import LOCK_ARGUMENTS, Result, Task, run_module
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import backend_move
 
 
 def keep_config(task: Task) -> Result:
@@ -185,7 +185,7 @@ def keep_config(task: Task) -> Result:
         if key in given:
             raise DrawbridgeError("%s is set by %s too" % (key, options[key]), "absent")
     values = {key: check_value(key, value, options[key]) for key, value in given.items()}
-    wish = Wish(values, tuple(task.params["absent"]), task.params["path"])
+    wish = DesiredConfig(values, tuple(task.params["absent"]), task.params["path"])
     with locked(task.settings()):
         done = backend_move.keep(task.system, wish, task.check_mode)
     return Result(

@@ -427,15 +427,11 @@ findings:
       sample: run host_policy; ports that were published after its last run come under the guard by the next
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.report import report
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.survey import survey
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    ENGINE_ARGUMENTS,
-    TRANSPORT_ARGUMENTS,
-    Result,
-    Task,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.report import report
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.survey import survey
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    ENGINE_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
 )
 
 

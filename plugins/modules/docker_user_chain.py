@@ -56,13 +56,12 @@ options:
         C(DB-SOURCE-user) in C(mangle PREROUTING), which all sections share. Whose networks there are, the engine is asked.
     type: bool
     default: true
-  foreign:
+  purge:
     description:
-      - What happens to lines in C(DOCKER-USER) that are not Drawbridge's.
-      - V(purge) deletes exactly those that the diff shows, never Docker's own C(RETURN).
-    type: str
-    choices: [keep, purge]
-    default: keep
+      - Whether lines in C(DOCKER-USER) that are not Drawbridge's are deleted.
+      - These are exactly those that the diff shows, never Docker's own C(RETURN).
+    type: bool
+    default: false
 seealso:
   - module: drawbridge.docker.host_policy
   - module: drawbridge.docker.address_set
@@ -116,24 +115,19 @@ cross_checked:
   sample: {rules: 41, by_name_only: [], skipped: ""}
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.opens_nothing import opens_nothing
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.fields import families_of
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.shadow import shadow_warnings
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import PREFIX, Section, section_wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.user_sections import with_source_check
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    CROSS_CHECK_ARGUMENTS,
-    ENGINE_ARGUMENTS,
-    LOCK_ARGUMENTS,
-    SECTION_ARGUMENTS,
-    TRANSPORT_ARGUMENTS,
-    Result,
-    Task,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.accept_without_effect import opens_nothing
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.fields import families_of
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.shadowing import shadow_warnings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import (
+    PREFIX, Section, section_wanted,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.user_sections import with_source_check
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    CROSS_CHECK_ARGUMENTS, ENGINE_ARGUMENTS, LOCK_ARGUMENTS, Result, SECTION_ARGUMENTS, TRANSPORT_ARGUMENTS, Task, run_module,
 )
 
 
@@ -145,13 +139,13 @@ def keep_section(task: Task) -> Result:
         priority=params["priority"],
         established=params["established"],
         families=families_of(params["ip_version"], "ip_version"),
-        purge=params["foreign"] == "purge",
+        purge=params["purge"],
         present=params["state"] == "present",
     )
     wanted = section_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")
     warnings = shadow_warnings(wanted.chains) + opens_nothing(task.system, wanted.chains)
 
-    def checked(netfilter: Netfilter) -> Wanted:
+    def checked(netfilter: Netfilter) -> DesiredState:
         found, told = with_source_check(wanted, section, netfilter, lambda: connect(params["docker_host"]))
         warnings.extend(told)
         return found

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Sets up C(drawbridge-events.service), a small program that systemd runs and that listens to the Docker engine's events.
   - From then on M(drawbridge.docker.container_netns_rule), M(drawbridge.docker.container_port) and M(drawbridge.docker.host_policy) (of its
-    C(containers), C(open_ports) and C(masquerade)) leave a record of each task on the host (C(/var/lib/drawbridge/lasting), for root alone), and the
+    C(containers), C(open_ports) and C(masquerade)) leave a record of each task on the host (C(/var/lib/drawbridge/records), for root alone), and the
     service does again what they ask for when a container starts that is chosen. Run these tasks after this module.
   - A port that can be led nowhere is closed until it can, since somebody else may have the address that it led to.
   - It keeps the sets that follow the engine up to date (published ports, networks and bridges, addresses of containers, a swarm's nodes), so that a port
@@ -77,7 +77,7 @@ EXAMPLES = r"""
   drawbridge.docker.container_netns_rule:
     compose_project: shop
     compose_service: web
-    missing: ignore
+    on_missing: ignore
     section: blocked
     rules:
       - {source: 192.0.2.47, jump: DROP}
@@ -96,9 +96,9 @@ written:
   sample: [/usr/local/lib/drawbridge/events.pyz, /etc/systemd/system/drawbridge-events.service]
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.install import Installation
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.status import UNIT
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import ENGINE_ARGUMENTS, Result, Task, run_module
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.install import Installation
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.service_status import UNIT
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import ENGINE_ARGUMENTS, Result, Task, run_module
 
 
 def keep_service(task: Task) -> Result:

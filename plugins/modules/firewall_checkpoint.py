@@ -17,7 +17,7 @@ description:
     is booted in between boots with the rules from before, where M(drawbridge.docker.boot_restore) was used.
   - Confirming opens a new connection to the host. That is the proof that it can still be reached.
   - Going back concerns Drawbridge's own chains, jumps, sets and tables, and nothing of others. Containers that came and went meanwhile keep their rules,
-    and lines that C(foreign=purge) deleted do not come back.
+    and lines that C(purge=true) deleted do not come back.
   - It also concerns what M(drawbridge.docker.host_policy), M(drawbridge.docker.ip_forward) and M(drawbridge.docker.forward_policy) changed since. Forwarding
     and the policy of C(FORWARD) are again what they were. Files in C(sysctl.d), units and C(daemon.json) are written by the confirmation only, so
     restart the engine after it. M(drawbridge.docker.docker_daemon_config) writes at once, and that is not taken back.
@@ -95,20 +95,16 @@ checkpoint:
 
 from typing import Dict, Optional, Sequence
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.beside import beside_diffs
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.checkpoint import BY_PLAY, Armed, Checkpoint
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.difference import difference, sets, states
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import checked_timeout
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import locked
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    LOCK_ARGUMENTS,
-    TRANSPORT_ARGUMENTS,
-    Result,
-    Task,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.undo_preview import beside_diffs
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.checkpoint import Armed, BY_PLAY, Checkpoint
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.difference import difference, sets, states
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.generations import BootFiles
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.lookup import checked_timeout
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
 )
 
 
@@ -160,7 +156,9 @@ def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
 
 def _explained(result: Result, now: Dict[str, str], then: Dict[str, str]) -> Result:
     """Whoever looks at the diff reads first what going back means."""
-    from ansible_collections.drawbridge.docker.plugins.module_utils.policy.in_words import in_words  # pylint: disable=import-outside-toplevel
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import (  # pylint: disable=import-outside-toplevel
+        in_words
+    )
 
     return result.explained(in_words(states(now), states(then), {**sets(now), **sets(then)}, [], {}))
 

@@ -40,7 +40,7 @@ options:
       - A host that has no such variable is an error.
       - Fragments are gathered on the controller, and templated there where there is a template in them. Errors name the variable.
     type: str
-  settings:
+  settings_prefix:
     description:
       - Take the options that the task does not give from variables whose names are this text and the option's name, where they are defined and
         not empty.
@@ -75,7 +75,7 @@ options:
   revoke:
     description:
       - What becomes of open connections that a change of C(published_ports) denies.
-      - V(end) ends them, over TCP and UDP, by DNAT and by docker-proxy. RV(flows_cut) tells how many. No other connection loses a packet. Connections
+      - V(end) ends them, over TCP and UDP, by DNAT and by docker-proxy. RV(connections_closed) tells how many. No other connection loses a packet. Connections
         that docker-proxy holds are closed at both ends (C(ss -K)); where they cannot be, a warning says so, and they are silent until they time out.
         Flows that are offloaded to a flowtable end within a second or two, by C(conntrack -D); where that command is missing, a warning says that they
         go on.
@@ -105,7 +105,7 @@ notes:
     letters, digits, C(_), C(.) and C(-), at most 18. C(@name) may also be a set that M(drawbridge.docker.address_set) keeps."
   - "C(external_interfaces): the interfaces that are outside, C(+) at the end stands for any ending. Without it every interface is outside but
     the loopback and the bridges of Docker's networks."
-  - "C(leave_alone): interfaces to which other software forwards, such as a libvirt bridge or a VPN. What was DNATed and leaves by them is
+  - "C(unmanaged_interfaces): interfaces to which other software forwards, such as a libvirt bridge or a VPN. What was DNATed and leaves by them is
     not judged."
   - "C(published_ports): C(default) (V(deny) or V(allow), V(deny) if left out) is for ports without an entry, C(allow) is the list of entries,
     C(direct) (V(deny) or V(allow), V(deny) if left out) is for access from outside to the containers' own addresses, C(routed) the list of entries
@@ -201,7 +201,7 @@ cross_checked:
   returned: when rules were written by legacy iptables, unless O(cross_check=never)
   type: dict
   sample: {rules: 41, by_name_only: [], skipped: ""}
-flows_cut:
+connections_closed:
   description: How many open connections to published ports and containers the change ended. In check mode, how many it would end.
   returned: when something changes, with O(revoke=end), on a host that tells its connections
   type: int
@@ -258,7 +258,7 @@ containers:
   returned: where the policy, or the one before it, has C(containers)
   type: list
   elements: dict
-lasting:
+recorded:
   description: Whether the host keeps a record, by which C(open_ports) and C(masquerade) follow containers and networks that are made anew.
   returned: where the policy has C(open_ports) or C(masquerade)
   type: bool
@@ -270,13 +270,9 @@ restart_required:
   sample: false
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.pipeline import keep_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    CROSS_CHECK_ARGUMENTS,
-    ENGINE_ARGUMENTS,
-    LOCK_ARGUMENTS,
-    TRANSPORT_ARGUMENTS,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.pipeline import keep_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    CROSS_CHECK_ARGUMENTS, ENGINE_ARGUMENTS, LOCK_ARGUMENTS, TRANSPORT_ARGUMENTS, run_module,
 )
 
 
@@ -289,7 +285,7 @@ def main() -> None:
             **ENGINE_ARGUMENTS,
             "policy": {"type": "json"},
             "fragments": {"type": "str"},
-            "settings": {"type": "str"},
+            "settings_prefix": {"type": "str"},
             "profile": {"type": "str", "choices": ["edge", "internal", "isolated", "lockdown"]},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "allow_lockout": {"type": "bool", "default": False},

@@ -88,7 +88,7 @@ transport:
   returned: success
   type: str
   sample: nft
-lasting:
+persistent:
   description: Whether the host has nft, so that Docker's own changes do not put its rules first.
   returned: success
   type: bool
@@ -97,26 +97,21 @@ lasting:
 
 from typing import Dict, List
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.bridges_table import bridges_tables
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import ask
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import unknown_host
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import parse_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade_rules import warnings_about, with_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import TASK_MASQUERADE
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    ENGINE_ARGUMENTS,
-    LOCK_ARGUMENTS,
-    TRANSPORT_ARGUMENTS,
-    Result,
-    Task,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.nftables_backend import bridges_tables
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.gather import ask
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import unknown_host
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import parse_masquerade
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.masquerade import warnings_about, with_masquerade
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import TASK_MASQUERADE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    ENGINE_ARGUMENTS, LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
 )
 
-_NOTHING = Wanted(chains=[], hooks=[], owned=[])
+_NOTHING = DesiredState(chains=[], hooks=[], owned=[])
 
 
 def keep_masquerade(task: Task) -> Result:
@@ -124,19 +119,19 @@ def keep_masquerade(task: Task) -> Result:
     present = task.params["state"] == "present"
     said = parse_masquerade(_given(task.params), "masquerade") if present else None
     warnings: List[str] = []
-    lasting: List[bool] = []
+    persistent: List[bool] = []
 
-    def wanted(netfilter: Netfilter) -> Wanted:
+    def wanted(netfilter: Netfilter) -> DesiredState:
         facts = unknown_host(swarm=False)
         if said is not None:
             told = ask(connect(task.params["docker_host"]), task.system)
             facts = told.facts
             warnings.extend(told.warnings + warnings_about(said, facts, netfilter.rulesets, lambda: bridges_tables(netfilter.system)))
-        lasting.append(netfilter.nft.is_installed)
-        return with_masquerade(_NOTHING, said, facts, lasting[0], TASK_MASQUERADE)
+        persistent.append(netfilter.nft.is_installed)
+        return with_masquerade(_NOTHING, said, facts, persistent[0], TASK_MASQUERADE)
 
     outcome = converge(task.system, task.settings(), wanted)
-    return Result(dict(outcome.result(), lasting=lasting[0]), warnings + outcome.warnings)
+    return Result(dict(outcome.result(), persistent=persistent[0]), warnings + outcome.warnings)
 
 
 def _given(params: Dict[str, object]) -> Dict[str, object]:

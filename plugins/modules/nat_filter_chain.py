@@ -114,29 +114,21 @@ cross_checked:
 
 from typing import Any, Dict, List
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.host_facts import Engagement, ask
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import NFTABLES
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.check import interfaces
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.entries import WITH_PORTS, parse_entries
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.named_outside import unseen
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.nat_filter import (
-    NatFilter,
-    compile_nat_filter,
-    no_nat_filter,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.gather import EngineFacts, ask
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import NFTABLES
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.check import interfaces
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import (
+    NatFilter, compile_nat_filter, no_nat_filter,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import (
-    CROSS_CHECK_ARGUMENTS,
-    ENGINE_ARGUMENTS,
-    LOCK_ARGUMENTS,
-    TRANSPORT_ARGUMENTS,
-    Result,
-    Task,
-    run_module,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    CROSS_CHECK_ARGUMENTS, ENGINE_ARGUMENTS, LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
 )
 
 
@@ -146,9 +138,9 @@ def keep_filter(task: Task) -> Result:
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_nat_filter())
         return Result(outcome.result(), outcome.warnings)
     wanted = _wanted(task.params)
-    engagements: List[Engagement] = []
+    engagements: List[EngineFacts] = []
 
-    def compiled(_netfilter: Netfilter) -> Wanted:
+    def compiled(_netfilter: Netfilter) -> DesiredState:
         engagements.append(_asked(task))
         return compile_nat_filter(wanted, engagements[0].facts)
 
@@ -167,7 +159,7 @@ def _wanted(params: Dict[str, Any]) -> NatFilter:
     )
 
 
-def _asked(task: Task) -> Engagement:
+def _asked(task: Task) -> EngineFacts:
     engagement = ask(connect(task.params["docker_host"]), task.system)
     if engagement.backend is not None and engagement.backend.driver == NFTABLES:
         raise DrawbridgeError(

@@ -16,7 +16,7 @@ from typing import Any, Dict, Mapping, Optional
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 
 
 class ReturningAction(ActionBase):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.packed import pack
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import variable

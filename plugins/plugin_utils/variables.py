@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Iterable, List, Mapping, Protocol
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 
 
 class Templar(Protocol):

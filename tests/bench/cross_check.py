@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import cross_check
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.cross_check import Interpreter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import section_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import cross_check
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.cross_check import Interpreter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.packed import pack
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import section_wanted
 
 from tests.integration.kernel.support.python_iptables import SOURCES, NotHere, interpreter
 
@@ -61,7 +61,7 @@ def _itself(library: Interpreter) -> Interpreter:
     return library
 
 
-def _whatever(wanted: Wanted, _netfilter: Netfilter) -> Wanted:
+def _whatever(wanted: DesiredState, _netfilter: Netfilter) -> DesiredState:
     return wanted
 
 

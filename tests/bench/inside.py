@@ -8,13 +8,13 @@ import shutil
 import subprocess
 from functools import partial
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge_set import converge_set
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.packed import pack
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import Section, section_wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_set import UserSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.packed import pack
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_set import UserSet
 
 from . import subjects
 from .measure import Finding, compare, milliseconds, timed

@@ -9,13 +9,13 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.answers import answering
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import answering
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from . import subjects
 from .measure import AT_LEAST_RATE, Finding
@@ -58,7 +58,7 @@ FACTS = HostFacts([Published(family, None, PORT, "tcp") for family in (4, 6)], [
                   ["172.17.0.0/16"], False)
 
 
-def _apply(wanted: Wanted) -> None:
+def _apply(wanted: DesiredState) -> None:
     converge(System(), Settings("nft", 30, False), lambda _netfilter: wanted)
 
 

@@ -9,8 +9,8 @@ import ast
 import re
 from pathlib import Path
 
-BOOT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils" / "boot"
-SOURCES = BOOT / "program"
+BOOT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils" / "_internal" / "persistence" / "boot_program"
+SOURCES = BOOT / "source"
 SCRIPT = BOOT / "script.py"
 # A block of lines that read parts, one a line.
 _PARTS = re.compile(r"(?:^\. \./.+\n)+", re.MULTILINE)
@@ -23,7 +23,7 @@ _MODULE = '''# SPDX-License-Identifier: GPL-3.0-or-later
 
 """The program that brings a host to a saved generation of rules without Python: at boot, and when a change is taken back.
 
-Written by "make shell" from the files in program/: change those.
+Written by "make shell" from the files in source/: change those.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records import records
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
 
 from tests.integration.kernel.support import forge_rules, forge_stage, wire
 from tests.integration.kernel.support.forge_cases import Cases
@@ -18,8 +18,8 @@ from tests.integration.kernel.support.namespace import VARIANTS, entered, missin
 @pytest.fixture(autouse=True)
 def no_boot_files(monkeypatch, tmp_path):
     """The machine's own boot files and records are none of the tests' business."""
-    monkeypatch.setattr(kept, "ETC", str(tmp_path / "etc"))
-    monkeypatch.setattr(records, "FOLDER", str(tmp_path / "lasting"))
+    monkeypatch.setattr(paths, "ETC", str(tmp_path / "etc"))
+    monkeypatch.setattr(records, "FOLDER", str(tmp_path / "records"))
 
 
 @pytest.fixture

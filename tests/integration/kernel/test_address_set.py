@@ -5,9 +5,9 @@ import re
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import ipset
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import MAX_SET_NAME
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import MAX_SET_NAME
 
 
 def numbered(start, count):

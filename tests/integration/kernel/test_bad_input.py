@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Input that no kernel may come to see, and input that only the kernel can refuse: an error with its place, nothing changed."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.rule import compile_rules
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.structured import compile_rules
 from hypothesis import HealthCheck, given, settings
 
 from tests.unit.support.malformed_rules import RULES

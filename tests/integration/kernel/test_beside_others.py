@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 
 from tests.integration.kernel.support.host import PROGRAMS
 from tests.integration.kernel.support.policies import policy

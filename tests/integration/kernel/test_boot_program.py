@@ -6,12 +6,14 @@ import os
 import time
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles, whole
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import FOLLOW
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import AddressSet, Chain, Hook, Line, SetType, Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.transport import path_variant
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import PublishOwner
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.generations import BootFiles, whole
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.paths import FOLLOW
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import (
+    AddressSet, Chain, Hook, Line, SetType, DesiredState,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.iptables import path_variant
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import PortForwardingOwner
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import entered
@@ -45,12 +47,12 @@ def policy(number):
     if number == 2:
         chains.append(Chain("nat", "DOCKER-FILTER", [Line("-s 192.0.2.0/24 -j ACCEPT", (4,)), Line("-j RETURN")]))
         hooks.append(Hook("nat", "PREROUTING", "DOCKER-FILTER", ahead_of=("DOCKER",)))
-    return Wanted(chains, hooks, OWNED, "P", [], {"friends": AddressSet("friends", SetType("hash:net"), entries)})
+    return DesiredState(chains, hooks, OWNED, "P", [], {"friends": AddressSet("friends", SetType("hash:net"), entries)})
 
 
 def bring(host, number):
     """Bring a host to one of the states, or to none."""
-    host.converge(policy(number) if number is not None else Wanted([], [], OWNED, "P"))
+    host.converge(policy(number) if number is not None else DesiredState([], [], OWNED, "P"))
     host.section(["-s 192.0.2.%d -j DROP" % number] if number else [], "web", present=bool(number))
 
 
@@ -198,7 +200,7 @@ def test_what_only_follows_the_engine_is_nothing_to_go_back_from(host, program):
 
 def opened(host):
     """A port opened for a container, beside one of the states."""
-    names = PublishOwner("tcp-8080")
+    names = PortForwardingOwner("tcp-8080")
     led = Line("-p tcp -m tcp --dport 8080 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.17.0.2:80", (4,))
     let = Line("-d 172.17.0.2/32 -j ACCEPT", (4,))
     chains = [Chain("nat", names.publish, [led], (4,)), Chain("nat", names.hairpin, [], (4,)), Chain("filter", names.publish, [let], (4,))]
@@ -207,7 +209,7 @@ def opened(host):
         Hook("nat", "POSTROUTING", names.hairpin, families=(4,)),
         Hook("filter", "DOCKER-USER", names.publish, 50, families=(4,)),
     ]
-    host.converge(Wanted(chains, hooks, names.owned))
+    host.converge(DesiredState(chains, hooks, names.owned))
 
 
 def test_ports_opened_before_a_boot_lead_to_nobody(host, program, tmp_path):

@@ -4,11 +4,11 @@
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import host_facts
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import bridge_ports, entrances
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.named_outside import unseen
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.links import bridge_ports, entrances
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support import odd_packets, wire
 from tests.integration.kernel.support.wire_engine import OnTheWire
@@ -50,7 +50,7 @@ def bridge(port):
 def test_a_bridge_with_an_interface_of_the_hosts_is_outside(nft_host, client):
     bridge("nic")
     client.until_it_carries()
-    told = host_facts.ask(OnABridge(), nft_host.system)
+    told = gather.ask(OnABridge(), nft_host.system)
     assert (told.facts.bridges, told.facts.subnets, told.facts.networks) == ([], [], [])
     assert [warning.partition(":")[0] for warning in told.warnings] == [
         "the Docker network 'lan' shares its bridge host with the interface nic"]
@@ -62,7 +62,7 @@ def test_a_bridge_of_containers_only_is_inside(nft_host, client):
     # One of a pair, its other end in a namespace: what an engine puts into its bridges.
     bridge("cable")
     client.until_it_carries()
-    told = host_facts.ask(OnABridge(), nft_host.system)
+    told = gather.ask(OnABridge(), nft_host.system)
     assert (told.facts.bridges, told.warnings) == (["host"], [])
     nft_host.converge(compile_policy(parse_policy(POLICY), told.facts))
     assert odd_packets.deliver(client, PORTS, "cable") == odd_packets.sent("allowed", *PORTS) | odd_packets.sent("denied", *PORTS)
@@ -87,7 +87,7 @@ def test_interfaces_that_are_called_outside_and_let_nothing_in(nft_host, client)
     """The client comes in by the bridge, so what is said of its port is said of nothing; the warning names the one to name."""
     bridge("cable")
     client.until_it_carries()
-    told = host_facts.ask(OnABridge(), nft_host.system)
+    told = gather.ask(OnABridge(), nft_host.system)
     assert unseen(nft_host.system, []) == unseen(nft_host.system, ["host", "l+"]) == []
     warnings = unseen(nft_host.system, ["cable", "ca+", "eth9", "wan+"])
     assert [warning.split(" ")[1:5] for warning in warnings] == [

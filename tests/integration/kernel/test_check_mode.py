@@ -4,10 +4,10 @@
 import re
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.diff import before_and_after
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.diff import before_and_after
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support.policies import HOST, POLICIES, policy
 

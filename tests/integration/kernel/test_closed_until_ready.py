@@ -8,10 +8,10 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import ends_into
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.gate import TABLE, Gate, table_text
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.links import ends_into
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.closed_until_ready import Gate, TABLE, table_text
 
 from .support.containers import containers
 from .support.namespace import entered, missing

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """container_netns_rule in real namespaces, with an engine that tells what the test says."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import target
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.select import ProcessSource
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers import target
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.select import ProcessSource
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 
 from .support.containers import containers
 from .support.namespace import entered
@@ -66,7 +66,7 @@ def test_rules_of_the_container_stay_and_rules_come_first(engine):
     engine.sh("admin", own % (engine.variant, "I", "1"))
     assert engine.apply(DROP, name="admin").values["changed"]
     assert engine.rules("admin", "INPUT") == [JUMP] + 2 * ["-s 203.0.113.9/32 -j ACCEPT"]
-    assert engine.apply(DROP, name="admin", foreign="purge").values["changed"]
+    assert engine.apply(DROP, name="admin", purge=True).values["changed"]
     assert engine.rules("admin", "INPUT") == [JUMP]
 
 
@@ -78,16 +78,16 @@ RESOLVER = [
 ]
 
 
-@pytest.mark.parametrize("foreign", ["keep", "purge"])
-def test_the_engines_resolver_is_left_alone_in_nat(engine, foreign):
+@pytest.mark.parametrize("purge", [False, True])
+def test_the_engines_resolver_is_left_alone_in_nat(engine, purge):
     engine.start("web")
     engine.sh("web", *(command % engine.variant for command in RESOLVER))
     before = engine.save("web")
-    engine.apply("-p udp --dport 53 -j DNAT --to-destination 192.0.2.53", name="web", table="nat", chain="OUTPUT", foreign=foreign)
+    engine.apply("-p udp --dport 53 -j DNAT --to-destination 192.0.2.53", name="web", table="nat", chain="OUTPUT", purge=purge)
     assert engine.rules("web")[0] == "-d 127.0.0.11/32 -j RETURN"
     assert [line for line in engine.save("web") if "DB-" not in line] == before
     assert not engine.apply("-p udp --dport 53 -j DNAT --to-destination 192.0.2.53", name="web", table="nat", chain="OUTPUT",
-                            foreign=foreign).values["changed"]
+                            purge=purge).values["changed"]
 
 
 def test_a_section_moves_to_another_table(engine):
@@ -182,7 +182,7 @@ def test_a_namespace_that_is_now_another_one(engine):
     engine.start("thief", host=True)
     engine.start("other")
     found = ProcessSource(System(), engine.pid("app")).find()[0]
-    for name, error, words in (("thief", DrawbridgeError, "host's network"), ("other", target.Gone, "something else")):
+    for name, error, words in (("thief", DrawbridgeError, "host's network"), ("other", target.ContainerGone, "something else")):
         moved = found._replace(path="/proc/%d/ns/net" % engine.pid(name))
         with pytest.raises(error, match=words):
             with target.held(System(), moved):
@@ -208,7 +208,7 @@ def test_selectors_of_several_kinds_have_to_meet(engine):
     assert states(done) == {"two": "running"} and engine.rules("one") == []
     with pytest.raises(DrawbridgeError, match="no container matches"):
         engine.apply(DROP, name="one", pid=engine.pid("two"))
-    assert engine.apply(DROP, name="none", missing="ignore").values["containers"] == []
+    assert engine.apply(DROP, name="none", on_missing="ignore").values["containers"] == []
 
 
 def test_rules_of_the_other_variant_stay_and_are_told(engine):

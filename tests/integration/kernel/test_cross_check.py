@@ -5,20 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import cross_check
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.cross_check import (
-    ALWAYS,
-    NEVER,
-    WHEN_AVAILABLE,
-    Disagreement,
-    Interpreter,
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import cross_check
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.cross_check import (
+    ALWAYS, Disagreement, Interpreter, NEVER, WHEN_AVAILABLE,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.state import TableState
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.answers import answering
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import answering
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel import test_guard_lines, test_policy_spelling
 from tests.integration.kernel.support.namespace import missing, tools_of

@@ -8,8 +8,8 @@ import tempfile
 import time
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon import find_daemon
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import find_daemon
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 
 NOBODY = 65534
 

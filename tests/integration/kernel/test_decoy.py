@@ -6,12 +6,12 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.sandbox import NotFound, Sandboxes, in_root
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.select import every_container
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.target import HOST_NETWORK
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.process import netns_inode
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.gate import Gate
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.sandbox import NotFound, SandboxLookup, in_root
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.select import every_container
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.target import HOST_NETWORK
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.process import netns_inode
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.closed_until_ready import Gate
 
 from .support.containers import containers
 
@@ -112,10 +112,10 @@ def test_the_engines_file_is_looked_up_in_the_engines_mount_namespace(engine, tm
         try:
             assert daemon.stdout.readline() == "ready\n"
             item = dict(told(engine, "decoy"), NetworkSettings={"SandboxKey": str(key)})
-            path = Sandboxes(System(), engine.engine, lambda: daemon.pid).path(item, engine.pid("decoy"))
+            path = SandboxLookup(System(), engine.engine, lambda: daemon.pid).path(item, engine.pid("decoy"))
             assert netns_inode(path) == netns_inode("/proc/%d/ns/net" % engine.pid("server"))
             with pytest.raises(NotFound):
-                Sandboxes(System(), engine.engine, lambda: None).path(item, os.getpid())
+                SandboxLookup(System(), engine.engine, lambda: None).path(item, os.getpid())
         finally:
             daemon.kill()
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
 
 from tests.integration.kernel.support.namespace import missing
 from tests.integration.kernel.support.playbook import COLLECTIONS
@@ -17,11 +17,11 @@ _CHANGE = """
 import sys
 sys.path.insert(0, sys.argv[4])
 from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import Section, section_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
 kept.ETC = sys.argv[1]
 converge.HostLock = lambda timeout: HostLock(timeout, sys.argv[2])
 wanted = section_wanted(Section("web", 500, False, (4, 6), False, True), ["-s 192.0.2.9 -j DROP"], "rules")
@@ -39,7 +39,7 @@ def boot_files(host, tmp_path, monkeypatch):
     reason = missing("setpriv")
     if reason:
         pytest.skip(reason)
-    monkeypatch.setattr(kept, "ETC", str(tmp_path / "saved"))
+    monkeypatch.setattr(paths, "ETC", str(tmp_path / "saved"))
     program = Program(tmp_path, host)
     host.section(["-s 192.0.2.1 -j DROP"])
     return program

@@ -3,7 +3,7 @@
 """FORWARD's jump to DOCKER-USER is a part of what is planned: ahead of every line that could let a packet pass it by."""
 import pytest
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.diff import before_and_after
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.diff import before_and_after
 
 from tests.integration.kernel.support import forwarded
 from tests.integration.kernel.support.program import Program

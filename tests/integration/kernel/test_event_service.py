@@ -9,9 +9,9 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting import records
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.archive import archive
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.records import Records
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records import records
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.archive import archive
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
 
 from .support.containers import containers
 from .support.engine_socket import EngineSocket
@@ -21,8 +21,8 @@ DROP, DROPPED = "-s 192.0.2.66 -j DROP", "-s 192.0.2.66/32 -j DROP"
 # The machine's own lock, records and boot files are none of the tests' business.
 OWN_PLACES = [
     "unshare", "--mount", "--propagation", "private", "sh", "-euc",
-    'mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; mkdir -p /var/lib/drawbridge/lasting;'
-    ' mount --bind "$1" /var/lib/drawbridge/lasting; shift; exec "$@"', "sh",
+    'mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; mkdir -p /var/lib/drawbridge/records;'
+    ' mount --bind "$1" /var/lib/drawbridge/records; shift; exec "$@"', "sh",
 ]
 
 
@@ -30,23 +30,23 @@ class Served:
     """Containers of a host whose engine is followed."""
 
     def __init__(self, host, folder, monkeypatch, found):
-        (folder / "lasting").mkdir(mode=0o700)
-        monkeypatch.setattr(records, "FOLDER", str(folder / "lasting"))
+        (folder / "records").mkdir(mode=0o700)
+        monkeypatch.setattr(records, "FOLDER", str(folder / "records"))
         self.host = host
         self.folder = folder
         self.containers = found
         self.engine = EngineSocket(folder / "engine.sock", found.engine)
         self.journal = folder / "journal"
         self.process = None
-        (folder / "events.pyz").write_bytes(archive("lasting.program"))
+        (folder / "events.pyz").write_bytes(archive("service.program"))
 
     def ask(self, *rules, **selector):
         """What the module does where nothing runs yet: a record, and no container that is changed."""
-        self.containers.apply(*rules, missing="ignore", **dict({"docker_host": self.engine.address}, **selector))
+        self.containers.apply(*rules, on_missing="ignore", **dict({"docker_host": self.engine.address}, **selector))
 
     @contextlib.contextmanager
     def running(self):
-        argv = [str(self.folder / "lasting"), "/usr/bin/python3", "-I", str(self.folder / "events.pyz"), "--docker-host", self.engine.address]
+        argv = [str(self.folder / "records"), "/usr/bin/python3", "-I", str(self.folder / "events.pyz"), "--docker-host", self.engine.address]
         with open(self.journal, "wb") as out, subprocess.Popen(OWN_PLACES + argv, stderr=out) as self.process:
             try:
                 self.wait(lambda: self.engine.is_heard, "the engine is heard")
@@ -187,7 +187,7 @@ def test_a_hosts_network_is_never_entered(served):
 def test_sets_follow_though_a_record_is_damaged(served):
     served.host.converge(policy("deny"))
     assert served.host.entries("DBP-pub-tcp-4a") == {"80", "443", "8080"}
-    (served.folder / "lasting" / "container_netns_rule-0.json").write_text("{")
+    (served.folder / "records" / "container_netns_rule-0.json").write_text("{")
     with served.running():
         # The engine publishes nothing.
         served.wait(lambda: served.host.entries("DBP-pub-tcp-4a") == set(), "the set")

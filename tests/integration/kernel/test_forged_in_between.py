@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Who forges while somebody has flushed the rules gets in neither then nor when they are back."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.able import reason_against
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.sentry_support import reason_against
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
 
 from tests.integration.kernel.support import forge_matrix
 from tests.integration.kernel.support.namespace import missing
@@ -22,7 +22,7 @@ def boot_program(host, cases, monkeypatch):
     if reason:
         pytest.skip(reason)
     program = Program(cases.folder, host)
-    monkeypatch.setattr(kept, "ETC", program.files.folder.path)
+    monkeypatch.setattr(paths, "ETC", program.files.folder.path)
     # One lock for tasks and the program, as on a host.
     monkeypatch.setattr(converge, "HostLock", lambda timeout: HostLock(timeout, str(cases.folder / "lock")))
     program.files.folder.write("sentry", "connlabel\n")

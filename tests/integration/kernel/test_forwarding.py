@@ -4,14 +4,14 @@
 import os
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import daemon_forwarding
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.backend import Backends
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host import sysctl, sysctl_boot, unit
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import chain_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import forward_policy, ip_forward
-from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.forwarding import Forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.backend import Backends
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.boot import sysctl, sysctl_at_boot, unit
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import chain_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import forward_policy, ip_forward
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.forwarding import Forwarding
 
 V4 = "net/ipv4/ip_forward"
 
@@ -95,11 +95,11 @@ def test_both_families_or_none(host, monkeypatch):
 @pytest.fixture(name="place")
 def a_host_with_interfaces(namespace, tmp_path, monkeypatch):
     """A host without Docker, with two interfaces, one of them named to trouble."""
-    monkeypatch.setattr(daemon_forwarding, "has_engine", lambda system: False)
+    monkeypatch.setattr(forwarding, "has_engine", lambda system: False)
     monkeypatch.setattr(sysctl, "LATER", ())
     for argv in (["ip", "link", "add", "a0", "type", "veth", "peer", "name", "b0.100"],):
         assert os.spawnvp(os.P_WAIT, argv[0], argv) == 0
-    from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 
     return ip_forward.Host(System(), "set", False, str(tmp_path / "99-zz.conf"))
 
@@ -195,7 +195,7 @@ class Engine:
     """Has a host's engine told as one with the nftables backend, and its unit's own flags left alone."""
 
     def __init__(self, monkeypatch, running, coming, demands=True):
-        for module in (ip_forward, forward_policy, daemon_forwarding):
+        for module in (ip_forward, forward_policy, forwarding):
             monkeypatch.setattr(module, "backends", lambda system, note="": Backends(running, coming, demands))
 
 
@@ -222,7 +222,7 @@ def test_on_says_nothing_of_what_only_the_iptables_backend_does(place, monkeypat
 @pytest.mark.parametrize("check", [True, False])
 def test_who_alone_turned_forwarding_on_says_what_leaving_means(place, monkeypatch, check):
     """An engine with the nftables backend does not start on a host that does not forward."""
-    monkeypatch.setattr(ip_forward, "value_at_boot", lambda system, name, ours, ignored: sysctl_boot.value_at_boot(
+    monkeypatch.setattr(ip_forward, "value_at_boot", lambda system, name, ours, ignored: sysctl_at_boot.value_at_boot(
         system, name, ours, ignored, [os.path.dirname(place.boot_file)]))
     says = "nothing turns IPv4 forwarding on at boot any more"
     ip_forward.keep(place, [Forwarding({4: True, 6: True})])

@@ -4,18 +4,19 @@
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.difference import states
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.texts import rules_text
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.findings import Situation, describe, findings
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.guarded import guarded_ports
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import Backend, PublishedPort
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.conntrack import Flow
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.save import Ruleset, SavedChain
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.passes import Judgement, Place
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import keeping
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.difference import states
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.texts import rules_text
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.situation import Situation
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.findings import describe, findings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.guarded_ports import guarded_ports
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Backend, PublishedPort
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import Flow
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset, SavedChain
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.packet_match import RulesetMatcher, Place
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import keeping
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from .support.policies import HOST
 
@@ -88,7 +89,7 @@ def strangers_reach(applied, rulesets):
                   for name, chain in rulesets[port.family].tables["mangle"].items() if name.startswith("DB-")}
         to = port.address or TO[port.family]
         flow = Flow(port.family, port.protocol, "", STRANGER[port.family], 40000, to, port.port, to, port.port)
-        if Judgement(chains, entries).passes("DB-GUARD", flow, Place("eth0", True)):
+        if RulesetMatcher(chains, entries).passes("DB-GUARD", flow, Place("eth0", True)):
             found.add(port)
     return found
 

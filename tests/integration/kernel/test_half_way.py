@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What fails half-way is taken back whole; what was killed half-way is completed, or undone, by the next run."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.transport import RestoreFailed, Transport
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import Section, section_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.iptables import RestoreFailed, Transport
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
 
 from tests.integration.kernel.support.policies import policy
 from tests.integration.kernel.support.steps import commits, steps

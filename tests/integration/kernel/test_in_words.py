@@ -2,13 +2,13 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """A policy's change in the policy's words: read from the rules that the kernel holds, and from those it will hold."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import PublishedPort
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import Ipset
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy import in_words
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import Published
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.read_back import EVERYWHERE
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import PublishedPort
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback import policy_diff
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.rules_to_policy import EVERYWHERE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support.policies import HOST, OFFICE
 
@@ -63,7 +63,7 @@ def told(host):
     def told(policy, check=False, published=PUBLISHED):
         facts = HOST._replace(published=[Published(*port[:4]) for port in published if not port.loopback])
         parsed = parse_policy(policy or {})
-        diff = in_words.of_plan(host.converge(compile_policy(parsed, facts), check).plan, Ipset(host.system), published, parsed)
+        diff = policy_diff.of_plan(host.converge(compile_policy(parsed, facts), check).plan, Ipset(host.system), published, parsed)
         return diff if diff is None else (diff["before"], diff["after"])
     return told
 

@@ -13,8 +13,8 @@ import sys
 import time
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.namespace import entered
@@ -101,7 +101,7 @@ def packets(host):
 @pytest.fixture(name="program")
 def boot_files(host, tmp_path, monkeypatch):
     """A host that keeps its boot files."""
-    monkeypatch.setattr(kept, "ETC", str(tmp_path / "saved"))
+    monkeypatch.setattr(paths, "ETC", str(tmp_path / "saved"))
     return Program(tmp_path, host)
 
 

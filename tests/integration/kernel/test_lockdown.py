@@ -7,8 +7,8 @@ import struct
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.address import parse_network
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.incident import cut_off
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import parse_network
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.lockdown import cut_off
 
 from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.wire import SOURCES, wired

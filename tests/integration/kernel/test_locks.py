@@ -6,9 +6,10 @@ import os
 import threading
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge, transport
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import iptables
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import missing, tools_of
@@ -38,7 +39,7 @@ def test_the_xtables_lock_is_waited_for(legacy):
 
 
 def test_who_holds_the_xtables_lock_for_too_long_is_named(legacy, monkeypatch):
-    monkeypatch.setattr(transport, "XTABLES_WAIT", 1)
+    monkeypatch.setattr(iptables, "XTABLES_WAIT", 1)
     before = legacy.everything()
     with _held(), pytest.raises(DrawbridgeError, match="nothing was changed") as error:
         legacy.section(["-j DROP"])

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Hosts on which something is not there: said in a sentence, and nothing changed."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host import netns
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import judge
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.transport import detect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import netns
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import judge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.iptables import detect
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.policies import policy

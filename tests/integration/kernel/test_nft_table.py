@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
 
 from tests.integration.kernel.support.namespace import missing
 
@@ -19,7 +19,7 @@ CHAIN = ["chain postrouting {", "type nat hook postrouting priority 99;"]
 
 
 def wanted(*rules):
-    return Wanted([], [], [], tables={KEY: [*CHAIN, *rules, "}"] if rules else None, (6, KEY[1]): None})
+    return DesiredState([], [], [], tables={KEY: [*CHAIN, *rules, "}"] if rules else None, (6, KEY[1]): None})
 
 
 def off(network):

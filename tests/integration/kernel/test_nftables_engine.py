@@ -6,9 +6,9 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import ENGINE_SELECTORS
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import ENGINE_SELECTORS
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_port, host_policy, nat_filter_chain
 
 from tests.integration.kernel.support import engine_29, wire

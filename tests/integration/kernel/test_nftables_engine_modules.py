@@ -6,17 +6,17 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import backend
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.daemon import Daemon
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.report import report
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.survey import survey
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import Task
-from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.policy import Toggles
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import backend
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.report import report
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.survey import survey
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Task
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.policy import HostSettings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.modules import docker_user_chain, forward_policy, host_policy, masquerade
 
 from tests.integration.kernel.support import engine_29, wire
@@ -24,7 +24,7 @@ from tests.integration.kernel.test_nftables_engine import EVERYTHING, keep_polic
 from tests.lab import probing
 
 NFT_ENGINE = ["dockerd", "--firewall-backend=nftables"]
-CHAIN = {"section": "web", "priority": 500, "established": False, "ip_version": "both", "foreign": "keep", "state": "present",
+CHAIN = {"section": "web", "priority": 500, "established": False, "ip_version": "both", "purge": False, "state": "present",
          "rules_from": None}
 OWN = engine_29.BRIDGES["docker0"] + ".0.2"
 
@@ -73,7 +73,7 @@ def test_nor_does_a_policy_bring_it(docker_host):
     """Refused while it is tried, before any rule."""
     for check in (True, False):
         settings = Settings(docker_host.host.variant, 5, check)
-        toggles = Toggles(docker_host.host.system, settings, parse_policy({"forward_policy": {"ipv4": "drop"}}))
+        toggles = HostSettings(docker_host.host.system, settings, parse_policy({"forward_policy": {"ipv4": "drop"}}))
         with pytest.raises(DrawbridgeError, match="cut all containers off"):
             toggles.narrow(Netfilter(docker_host.host.system, docker_host.host.variant))
     assert reached(docker_host) == EVERYTHING
@@ -82,7 +82,7 @@ def test_nor_does_a_policy_bring_it(docker_host):
 def test_a_policy_that_moves_the_engine_does_not_drop_either(docker_host, monkeypatch):
     monkeypatch.setattr(backend, "find_daemon", lambda system: None)
     said = parse_policy({"forward_policy": {"ipv4": "drop"}, "daemon": {"firewall_backend": "nftables"}})
-    toggles = Toggles(docker_host.host.system, Settings(docker_host.host.variant, 5, True), said)
+    toggles = HostSettings(docker_host.host.system, Settings(docker_host.host.variant, 5, True), said)
     assert toggles._engine().coming == "nftables"
 
 

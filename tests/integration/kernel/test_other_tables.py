@@ -7,10 +7,10 @@ import socket
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.routing import has_rules_of_its_own
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.routing import has_rules_of_its_own
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.namespace import entered

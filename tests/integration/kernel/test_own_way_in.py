@@ -12,16 +12,16 @@ import sys
 import threading
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.came_in import came_in_by
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.ssh import Accepted, Connection
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import Ipset
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy import own_way_in
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.routes import answered_by
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.arrival import came_in_by
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.ssh import AcceptedSocket, Connection
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight import lockout
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.answering_interface import answered_by
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.wire import HOST, SOURCES, ip
@@ -61,15 +61,15 @@ def accepted_by(stack, listener):
     taken, peer = listener.accept()
     stack.enter_context(taken)
     local = taken.getsockname()
-    return Accepted(Connection(local[0], local[1], peer[0]), peer[1], os.getpid(), taken.fileno())
+    return AcceptedSocket(Connection(local[0], local[1], peer[0]), peer[1], os.getpid(), taken.fileno())
 
 
 def refusal(monkeypatch, accepted, policy):
     """What the task is told whose connection this is: the error, or warnings."""
-    monkeypatch.setattr(own_way_in, "controlling_socket", lambda _system: accepted)
+    monkeypatch.setattr(lockout, "controlling_socket", lambda _system: accepted)
     parsed, system = parse_policy(policy), System()
     try:
-        return own_way_in.refuse_lockout(system, Ipset(system), compile_policy(parsed, FACTS), parsed, FACTS)
+        return lockout.refuse_lockout(system, Ipset(system), compile_policy(parsed, FACTS), parsed, FACTS)
     except DrawbridgeError as error:
         return error
 
@@ -101,7 +101,7 @@ def test_the_interface_that_it_comes_in_by_and_not_the_one_that_answers(client, 
         assert refusal(monkeypatch, accepted, dict(closed, external_interfaces=["host"])).path == "policy.host_services.default"
         assert refusal(monkeypatch, accepted, dict(closed, external_interfaces=["other"])) == []
         # Where the kernel does not tell it, either may be.
-        monkeypatch.setattr("ansible_collections.drawbridge.docker.plugins.module_utils.policy.layers.came_in_by", lambda *_ends: None)
+        monkeypatch.setattr("ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.ssh_layers.came_in_by", lambda *_ends: None)
         for name in ("host", "other"):
             assert refusal(monkeypatch, accepted, dict(closed, external_interfaces=[name])).path == "policy.host_services.default"
 

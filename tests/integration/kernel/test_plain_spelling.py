@@ -5,7 +5,7 @@
 tests/integration/lab/test_plain_spelling.py asks the other releases of iptables.
 """
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.spelling import is_plain
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain
 
 from tests.integration.kernel.support.plain_lines import ipset_text, loaded_lines, plain_lines, restore_text
 from tests.integration.kernel.support.policies import POLICIES, policy

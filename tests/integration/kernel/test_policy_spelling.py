@@ -10,10 +10,10 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.sets import bridge_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.engine_sets import bridge_entries
 
 TOOLS = ["ipset", "unshare"] + [
     "%s-%s-%s" % (program, variant, verb)
@@ -62,7 +62,7 @@ def _policy(default, **more):
 
 
 POLICIES = {
-    "deny": _policy("deny", leave_alone=["virbr0", "wg+"]),
+    "deny": _policy("deny", unmanaged_interfaces=["virbr0", "wg+"]),
     "allow": _policy("allow"),
     "interfaces": _policy("deny", external_interfaces=["eth0", "wan+"]),
     "direct-only": {"published_ports": {"default": "allow"}},

@@ -8,14 +8,14 @@ import socket
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.able import reason_against
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.lock import HostLock
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.answers import answering
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import Published
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.sentry_support import reason_against
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import answering
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support import policies, wire
 from tests.integration.kernel.support.namespace import entered
@@ -44,7 +44,7 @@ def boot_program(host, client, tmp_path, monkeypatch, request):
     if reason:
         pytest.skip(reason)
     program = Program(tmp_path, host, getattr(request, "param", DEBIAN))
-    monkeypatch.setattr(kept, "ETC", program.files.folder.path)
+    monkeypatch.setattr(paths, "ETC", program.files.folder.path)
     # One lock for tasks and the program, as on a host.
     monkeypatch.setattr(converge, "HostLock", lambda timeout: HostLock(timeout, str(tmp_path / "lock")))
     program.files.folder.write("sentry", "connlabel\n")

@@ -24,11 +24,11 @@ pytestmark = [
 PRELUDE = """
 import conftest, json, subprocess, sys
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker import host_facts, report, survey
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Engine, EngineUnreachable
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge import Settings, converge
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Engine, EngineUnreachable
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 class Recorded(Engine):
     answers = json.load(open("tests/unit/fixtures/engine/docker-20.10.24.json", encoding="utf-8"))

@@ -4,16 +4,16 @@
 import os
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot import checkpoint
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.beside import beside_diffs
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.covered import Covered
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import daemon_forwarding
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host import sysctl
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.folder import Folder
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.toggles import forward_policy, ip_forward
-from ansible_collections.drawbridge.docker.plugins.module_utils.toggles.forwarding import Forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import checkpoint
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.undo_preview import beside_diffs
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.checkpointed_system import CheckpointedSystem
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.boot import sysctl
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.folder import Folder
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import forward_policy, ip_forward
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.forwarding import Forwarding
 
 from tests.integration.kernel.support.program import DEBIAN, Program, in_each_shell
 
@@ -38,7 +38,7 @@ class Waiting:
         armed = checkpoint.Armed(ID, checkpoint.BY_TASK, 9e9)
         self.state.make()
         self.state.write_folder("checkpoint", checkpoint.Checkpoint(self.host.system, self.state.path)._files(saved, armed))
-        return Covered(armed, self.state.path)
+        return CheckpointedSystem(armed, self.state.path)
 
     def forward(self, system, *wanted):
         return ip_forward.keep(ip_forward.Host(system, "set", False, str(self.files / "99-drawbridge.conf")), list(wanted))
@@ -61,7 +61,7 @@ def boot_program(host, tmp_path, request):
 
 @pytest.fixture(name="waiting")
 def a_host_that_can_wait(host, program, tmp_path, monkeypatch):
-    monkeypatch.setattr(daemon_forwarding, "has_engine", lambda system: False)
+    monkeypatch.setattr(forwarding, "has_engine", lambda system: False)
     monkeypatch.setattr(sysctl, "LATER", ())
     monkeypatch.setattr(forward_policy, "_stops", lambda system, families: [])
     host.sh("ip", "link", "add", "a0", "type", "veth", "peer", "name", "b0.100")
@@ -184,7 +184,7 @@ def a_change_with_files(waiting):
     covered.remove(str(waiting.files / "gone-drawbridge.conf"))
     waiting.forward(covered, Forwarding({4: False}))
     assert covered.read(str(waiting.files / "daemon.json")) == '{"icc": false}' and covered.read(str(waiting.files / "gone-drawbridge.conf")) is None
-    again = Covered(covered._armed, waiting.state.path)
+    again = CheckpointedSystem(covered._armed, waiting.state.path)
     assert again.look(str(waiting.files / "daemon.json")).data == b'{"icc": false}' and not waiting.forward(again, Forwarding({4: False})).changed
     return waiting
 
@@ -212,7 +212,7 @@ def test_files_come_with_the_confirmation_and_go_back_and_forth(kept):
 
 
 def test_what_going_back_would_change_is_shown(kept, tmp_path):
-    covered = Covered(checkpoint.Armed(ID, checkpoint.BY_TASK, 9e9), kept.state.path)
+    covered = CheckpointedSystem(checkpoint.Armed(ID, checkpoint.BY_TASK, 9e9), kept.state.path)
     kept.policies(covered, {6: "DROP"})
     assert beside_diffs(kept.host.system, str(tmp_path / "saved")) == []
     kept.program.run("confirm", ID)

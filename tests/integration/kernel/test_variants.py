@@ -4,9 +4,9 @@
 import os
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.transport import detect, path_variant
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.iptables import detect, path_variant
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import VARIANTS, missing, tools_of

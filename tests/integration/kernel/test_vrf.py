@@ -9,17 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import host_facts
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import EngineUnreachable
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.links import seen_as, vrf_members
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.ipset import Ipset
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.entries import WITH_PORTS, parse_entries
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.named_outside import unseen
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.nat_filter import NatFilter, compile_nat_filter
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.revoke import end, find
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineUnreachable
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.links import seen_as, vrf_members
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import NatFilter, compile_nat_filter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.namespace import entered, missing
@@ -148,8 +148,8 @@ class Away(OnTheWire):
 
 
 def test_what_is_known_of_a_host_with_a_vrf(nft_host, client):
-    told = host_facts.ask(OnTheWire(), nft_host.system)
-    assert told.facts.vrfs == [VRF] == host_facts.ask(Away(), nft_host.system).facts.vrfs
+    told = gather.ask(OnTheWire(), nft_host.system)
+    assert told.facts.vrfs == [VRF] == gather.ask(Away(), nft_host.system).facts.vrfs
     assert [warning.partition(":")[0] for warning in told.warnings] == ["the bridge host of the Docker network 'lan' is in the VRF blue"]
 
 

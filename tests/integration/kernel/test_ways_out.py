@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Egress, masquerading without nft, and a lockdown on the real kernel, both variants: once, and never again."""
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.address import parse_network
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import parse_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress_rules import compile_egress, no_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import ContainerFacts, HostFacts, NetworkFacts
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.incident import cut_off, not_cut_off
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import parse_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade_rules import with_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.owners import TASK_MASQUERADE
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import parse_network
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import parse_egress
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import compile_egress, no_egress
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import ContainerFacts, HostFacts, NetworkFacts
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.lockdown import cut_off, not_cut_off
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import parse_masquerade
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.masquerade import with_masquerade
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import TASK_MASQUERADE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support.policies import no_policy
 
@@ -72,7 +72,7 @@ def test_a_policy_and_a_task_of_its_own_keep_apart(host):
 def test_masquerading_without_nft(host):
     host.docker()
     said = parse_masquerade({"networks": {"backend": False}, "subnets": {"172.17.1.0/24": "192.0.2.7", "172.17.1.1": True}}, "m")
-    wanted = with_masquerade(Wanted([], [], []), said, HOST, False, TASK_MASQUERADE)
+    wanted = with_masquerade(DesiredState([], [], []), said, HOST, False, TASK_MASQUERADE)
     host.converge(wanted)
     assert not host.converge(wanted).plan.is_change
     assert host.targets("POSTROUTING", "nat")[0] == "DB-POST"

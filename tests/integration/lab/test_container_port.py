@@ -200,7 +200,7 @@ def test_it_follows_the_container_when_it_is_run_again(look):
     on_all(look.hosts, lambda host: host.run(["docker", "stop", "--time", "0", "nginx"]))
     failed = play(look.hosts, [task()], fails=True).failed()
     assert set(failed.values()) == {
-        "no container runs that matches: 'nginx' is exited (missing: ignore makes that no error)"}
-    before = play(look.hosts, [task(missing="ignore")])
+        "no container runs that matches: 'nginx' is exited (on_missing: ignore makes that no error)"}
+    before = play(look.hosts, [task(on_missing="ignore")])
     assert before.changed() == dict.fromkeys(look.everywhere, True)
     assert not any("DB-" in text for text in dumps(look.hosts).values())

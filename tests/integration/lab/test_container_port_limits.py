@@ -149,7 +149,7 @@ def test_containers_that_no_port_can_lead_to(look):
     on_all(look.hosts, lambda host: [host.run(["docker", "run", "--detach", "--label", label, IMAGE, "answer", "x"]) for _number in range(2)])
     assert all(text.startswith("2 containers match, and a port leads to one: ") for text in refused(look, {
         "drawbridge.docker.container_port": {"label": [label], "port": 8990, "container_port": 80, "sources": ["any"]}}))
-    assert not any(play(look.hosts, [task(name="nobody", missing="ignore")]).changed().values())
+    assert not any(play(look.hosts, [task(name="nobody", on_missing="ignore")]).changed().values())
     # One that shares another's network is found by where that is.
     play(look.hosts, [task(name="joined", port=8995)])
     assert look.serves("denied", v4(8995))

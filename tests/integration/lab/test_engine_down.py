@@ -73,7 +73,7 @@ def test_containers_that_cannot_be_found_keep_no_rule_from_the_host(manageable):
     hosts = manageable[:1]
     on_all(hosts, stop)
     try:
-        failed = play(hosts, [policies.POLICY], host_vars=policies.for_hosts(hosts, policy(missing="fail")), fails=True).failed()
+        failed = play(hosts, [policies.POLICY], host_vars=policies.for_hosts(hosts, policy(on_missing="fail")), fails=True).failed()
         assert all("containers[0]: the Docker engine cannot be reached" in text for text in failed.values())
         assert ours(firewall.dump(hosts[0])) == set()
         run = apply(hosts, policy())

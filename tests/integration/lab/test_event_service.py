@@ -30,7 +30,7 @@ def shop(host, name="shop-web-1"):
 
 # systemd gives an engine up that is started three times in a minute.
 RESTART = "systemctl reset-failed docker.service docker.socket; systemctl restart docker"
-RULES = [blocked(name="web"), blocked(compose_project="shop", compose_service="web", missing="ignore")]
+RULES = [blocked(name="web"), blocked(compose_project="shop", compose_service="web", on_missing="ignore")]
 HAPPENINGS = {
     "the container restarted": ["docker restart --time 1 web shop-web-1"],
     "the container killed": ["docker kill web shop-web-1", "docker start web shop-web-1"],
@@ -71,7 +71,7 @@ def test_rules_come_into_what_compose_makes_anew_and_go_with_state_absent(look):
     assert look.serves("allowed", v4(PORT))
     assert look.turns_away("denied", v4(PORT))
     # A project's section goes with all that its services were given.
-    gone = blocked(compose_project="shop", state="absent", missing="ignore")
+    gone = blocked(compose_project="shop", state="absent", on_missing="ignore")
     assert all(play(look.hosts, [gone]).changed().values())
     on_all(look.hosts, lambda host: host.run(["docker", "restart", "--time", "0", "shop-web-2", "web"]))
     on_all(look.hosts, lambda host: wait_until_blocked(host, "web"))
@@ -143,7 +143,7 @@ def nat(host):
 
 def test_hostile_names_do_no_harm(look):
     nasty = {"label": "a=x\n<3>drawbridge-events: all is well\t\x1b[31m'\"$(reboot)`../../" + "y" * 4000}
-    protect(look.hosts, blocked(label=["tier=nasty"], missing="ignore"))
+    protect(look.hosts, blocked(label=["tier=nasty"], on_missing="ignore"))
 
     def start(host):
         host.run(["docker", "run", "--detach", "--name", "nasty", "--label", "tier=nasty", "--label", nasty["label"],
@@ -166,7 +166,7 @@ def test_set_up_and_taken_away(manageable):
     done = protect([host], INFO, closed_until_ready=True)
     assert done.of(host.name)[0]["diff"] == predicted["diff"] and done.of(host.name)[0]["written"] == predicted["written"]
     assert done.last(host.name)["event_service"] == "running"
-    modes = host.run(["stat", "--format=%a %U", "/usr/local/lib/drawbridge", "/usr/local/lib/drawbridge/events.pyz", "/var/lib/drawbridge/lasting"])
+    modes = host.run(["stat", "--format=%a %U", "/usr/local/lib/drawbridge", "/usr/local/lib/drawbridge/events.pyz", "/var/lib/drawbridge/records"])
     assert modes.stdout.splitlines() == ["700 root", "600 root", "700 root"]
     was = following.pid(host)
     assert was and not any(protect([host], closed_until_ready=True).changed().values())
@@ -194,7 +194,7 @@ def files(host):
     return host.run(["sh", "-c", FILES]).stdout
 
 
-FILES = ("ls -d /usr/local/lib/drawbridge /var/lib/drawbridge/lasting /etc/systemd/system/*drawbridge* 2>/dev/null; nft list tables; "
+FILES = ("ls -d /usr/local/lib/drawbridge /var/lib/drawbridge/records /etc/systemd/system/*drawbridge* 2>/dev/null; nft list tables; "
          "systemctl list-units --all --plain --no-legend '*drawbridge*'")
 
 
@@ -235,11 +235,11 @@ def settled(host):
 
 
 def grows_not(look, times, capsys):
-    protect(look.hosts, blocked(label=["tier=churn"], missing="ignore"))
+    protect(look.hosts, blocked(label=["tier=churn"], on_missing="ignore"))
     sizes = on_all(look.hosts, lambda host: churn(host, times))
     for host in look.hosts:
         before, after = sizes[host.name]
-        records = host.run(["ls", "/var/lib/drawbridge/lasting"]).stdout.split()
+        records = host.run(["ls", "/var/lib/drawbridge/records"]).stdout.split()
         with capsys.disabled():
             print("\n%s: %d starts and stops: %d → %d KiB, %d → %d files, %d threads, %d record"
                   % (host.name, times, before[0], after[0], before[1], after[1], after[2], len(records)))

@@ -103,7 +103,7 @@ def test_purge_takes_foreign_lines_away_and_nothing_else(manageable):
     on_all(manageable, prepare)
     before = on_all(manageable, firewall.dump)
     task = {"drawbridge.docker.docker_user_chain": {
-        "section": "web", "rules": ["-s 192.0.2.7/32 -j DROP"], "foreign": "purge"}}
+        "section": "web", "rules": ["-s 192.0.2.7/32 -j DROP"], "purge": True}}
     run = play(manageable, [task])
     for host in manageable:
         gone = {line for line in firewall.written(before[host.name]) - firewall.written(firewall.dump(host))

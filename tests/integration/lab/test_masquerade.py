@@ -151,7 +151,7 @@ def without_nft_a_chain_does_it_until_docker_stands_above(host):
     host.run(["mv", path, path + ".away"])
     try:
         done = play([host], [OFF])
-        assert done.last(host.name)["lasting"] is False
+        assert done.last(host.name)["persistent"] is False
         own = outwards.own([host])
         assert outwards.all_see([host], own) == own
         assert set(play([host], [OFF]).changed().values()) == {False}

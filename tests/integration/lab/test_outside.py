@@ -51,6 +51,6 @@ def test_what_others_forward_and_dnat(lab, manageable):
     assert look.serves("denied", v4(FORWARDED))
     apply(manageable)
     assert look.turns_away("denied", v4(FORWARDED))
-    apply(manageable, leave_alone=[VM_BRIDGE])
+    apply(manageable, unmanaged_interfaces=[VM_BRIDGE])
     assert look.serves("denied", v4(FORWARDED))
     assert look.turns_away("denied", v4(8080))

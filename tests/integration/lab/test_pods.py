@@ -52,7 +52,7 @@ def test_the_guides_pod(node):
     assert [item["address"] for item in told[0]["addresses"] if "." in item["address"]] == [address + "/16"]
     node.remove(identity)
     assert play([node.host], [rule(node)]).last(HOST)["containers"] == []
-    play([node.host], [rule(node, missing="fail")], fails=True)
+    play([node.host], [rule(node, on_missing="fail")], fails=True)
 
 
 def test_a_pod_on_the_hosts_network_is_refused(node):

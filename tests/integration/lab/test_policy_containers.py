@@ -132,14 +132,14 @@ def test_errors_name_the_place_and_nothing_is_changed(look):
         ({"open_ports": [OPEN, dict(OPEN, port=9000)]}, "policy.open_ports[1]: port 9000/tcp cannot be opened: "),
         ({"open_ports": [OPEN, OPEN]}, "policy.open_ports[1]: port 8990/tcp cannot be opened: it is opened by policy.open_ports[0] as well"),
         ({"open_ports": [dict(OPEN, port="x")]}, "policy.open_ports[0].port: 'x' is not a port"),
-        ({"open_ports": [dict(OPEN, missing="fail", name="nobody")]}, "policy.open_ports[0]: no container matches"),
+        ({"open_ports": [dict(OPEN, on_missing="fail", name="nobody")]}, "policy.open_ports[0]: no container matches"),
         ({"open_ports": [dict(OPEN, pod="x")]}, "policy.open_ports[0]: unknown key 'pod'"),
         ({"containers": [dict(BLOCK, rules=[{"jump": "DROP", "source": "x"}])]}, "policy.containers[0].rules[0].source: 'x' is not an IP address"),
         ({"containers": [dict(BLOCK, rules=[{"jump": "NOWHERE"}])]},
          "policy.containers[0]: 1 of 1 failed: web: policy.containers[0].rules[0]: iptables refuses the rule"),
         ({"containers": [BLOCK, BLOCK]}, "policy.containers[1]: the same section for the same containers as in policy.containers[0]"),
         ({"containers": [dict(BLOCK, section="policy")]}, "policy.containers[0].section: "),
-        ({"containers": [dict(BLOCK, name="nobody", missing="fail")]}, "policy.containers[0]: no container matches"),
+        ({"containers": [dict(BLOCK, name="nobody", on_missing="fail")]}, "policy.containers[0]: no container matches"),
     ]:
         failed = apply(look, policy(**more), fails=True).failed()
         assert set(failed) == look.everywhere and all(text.startswith(message) for text in failed.values()), failed
@@ -182,4 +182,4 @@ def test_rules_inside_follow_where_the_event_service_is(look):
     apply(look, policy())
     for host in look.hosts:
         assert not inside(host, "web")
-        assert host.run(["ls", "/var/lib/drawbridge/lasting"]).stdout == ""
+        assert host.run(["ls", "/var/lib/drawbridge/records"]).stdout == ""

@@ -68,7 +68,7 @@ def is_open(look, *ports):
 
 
 def records(host):
-    return host.run(["ls", "/var/lib/drawbridge/lasting"]).stdout.split()
+    return host.run(["ls", "/var/lib/drawbridge/records"]).stdout.split()
 
 
 RESTART = "systemctl reset-failed docker.service docker.socket; systemctl restart docker"
@@ -83,7 +83,7 @@ HAPPENINGS = {
 def test_opened_ports_follow_their_container(look):
     on_all(look.hosts, late)
     wanted = policy(open_ports=BOTH)
-    assert all(item["lasting"] for item in (apply(look, wanted).last(host.name) for host in look.hosts))
+    assert all(item["recorded"] for item in (apply(look, wanted).last(host.name) for host in look.hosts))
     assert is_open(look, PORT, OTHER)
     for name, happening in HAPPENINGS.items():
         on_all(look.hosts, lambda host, text=happening: made_anew(host, text))

@@ -83,7 +83,7 @@ def test_the_revoked_client_s_downloads_end_and_the_other_s_lose_nothing(lab, co
     assert late == {}
     assert not any(one.missing or one.ended for one in went_on.values())
     for host in counting:
-        assert run.last(host.name)["flows_cut"] == len(places(host))
+        assert run.last(host.name)["connections_closed"] == len(places(host))
         assert not run.last(host.name).get("warnings")
 
 
@@ -92,13 +92,13 @@ def test_kept_flows_go_on_until_a_run_that_ends_them(lab, counting):
     with downloads(lab.clients["denied"], everywhere) as revoked:
         revoked.go_on(50)
         run = apply(counting, policies.ALLOWED, revoke="keep")
-        assert all("flows_cut" not in run.last(host.name) for host in counting)
+        assert all("connections_closed" not in run.last(host.name) for host in counting)
         revoked.go_on(100)
         # New ones are judged.
         with pytest.raises(AssertionError), downloads(lab.clients["denied"], everywhere[:1]):
             pass
         run = apply(counting, policies.ALLOWED)
-        assert [run.last(host.name)["flows_cut"] for host in counting] == [len(places(host)) for host in counting]
+        assert [run.last(host.name)["connections_closed"] for host in counting] == [len(places(host)) for host in counting]
         before = a_second_later(revoked, time.monotonic())
         with downloads(lab.clients["allowed"], everywhere) as kept:
             kept.go_on(200)
@@ -123,7 +123,7 @@ def test_check_mode_counts_and_cuts_nothing(lab, counting):
     with downloads(lab.clients["denied"], places(counting[0])) as revoked:
         revoked.go_on(50)
         run = play(counting[:1], [policies.task(policy(policies.ALLOWED))], check=True)
-        assert run.last(counting[0].name)["flows_cut"] == len(places(counting[0]))
+        assert run.last(counting[0].name)["connections_closed"] == len(places(counting[0]))
         revoked.go_on(50)
 
 
@@ -139,4 +139,4 @@ def test_without_the_means_it_says_so(lab, counting):
             host.run(["sh", "-c", "mv /root/ss.away /usr/bin/ss; mv /root/nft.away /usr/sbin/nft"])
     words = str(run.last(host.name)["warnings"])
     assert "ss is not installed" in words and "nft is not installed" in words
-    assert run.last(host.name)["flows_cut"] == len(places(host))
+    assert run.last(host.name)["connections_closed"] == len(places(host))

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import FAMILIES
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.choices import SECTIONS, Choices
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.egress import Access, Block, Egress
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.masquerade import Masquerade, treatment_data
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.model import DENY, Entry, Policy, Ports, Sources, Target
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import FAMILIES
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.settings import Choices, SECTIONS
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import Access, Block, Egress
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import Masquerade, treatment_data
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.values import DENY, Entry, Ports, Sources, Target
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.model import Policy
 
 
 def policy_data(policy: Policy) -> dict[str, object]:
@@ -21,7 +22,7 @@ def policy_data(policy: Policy) -> dict[str, object]:
             name: [address for family in FAMILIES for address in sorted(item.addresses[family])]
             for name, item in sorted(policy.address_sets.items())
         }
-    for key, names in (("external_interfaces", policy.external_interfaces), ("leave_alone", policy.leave_alone)):
+    for key, names in (("external_interfaces", policy.external_interfaces), ("unmanaged_interfaces", policy.unmanaged_interfaces)):
         if names:
             data[key] = list(names)
     ports, services = policy.published_ports, policy.host_services

@@ -14,18 +14,18 @@ from typing import TypedDict
 
 import pytest
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Inspector, NoSuchContainer
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.selector import SELECTOR_ARGUMENTS
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import Result, Task
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Inspector, NoSuchContainer
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import SELECTOR_ARGUMENTS
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Result, Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_netns_info, container_netns_rule
 
 from .namespace import entered
 
-SELECTORS = {**dict.fromkeys(SELECTOR_ARGUMENTS), "missing": "fail", "docker_host": "unused"}
+SELECTORS = {**dict.fromkeys(SELECTOR_ARGUMENTS), "on_missing": "fail", "docker_host": "unused"}
 DEFAULTS = {
     **SELECTORS, "lock_timeout": 5, "section": "web", "state": "present", "table": "filter", "chain": "INPUT", "priority": 500,
-    "established": False, "loopback": False, "ip_version": "both", "foreign": "keep", "rules": None, "rules_from": None,
+    "established": False, "loopback": False, "ip_version": "both", "purge": False, "rules": None, "rules_from": None,
 }
 
 

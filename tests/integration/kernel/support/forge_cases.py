@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.connect import connect
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.state import parse_networks
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.lasting.port_sources import no_table_text, ports_of, table_text
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.nft_table import Nft
-from ansible_collections.drawbridge.docker.plugins.module_utils.run import Result, Task
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import parse_networks
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.port_sources import no_table_text, ports_of, table_text
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import Nft
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Result, Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_egress, docker_user_chain, host_policy, nat_filter_chain
 
 from .engine_29 import answering
@@ -112,7 +112,7 @@ class Cases:
 
     def _section(self, address: str) -> Result:
         return docker_user_chain.keep_section(self._task(
-            address, section="web", priority=500, established=True, ip_version="both", foreign="keep", state="present", rules=_SECTION,
+            address, section="web", priority=500, established=True, ip_version="both", purge=False, state="present", rules=_SECTION,
             rules_from=None))
 
     def _vrf(self, address: str) -> Result:

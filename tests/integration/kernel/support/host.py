@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge as converging
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.apply import apply
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.converge_set import converge_set
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.plan import Plan, Planner
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_chain import Section, section_wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.user_set import UserSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge as converging
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.apply import apply
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import Plan, Planner
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_set import UserSet
 
 PROGRAMS = {4: "iptables", 6: "ip6tables"}
 CAPTURES = Path(__file__).resolve().parents[3] / "unit" / "fixtures" / "captures"
@@ -32,7 +32,7 @@ class Host:
 
     # What tasks do.
 
-    def converge(self, wanted: Wanted, check: bool = False) -> converging.Outcome:
+    def converge(self, wanted: DesiredState, check: bool = False) -> converging.Outcome:
         """Bring the host to a Wanted."""
         settings = converging.Settings(self.variant, 5, check)
         return converging.converge(self.system, settings, lambda _netfilter: wanted)
@@ -47,7 +47,7 @@ class Host:
         wanted = UserSet(name, kind, frozenset(entries), mode, present, "entries")
         return converge_set(self.system, converging.Settings("auto", 5, check), wanted).plan
 
-    def planned(self, wanted: Wanted) -> tuple[Planner, Plan]:
+    def planned(self, wanted: DesiredState) -> tuple[Planner, Plan]:
         """The planner and its plan, for tests that apply it by themselves."""
         planner = Planner(Netfilter(self.system, self.variant), wanted)
         return planner, planner.plan(planner.read())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.address import Network, parse_network
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import Network, parse_network
 
 CHAINS = ["DB-INNER", "DB-%s" % ("X" * 25)]
 SETS = ["ports", "DB-office", "DBP-A0123456789ab"]

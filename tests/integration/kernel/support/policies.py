@@ -3,10 +3,10 @@
 """Policies of a host, compiled for an engine that nobody has to ask."""
 from __future__ import annotations
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.host import HostFacts, Published, unknown_host
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published, unknown_host
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 HOST = HostFacts(
     published=[Published(family, None, port, "tcp") for family in (4, 6) for port in (80, 443, 8080)]
@@ -36,11 +36,11 @@ POLICIES = {
 }
 
 
-def no_policy() -> Wanted:
+def no_policy() -> DesiredState:
     """What is wanted of a host whose policy is taken away."""
     return compile_policy(parse_policy({}), unknown_host(swarm=False))
 
 
-def policy(name: str | None, facts: HostFacts = HOST) -> Wanted:
+def policy(name: str | None, facts: HostFacts = HOST) -> DesiredState:
     """A Wanted; of no policy at all for the name None."""
     return no_policy() if name is None else compile_policy(parse_policy(POLICIES[name]), facts)

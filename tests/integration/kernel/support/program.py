@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.files import BootFiles
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.kept import COMMIT
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot.script import SCRIPT
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.host import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.generations import BootFiles
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.paths import COMMIT
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.script import SCRIPT
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
 
 from tests.integration.kernel.support.namespace import missing
 

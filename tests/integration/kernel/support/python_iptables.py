@@ -9,10 +9,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.host.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge as converging
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.cross_check import ALWAYS, Interpreter
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge as converging
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.cross_check import ALWAYS, Interpreter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
 
 from tests.integration.kernel.support.host import Host
 from tests.tools import env
@@ -56,7 +56,7 @@ class CheckedHost(Host):
         self.folder = Path(folder)
         self.cross_check = cross_check
 
-    def converge(self, wanted: Wanted, check: bool = False) -> converging.Outcome:
+    def converge(self, wanted: DesiredState, check: bool = False) -> converging.Outcome:
         settings = converging.Settings(self.variant, 5, check, cross_check=self.cross_check)
         return converging.converge(self.system, settings, lambda _netfilter: wanted)
 

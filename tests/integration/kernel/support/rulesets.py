@@ -6,8 +6,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.model import Chain, Hook, Line, Wanted
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter.rule import compile_rules
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Chain, Hook, Line, DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.structured import compile_rules
 
 from tests.integration.kernel.support.plain_lines import CHAINS, Grammar
 
@@ -84,7 +84,7 @@ class Rulesets:
     def _maybe(self, chain: Chain) -> list[Chain]:
         return [chain] if self.random.random() < 0.8 else []
 
-    def next(self) -> Wanted:
+    def next(self) -> DesiredState:
         """What somebody wants of a host."""
         chains = [Chain("filter", name, []) for name in INNER]
         chains += self._maybe(Chain("filter", "DB-SHAPES", self._some(SHAPES, 12)))
@@ -94,4 +94,4 @@ class Rulesets:
         parents = {"DB-USER-web": ("DOCKER-USER", 500), "DB-GUARD": ("PREROUTING", None), "DOCKER-FILTER": ("PREROUTING", None)}
         hooks = [Hook(chain.table, parents[chain.name][0], chain.name, parents[chain.name][1]) for chain in chains if chain.name in parents]
         owned = [("filter", "DB-*"), ("mangle", "DB-GUARD"), ("nat", "DOCKER-FILTER")]
-        return Wanted(chains, hooks, owned, shared=[("filter", "DOCKER-USER")])
+        return DesiredState(chains, hooks, owned, shared=[("filter", "DOCKER-USER")])

@@ -3,7 +3,7 @@
 """An engine whose one network is on the wire's end in the namespace that the test is in."""
 from __future__ import annotations
 
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.engine import Engine
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Engine
 
 
 class OnTheWire(Engine):

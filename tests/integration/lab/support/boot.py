@@ -52,10 +52,10 @@ def rules(host: Host) -> str:
 def leftovers(host: Host) -> str:
     """What a confirmed or failed change must not leave: checkpoints, timers, prepared generations, scratch sets.
 
-    The event service's records (``lasting``) stay.
+    The event service's records (``records``) stay.
     """
     script = (
-        "find /var/lib/drawbridge -mindepth 1 -not -path '*/lasting*';"
+        "find /var/lib/drawbridge -mindepth 1 -not -path '*/records*';"
         " ls -d /etc/drawbridge/next /etc/drawbridge/dirty /etc/drawbridge/*.new /etc/drawbridge/generations/*.new;"
         " systemctl list-units --all --plain --no-legend 'drawbridge-rollback*'; ipset list -n | grep DBT;"
         " iptables-save | grep DBX; nft list tables | grep drawbridge-hold"

@@ -31,7 +31,7 @@ CLIENT = """
 import sys
 sys.path.insert(0, "%s/code")
 from ansible_collections.drawbridge.docker.plugins.module_utils.docker import grpc
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker.protobuf import (
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.protobuf import (
     Message, bytes_field, number_field, text_field)
 
 def ask(method, message):

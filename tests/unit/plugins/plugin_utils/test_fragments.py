@@ -4,8 +4,8 @@
 import os
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils.policy.merge import parse_profile
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import parse_profile
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import PROFILES, fragments, profile
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.drawbridge.docker.plugins.module_utils.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The cheapest client that reaches an engine."""
+
+from __future__ import annotations
+
+import re
+
+from ...address import quoted
+from .client import EngineError, WholeEngine
+from .unix_socket import SocketEngine, socket_path
+
+_REMOTE = re.compile(r"(tcp|http|https|ssh)://[^/]+")
+
+
+def connect(docker_host: str) -> WholeEngine:
+    """A client for a unix socket without libraries, the docker SDK for every other address.
+
+    Asks nothing yet. Raises EngineError for what is no address of an engine: a typing error is not an engine that is down.
+    """
+    if socket_path(docker_host) is not None:
+        return SocketEngine(docker_host)
+    if not _REMOTE.match(docker_host):
+        raise EngineError(
+            "%s is not the address of an engine" % quoted(docker_host),
+            "docker_host",
+            "unix:///var/run/docker.sock, or tcp://192.0.2.1:2376",
+        )
+    from .sdk import SdkEngine  # pylint: disable=import-outside-toplevel
+
+    return SdkEngine(docker_host)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The tables of an engine's nftables backend, ``ip docker-bridges`` and ``ip6 docker-bridges``, as far as others have to know them."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from ...host.system.system import System
+from ...address import IPV4, IPV6
+
+NAME = "docker-bridges"
+_FAMILY = {IPV4: "ip", IPV6: "ip6"}
+_CHAIN = r"^\tchain %s \{\n(.*?)^\t\}"
+# A network with trusted interfaces has them beside its bridge, in braces.
+_DIRECT = re.compile(
+    r'^\t\tip6? daddr ([0-9A-Fa-f.:]+) iifname != (\{[^}]*\}|"[^"]+") (?:counter (?:packets \d+ bytes \d+ )?)?drop\b', re.MULTILINE
+)
+_QUOTED = re.compile(r'"([^"]+)"')
+_DNAT = re.compile(r"^\t\t(?:.* )?(tcp|udp|sctp) dport (\d+) (?:.* )?dnat (?:ip6? )?to ", re.MULTILINE)
+
+
+class BridgesTable(NamedTuple):
+    """direct: what is dropped on its way to containers' own addresses, as (address, an interface that it may come in by).
+    dnated: protocols and ports of the host that are translated."""
+
+    direct: List[Tuple[str, str]]
+    dnated: List[Tuple[str, int]]
+
+
+def bridges_tables(system: System) -> Dict[int, BridgesTable]:
+    """The engine's tables by family; none where it has none, or nft is not installed."""
+    program = system.which("nft")
+    if program is None:
+        return {}
+    found = {}
+    for family in _there(system, program):
+        output = system.run([program, "--stateless", "list", "table", _FAMILY[family], NAME])
+        if output.rc == 0:
+            found[family] = parse_bridges_table(output.stdout)
+    return found
+
+
+def has_bridges_table(system: System) -> bool:
+    """Whether an engine with that backend made its tables here."""
+    program = system.which("nft")
+    return program is not None and bool(_there(system, program))
+
+
+def _there(system: System, program: str) -> List[int]:
+    listed = system.run([program, "list", "tables"]).stdout.splitlines()
+    return [family for family, word in _FAMILY.items() if "table %s %s" % (word, NAME) in listed]
+
+
+def parse_bridges_table(text: str) -> BridgesTable:
+    """From what ``nft list table`` prints."""
+    translated = _chain(text, "nat-prerouting-and-output") or ""
+    dropped = _DIRECT.findall(_chain(text, "raw-PREROUTING") or "")
+    return BridgesTable(
+        direct=[(address, name) for address, names in dropped for name in _QUOTED.findall(names)],
+        dnated=[(protocol, int(port)) for protocol, port in _DNAT.findall(translated)],
+    )
+
+
+def _chain(text: str, name: str) -> Optional[str]:
+    found = re.search(_CHAIN % re.escape(name), text, re.MULTILINE | re.DOTALL)
+    return None if found is None else found.group(1)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a policy has to know about the host it is compiled for."""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from .unfiltered_networks import ROUTED_MODES
+from ..api.answers import Network, PublishedPort
+from ...address import FAMILIES, IPV4, IPV6
+
+
+class Published(NamedTuple):
+    """A port of the host that leads into a container; ``address`` None means every address of the family."""
+
+    family: int
+    address: Optional[str]
+    port: int
+    protocol: str
+
+
+class NetworkFacts(NamedTuple):
+    """A Docker bridge network: its name, its interface on the host, and its subnets of both families."""
+
+    name: str
+    bridge: str
+    subnets: List[str]
+
+
+class ContainerFacts(NamedTuple):
+    """A running container. ends: the interface of each bridge network that it is on, and its address there."""
+
+    name: str
+    labels: Dict[str, str]
+    ends: List[Tuple[str, str]]
+
+
+class HostFacts(NamedTuple):
+    """The engine's view of the host.
+
+    published: without those on the host's loopback only.
+    bridges: the interfaces of Docker's bridge networks.
+    closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
+    subnets: the networks behind bridges, of both families.
+    behind: networks that the host routes to containers.
+    routed: those of the subnets whose containers are reached at their own addresses, by their networks' mode.
+    swarm: whether the engine is in a swarm. swarm_nodes: the addresses of its other nodes; None where the engine cannot say, which leaves what the
+        kernel holds.
+    vrfs: VRFs of the host that have an interface.
+    other_tables: whether addresses may be the host's by another routing table than the usual one: a VRF's, or one that a rule names.
+    engine_own: ports that the engine itself listens on.
+    engine_cgroup: the cgroup of its unit, by which the kernel tells its sockets; None where it cannot.
+    networks: Docker's bridge networks.
+    containers: those that run.
+    foreign_bridges: interfaces whose names begin like those that Docker gives its bridges, and that are none.
+    known: False where the engine could not be asked. Then the rest is empty, and what the kernel holds is left as it is.
+    """
+
+    published: List[Published]
+    bridges: List[str]
+    closed_bridges: Dict[int, List[str]]
+    subnets: List[str]
+    swarm: bool
+    known: bool = True
+    networks: Sequence[NetworkFacts] = ()
+    containers: Sequence[ContainerFacts] = ()
+    foreign_bridges: Sequence[str] = ()
+    vrfs: Sequence[str] = ()
+    other_tables: bool = False
+    routed: Sequence[str] = ()
+    behind: Sequence[str] = ()
+    swarm_nodes: Optional[Sequence[str]] = ()
+    engine_own: Sequence[Published] = ()
+    engine_cgroup: Optional[str] = None
+
+
+def unknown_host(swarm: bool) -> HostFacts:
+    """A host whose engine could not be asked. ``swarm`` is for the caller to find out, or to assume."""
+    return HostFacts([], [], {family: [] for family in FAMILIES}, [], swarm, known=False)
+
+
+def host_facts(networks: List[Network], ports: List[PublishedPort], swarm: bool) -> HostFacts:
+    """From what the engine answered."""
+    facts = HostFacts(
+        published=[Published(*port[:4]) for port in ports if not port.loopback],
+        bridges=[],
+        closed_bridges={family: [] for family in FAMILIES},
+        subnets=[],
+        swarm=swarm,
+        networks=[NetworkFacts(item.name, item.bridge, item.subnets) for item in networks if item.bridge is not None],
+    )
+    routed: List[str] = []
+    for network in networks:
+        if network.bridge is None:
+            continue
+        facts.bridges.append(network.bridge)
+        closed = [family for family in FAMILIES if network.gateway_modes.get(family) not in ROUTED_MODES]
+        for family in closed:
+            facts.closed_bridges[family].append(network.bridge)
+        facts.subnets.extend(network.subnets)
+        routed += [subnet for subnet in network.subnets if (IPV6 if ":" in subnet else IPV4) not in closed]
+    return facts._replace(routed=routed)

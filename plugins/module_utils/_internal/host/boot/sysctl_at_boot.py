@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a kernel setting will be after the next boot, by all files that say something of it."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import Dict, Optional, Sequence
+
+from . import sysctl
+from ..system.system import System
+
+# The first that has a file of a name has it for all.
+FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+
+
+def value_at_boot(
+    system: System, name: str, ours: Sequence[str] = (), ignored: Sequence[str] = (), folders: Sequence[str] = FOLDERS
+) -> Optional[str]:
+    """The value, None where no file says one. ours: files that count though they may not be written yet. ignored: files that are about
+    to go."""
+    files: Dict[str, str] = {}
+    for folder in reversed(folders):
+        files.update({os.path.basename(path): path for path in glob.glob(os.path.join(folder, "*.conf"))})
+    files.update({os.path.basename(path): path for path in ours})
+    found = None
+    for path in [*(files[key] for key in sorted(files)), *sysctl.LATER]:
+        if path not in ignored:
+            said = sysctl.parse(system.read(path) or "")
+            found = next((value for key, value in said.items() if sysctl.same_setting(key, name)), found)
+    return found

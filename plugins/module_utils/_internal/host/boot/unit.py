@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""systemd units of ours: written, enabled, taken away."""
+
+from __future__ import annotations
+
+import os
+from typing import Optional
+
+from ...errors import DrawbridgeError
+from ..system.system import System
+
+FOLDER = "/etc/systemd/system"
+
+
+def read(system: System, name: str) -> Optional[str]:
+    """A unit's text, None where there is none."""
+    return system.read(os.path.join(FOLDER, name))
+
+
+def has_systemd(system: System) -> bool:
+    """Whether systemd runs this host."""
+    return os.path.isdir("/run/systemd/system") and system.which("systemctl") is not None
+
+
+def install(system: System, name: str, text: str) -> None:
+    """Write a unit, and have systemd start it from now on as its [Install] section says; it is not started now. A host that waits for
+    a confirmation has systemd do so then."""
+    system.write(os.path.join(FOLDER, name), text.encode("utf-8"))
+    if system.waits:
+        return
+    _systemctl(system, "daemon-reload")
+    _systemctl(system, "reenable", name)
+
+
+def uninstall(system: System, name: str) -> None:
+    """Take a unit away. One that is active is forgotten, not stopped."""
+    if read(system, name) is None:
+        return
+    if not system.waits:
+        _systemctl(system, "disable", name)
+    system.remove(os.path.join(FOLDER, name))
+    if not system.waits:
+        _systemctl(system, "daemon-reload")
+
+
+def _systemctl(system: System, *words: str) -> None:
+    done = system.run([system.require("systemctl", "systemd"), "--quiet", *words])
+    if done.rc != 0:
+        raise DrawbridgeError("systemctl %s failed: %s" % (" ".join(words), done.stderr.strip()[:500]))

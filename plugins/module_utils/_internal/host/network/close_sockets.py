@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""TCP sockets of this host, closed from outside of the process that has them: both ends learn at once that the connection is over."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Optional
+
+from ..system.system import System
+
+# As many as fit a command line with room to spare.
+_AT_ONCE = 200
+
+
+class FlowEnds(NamedTuple):
+    """A connection as this host sees it."""
+
+    address: str
+    port: int
+    peer: str
+    peer_port: int
+
+
+def close(system: System, connections: List[FlowEnds]) -> Optional[str]:
+    """Close the sockets of these connections, those of them that are this host's → why some are open still, None where none is."""
+    if not connections:
+        return None
+    program = system.which("ss")
+    if program is None:
+        return "ss is not installed (package iproute2)"
+    for start in range(0, len(connections), _AT_ONCE):
+        chosen = " or ".join("( %s )" % _filter(ends) for ends in connections[start : start + _AT_ONCE])
+        system.run([program, "-K", "-H", "-n", "-t", "state", "connected", chosen])
+        # What ss says of a kernel that closes nothing differs by its release.
+        left = system.run([program, "-H", "-n", "-t", "state", "established", chosen])
+        if left.rc != 0 or left.stdout.strip():
+            return "the kernel closes no sockets (CONFIG_INET_DIAG_DESTROY)"
+    return None
+
+
+def _filter(ends: FlowEnds) -> str:
+    return "src %s and dst %s" % (_spoken(ends.address, ends.port), _spoken(ends.peer, ends.peer_port))
+
+
+def _spoken(address: str, port: int) -> str:
+    return ("[%s]:%d" if ":" in address else "%s:%d") % (address, port)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Files of the host written so that whoever reads them sees the old content or the new one, after a crash too."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from typing import NamedTuple, Optional, Tuple
+
+from ...errors import DrawbridgeError
+
+_LABEL = "security.selinux"
+_MISSING = (errno.ENOENT, errno.ENOTDIR)
+
+
+class Held(NamedTuple):
+    """A file as it is. mtime: seconds since the epoch."""
+
+    data: bytes
+    mode: int
+    owner: Tuple[int, int]
+    mtime: float
+
+
+def look(path: str) -> Optional[Held]:
+    """The file behind a path, symbolic links followed; None where there is none.
+
+    Raises DrawbridgeError for what is there and is not a readable regular file.
+    """
+    try:
+        # Opening a FIFO would wait for its other end.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise DrawbridgeError("not a regular file", path)
+            return Held(stream.read(), stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid), found.st_mtime)
+    except OSError as error:
+        if error.errno in _MISSING:
+            return None
+        raise DrawbridgeError("cannot be read: %s" % error.strerror, path) from None
+
+
+def replace(path: str, data: bytes, mode: int = 0o644) -> None:
+    """Write a file whole, keeping the mode, owner and label of the one that it replaces; ``mode`` is for a new one.
+
+    A symbolic link stays one: the file that it names is replaced. The folder is made where it is missing.
+    Raises DrawbridgeError, and then the old file is as it was.
+    """
+    target = target_of(path)
+    try:
+        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
+        held = look(target)
+        _put(target, data, mode if held is None else held.mode, None if held is None else held.owner)
+    except OSError as error:
+        hint = "it is a mount point: change it where it is mounted from" if error.errno == errno.EBUSY else None
+        raise DrawbridgeError("cannot be written: %s" % error.strerror, path, hint) from None
+
+
+def remove(path: str) -> None:
+    """Delete a file that may be missing already."""
+    try:
+        os.unlink(path)
+        _sync_folder(os.path.dirname(path))
+    except OSError as error:
+        if error.errno not in _MISSING:
+            raise DrawbridgeError("cannot be removed: %s" % error.strerror, path) from None
+
+
+def back_up(path: str) -> Optional[str]:
+    """Copy a file to a name beside it that ends in the time and ``~`` → that name; None where there is no file."""
+    target = target_of(path)
+    held = look(target)
+    if held is None:
+        return None
+    name = "%s.%s~" % (target, time.strftime("%Y-%m-%d@%H:%M:%S"))
+    number = 1
+    while os.path.lexists(name):
+        number += 1
+        name = "%s.%s.%d~" % (target, time.strftime("%Y-%m-%d@%H:%M:%S"), number)
+    try:
+        _put(name, held.data, held.mode, held.owner)
+    except OSError as error:
+        raise DrawbridgeError("cannot be written: %s" % error.strerror, name) from None
+    return name
+
+
+def target_of(path: str) -> str:
+    """Where to write: behind symbolic links. Raises DrawbridgeError where somebody else could change what stands there."""
+    if not os.path.islink(path):
+        return path
+    target = os.path.realpath(path)
+    try:
+        folder = os.stat(os.path.dirname(target))
+    except OSError as error:
+        raise DrawbridgeError("a link to %s, which cannot be reached: %s" % (ascii(target), error.strerror), path) from None
+    if folder.st_uid not in (0, os.geteuid()) or folder.st_mode & 0o022:
+        raise DrawbridgeError("a link to %s, a folder that others may write to" % ascii(target), path)
+    return target
+
+
+def _put(target: str, data: bytes, mode: int, owner: Optional[Tuple[int, int]]) -> None:
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, ".%s.%d.%s" % (name, os.getpid(), os.urandom(4).hex()))
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with open(handle, "wb") as stream:
+            stream.write(data)
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                os.fchown(stream.fileno(), *owner)
+            os.fchmod(stream.fileno(), mode)
+            _copy_label(target, stream.fileno())
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _copy_label(source: str, handle: int) -> None:
+    try:
+        os.setxattr(handle, _LABEL, os.getxattr(source, _LABEL))
+    except OSError:
+        pass  # no SELinux, or a new file: the folder's label is right
+
+
+def _sync_folder(folder: str) -> None:
+    handle = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

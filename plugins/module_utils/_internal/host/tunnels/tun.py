@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Whose packets a program reads from a tun or tap device sends on, and how they came to it: OpenVPN, and VPNs like it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import List
+
+from .arrival import came_in_by
+from ..network.conntrack import Flow, flows
+from ..system.process import PROC
+from ..network.sockets import is_local, sockets_of, tcp_of, udp_of
+from ..system.system import System
+from .tunnel import OuterPacket, Tunnel
+
+_DEVICE = "/dev/net/tun"
+# Virtual machines: what they send is their own.
+_MACHINES = ("qemu", "kvm", "cloud-hypervis", "firecracker", "crosvm")
+
+
+def tun(system: System, interface: str) -> Tunnel:
+    """By the sockets of the program that has the device open. Connections that it opened itself, and flows that it began, are kept open by it."""
+    pids = _programs(system, interface)
+    if not pids:
+        return Tunnel(interface, "tun", [], "no program has it open that can be seen here")
+    known = flows(system) or []
+    # Who takes UDP carries his packets by that, whatever he serves over TCP beside it.
+    carried = [carrier for pid in pids for carrier in _udp(system, pid, known)] or [carrier for pid in pids for carrier in _tcp(system, pid, interface)]
+    outers = list(dict.fromkeys(outer for carrier in carried for outer in carrier))
+    return Tunnel(interface, "tun", outers, "" if carried else "the program that has it open has no socket that can be seen here")
+
+
+def _udp(system: System, pid: int, known: List[Flow]) -> List[List[OuterPacket]]:
+    """Of each socket, who sends to it."""
+    numbers = sockets_of(pid)
+    return [_by_udp(address, port, known) for number, (address, port) in udp_of(system, pid).items() if number in numbers]
+
+
+def _tcp(system: System, pid: int, interface: str) -> List[List[OuterPacket]]:
+    """Of each connection, who made it; not of those that come out of the device itself."""
+    table = tcp_of(system, pid)
+    found: List[List[OuterPacket]] = []
+    for number, descriptor in sockets_of(pid).items():
+        if number in table.established and came_in_by(pid, descriptor) not in (interface, "lo"):
+            local, port, remote, _remote_port = table.established[number]
+            found.append([OuterPacket("tcp", remote, local, port)] if port in table.listening else [])
+    return found
+
+
+def _by_udp(address: str, port: int, known: List[Flow]) -> List[OuterPacket]:
+    """Who sends to a socket. Only of flows that the program began, there is nothing to be let in."""
+    udp = [flow for flow in known if flow.protocol == "udp"]
+    inward = [flow for flow in udp if flow.port == port and is_local(flow.destination)]
+    if inward or not any(flow.source_port == port and is_local(flow.source) for flow in udp):
+        anybody = OuterPacket("udp", None, None if address in ("0.0.0.0", "::") else address, port)
+        return [OuterPacket("udp", flow.source, flow.destination, port) for flow in inward] or [anybody]
+    return []
+
+
+def _programs(system: System, interface: str) -> List[int]:
+    """The processes that have the device open."""
+    wanted = re.compile(r"^iff:\s*%s$" % re.escape(interface), re.MULTILINE)
+    found: List[int] = []
+    for name in (name for name in os.listdir(PROC) if name.isdigit()):
+        folder = "%s/%s" % (PROC, name)
+        if (system.read(folder + "/comm") or "").startswith(_MACHINES):
+            continue
+        try:
+            for descriptor in os.listdir(folder + "/fd"):
+                if os.readlink("%s/fd/%s" % (folder, descriptor)) == _DEVICE:
+                    if wanted.search(system.read("%s/fdinfo/%s" % (folder, descriptor)) or ""):
+                        found.append(int(name))
+                        break
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Where a host's policy leaves files beside its rules, so that a policy that never needed them need not load what handles them."""
+
+from __future__ import annotations
+
+import os
+
+from ..host.system.paths import BESIDE, STATE
+from ..host.boot.unit import FOLDER
+
+# After 99-sysctl.conf, which some distributions link to /etc/sysctl.conf.
+BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge-policy.conf"
+UNIT = "drawbridge-policy-forward-%s.service"
+
+
+# Which sections of rules there are inside containers.
+INSIDE = "policy-containers.json"
+
+
+def are_inside() -> bool:
+    """Whether an earlier policy has rules inside containers."""
+    return os.path.exists(os.path.join(STATE, INSIDE))
+
+
+def are_there() -> bool:
+    """Whether an earlier policy left some for its toggles."""
+    units = [os.path.join(FOLDER, UNIT % policy) for policy in ("drop", "accept")]
+    # A change that waits to be confirmed has not written them yet.
+    waiting = os.path.join(STATE, "checkpoint", BESIDE)
+    return any(os.path.exists(path) for path in [BOOT_FILE, waiting, *units])

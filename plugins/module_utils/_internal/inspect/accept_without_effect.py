@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""An ACCEPT in DOCKER-USER, beside an engine that judges in a table of its own."""
+
+from __future__ import annotations
+
+from typing import Iterable, List
+
+from ..host.system.system import System
+from ..netfilter.rules.desired import Chain
+from ..netfilter.rules.saved_ruleset import target_of
+from ..engine.daemon.backend import backends
+
+
+def opens_nothing(system: System, chains: Iterable[Chain]) -> List[str]:
+    """A warning where one of the chains accepts, and the engine drops what it did not publish all the same."""
+    accepting = [chain.name for chain in chains if any(target_of(line.text) == "ACCEPT" for line in chain.lines)]
+    reason = backends(system).nftables if accepting else None
+    if reason is None:
+        return []
+    return [
+        "ACCEPT in %s opens nothing here: %s, whose own table drops what comes to its networks unpublished; it only ends what"
+        " DOCKER-USER says about a packet" % (", ".join(accepting), reason)
+    ]

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which published ports the guard in mangle PREROUTING holds: told by its rules and sets, not by a policy's text."""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, List
+
+from ..netfilter.kernel.ipset import LiveSet
+from ..netfilter.rules.matches import ProtocolMatch, Verdict
+from ..netfilter.rules.ownership import called
+from ..netfilter.rules.saved_ruleset import Ruleset
+from ..netfilter.rules.saved_rule import SavedRule, parse
+from ..policy.chains import guard
+from ..policy.blocks.engine_sets import known_by
+from .guard_lines import lost_lines, open_by_loss
+from .jumps import jumps_to
+from ..engine.api.answers import PublishedPort
+
+Rulesets = Dict[int, Ruleset]
+Sets = Dict[str, LiveSet]
+
+
+def guarded_ports(rulesets: Rulesets, sets: Sets, published: List[PublishedPort]) -> FrozenSet[PublishedPort]:
+    """Those of the published ports that the guard judges. A guard that nothing leads to judges none."""
+    hooked = {family: ruleset for family, ruleset in rulesets.items() if is_hooked(ruleset)}
+    judged = [port for port in published if port.family in hooked and _is_judged(hooked[port.family], sets, port)]
+    return frozenset(judged) - open_by_loss(lost_lines(rulesets, sets), judged)
+
+
+def is_hooked(ruleset: Ruleset) -> bool:
+    """Whether every packet comes to the guard."""
+    jumps = jumps_to(ruleset, guard.TABLE, guard.HOOK.parent, guard.CHAIN)
+    return any(jump.passed_by is None for jump in jumps)
+
+
+def closes_containers(ruleset: Ruleset, sets: Sets) -> bool:
+    """Whether the guard drops what comes from outside to the containers' own addresses."""
+    return is_hooked(ruleset) and any(
+        rule.target == Verdict("DROP") and found in sets and sets[found].type.name == "hash:net"
+        for rule in _rules(ruleset)
+        for found in _asked_sets(rule)
+    )
+
+
+def is_in_a_set(sets: Sets, port: PublishedPort) -> bool:
+    """Whether some set of the published ports has it: then the guard's own lines are what judges it."""
+    name, _entries = known_by(*port[:4])
+    return any(called(kernel) == name and _holds(live, port) for kernel, live in sets.items() if kernel.endswith(("-%da" % port.family, "-%db" % port.family)))
+
+
+def _is_judged(ruleset: Ruleset, sets: Sets, port: PublishedPort) -> bool:
+    """A rule counts whatever else it asks for, and what is not known of it as well: lines that are missing are told apart by themselves."""
+    return any(
+        _holds(sets[name], port)
+        for rule in _rules(ruleset) if all(match.holds(port.protocol) for match in rule.matches if isinstance(match, ProtocolMatch) and match.option == "-p")
+        for name in _asked_sets(rule) if name in sets
+    )
+
+
+def _asked_sets(rule: SavedRule) -> List[str]:
+    """The sets that a packet's destination has to be in."""
+    return [match.name for match in rule.sets if match.sides in ("dst", "dst,dst") and not match.negated]
+
+
+def _rules(ruleset: Ruleset) -> List[SavedRule]:
+    chains = ruleset.tables.get(guard.TABLE, {})
+    return [parse(rule) for name, chain in chains.items() if name.startswith(guard.CHAIN) for rule in chain.rules]
+
+
+def _holds(live: LiveSet, port: PublishedPort) -> bool:
+    _name, entries = known_by(*port[:4])
+    return (live.entries or frozenset()).issuperset(entries)

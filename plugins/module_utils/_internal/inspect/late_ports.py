@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Ports that the guard does not know yet, and that are closed all the same: where they are DNATed, behind DOCKER-USER, and where
+docker-proxy serves them, in INPUT. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..netfilter.rules.matches import PortMatch, ProtocolMatch, Translation
+from ..netfilter.rules.saved_ruleset import Ruleset
+from ..netfilter.rules.saved_rule import SavedRule, parse
+from ..policy.chains import forward, host_input
+from ..policy_pipeline.late_ports import KERNEL, UNTIL_RESTART
+from ..policy.chains.nat_filter import CHAIN as NAT_FILTER
+from .guarded_ports import is_in_a_set
+from .jumps import entered_chains, jumps_to
+from ..engine.daemon.proxy import OFF
+from .situation import Situation
+from ..engine.api.answers import PublishedPort
+
+
+
+# Of SCTP the kernel does not tell whose socket it is.
+_BY_THE_KERNEL = (KERNEL, UNTIL_RESTART)
+
+
+def is_closed(host: Situation, port: PublishedPort) -> bool:
+    """Whether nobody from outside reaches a port on any path, or only those whom a policy's entry for that port names."""
+    ruleset = host.rulesets.get(port.family)
+    if ruleset is None or not _drops_what_was_dnated(ruleset):
+        return False
+    return (
+        host.proxy == OFF
+        or (host.late_ports in _BY_THE_KERNEL and port.protocol != "sctp" and not is_in_a_set(host.sets, port))
+        or _drops_host_services(ruleset)
+        or _never_comes_to_the_proxy(host, ruleset, port)
+    )
+
+
+def _drops_what_was_dnated(ruleset: Ruleset) -> bool:
+    ways = [("FORWARD", forward.PARENT), (forward.PARENT, forward.CHAIN)]
+    return (
+        all(any(jump.passed_by is None for jump in jumps_to(ruleset, forward.TABLE, *way)) for way in ways)
+        and forward.DIALLED in entered_chains(ruleset, forward.TABLE)
+        and ruleset.rules(forward.TABLE, forward.DIALLED)[-1:] == ["-j DROP"]
+    )
+
+
+def _drops_host_services(ruleset: Ruleset) -> bool:
+    """The chain of all that comes in from outside is named after the first one, where some of it is judged alone."""
+    hooked = any(jump.passed_by is None for jump in jumps_to(ruleset, host_input.TABLE, host_input.HOOK.parent, host_input.CHAIN))
+    chains = ruleset.tables.get(host_input.TABLE, {})
+    judging = [chain for name, chain in chains.items() if name == host_input.CHAIN or name.startswith(host_input.CHAIN + "-OUT")]
+    return hooked and any(chain.rules[-1:] == ["-j DROP"] for chain in judging)
+
+
+def _never_comes_to_the_proxy(host: Situation, ruleset: Ruleset, port: PublishedPort) -> bool:
+    """What is DNATed in nat PREROUTING does not: but broadcast, multicast and addresses in a VRF are no local addresses to the engine's rule."""
+    return port.protocol != "udp" and not host.vrfs and ruleset.chain("nat", NAT_FILTER) is None and _is_dnated(host, ruleset, port)
+
+
+def _is_dnated(host: Situation, ruleset: Ruleset, port: PublishedPort) -> bool:
+    table = host.engine_tables.get(port.family)
+    if table is not None and (port.protocol, port.port) in table.dnated:
+        return True
+    if not any(jump.passed_by is None for jump in jumps_to(ruleset, "nat", "PREROUTING", "DOCKER")):
+        return False
+    return any(_leads_on(parse(rule), port) for rule in ruleset.rules("nat", "DOCKER"))
+
+
+def _leads_on(rule: SavedRule, port: PublishedPort) -> bool:
+    """Whether a rule translates the port, whatever else it asks for, known or not."""
+    asked = (ProtocolMatch("-p", port.protocol), PortMatch("--dport", str(port.port)))
+    return isinstance(rule.target, Translation) and rule.target.name == "DNAT" and set(asked) <= set(rule.matches)

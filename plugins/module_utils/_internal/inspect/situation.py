@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A host's firewall as it was found, and what an administrator should know about it: as values."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ..netfilter.kernel.state import State
+from ..engine.daemon.nftables_backend import BridgesTable
+from .guarded_ports import Rulesets, Sets
+from ..engine.api.answers import Backend, Network, PublishedPort
+
+
+class Situation(NamedTuple):
+    """A host as it was found.
+
+    reachable: whether the engine answered; without it networks and published are empty.
+    rulesets: per family what the variant of iptables in use holds.
+    sets: Drawbridge's sets, with entries. Others may be there without.
+    other_variant: the name of the other variant of iptables. other_rules: how many rules it holds.
+    flowtables: of nftables, as text. vrfs: the names of those that have an interface.
+    late_ports: what closes ports that are published later, see policy_pipeline/late_ports.py; None where nobody looked.
+    ends: of containers that publish ports, the bridge and their own address. engine_tables: of an engine's nftables backend, by family.
+    forwards_at_boot: whether a file turns IPv4 forwarding on; None where nobody looked.
+    saved: per family what the last run saved for a boot, empty where nothing is saved.
+    """
+
+    reachable: bool
+    backend: Backend
+    proxy: str
+    networks: List[Network]
+    published: List[PublishedPort]
+    rulesets: Rulesets
+    sets: Sets
+    other_variant: Optional[str] = None
+    other_rules: int = 0
+    flowtables: Sequence[str] = ()
+    vrfs: Sequence[str] = ()
+    late_ports: Optional[str] = None
+    ends: Sequence[Tuple[str, str]] = ()
+    engine_tables: Mapping[int, BridgesTable] = {}
+    forwards_at_boot: Optional[bool] = None
+    saved: Mapping[int, State] = MappingProxyType({})
+
+
+class Finding(NamedTuple):
+    """code: a key for programs. about: what it is about. hint: what to do."""
+
+    code: str
+    message: str
+    about: List[str]
+    hint: str

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Address sets in the kernel: reading them, and the lines that bring one to a wanted content."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional
+
+from ...errors import DrawbridgeError
+from ...host.system.netns import in_new_netns
+from ...host.system.system import System
+from ...address import IPV4, IPV6
+from ..rules.desired import SetType
+from ..rules.ownership import scratch_set
+
+_FAMILY_WORD = {IPV4: "inet", IPV6: "inet6"}
+_FAMILY = {word: family for family, word in _FAMILY_WORD.items()}
+# Create options that tune a set without being part of what it is.
+_TUNING = ("hashsize", "maxelem", "bucketsize", "initval")
+_MIN_HASHSIZE = 1024
+_MIN_MAXELEM = 65536
+# Differences up to this share of a set are patched in; beyond it the set is filled anew and swapped.
+_PATCH_SHARE = 0.2
+_PATCH_ALWAYS = 64
+_PROMPT = "ipset> "
+_DESTROY_SECONDS = 5.0
+_DESTROY_POLL = 0.02
+
+
+class LiveSet(NamedTuple):
+    """A set as the kernel holds it. family is None for types without one; entries is None where they were not read. size: how
+    many it has, None where the kernel does not tell. references: how many rules and sets name it."""
+
+    name: str
+    type: SetType
+    family: Optional[int]
+    maxelem: int = _MIN_MAXELEM
+    entries: Optional[FrozenSet[str]] = None
+    size: Optional[int] = None
+    references: int = 0
+
+
+class SetTarget(NamedTuple):
+    """A set as it shall be, under its kernel name, its entries in the kernel's spelling; None leaves them alone."""
+
+    name: str
+    type: SetType
+    family: int
+    entries: Optional[FrozenSet[str]]
+
+
+class Ipset:
+    """The ipset command."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+
+    def headers(self) -> Dict[str, LiveSet]:
+        """Every set of the namespace by name, without entries. Empty where ipset is not installed."""
+        command = self.system.which("ipset")
+        if command is None:
+            return {}
+        output = self.system.run([command, "list", "-t"])
+        if output.rc != 0:
+            raise DrawbridgeError("ipset list failed: %s" % output.stderr.strip())
+        return parse_headers(output.stdout)
+
+    def entries(self, names: Iterable[str]) -> Dict[str, FrozenSet[str]]:
+        """The entries of these sets, which have to exist. One command for all of them."""
+        wanted = list(names)
+        if not wanted:
+            return {}
+        output = self.system.run([self._command(), "-"], "".join("list %s\n" % name for name in wanted))
+        if output.rc != 0:
+            raise DrawbridgeError("ipset list failed: %s" % output.stderr.strip())
+        return parse_entries(output.stdout)
+
+    def with_entries(self, sets: Dict[str, LiveSet], names: Iterable[str]) -> Dict[str, LiveSet]:
+        """The sets, with the entries of those named read from the kernel."""
+        entries = self.entries(name for name in dict.fromkeys(names) if name in sets)
+        return {name: live._replace(entries=entries.get(name, live.entries)) for name, live in sets.items()}
+
+    def spelt(self, kind: SetType, family: int, entries: List[str]) -> FrozenSet[str]:
+        """Entries as ipset prints them, from a throwaway namespace. Raises IpsetFailed naming the one that it does not take."""
+        lines = [create_line("judged", kind, family, len(entries))]
+        lines.extend("add judged %s" % entry for entry in entries)
+
+        def load() -> FrozenSet[str]:
+            self.restore(lines)
+            return self.entries(["judged"])["judged"]
+
+        return in_new_netns(load)
+
+    def holds(self, name: str, entry: str) -> bool:
+        """Whether a set exists and matches the entry."""
+        return self.system.run([self._command(), "test", name, entry]).rc == 0
+
+    def restore(self, lines: List[str]) -> None:
+        """Run ipset commands in order. What exists already, or is gone already, is no error. Raises IpsetFailed."""
+        if not lines:
+            return
+        output = self.system.run([self._command(), "-exist", "restore"], "\n".join(lines) + "\n")
+        if output.rc != 0:
+            raise IpsetFailed(lines, output.stderr.strip())
+
+    def destroy(self, names: List[str]) -> None:
+        """Remove sets that no rule names any more. nft lets go of a rule's sets a moment after the commit, so a set in use is
+        tried again for a while. Raises IpsetFailed where it stays in use."""
+        deadline = time.monotonic() + _DESTROY_SECONDS
+        for name in names:
+            while True:
+                try:
+                    self.restore(["destroy %s" % name])
+                    break
+                except IpsetFailed as error:
+                    if "in use" not in error.message or time.monotonic() > deadline:
+                        raise
+                    time.sleep(_DESTROY_POLL)
+
+    def wait_until_unused(self, names: List[str]) -> None:
+        """Wait until no rule names these sets, for the moment that nft takes. Raises DrawbridgeError where one still does."""
+        deadline = time.monotonic() + _DESTROY_SECONDS
+        while names:
+            used = [name for name, live in self.headers().items() if name in names and live.references]
+            if not used:
+                break
+            if time.monotonic() > deadline:
+                raise DrawbridgeError("the set %s is in use" % used[0], None, "rules still name it: remove them first")
+            time.sleep(_DESTROY_POLL)
+
+    def _command(self) -> str:
+        return self.system.require("ipset", "ipset")
+
+
+class IpsetFailed(DrawbridgeError):
+    """ipset restore stopped at a line. line: that line, where ipset names it."""
+
+    def __init__(self, lines: List[str], words: str) -> None:
+        found = re.search(r"Error in line (\d+): (.*)", words, re.DOTALL)
+        self.line: Optional[str] = None
+        if found and 0 < int(found.group(1)) <= len(lines):
+            self.line = lines[int(found.group(1)) - 1]
+            words = found.group(2)
+        super().__init__("ipset refuses %s: %s" % (ascii(self.line or "its input"), " ".join(words.split())))
+
+
+def parse_headers(text: str) -> Dict[str, LiveSet]:
+    """``ipset list -t``."""
+    sets: Dict[str, LiveSet] = {}
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+        if "Name" in fields and "Type" in fields:
+            name = fields["Name"]
+            size, references = fields.get("Number of entries", ""), fields.get("References", "")
+            live = _live_set(name, fields["Type"], fields.get("Header", ""))
+            sets[name] = live._replace(
+                size=int(size) if size.isdigit() else None, references=int(references) if references.isdigit() else 0
+            )
+    return sets
+
+
+def _live_set(name: str, type_name: str, header: str) -> LiveSet:
+    words = header.split()
+    family: Optional[int] = None
+    maxelem = _MIN_MAXELEM
+    options: List[str] = []
+    index = 0
+    while index < len(words):
+        word = words[index]
+        if word == "family":
+            family = _FAMILY.get(words[index + 1])
+        elif word == "maxelem":
+            maxelem = int(words[index + 1])
+        elif word not in _TUNING:
+            options.append(word)
+            index += 1
+            continue
+        index += 2
+    return LiveSet(name, SetType(type_name, " ".join(options)), family, maxelem)
+
+
+def parse_entries(text: str) -> Dict[str, FrozenSet[str]]:
+    """``ipset list`` of several sets, a command each → entries by set. Works on whole texts: a set may hold a million lines."""
+    sets: Dict[str, FrozenSet[str]] = {}
+    for block in ("\n" + text).split("\n" + _PROMPT + "Name: ")[1:]:
+        header, _members, body = block.partition("\nMembers:\n")
+        # Behind the last set stands the prompt that waits for more.
+        body = (body[: -len(_PROMPT)] if body.endswith(_PROMPT) else body).rstrip("\n")
+        sets[header.partition("\n")[0]] = frozenset(body.split("\n")) if body else frozenset()
+    return sets
+
+
+def create_line(name: str, kind: SetType, family: int, size: int = 0) -> str:
+    """``create`` with a hash table fit for ``size`` entries, which halves the time to fill it."""
+    words = ["create", name, kind.name]
+    if kind.has_family:
+        words += ["family", _FAMILY_WORD[family]]
+        words += ["hashsize", str(max(_MIN_HASHSIZE, _power_of_two(size)))]
+        words += ["maxelem", str(max(_MIN_MAXELEM, _power_of_two(size)))]
+    if kind.options:
+        words.append(kind.options)
+    return " ".join(words)
+
+
+def same_kind(live: LiveSet, target: SetTarget) -> bool:
+    """Whether a live set can take the target's entries, or be swapped with one that does."""
+    return live.type == target.type and (not target.type.has_family or live.family == target.family)
+
+
+def fill_lines(target: SetTarget) -> List[str]:
+    """Create the set and fill it."""
+    entries = target.entries or frozenset()
+    lines = [create_line(target.name, target.type, target.family, len(entries))]
+    lines.extend("add %s %s" % (target.name, entry) for entry in sorted(entries))
+    return lines
+
+
+def bring_lines(target: SetTarget, held: Optional[LiveSet]) -> List[str]:
+    """Bring whatever the kernel holds under the target's name, if anything, to the target. None where it is that already."""
+    if held is None:
+        return fill_lines(target)
+    if same_kind(held, target):
+        return update_lines(target, held)
+    return ["destroy %s" % target.name] + fill_lines(target)
+
+
+def update_lines(target: SetTarget, live: LiveSet) -> List[str]:
+    """Bring a live set of the same kind to the target's entries: patched where little differs, else swapped.
+
+    A patch adds first: at every moment the set has at least what its old and its new content have in common, whichever
+    entries that is spread over. An entry that stays with other options cannot be patched so.
+    """
+    if target.entries is None or live.entries is None:
+        return []
+    added = target.entries - live.entries
+    gone = live.entries - target.entries
+    if not added and not gone:
+        return []
+    fits = len(live.entries) + len(added) <= live.maxelem
+    if fits and len(added) + len(gone) <= max(_PATCH_ALWAYS, _PATCH_SHARE * len(live.entries)):
+        if not {entry.split(" ")[0] for entry in added} & {entry.split(" ")[0] for entry in gone}:
+            lines = ["add %s %s" % (target.name, entry) for entry in sorted(added)]
+            return lines + ["del %s %s" % (target.name, entry) for entry in sorted(gone)]
+    scratch = scratch_set(target.name)
+    lines = fill_lines(target._replace(name=scratch))
+    return lines + ["swap %s %s" % (scratch, target.name), "destroy %s" % scratch]
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << max(0, number - 1).bit_length()

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Address sets for rules inside containers: a namespace has sets of its own, so the host's are copied in beside the rules."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Dict, FrozenSet, List, Optional
+
+from ...errors import DrawbridgeError
+from ..kernel.netfilter import Netfilter
+from ..kernel.ipset import LiveSet
+from ...address import FAMILIES
+from ..rules.desired import AddressSet, Line, SetType, DesiredState
+from ..rules.ownership import taken_for_empty, user_set
+from ..rules.saved_rule import called_sets, with_set_names
+
+_EMPTY = SetType("hash:net")
+_KEPT = 10
+
+
+def with_host_sets(netfilter: Netfilter, section: str, wanted: DesiredState, assume_missing: bool) -> DesiredState:
+    """The wanted state with copies of the host's sets that its lines name. They belong to the section, and go with it.
+
+    Asked in the host's namespace. assume_missing: in check mode a set that an earlier task would have made is taken for an
+    empty one, with a warning.
+    """
+    lines = [line for chain in wanted.chains for line in chain.lines]
+    used: Dict[str, Optional[str]] = {}
+    for line in lines:
+        for name in called_sets(line.text):
+            used.setdefault(name, line.path)
+    owned = wanted._replace(owner="n%06x" % (zlib.crc32(section.encode("utf-8")) & 0xFFFFFF))
+    if not used:
+        return owned
+    held = netfilter.ipset.headers()
+    held = netfilter.ipset.with_entries(held, [user_set(name, family) for name in used for family in FAMILIES])
+    sets = {_short(name): _copied(netfilter, held, name, path, assume_missing) for name, path in used.items()}
+    chains = [chain._replace(lines=[_renamed(line) for line in chain.lines]) for chain in wanted.chains]
+    return owned._replace(chains=chains, sets=sets)
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the owner's in the kernel's: recognisable, and of this set only."""
+    return "%s.%06x" % (name[:_KEPT], zlib.crc32(name.encode("utf-8")) & 0xFFFFFF)
+
+
+def _renamed(line: Line) -> Line:
+    """A set of the container's own has no @."""
+    return line._replace(text=with_set_names(line.text, lambda name: _short(name[1:]) if name.startswith("@") else name))
+
+
+def _copied(
+    netfilter: Netfilter, held: Dict[str, LiveSet], name: str, path: Optional[str], assume_missing: bool
+) -> AddressSet:
+    twins: List[LiveSet] = [held[user_set(name, family)] for family in FAMILIES if user_set(name, family) in held]
+    entries: Dict[int, Optional[FrozenSet[str]]] = {family: frozenset() for family in FAMILIES}
+    if not twins:
+        if not assume_missing:
+            raise DrawbridgeError(
+                "unknown address set '@%s'" % name, path, "keep it on the host with the module address_set"
+            )
+        netfilter.warnings.append(taken_for_empty(name, path))
+        return AddressSet(_short(name), _EMPTY, entries, path)
+    for twin in twins:
+        if twin.family is not None:
+            entries[twin.family] = twin.entries
+    return AddressSet(_short(name), twins[0].type, entries, path)

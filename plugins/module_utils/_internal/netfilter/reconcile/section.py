@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Sections: named chains of rules that users order by priority, each entered by one jump from a chain that others share."""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import DrawbridgeError
+from ...address import quoted
+from ..rules.desired import MAX_CHAIN_NAME
+
+# Whose sections of these names are, and of names that begin with one of them and a -.
+RESERVED = {"policy": "host_policy", "egress": "container_egress"}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+
+
+def section_chain(prefix: str, name: str, priority: int) -> str:
+    """The chain of a user's section. Raises DrawbridgeError for a name or a priority that cannot be."""
+    longest = MAX_CHAIN_NAME - len(prefix)
+    if not _NAME.fullmatch(name) or len(name) > longest:
+        raise DrawbridgeError(
+            "%s is not a section's name" % quoted(name), "section", "letters, digits, _ and -, at most %d" % longest
+        )
+    owner = RESERVED.get(name.split("-")[0])
+    if owner is not None:
+        raise DrawbridgeError("the section %s belongs to the module %s" % (name, owner), "section")
+    if not 0 <= priority <= 9999:
+        raise DrawbridgeError("%d is not from 0 to 9999" % priority, "priority")
+    return prefix + name

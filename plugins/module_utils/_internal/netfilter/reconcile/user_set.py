@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Sets that users keep by name: what the module address_set wants, compared and written. Needs no iptables."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, FrozenSet, List, NamedTuple, Optional
+
+from ...errors import DrawbridgeError
+from ...host.system.system import System
+from ..kernel import ipset
+from ...address import quoted
+from ..rules.set_entries import canonical_entries
+from ..kernel.ipset import Ipset, IpsetFailed, LiveSet, SetTarget
+from ...address import FAMILIES
+from ..rules.desired import SetType
+from ..rules.ownership import user_set
+from .plan import Plan, SetChange
+
+TYPES = ("hash:net", "hash:ip", "hash:ip,port", "hash:net,port", "hash:net,net", "hash:net,iface")
+MAX_NAME = 24
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# To read so many entries again takes longer than all else that a small change of them does.
+_COUNTED_FROM = 10_000
+
+
+class UserSet(NamedTuple):
+    """What a task says of a set. mode: exact, add or remove. path: where its entries stand, for errors."""
+
+    name: str
+    type: str
+    entries: FrozenSet[str]
+    mode: str
+    present: bool
+    path: str
+
+
+class SetPlanner:
+    """Compares a named set's twins with the kernel's."""
+
+    def __init__(self, system: System, wanted: UserSet) -> None:
+        if not _NAME.fullmatch(wanted.name) or len(wanted.name) > MAX_NAME:
+            raise DrawbridgeError(
+                "%s is not a set's name" % quoted(wanted.name), "name", "letters, digits and _.-, at most %d" % MAX_NAME
+            )
+        self.wanted = wanted
+        self.ipset = Ipset(system)
+        self.names = {family: user_set(wanted.name, family) for family in FAMILIES}
+
+    def read(self) -> Dict[str, LiveSet]:
+        headers = self.ipset.headers()
+        return self.ipset.with_entries(headers, self.names.values())
+
+    def plan(self, live: Dict[str, LiveSet]) -> Plan:
+        if not self.wanted.present:
+            return self._removal(live)
+        self._refuse_another_type(live)
+        changed: List[SetChange] = []
+        lines: List[str] = []
+        for family, name in self.names.items():
+            held = live.get(name)
+            target = SetTarget(name, SetType(self.wanted.type), family, self._entries(family, live))
+            added = ipset.bring_lines(target, held)
+            if added:
+                lines.extend(added)
+                changed.append(SetChange(name, held, target))
+        return Plan({}, changed, lines, [], [])
+
+    def _refuse_another_type(self, live: Dict[str, LiveSet]) -> None:
+        """A set that is made anew holds what the task says and nothing else, which is not what adding is."""
+        for name in self.names.values() if self.wanted.mode != "exact" else ():
+            if name in live and live[name].type != SetType(self.wanted.type):
+                held = " ".join(word for word in live[name].type if word)
+                raise DrawbridgeError("%s is a %s" % (name, held), "type", "its type changes only in the mode exact")
+
+    def _entries(self, family: int, live: Dict[str, LiveSet]) -> FrozenSet[str]:
+        kind = SetType(self.wanted.type)
+        held = {of: _entries_of(live.get(name), kind) for of, name in self.names.items()}
+        wanted = self.wanted.entries
+        for of, entries in held.items():
+            if of != family and entries:
+                wanted = wanted - entries
+        try:
+            given = canonical_entries(wanted, kind, family, held[family], self.ipset.spelt, self.wanted.path)
+        except IpsetFailed as error:
+            raise DrawbridgeError(error.message.replace("add judged ", ""), self.wanted.path) from None
+        if self.wanted.mode == "add":
+            return held[family] | given
+        return held[family] - given if self.wanted.mode == "remove" else given
+
+    def _removal(self, live: Dict[str, LiveSet]) -> Plan:
+        gone = [name for name in self.names.values() if name in live]
+        return Plan(
+            {}, [SetChange(name, live[name], None) for name in gone], [], gone, []
+        )
+
+    def apply(self, plan: Plan) -> None:
+        """Write the plan and read the sets again. Raises DrawbridgeError where the kernel refuses or differs."""
+        if not plan.is_change:
+            return
+        # Both twins, before either is touched.
+        self.ipset.wait_until_unused([change.name for change in plan.sets if _is_given_up(change)])
+        self.ipset.restore(plan.before)
+        self.ipset.destroy(plan.unused)
+        self._verify(plan.sets)
+
+    def _verify(self, changed: List[SetChange]) -> None:
+        """Long sets are counted: ipset has told of each entry already that it did not take."""
+        live = self.ipset.headers()
+        live = self.ipset.with_entries(live, [change.name for change in changed if not _is_counted(change, live)])
+        for change in changed:
+            held, target = live.get(change.name), change.target
+            if _is_counted(change, live):
+                differs = held is None or target is None or held.size != len(target.entries or ())
+            else:
+                differs = (held.entries if held else None) != (target.entries if target else None)
+            if differs:
+                raise DrawbridgeError("the kernel does not hold what was written: %s" % change.name)
+
+
+def _is_given_up(change: SetChange) -> bool:
+    """Whether the kernel's set has to go, for good or to be made anew."""
+    return change.live is not None and (change.target is None or not ipset.same_kind(change.live, change.target))
+
+
+def _entries_of(held: Optional[LiveSet], kind: SetType) -> FrozenSet[str]:
+    return held.entries if held and held.type == kind and held.entries is not None else frozenset()
+
+
+def _is_counted(change: SetChange, live: Dict[str, LiveSet]) -> bool:
+    held, target = live.get(change.name), change.target
+    if held is None or held.size is None or target is None or target.entries is None:
+        return False
+    return len(target.entries) >= _COUNTED_FROM

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a rule of iptables is made of: its matches and its target, as values. Pure.
+
+Each option is a match of its own, and a packet has to meet all of them. An option that changes what another one means, like ``--return-nomatch`` of a
+set, is one as well: who does not know it sees that there is something else. What is not known at all is ``Unknown``, with the words as they stand. Values
+are held as iptables-save prints them, so that ``words`` gives them back; each reader says what a match that it does not know means to it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple, Optional, Tuple, Union
+
+from ...address import number
+from .saved_ruleset import split_words
+
+Words = Tuple[str, ...]
+# Options that say where a translation leads.
+_TO = ("--to-destination", "--to-source", "--to-ports", "--to")
+# As iptables-save prints protocols: by these names, and others by number.
+_NUMBERS = {
+    "icmp": "1", "ipencap": "4", "tcp": "6", "udp": "17", "dccp": "33", "ipv6": "41", "gre": "47", "esp": "50", "ah": "51", "ipv6-icmp": "58", "icmpv6": "58",
+    "sctp": "132", "udplite": "136",
+}  # fmt: skip
+# Modules that a packet may fail to meet whatever options are there.
+_ASKING = ("rpfilter", "socket", "limit")
+
+
+class AddressMatch(NamedTuple):
+    """``-s``, ``-d`` and the addresses that connection tracking knows. network: as printed, with a length or a mask."""
+
+    option: str
+    network: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.network)
+
+    def holds(self, address: str) -> bool:
+        value, mask, bits = _masked(self.network)
+        asked, length = number(address)
+        return (bits == length and asked & mask == value) != self.negated
+
+
+class RangeMatch(NamedTuple):
+    """``--src-range`` and ``--dst-range``: the first address and the last."""
+
+    option: str
+    ends: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.ends)
+
+
+class InterfaceMatch(NamedTuple):
+    """``-i``, ``-o`` and their like for ports of bridges. name: with a + at its end it is the beginning of names."""
+
+    option: str
+    name: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.name)
+
+    def holds(self, interface: str) -> bool:
+        name = self.name
+        return (interface.startswith(name[:-1]) if name.endswith("+") else interface == name) != self.negated
+
+
+class ProtocolMatch(NamedTuple):
+    """``-p`` and ``--ctproto``: a name or a number."""
+
+    option: str
+    name: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.name)
+
+    def holds(self, protocol: str) -> bool:
+        return (_NUMBERS.get(self.name, self.name) in ("0", "all", _NUMBERS.get(protocol, protocol))) != self.negated
+
+
+class PortMatch(NamedTuple):
+    """``--dport``, ``--sport``, the lists of multiport, and the ports that connection tracking knows. ports: as printed: ``80,8000:8100``."""
+
+    option: str
+    ports: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.ports)
+
+    @property
+    def ranges(self) -> Optional[Tuple[Tuple[int, int], ...]]:
+        """The first and the last port of each; None where a service is called by its name, as only users do."""
+        found = []
+        for part in self.ports.split(","):
+            first, colon, last = part.partition(":")
+            if not (first + last).isdigit():
+                return None
+            found.append((int(first or 0), int(last or (65535 if colon else first))))
+        return tuple(found)
+
+    def holds(self, port: int) -> Optional[bool]:
+        """None where it cannot be told."""
+        ranges = self.ranges
+        return None if ranges is None else any(first <= port <= last for first, last in ranges) != self.negated
+
+
+class TcpFlagsMatch(NamedTuple):
+    """``--tcp-flags``: of those in mask, these are set and no others."""
+
+    option: str
+    mask: str
+    flags: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.mask, self.flags)
+
+
+class SetMatch(NamedTuple):
+    """``--match-set``. sides: as printed, ``src`` or ``dst`` for each dimension of the set: ``dst,src``."""
+
+    option: str
+    name: str
+    sides: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.name, self.sides)
+
+
+class OneOfMatch(NamedTuple):
+    """``--ctstate``, ``--ctstatus``, ``--ctdir``, ``--src-type`` and the like: any of these, as printed with commas between them."""
+
+    option: str
+    listed: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.listed)
+
+    def holds_any(self, *held: str) -> bool:
+        """Whether a packet meets it of which all of these can be said."""
+        return (not set(self.listed.split(",")).isdisjoint(held)) != self.negated
+
+
+class MarkMatch(NamedTuple):
+    """``--mark``. module: mark for the packet's own, connmark for its connection's. value: as printed, perhaps with a mask."""
+
+    module: str
+    option: str
+    value: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.value)
+
+
+class ValueMatch(NamedTuple):
+    """Any other option that is known and takes one word: ``--icmp-type``, ``--limit``, ``--label``, ``--uid-owner``. value: as printed, quotes included."""
+
+    option: str
+    value: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.value)
+
+
+class FlagMatch(NamedTuple):
+    """An option that is known and takes no word: ``-f``, ``--invert`` of rpfilter, ``--physdev-is-bridged``."""
+
+    option: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option)
+
+
+class Comment(NamedTuple):
+    """``--comment``, which every packet meets. word: as printed, quotes included."""
+
+    option: str
+    word: str
+    negated: bool = False
+
+    @property
+    def words(self) -> Words:
+        return _words(self.negated, self.option, self.word)
+
+    @property
+    def text(self) -> str:
+        return "".join(split_words(self.word))
+
+
+class Module(NamedTuple):
+    """``-m NAME`` of a module that is known. Its options follow as matches of their own."""
+
+    name: str
+
+    @property
+    def option(self) -> str:
+        return "-m"
+
+    @property
+    def negated(self) -> bool:
+        return False
+
+    @property
+    def words(self) -> Words:
+        return (self.option, self.name)
+
+    @property
+    def asks(self) -> bool:
+        """Whether a packet may fail to meet it by the module alone, whatever its options."""
+        return self.name in _ASKING
+
+
+class Unknown(NamedTuple):
+    """A match that is not known, or a target: its words as printed."""
+
+    words: Words
+
+    @property
+    def option(self) -> str:
+        return next((word for word in self.words if word != "!"), "")
+
+    @property
+    def negated(self) -> bool:
+        return self.words[0] == "!"
+
+    @property
+    def name(self) -> str:
+        """As a target."""
+        return self.words[1] if len(self.words) > 1 else ""
+
+
+Match = Union[
+    AddressMatch, RangeMatch, InterfaceMatch, ProtocolMatch, PortMatch, TcpFlagsMatch, SetMatch, OneOfMatch, MarkMatch, ValueMatch, FlagMatch, Comment,
+    Module, Unknown,
+]  # fmt: skip
+
+
+class Verdict(NamedTuple):
+    """ACCEPT, DROP, RETURN, REJECT: the packet does not come to the next rule. options: of REJECT."""
+
+    name: str
+    options: Words = ()
+
+    @property
+    def words(self) -> Words:
+        return ("-j", self.name, *self.options)
+
+
+class Jump(NamedTuple):
+    """To a chain; or to an extension without options that is not known. goto: the packet does not come back to the next rule."""
+
+    name: str
+    goto: bool = False
+
+    @property
+    def words(self) -> Words:
+        return ("-g" if self.goto else "-j", self.name)
+
+
+class Translation(NamedTuple):
+    """DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP: it decides in the table nat, and packets get other addresses or ports."""
+
+    name: str
+    options: Words = ()
+
+    @property
+    def words(self) -> Words:
+        return ("-j", self.name, *self.options)
+
+    @property
+    def to(self) -> Optional[str]:
+        """Where to; None for MASQUERADE without ports, which finds out itself."""
+        return next((value for option, value in zip(self.options, self.options[1:]) if option in _TO), None)
+
+
+class Effect(NamedTuple):
+    """LOG, MARK, CT, SET and the like: it does something, and the packet goes on to the next rule."""
+
+    name: str
+    options: Words = ()
+
+    @property
+    def words(self) -> Words:
+        return ("-j", self.name, *self.options)
+
+
+Target = Union[Verdict, Jump, Translation, Effect, Unknown]
+
+
+def _words(negated: bool, *words: str) -> Words:
+    return ("!", *words) if negated else words
+
+
+@lru_cache(maxsize=1 << 12)
+def _masked(network: str) -> Tuple[int, int, int]:
+    """A network's address, its mask and how many bits both have. By hand there may be masks that are no prefix."""
+    address, _slash, length = network.partition("/")
+    value, bits = number(address)
+    if length and not length.isdigit():
+        mask = number(length)[0]
+    else:
+        mask = (1 << bits) - (1 << bits - int(length or bits))
+    return value & mask, mask, bits

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What boots a host with its rules: the program, its units, and the folder of the boot files."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Dict, List, Optional, Sequence
+
+from ..engine.daemon.process import find_daemon
+from ..errors import DrawbridgeError
+from ..host.system import files
+from ..host.system.system import System
+from ..netfilter.kernel.iptables import words_of
+from .boot_program.engine_unit import DROP_IN, cgroup_of, drop_ins
+from ..policy.compile.labels import ASKED
+from .generations import BootFiles
+from ..host.system.paths import ETC, PROGRAM
+from .boot_program.sentry_support import reason_against
+from .boot_program.script import SCRIPT
+
+UNITS = "/etc/systemd/system"
+SERVICE = "drawbridge.service"
+WATCH = "drawbridge-watch.service"
+_RUN = "%s/%s" % (ETC, PROGRAM)
+# Without this file iptables warns at every look at a rule with a label; one without any name is an error. The name is of a label that nobody sets.
+LABEL_NAMES = "/etc/xtables/connlabel.conf"
+_ONE_NAME = "# Written by the Ansible collection drawbridge.docker.\n122 drawbridge-unused\n"
+
+# Before anything has an address or publishes a port, after those that load rules of their own. Not before docker.socket: firewalld waits for
+# all sockets.
+_UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
+[Unit]
+Description=Drawbridge, the firewall of this Docker host
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target docker.service
+After=local-fs.target systemd-modules-load.service
+After=nftables.service netfilter-persistent.service ufw.service firewalld.service iptables.service ip6tables.service ipset.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+TimeoutStartSec=120
+ExecStart=/bin/sh {run} boot
+ExecReload=/bin/sh {run} boot
+ExecStopPost=/bin/sh {run} failed
+
+[Install]
+WantedBy=sysinit.target docker.service
+""".format(run=_RUN)
+
+# A process that is killed is there again at once; what it holds in the kernel outlives it where the kernel can do that.
+_WATCH = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
+[Unit]
+Description=Drawbridge: bring rules back that somebody took, and let nothing in meanwhile
+DefaultDependencies=no
+After=drawbridge.service
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/bin/sh {run} watch
+ExecStopPost=/bin/sh {run} stopped
+Restart=always
+RestartSec=0
+
+[Install]
+WantedBy=drawbridge.service
+""".format(run=_RUN)
+
+_FIREWALLD = """[Service]
+ExecStartPre=-+/bin/sh {run} hold
+ExecStartPost=-+/bin/sh {run} settle
+ExecReload=
+ExecReload=-+/bin/sh {run} hold
+ExecReload=/bin/kill -HUP $MAINPID
+ExecReload=-+/bin/sh {run} settle
+ExecStop=-+/bin/sh {run} hold
+ExecStopPost=-+/bin/sh {run} settle
+"""
+
+# Units that load a whole ruleset, or flush everything, when they start, stop or are reloaded.
+_OTHERS = ("nftables", "firewalld", "netfilter-persistent", "ufw", "iptables", "ip6tables")
+_RELOADED = ("nftables", "iptables", "ip6tables")
+_VENDOR_UNITS = "/usr/lib/systemd/system", "/lib/systemd/system"
+_LOADS_FILE = re.compile(r"^ExecStart=(?:/usr)?/s?bin/nft -f (/[^\s\"\\]+)$", re.MULTILINE)
+_FLUSHES = re.compile(r"^ExecStop=(?:/usr)?/s?bin/nft flush ruleset$", re.MULTILINE)
+_HEAD = "# Written by the Ansible collection drawbridge.docker: this unit may take Drawbridge's rules, which come back at once.\n"
+
+
+def unit_files(system: System) -> Dict[str, str]:
+    """Every unit file by path."""
+    found = {os.path.join(UNITS, SERVICE): _UNIT, os.path.join(UNITS, WATCH): _WATCH}
+    for name in _OTHERS:
+        found[os.path.join(UNITS, name + ".service.d", "drawbridge.conf")] = _HEAD + _drop_in(system, name)
+    found.update(dict.fromkeys(drop_ins(cgroup_of(system, find_daemon(system))), DROP_IN))
+    return found
+
+
+def _drop_in(system: System, name: str) -> str:
+    if name == "firewalld":
+        return _FIREWALLD.format(run=_RUN)
+    vendor = next((text for text in (system.read("%s/%s.service" % (place, name)) for place in _VENDOR_UNITS) if text), "")
+    loads = _LOADS_FILE.search(vendor)
+    if name == "nftables" and loads and _FLUSHES.search(vendor):
+        around = "=\n{0}=+/bin/sh %s around" % _RUN
+        text = "".join((verb + around.format(verb) + " " + loads.group(1) + "\n") for verb in ("ExecStart", "ExecReload"))
+        return "[Service]\n" + text + "ExecStop" + around.format("ExecStop") + "\n"
+    verbs = ["ExecStartPost", "ExecStopPost"] + (["ExecReload"] if name in _RELOADED else [])
+    return "[Service]\n" + "".join("%s=-+/bin/sh %s again\n" % (verb, _RUN) for verb in verbs)
+
+
+class Installation:
+    """Of the boot program and its units on this host."""
+
+    def __init__(self, system: System, ssh_ports: Sequence[int], engine_rules: str) -> None:
+        """engine_rules: what to do when somebody takes the engine's own rules: put_back, restart or leave."""
+        self.system = system
+        self.boot_files = BootFiles(system)
+        self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n", "engine-rules": engine_rules + "\n"}
+
+    def ask_for_answers(self, variant: str, families: Sequence[int]) -> Optional[str]:
+        """Have the table that closes while rules are gone, if the host can. Why it cannot, or None."""
+        folder = self.boot_files.folder
+        reason = None if folder.exists and folder.read(ASKED) is not None else reason_against(self.system, variant, families)
+        if reason is None:
+            self.own_files[ASKED] = "connlabel\n"
+        return reason
+
+    def missing(self) -> List[str]:
+        """The paths whose content differs, and the unit where systemd does not start it."""
+        folder = self.boot_files.folder
+        names = [name for name, text in self.own_files.items() if not folder.exists or folder.read(name) != text]
+        found = [os.path.join(ETC, name) for name in names]
+        found += [path for path, text in unit_files(self.system).items() if self.system.read(path) != text]
+        if ASKED in self.own_files and not os.path.lexists(LABEL_NAMES):
+            found.append(LABEL_NAMES)
+        if not found:
+            found += [unit for unit in (SERVICE, WATCH) if not self._runs(unit)]
+        return found
+
+    def _runs(self, unit: str) -> bool:
+        return self._systemctl("is-active", unit) == "active" and self._systemctl("is-enabled", unit) == "enabled"
+
+    def present(self) -> List[str]:
+        """What of it is there already."""
+        paths = [ETC] + list(unit_files(self.system))
+        return [path for path in paths if os.path.lexists(path)]
+
+    def write(self) -> None:
+        """Have the files and the unit. The boot files themselves are the caller's to write before."""
+        for path, text in unit_files(self.system).items():
+            if self.system.read(path) != text:
+                files.replace(path, text.encode("utf-8"))
+        if ASKED in self.own_files and not os.path.lexists(LABEL_NAMES):
+            os.makedirs(os.path.dirname(LABEL_NAMES), exist_ok=True)
+            files.replace(LABEL_NAMES, _ONE_NAME.encode("utf-8"))
+        # Otherwise the unit would take this start for the one of a boot, and forget a change that waits to be confirmed.
+        os.makedirs("/run/drawbridge", 0o700, exist_ok=True)
+        files.replace("/run/drawbridge/loaded", b"", 0o600)
+        self._must("daemon-reload")
+        self._must("reenable", SERVICE, WATCH)
+
+    def start(self) -> None:
+        """Load the rules once by the unit. It waits for the host's lock, so the caller must not hold it."""
+        self._must("start", SERVICE)
+        self._must("restart", WATCH)
+
+    def write_own(self) -> None:
+        """Have the folder, the program in it and what it needs to know."""
+        self.boot_files.folder.make()
+        for name, text in self.own_files.items():
+            if self.boot_files.folder.read(name) != text:
+                self.boot_files.folder.write(name, text)
+
+    def remove(self) -> None:
+        """Take everything away. The rules that are in force stay until the host is booted."""
+        self._systemctl("disable", "--now", WATCH)
+        self._systemctl("disable", SERVICE)
+        for path in unit_files(self.system):
+            files.remove(path)
+            folder = os.path.dirname(path)
+            if folder != UNITS and os.path.isdir(folder) and not os.listdir(folder):
+                os.rmdir(folder)
+        if self.system.read(LABEL_NAMES) == _ONE_NAME:
+            files.remove(LABEL_NAMES)
+        self._must("daemon-reload")
+        self._systemctl("stop", SERVICE)
+        self._systemctl("reset-failed", SERVICE)
+        self.boot_files.folder.discard()
+
+    def _systemctl(self, *words: str) -> str:
+        return self.system.run([self._program(), *words]).stdout.strip()
+
+    def _must(self, *words: str) -> None:
+        output = self.system.run([self._program(), *words])
+        if output.rc != 0:
+            raise DrawbridgeError("systemctl %s: %s" % (" ".join(words), words_of(output)))
+
+    def _program(self) -> str:
+        if not os.path.isdir("/run/systemd/system"):
+            raise DrawbridgeError("this host was not booted by systemd, which has to load the rules at boot")
+        return self.system.require("systemctl", "systemd")

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a task that opens a port leaves on the host, so that the port can follow the container when it starts anew."""
+
+from __future__ import annotations
+
+from typing import Dict, Sequence
+
+from ...engine.containers.target import Target
+from .task_records import TaskRecords
+from .records import Record, Records
+
+MODULE = "container_port"
+
+
+class PortRecords(TaskRecords):
+    """One record for each port of the host."""
+
+    def __init__(self, records: Records, key: str, arguments: Dict[str, object], writes: bool) -> None:
+        """arguments: the module's own, validated. writes: False in check mode."""
+        self._records = records
+        self._key = key
+        self._arguments = arguments
+        self._writes = writes
+        self.lasts = arguments["state"] == "present"
+
+    def settle(self, targets: Sequence[Target]) -> bool:
+        arguments = dict(self._arguments)
+        if arguments["id"] is not None and targets:
+            # A beginning that fits one container today may fit two tomorrow.
+            arguments["id"] = targets[0].id
+        return self._records.settle(Record(MODULE, self._key, arguments), self.lasts, self._writes)
+
+
+def port_memory(key: str, arguments: Dict[str, object], writes: bool) -> TaskRecords:
+    """None where the host keeps no records."""
+    records = Records()
+    return PortRecords(records, key, arguments, writes) if records.are_kept else TaskRecords()

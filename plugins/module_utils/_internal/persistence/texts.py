@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""From what the kernel holds to the texts that bring it back. Pure.
+
+Everything of Drawbridge's is in them, whichever of its modules wrote it: chains, jumps into other people's chains, sets, tables of nftables;
+and what these need of others to be loaded into an empty kernel: a chain that they are entered from or jump to, a set that they name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Optional
+
+from ..netfilter.kernel import ipset
+from ..netfilter.kernel.netfilter import Live
+from ..netfilter.kernel.ipset import LiveSet
+from ..netfilter.rules.ownership import is_our_set, is_ours, scratch_set
+from ..netfilter.rules.saved_ruleset import Ruleset, Table, target_of
+from ..netfilter.rules.saved_rule import set_names
+from .fallback import fallback_text, hold_text
+
+NAMES = frozenset(("variant", "ssh", "sets", "tables", "hold", "ipv4", "ipv6", "fallback4", "fallback6"))
+# The only chain of another's making that is itself entered from a built-in chain.
+_ENTERED = {"DOCKER-USER": "-I FORWARD 1 -j DOCKER-USER"}
+
+
+class Generation(NamedTuple):
+    """One saved state. files: what a generation's folder holds, by name, without the digest."""
+
+    files: Dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of every file, as sha256sum prints them."""
+        return "".join("%s  %s\n" % (sha256(text), name) for name, text in sorted(self.files.items()))
+
+    @property
+    def name(self) -> str:
+        """The same content has the same name."""
+        return sha256(self.digest)[:16]
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def generation(variant: str, live: Live, ssh_ports: Iterable[int], without: Collection[str] = ()) -> Generation:
+    """The state as saved.
+
+    live: rules of each family, sets with the entries of those that ``needed_sets`` names, our tables of nftables.
+    without: sets that are about to be destroyed.
+    """
+    ports = [str(port) for port in ssh_ports]
+    files = {"variant": variant + "\n", "ssh": ",".join(ports) + "\n"}
+    files["sets"] = sets_text({name: live.sets[name] for name in needed_sets(live) if name not in without})
+    files["tables"] = "".join(text for _key, text in sorted(live.tables.items()) if text is not None)
+    files["hold"] = hold_text(live.rulesets.values(), live.sets, ports)
+    for family in (4, 6):
+        ruleset = live.rulesets.get(family, Ruleset())
+        files["ipv%d" % family] = rules_text(ruleset)
+        files["fallback%d" % family] = fallback_text(family, ruleset, live.sets, ports)
+    return Generation(files)
+
+
+def needed_sets(live: Live) -> List[str]:
+    """Ours, and those of others that our rules name."""
+    named = {
+        name
+        for ruleset in live.rulesets.values()
+        for table in ruleset.tables.values()
+        for chain, saved in table.items()
+        if is_ours(chain)
+        for rule in saved.rules
+        for name in set_names(rule)
+    }
+    return sorted(name for name in live.sets if is_our_set(name) or name in named)
+
+
+def rules_text(ruleset: Ruleset) -> str:
+    """iptables-restore input that makes our chains and jumps out of nothing."""
+    return "".join(_table_text(name, ruleset.tables[name]) for name in sorted(ruleset.tables))
+
+
+def _table_text(name: str, table: Table) -> str:
+    chains = sorted(chain for chain in table if is_ours(chain))
+    jumps = {
+        parent: [rule for rule in saved.rules if is_jump_of_ours(rule)] for parent, saved in table.items() if not is_ours(parent)
+    }
+    jumps = {parent: rules for parent, rules in sorted(jumps.items()) if rules}
+    if not chains and not jumps:
+        return ""
+    needed = {target_of(rule) for chain in chains for rule in table[chain].rules} | set(jumps)
+    others = sorted(chain for chain, saved in table.items() if chain in needed and not is_ours(chain) and not saved.is_builtin)
+    lines = ["*" + name]
+    lines.extend(":%s - [0:0]" % chain for chain in others + chains)
+    lines.extend(_ENTERED[chain] for chain in others if chain in _ENTERED and chain in jumps)
+    for parent, rules in jumps.items():
+        lines.extend("-I %s %d %s" % (parent, place, rule) for place, rule in enumerate(rules, 1))
+    for chain in chains:
+        lines.extend("-A %s %s" % (chain, rule) for rule in table[chain].rules)
+    return "\n".join(lines) + "\nCOMMIT\n"
+
+
+def is_jump_of_ours(rule: str) -> bool:
+    """Whether a line of another's chain is a jump into ours."""
+    return ("DB" in rule or "DOCKER-FILTER" in rule) and is_ours(target_of(rule) or "")
+
+
+def sets_text(sets: Dict[str, LiveSet]) -> str:
+    """ipset restore input. A set of ours is filled under a scratch name and swapped in, so that a set in use is never half full."""
+    lines: List[str] = []
+    for name, live in sorted(sets.items()):
+        entries: FrozenSet[str] = live.entries or frozenset()
+        lines.append(_create(name, live, len(entries)))
+        filled = scratch_set(name) if is_our_set(name) else name
+        if filled != name:
+            lines.append(_create(filled, live, len(entries)))
+        lines.extend("add %s %s" % (filled, entry) for entry in sorted(entries))
+        if filled != name:
+            lines.extend(["swap %s %s" % (filled, name), "destroy %s" % filled])
+    return "".join(line + "\n" for line in lines)
+
+
+def _create(name: str, live: LiveSet, size: int) -> str:
+    family: Optional[int] = live.family
+    if family is None:
+        return " ".join(word for word in ("create", name, live.type.name, live.type.options) if word)
+    return ipset.create_line(name, live.type, family, size)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Rules out of entries: what an entry is about, times who may reach it.
+
+The text is spelt as iptables-save prints it: ``-s -d -i -o -p``, then the matches, then the jump.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from ...address import BOTH, FAMILIES, IPV4, IPV6
+from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType
+from ..language import reserved_names
+from ..language.values import ANY, Entry, ICMP, Sources, Target
+
+# More literal sources than this become one set, so that the cost for each packet does not grow with the list.
+MAX_LITERAL_SOURCES = 4
+# The types of ICMP that ask for an echo, as a match in each family.
+_ECHO = {IPV4: "-p icmp -m icmp --icmp-type 8", IPV6: "-p ipv6-icmp -m icmp6 --icmpv6-type 128"}
+_FULL = {IPV4: "/32", IPV6: "/128"}
+
+
+class Match(NamedTuple):
+    """Some of a line's text: ``address`` goes before everything else, ``match`` among the matches."""
+
+    families: Tuple[int, ...]
+    address: str
+    match: str
+    path: Optional[str] = None
+
+
+# How a chain sees a target: by the packet's own destination, or by the one that was dialled before DNAT.
+View = Callable[[Target], List[Match]]
+
+
+def by_destination(target: Target) -> List[Match]:
+    """Where the packet still, or only ever, has the host's port."""
+    if target.protocol == ICMP:
+        echo = [(family, _ECHO[family]) for family in target.families]
+    else:
+        port = "-p %s -m %s --dport %s" % (target.protocol, target.protocol, target.ports)
+        if target.address is None:
+            return [Match(BOTH, "", port)]
+        echo = [(family, port) for family in target.families]
+    address = target.address.address if target.address else None
+    return [Match((family,), "-d %s%s" % (address, _FULL[family]) if address else "", text) for family, text in echo]
+
+
+def by_dialled_port(target: Target) -> List[Match]:
+    """Behind DNAT: conntrack's original destination."""
+    address = target.address.address if target.address else None
+    original = "--ctorigdst %s " % address if address else ""
+    text = "-p %s -m conntrack %s--ctorigdstport %s" % (target.protocol, original, target.ports)
+    return [Match(target.families, "", text)]
+
+
+def _service(target: Target) -> List[Match]:
+    """A protocol, with ports or without; any is every protocol."""
+    if target.protocol == ANY:
+        return [Match(BOTH, "", "")]
+    if target.ports is None and target.protocol != ICMP:
+        return [Match(BOTH, "", "-p " + target.protocol)]
+    return by_destination(target)
+
+
+class _Side(NamedTuple):
+    """Which end of a packet: iptables' option for its address, and the set match's word for it."""
+
+    option: str
+    word: str
+
+    def in_set(self, name: str) -> str:
+        return "-m set --match-set @%s %s" % (name, self.word)
+
+
+_FROM = _Side("-s", "src")
+_TO = _Side("-d", "dst")
+
+
+class Rules:
+    """Chains in the making, with the anonymous sets that their lines came to need."""
+
+    def __init__(self) -> None:
+        self.chains: List[Chain] = []
+        self.sets: Dict[str, AddressSet] = {}
+
+    def permits(self, entries: Iterable[Entry], view: View) -> List[Line]:
+        """A RETURN for each target and source of the entries."""
+        return [
+            line for entry in entries for line in self.from_sources(view(entry.target), entry.sources, entry.path + ".sources", "RETURN")
+        ]
+
+    def from_sources(self, targets: List[Match], sources: Sources, path: str, verdict: str) -> List[Line]:
+        """A line with this verdict for each of the matches and each source."""
+        return self._lines(targets, sources, path, _FROM, verdict)
+
+    def toward(self, entries: Iterable[Entry], verdict: str) -> List[Line]:
+        """A line for each service of the entries and what they have as sources, which is where packets go to."""
+        return [
+            line
+            for entry in entries
+            for line in self._lines(_service(entry.target), entry.sources, entry.path, _TO, verdict)
+        ]
+
+    def _lines(self, services: List[Match], ends: Sources, path: str, side: _Side, verdict: str) -> List[Line]:
+        return [
+            _line(what, who, verdict, who.path)
+            for who in self._ends(ends, path, side)
+            for what in services
+            if set(what.families) & set(who.families)
+        ]
+
+    def _ends(self, sources: Sources, path: str, side: _Side) -> List[Match]:
+        if sources.everybody:
+            return [Match(BOTH, "", "", path)]
+        found = [Match(BOTH, "", side.in_set(reference.name), reference.path) for reference in sources.sets]
+        if max(len(sources.addresses[family]) for family in FAMILIES) <= MAX_LITERAL_SOURCES:
+            return [
+                Match((family,), "%s %s" % (side.option, _with_prefix(family, address)), "", path)
+                for family in FAMILIES
+                for address in sorted(sources.addresses[family])
+            ] + found
+        families = tuple(family for family in FAMILIES if sources.addresses[family])
+        return [Match(families, "", side.in_set(self._anonymous(sources, path)), path)] + found
+
+    def _anonymous(self, sources: Sources, path: str) -> str:
+        """A set named after its content: equal lists share it, and it never changes while rules use it."""
+        text = " ".join(address for family in FAMILIES for address in sorted(sources.addresses[family]))
+        name = reserved_names.ANONYMOUS + hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
+        if name not in self.sets:
+            self.sets[name] = AddressSet(name, SetType("hash:net"), dict(sources.addresses), path)
+        return name
+
+
+def drops(entries: Iterable[Entry], view: View) -> List[Line]:
+    """A DROP for each target of the entries."""
+    return [_line(what, _ANYBODY, "DROP", entry.path) for entry in entries for what in view(entry.target)]
+
+
+_ANYBODY = Match(BOTH, "", "")
+
+
+def _line(what: Match, who: Match, verdict: str, path: Optional[str]) -> Line:
+    families = tuple(family for family in FAMILIES if family in what.families and family in who.families)
+    parts = (who.address, what.address, what.match, who.match, "-j " + verdict)
+    return Line(" ".join(part for part in parts if part), families, path)
+
+
+def _with_prefix(family: int, address: str) -> str:
+    return address if "/" in address else address + _FULL[family]

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Forwarded traffic from outside: what was DNATed, known to the guard or not, and containers' addresses.
+
+The guard cannot tell a port that was published after the play ran from a service of the host. Here it can be told: it
+was DNATed.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+from ...netfilter.rules.desired import Chain, Hook, Line
+from ..language import reserved_names
+from ..blocks.port_rules import Rules, by_dialled_port, drops
+from ..language.model import Policy, PublishedPorts
+from ..blocks.outside import FROM_BRIDGES, judged_from_outside
+
+TABLE = "filter"
+PARENT = "DOCKER-USER"
+CHAIN = "DB-USER-policy"
+DIALLED = "DB-USER-policy-DNAT"
+
+HOOK = Hook(TABLE, PARENT, CHAIN, priority=100)
+
+_FIRST = [
+    Line("-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"),
+    # A container's next packet would otherwise re-create a flow whose entry is gone, with its direction reversed: the
+    # client that was turned away would then be the one that replies.
+    Line(
+        "-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack --ctstate NEW %s"
+        " -m set ! --match-set @%s dst,dst -j DROP" % (FROM_BRIDGES, reserved_names.BRIDGES)
+    ),
+]
+
+# Networks that are made later, by the names that Docker gives their interfaces; of those that are known the sets say what they are.
+_TO_COME = [
+    "-o %s -m set ! --match-set @%s dst,dst -m set ! --match-set @%s dst,dst -j DROP" % (interface, reserved_names.BRIDGES, reserved_names.FOREIGN_BRIDGES)
+    for interface in ("br-+", "docker_gwbridge")
+]
+
+
+def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
+    """The chains behind DOCKER-USER; none where the policy limits nothing."""
+    judge_ports = ports.denies or bool(ports.allow)
+    if not judge_ports and not ports.closes_direct:
+        return []
+    judged = [Line("-o %s -j RETURN" % interface) for interface in policy.unmanaged_interfaces]
+    # Behind this line nothing was DNATed.
+    judged.append(Line("-m conntrack --ctstate DNAT %s" % ("-g " + DIALLED if judge_ports else "-j RETURN")))
+    if ports.closes_direct:
+        # The guard has judged what goes to the others.
+        closed = reserved_names.CLOSED_BRIDGES if ports.routed else reserved_names.BRIDGES
+        judged.append(Line("-m set --match-set @%s dst,dst -j DROP" % closed, path=ports.path + ".direct"))
+        judged += [Line(to_come, path=ports.path + ".direct") for to_come in _TO_COME]
+    chains = judged_from_outside(policy, TABLE, CHAIN, _FIRST, judged)
+    if judge_ports:
+        chains.append(Chain(TABLE, DIALLED, _dialled(ports, rules)))
+    return chains
+
+
+def _dialled(ports: PublishedPorts, rules: Rules) -> List[Line]:
+    lines = rules.permits(ports.allow, by_dialled_port)
+    if ports.denies:
+        return lines + [Line("-j DROP", path=ports.path + ".default")]
+    return lines + drops(ports.allow, by_dialled_port)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Published ports by the host's port, before any DNAT, and containers' addresses: mangle PREROUTING, every packet.
+
+Addresses that are the host's by a routing table of their own (a VRF's, or one that a rule names) are not found there, nor by Docker's DNAT:
+docker-proxy serves them. What comes to mangle INPUT is the host's, whichever table says so.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+from ...address import IPV4, IPV6
+from ...netfilter.rules.desired import Chain, Hook, Line
+from ..language import reserved_names
+from ...engine.facts.facts import HostFacts
+from ..blocks.port_rules import Rules, by_destination, drops
+from ..language.model import Policy, PublishedPorts
+from ..blocks.outside import judged_from_outside
+from ..blocks.engine_sets import SCTP
+
+TABLE = "mangle"
+CHAIN = "DB-GUARD"
+LOCAL = "DB-GUARD-LOCAL"
+PORTS = "DB-GUARD-PORTS"
+RECEIVED = "DB-GUARD-INPUT"
+ROUTED = "DB-GUARD-ROUTED"
+
+HOOK = Hook(TABLE, "PREROUTING", CHAIN)
+RECEIVED_HOOK = Hook(TABLE, "INPUT", RECEIVED)
+# Where such addresses are rare, what is established is not looked at.
+_RARELY = "-m conntrack ! --ctstate ESTABLISHED"
+
+# docker-proxy answers UDP sent to a broadcast or multicast address, so LOCAL alone is not enough. In IPv6 the match
+# wants MULTICAST *and* the other types together, which nothing is: hence two lines.
+TO_THE_HOST = [
+    Line("-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g " + LOCAL, (IPV4,)),
+    Line("-m addrtype --dst-type LOCAL,ANYCAST -g " + LOCAL, (IPV6,)),
+    Line("-d ff00::/8 -g " + LOCAL, (IPV6,)),
+]
+
+
+def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -> List[Chain]:
+    """The guard's chains; none where the policy limits nothing.
+
+    Replies return, everything else is judged, untracked packets included.
+    """
+    judge_ports = ports.denies or bool(ports.allow)
+    if not judge_ports and not ports.closes_direct:
+        return []
+    judged = list(TO_THE_HOST) if judge_ports else []
+    if ports.closes_direct:
+        # The bridges' own addresses are addresses of the host, and services there none of this rule's business.
+        if not judge_ports:
+            judged.append(Line("-m addrtype --dst-type LOCAL -j RETURN"))
+        if host.vrfs:
+            # They show a packet twice: with their member's name, and with their own, when it has been through DNAT already.
+            judged.append(Line("-m conntrack --ctstate DNAT -j RETURN"))
+        if ports.routed:
+            judged.append(Line("-m set --match-set @%s dst -g %s" % (reserved_names.ROUTED_NETWORKS, ROUTED), path=ports.path + ".routed"))
+        judged.append(Line("-m set --match-set @%s dst -j DROP" % reserved_names.CONTAINER_NETWORKS, path=ports.path + ".direct"))
+    # Replies first: a look at a set costs more than at a flow's direction.
+    first = [Line("-m conntrack --ctdir REPLY -j RETURN")]
+    if not policy.external_interfaces:
+        first.insert(0, Line("-i lo -j RETURN"))
+    chains = judged_from_outside(policy, TABLE, CHAIN, first, judged)
+    if judge_ports:
+        chains += [Chain(TABLE, LOCAL, to_published_ports("-g " + PORTS)), Chain(TABLE, PORTS, _ports(ports, rules))]
+    if ports.closes_direct and ports.routed:
+        chains.append(Chain(TABLE, ROUTED, _routed(ports, rules)))
+    return chains
+
+
+def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
+    """What routers on the way say of packets that are too large comes from anywhere."""
+    lines = [Line("-m conntrack --ctstate RELATED -j RETURN"), *rules.permits(ports.routed, by_destination)]
+    return [*lines, Line("-j DROP", path=ports.path + ".routed")]
+
+
+JUDGED_AT_FIRST = [
+    Line("-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN", (IPV4,)),
+    Line("-m addrtype --dst-type LOCAL,ANYCAST -j RETURN", (IPV6,)),
+    Line("-d ff00::/8 -j RETURN", (IPV6,)),
+]
+
+
+def guard_received(policy: Policy, ports: PublishedPorts) -> List[Chain]:
+    """The chains behind INPUT; none where the policy limits no port."""
+    if not ports.denies and not ports.allow:
+        return []
+    first = [] if policy.external_interfaces else [Line("-i lo -j RETURN")]
+    first.append(Line("-m conntrack --ctdir REPLY -j RETURN"))
+    return judged_from_outside(policy, TABLE, RECEIVED, first, [*JUDGED_AT_FIRST, Line("-g " + LOCAL)])
+
+
+def received_hook(host: HostFacts) -> Hook:
+    """Where they are entered from: with a VRF for every packet, as the guard itself."""
+    return RECEIVED_HOOK if host.vrfs else RECEIVED_HOOK._replace(match=_RARELY)
+
+
+def to_published_ports(verdict: str) -> List[Line]:
+    """The lines that tell a published port from every other port of the host."""
+    lines = [
+        Line("-p %s -m set --match-set @%s %s %s" % (protocol, name, "dst,dst" if protocol == SCTP else "dst", verdict))
+        for protocol, name in reserved_names.PORTS.items()
+    ]
+    return lines + [Line("-m set --match-set @%s dst,dst %s" % (reserved_names.ADDRESS_PORTS, verdict))]
+
+
+def _ports(ports: PublishedPorts, rules: Rules) -> List[Line]:
+    lines = rules.permits(ports.allow, by_destination)
+    if ports.denies:
+        return lines + [Line("-j DROP", path=ports.path + ".default")]
+    return lines + drops(ports.allow, by_destination)

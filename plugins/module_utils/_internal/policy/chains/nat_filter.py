@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""DOCKER-FILTER: which traffic from outside may be DNATed to a container at all, and the guard for docker-proxy behind it.
+
+The chain stands in nat PREROUTING ahead of Docker's own jump. nat cannot drop: a packet that is not allowed is accepted
+there, which skips the DNAT. It then goes to the host itself, where docker-proxy would serve it: so the second chain, in
+INPUT, drops what was meant for a published port.
+"""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple, Tuple
+
+from ...netfilter.rules.desired import Chain, Hook, Line, DesiredState
+from . import source_check
+from .guard import to_published_ports
+from ...engine.facts.facts import HostFacts
+from ..blocks.port_rules import Rules, by_destination, drops
+from ..language.values import Entry
+from ..language.model import Policy
+from ..blocks.outside import judged_from_outside
+from ..blocks.engine_sets import host_sets, named_sets
+
+OWNER = "F"
+NAT = "nat"
+FILTER = "filter"
+CHAIN = "DOCKER-FILTER"
+PROXY = "DB-INPUT-PROXY"
+SOURCE = source_check.CHAIN + "-nat"
+OWNED = [(NAT, CHAIN), (NAT, CHAIN + "-OUT"), (FILTER, PROXY), (FILTER, PROXY + "-OUT"), (FILTER, PROXY + "-PORTS"), (source_check.TABLE, SOURCE)]
+
+_HOOKS = [
+    Hook(NAT, "PREROUTING", CHAIN, ahead_of=("DOCKER", "DOCKER-INGRESS")),
+    Hook(FILTER, "INPUT", PROXY),
+    source_check.source_hook(SOURCE),
+]
+
+
+class NatFilter(NamedTuple):
+    """denies: whether published ports without an entry are closed. denies_unpublished: whether local destinations that are not published
+    ports are kept from DNAT as well. external_interfaces: empty for all but the loopback and Docker's bridges."""
+
+    denies: bool
+    allow: Tuple[Entry, ...]
+    denies_unpublished: bool
+    external_interfaces: Tuple[str, ...]
+
+
+def compile_nat_filter(wanted: NatFilter, host: HostFacts) -> DesiredState:
+    """Both chains, the one that judges sources, their hooks, and the sets that they name."""
+    rules = Rules()
+    outside = Policy(address_sets={}, external_interfaces=wanted.external_interfaces)
+    loopback = [] if wanted.external_interfaces else [Line("-i lo -j RETURN")]
+    chains = judged_from_outside(outside, NAT, CHAIN, loopback, _nat_lines(wanted, rules))
+    first = loopback + [Line("-m conntrack --ctdir REPLY -j RETURN")]
+    chains += judged_from_outside(outside, FILTER, PROXY, first, to_published_ports("-g %s-PORTS" % PROXY))
+    chains.append(Chain(FILTER, PROXY + "-PORTS", _proxy_lines(wanted, rules)))
+    chains.append(source_check.source_check(SOURCE, host.other_tables))
+    return DesiredState(chains, _HOOKS, OWNED, OWNER, [], named_sets(chains, {**rules.sets, **host_sets(host)}))
+
+
+def no_nat_filter() -> DesiredState:
+    """Neither chain."""
+    return DesiredState([], [], OWNED, OWNER)
+
+
+def _nat_lines(wanted: NatFilter, rules: Rules) -> List[Line]:
+    lines = [Line("-m addrtype ! --dst-type LOCAL -j RETURN")]
+    lines += rules.permits(wanted.allow, by_destination)
+    if not wanted.denies:
+        return lines + [line._replace(text=_accepting(line.text)) for line in drops(wanted.allow, by_destination)]
+    if wanted.denies_unpublished:
+        return lines + [Line("-j ACCEPT")]
+    return lines + to_published_ports("-j ACCEPT")
+
+
+def _accepting(text: str) -> str:
+    return text[: -len("DROP")] + "ACCEPT"
+
+
+def _proxy_lines(wanted: NatFilter, rules: Rules) -> List[Line]:
+    lines = rules.permits(wanted.allow, by_destination)
+    return lines + ([Line("-j DROP")] if wanted.denies else drops(wanted.allow, by_destination))

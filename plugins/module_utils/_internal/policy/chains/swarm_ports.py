@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Who reaches a swarm's own ports on a host whose services are denied: its nodes, and whom the policy names."""
+
+from __future__ import annotations
+
+from typing import Callable, List
+
+from ...address import BOTH, FAMILIES
+from ...netfilter.rules.desired import Line
+from ..language import reserved_names
+from ..language.entries import union
+from ...engine.facts.facts import HostFacts
+from ..blocks.port_rules import Match, Rules
+from ..language.model import HostServices, Policy
+from ..language.values import SetReference, Sources
+
+_TRAFFIC = [
+    Match(BOTH, "", text)
+    for text in (
+        "-p tcp -m tcp --dport 2377", "-p tcp -m tcp --dport 7946", "-p udp -m udp --dport 7946", "-p udp -m udp --dport 4789", "-p esp",
+    )
+]  # fmt: skip
+
+
+def swarm_lines(services: HostServices, rules: Rules) -> List[Line]:
+    """A line for each way in of a swarm and each source."""
+    path = services.path + ".swarm"
+    nodes = Sources(False, {family: frozenset() for family in FAMILIES}, (SetReference(reserved_names.SWARM_NODES, path),))
+    return rules.from_sources(_TRAFFIC, union([nodes, *([] if services.swarm is None else [services.swarm])]), path, "RETURN")
+
+
+def swarm_warnings(policy: Policy, host: HostFacts, is_followed: Callable[[], bool]) -> List[str]:
+    """Where nodes may be cut off that nobody knows. is_followed: whether the event service keeps the set of nodes up to date."""
+    services = policy.host_services
+    if not host.swarm or services is None or not services.denies or _names_somebody(services):
+        return []
+    if not host.known or host.swarm_nodes is None:
+        why = "the engine does not tell the swarm's nodes: those that were known last reach the swarm's ports, and nobody else"
+    elif not host.swarm_nodes:
+        why = "the engine knows no other node of its swarm: nobody reaches the swarm's ports"
+    elif services.swarm is None and not is_followed():
+        why = "nodes that come later reach the swarm's ports from the next run on only, since the event service does not run"
+    else:
+        return []
+    return ["%s; name addresses or networks of nodes in host_services.swarm, those that are about to join too" % why]
+
+
+def _names_somebody(services: HostServices) -> bool:
+    said = services.swarm
+    return said is not None and (said.everybody or bool(said.sets) or any(said.addresses.values()))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A policy and the engine's view of the host → everything that is wanted of its netfilter."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence, Tuple
+
+from ...errors import DrawbridgeError
+from ...address import FAMILIES
+from ...netfilter.rules.desired import AddressSet, Chain, Hook, SetType, DesiredState
+from ...netfilter.reconcile.plan import Plan
+from ..chains import forward, guard, host_input, late_ports, source_check
+from ..blocks import owners
+from ..language.check import names_interface
+from ...engine.facts.facts import HostFacts
+from ..blocks.port_rules import Rules
+from ..language.model import Policy
+from ..blocks.outside import OUTSIDE
+from ..blocks.engine_sets import host_sets, named_sets
+
+NAMED_SET = SetType("hash:net")
+# What a host's policy may write and remove, and what its sets in the kernel are called after.
+OWNER = "P"
+OWNED = [
+    (guard.TABLE, guard.CHAIN),
+    (guard.TABLE, guard.CHAIN + OUTSIDE),
+    (guard.TABLE, guard.LOCAL),
+    (guard.TABLE, guard.PORTS),
+    (guard.TABLE, guard.ROUTED),
+    (guard.TABLE, guard.RECEIVED),
+    (guard.TABLE, guard.RECEIVED + OUTSIDE),
+    (source_check.TABLE, source_check.CHAIN),
+    (late_ports.TABLE, late_ports.CHAIN),
+    (forward.TABLE, forward.CHAIN),
+    (forward.TABLE, forward.CHAIN + OUTSIDE),
+    (forward.TABLE, forward.DIALLED),
+    (host_input.TABLE, host_input.CHAIN),
+    (host_input.TABLE, host_input.CHAIN + OUTSIDE),
+    *owners.POLICY_EGRESS.owned,
+    *owners.POLICY_PORTS.owned,
+    owners.POLICY_LASTING,
+]
+
+
+def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
+    """Chains, the hooks into them, and the sets that their lines name; not the masquerading, see :mod:`.ways_out`.
+
+    A set that no line names is left out; a name that is none of the policy's is left to the netfilter code, which knows
+    the sets on the host (``Line.path`` says where the user wrote it).
+    """
+    _refuse_own_bridges(policy.unmanaged_interfaces, host.bridges)
+    host = _with_left_alone(host, policy.unmanaged_interfaces)
+    rules = Rules()
+    hooks: List[Hook] = []
+    asked = False
+    shared: List[Tuple[str, str]] = []
+    ports = policy.published_ports
+    if ports is not None:
+        guarded = _add(rules, hooks, guard.guard(policy, ports, host, rules), guard.HOOK)
+        if guarded:
+            _add(rules, hooks, guard.guard_received(policy, ports), guard.received_hook(host))
+        asked = _add(rules, hooks, late_ports.late(policy, ports, host, rules), late_ports.HOOK)
+        if _add(rules, hooks, forward.forward(policy, ports, rules), forward.HOOK):
+            shared.append((forward.TABLE, forward.PARENT))
+    if policy.host_services is not None:
+        _add(rules, hooks, host_input.inbound(policy, policy.host_services, host, rules), host_input.HOOK)
+    if policy.egress is not None:
+        from ..chains.egress import add_egress  # pylint: disable=import-outside-toplevel
+
+        hooks += add_egress(policy.egress, host, rules, owners.POLICY_EGRESS)
+        if not shared and any(hook.parent == forward.PARENT for hook in hooks):
+            shared.append((forward.TABLE, forward.PARENT))
+    if hooks:
+        _add(rules, hooks, [source_check.source_check(source_check.CHAIN, host.other_tables)], source_check.source_hook(source_check.CHAIN))
+    sets = {**host_sets(host), **own_sets(policy), **rules.sets}
+    wanted = DesiredState(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets), tables=late_ports.engine_tables(asked, host))
+    return _not_masquerading(wanted) if policy.masquerade is None else wanted
+
+
+def _refuse_own_bridges(left_alone: Sequence[str], bridges: Sequence[str]) -> None:
+    for name in left_alone:
+        own = next((bridge for bridge in bridges if names_interface(name, bridge)), None)
+        if own is not None:
+            raise DrawbridgeError(
+                "%s takes in %s, a bridge of Docker's: nobody would judge what leads to its containers" % (name, own),
+                "unmanaged_interfaces",
+                "name the interfaces of other software only",
+            )
+
+
+def has_open_ports(plan: Plan) -> bool:
+    """Whether the policy had ports open before the plan's change."""
+    return any((table, name) in owners.POLICY_PORTS.owned for part in plan.families.values() for table, was in part.old.items() for name in was.chains)
+
+
+def _not_masquerading(wanted: DesiredState) -> DesiredState:
+    """What an earlier policy said about masquerading goes."""
+    owner = owners.POLICY_MASQUERADE
+    return wanted._replace(owned=[*wanted.owned, (owners.NAT, owner.chain)], tables={**wanted.tables, **{(f, owner.table): None for f in FAMILIES}})
+
+
+def _add(rules: Rules, hooks: List[Hook], chains: List[Chain], hook: Hook) -> bool:
+    if chains:
+        rules.chains.extend(chains)
+        hooks.append(hook)
+    return bool(chains)
+
+
+def _with_left_alone(host: HostFacts, left_alone: Sequence[str]) -> HostFacts:
+    """What forwards beside Docker is no container, whatever its interface is called, and may come up later."""
+    return host._replace(foreign_bridges=sorted({*host.foreign_bridges, *(name for name in left_alone if name[-1] != "+")}))
+
+
+def own_sets(policy: Policy) -> Dict[str, AddressSet]:
+    """The policy's ``address_sets``."""
+    return {
+        name: AddressSet(name, NAMED_SET, dict(item.addresses), item.path) for name, item in policy.address_sets.items()
+    }

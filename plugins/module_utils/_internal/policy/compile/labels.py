@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Lines by which a policy's chains say that they are in force, to the table of nftables that closes while they are not.
+
+Each sets a label of the connection (bits of ``connlabel``, which no route and no other rule looks at) on its first packet. The table asks for
+the labels in chains of type nat, which see first packets only: an open connection pays for none of it. See ``persistence/boot_program/source/sentry.sh``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, List, Mapping, Set, Tuple
+
+from ...host.system import paths
+from ...netfilter.rules.matches import FlagMatch, OneOfMatch, ValueMatch, Verdict
+from ...address import IPV4, IPV6
+from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType, DesiredState
+from ...netfilter.reconcile.plan import Plan
+from ...netfilter.rules.saved_rule import parse
+from ...netfilter.kernel.state import State
+from ..chains import forward, host_input, source_check
+from ..language import reserved_names
+from ..blocks import owners
+
+# A file beside the boot program: this host has what it takes.
+ASKED = "sentry"
+# Which chain sets which bit. Documented in docs/guides/boot-and-rollback.md.
+LABELS: Dict[Tuple[str, str], int] = {
+    (source_check.TABLE, source_check.CHAIN): 127,
+    (host_input.TABLE, host_input.CHAIN): 126,
+    (forward.TABLE, forward.CHAIN): 125,
+    (owners.FILTER, owners.POLICY_EGRESS.forwarded): 124,
+    (owners.FILTER, owners.POLICY_EGRESS.to_host): 123,
+}
+_LABELS = frozenset(map(str, LABELS.values()))
+# In every packet's way, unless somebody flushed the sets: chains whose sets are empty do not count as being in force.
+_LINE = "-m conntrack --ctstate NEW -m set --match-set @%s src -m connlabel --label %d --set"
+_EVERYWHERE = {IPV4: frozenset(("0.0.0.0/1", "128.0.0.0/1")), IPV6: frozenset(("::/1", "8000::/1"))}
+# What the lines ask for that let open connections by: behind them an answer costs those nothing.
+_EARLIER = {"--ctdir": {"REPLY"}, "--ctstatus": {"CONFIRMED"}, "--ctstate": {"RELATED", "ESTABLISHED"}}
+
+
+def are_asked_for() -> bool:
+    """Whether this host has the table that asks."""
+    return os.path.exists(os.path.join(paths.ETC, ASKED))
+
+
+def is_answer(rule: str) -> bool:
+    """Whether a rule is such a line, which decides about no packet. One without ``--label`` is told without a closer look: policies have thousands."""
+    if "--label " not in rule:
+        return False
+    read = parse(rule)
+    labels = [match.value for match in read.matches if isinstance(match, ValueMatch) and match.option == "--label" and not match.negated]
+    return read.target is None and FlagMatch("--set") in read.matches and any(label.strip('"') in _LABELS for label in labels)
+
+
+def takes_answers(plan: Plan) -> bool:
+    """Whether a change takes such lines away on purpose: whoever asks for them has to know before."""
+    before, after = plan.states
+    return not _answered(before) <= _answered(after)
+
+
+def _answered(states: Mapping[int, State]) -> Set[Tuple[int, str, str]]:
+    return {
+        (family, table, chain)
+        for family, state in states.items() for table, held in state.items() for chain, rules in held.chains.items()
+        if any(map(is_answer, rules))
+    }
+
+
+def answering(wanted: DesiredState) -> DesiredState:
+    """The same, with a line in each chain that is asked."""
+    chains = [_with_answer(chain) for chain in wanted.chains]
+    if chains == wanted.chains:
+        return wanted
+    full = AddressSet(reserved_names.UNFLUSHED, SetType("hash:net"), {family: _EVERYWHERE[family] for family in (IPV4, IPV6)})
+    return wanted._replace(chains=chains, sets={**wanted.sets, reserved_names.UNFLUSHED: full})
+
+
+def _with_answer(chain: Chain) -> Chain:
+    label = LABELS.get((chain.table, chain.name))
+    if label is None:
+        return chain
+    place = _behind_replies(chain.lines)
+    answer = Line(_LINE % (reserved_names.UNFLUSHED, label))
+    return chain._replace(lines=[*chain.lines[:place], answer, *chain.lines[place:]])
+
+
+def _behind_replies(lines: List[Line]) -> int:
+    return max((place for place, line in enumerate(lines, 1) if _lets_open_connections_by(line.text)), default=0)
+
+
+def _lets_open_connections_by(rule: str) -> bool:
+    """A line that asks for anything else, or for what is not known, is none. Lines without ``--ct`` are told without a closer look."""
+    if "--ct" not in rule:
+        return False
+    asks, target = parse(rule).asks, parse(rule).target
+    asked = asks[0] if len(asks) == 1 and target == Verdict("RETURN") else None
+    return isinstance(asked, OneOfMatch) and not asked.negated and set(asked.listed.split(",")) <= _EARLIER.get(asked.option, set())

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The sets that follow the engine, brought up to date without the policy that they belong to: what they hold, the engine alone says."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Dict, Iterable, List, Tuple
+
+from ...errors import DrawbridgeError
+from ...host.system.system import System
+from ...netfilter.kernel import ipset
+from ...netfilter.kernel.ipset import Ipset, LiveSet
+from ...address import FAMILIES
+from ...netfilter.rules.desired import AddressSet
+from ...netfilter.reconcile.plan import Plan, SetChange
+from ...netfilter.reconcile.resolve import set_target
+from ..language import reserved_names
+from ..language.egress import Selector
+from ..chains.egress import container_set, egress_sets, network_set
+from ...engine.facts.facts import HostFacts
+from ..blocks.engine_sets import INTERFACES, host_sets
+
+# Of every owner: host_policy, nat_filter_chain and container_egress.
+_KERNEL_NAME = re.compile(r"DB[A-Z]+-(.+)-([46])[ab]")
+
+
+class FollowedSets:
+    """Those of them that the kernel has. ``facts``: asks the engine."""
+
+    def __init__(self, system: System, facts: Callable[[], HostFacts]) -> None:
+        self._ipset = Ipset(system)
+        self._facts = facts
+
+    def read(self) -> Dict[str, LiveSet]:
+        held = self._ipset.headers()
+        return self._ipset.with_entries(held, [name for name in held if _KERNEL_NAME.fullmatch(name)])
+
+    def plan(self, live: Dict[str, LiveSet]) -> Plan:
+        named = {name: found.group(1) for name in live for found in [_KERNEL_NAME.fullmatch(name)] if found}
+        if not named:
+            return Plan({}, [], [], [], [])
+        wanted = _wanted(sorted(set(named.values())), _addresses(live[name] for name in named), self._facts())
+        changed: List[SetChange] = []
+        lines: List[str] = []
+        for kernel_name, name in named.items():
+            held = live[kernel_name]
+            if name not in wanted or held.entries is None:
+                continue
+            target = set_target(self._ipset, wanted[name], int(kernel_name[-2]), kernel_name, live)
+            added = ipset.update_lines(target, held) if ipset.same_kind(held, target) else []
+            if added:
+                lines += added
+                changed.append(SetChange(kernel_name, held, target))
+        lines.sort(key=_turn)
+        return Plan({}, changed, lines, [], [])
+
+    def apply(self, plan: Plan) -> None:
+        self._ipset.restore(plan.before)
+        live = self.read() if plan.sets else {}
+        for change in plan.sets:
+            if change.target is not None and live[change.name].entries != change.target.entries:
+                raise DrawbridgeError("the kernel does not hold what was written: %s" % change.name)
+
+
+def _turn(line: str) -> Tuple[bool, bool]:
+    """A port that moves from one set to another is at no moment in neither; a network's own containers are known before others are kept
+    from having its addresses, and for longer."""
+    is_deleted = line.startswith("del ")
+    return is_deleted, is_deleted == ("-%s-" % reserved_names.SAME_NETWORK in line.split(" ", 2)[1])
+
+
+def _addresses(sets: Iterable[LiveSet]) -> List[Selector]:
+    """The addresses that policies name: their sets say them themselves."""
+    entries = [entry.rpartition(",") for held in sets if held.type == INTERFACES for entry in held.entries or ()]
+    return [Selector("address", address) for address, _comma, interface in entries if interface == reserved_names.NOWHERE]
+
+
+def _wanted(named: List[str], addresses: List[Selector], host: HostFacts) -> Dict[str, AddressSet]:
+    """By name, as far as the engine alone can say it: what a policy leaves alone, it alone knows."""
+    found = host_sets(host)
+    # What a policy leaves alone, it alone knows.
+    del found[reserved_names.FOREIGN_BRIDGES]
+    gone = [name for name in named if name.startswith((reserved_names.NETWORK, reserved_names.CONTAINERS))]
+    if gone:
+        networks = {network_set(network.name): network.name for network in host.networks}
+        chosen = {container_set(selector): selector for selector in [*_selectors(host), *addresses]}
+        sets = egress_sets(networks.values(), {chosen[name]: None for name in named if name in chosen}, host)
+        if host.known:
+            nothing = found[reserved_names.SAME_NETWORK]._replace(entries={family: frozenset() for family in FAMILIES})
+            # An address that was theirs may be anybody's.
+            found.update((name, nothing._replace(name=name)) for name in gone)
+        found.update(sets)
+    return found
+
+
+def _selectors(host: HostFacts) -> List[Selector]:
+    """All that a policy may have called a container that runs."""
+    found = [Selector("name", container.name) for container in host.containers]
+    for container in host.containers:
+        for key, value in container.labels.items():
+            found += [Selector("label", key), Selector("label", "%s=%s" % (key, value))]
+    return found

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The small checks that reading a policy is made of. Each raises DrawbridgeError with the place in the user's data."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Sequence, Tuple
+
+from ...errors import DrawbridgeError
+from ...address import quoted
+
+MAX_INTERFACE_NAME = 15
+_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\+?\Z")
+# An interface in the name of a kernel setting.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,14}\Z")
+
+
+def mapping(value: object, path: str, keys: Sequence[str]) -> Dict[str, object]:
+    """The value, if it is a mapping that has none but the known keys."""
+    found = any_mapping(value, path)
+    for key in found:
+        if key not in keys:
+            raise DrawbridgeError("unknown key %s" % quoted(key), path, _nearest(str(key), keys))
+    return found
+
+
+def any_mapping(value: object, path: str) -> Dict[str, object]:
+    """The value, if it is a mapping."""
+    if not isinstance(value, dict):
+        raise DrawbridgeError("expected a mapping, got %s" % kind(value), path)
+    return value
+
+
+def sequence(value: object, path: str) -> List[object]:
+    """The value, if it is a list."""
+    if not isinstance(value, list):
+        raise DrawbridgeError("expected a list, got %s" % kind(value), path)
+    return value
+
+
+def choice(value: object, path: str, choices: Sequence[str]) -> str:
+    """The value, if it is one of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        raise DrawbridgeError("%s is not one of %s" % (quoted(value), ", ".join(choices)), path)
+    return value
+
+
+def interfaces(value: object, path: str) -> Tuple[str, ...]:
+    """A list of interface names; one may end in ``+``, which stands for any ending."""
+    return tuple(_interface(item, "%s[%d]" % (path, index)) for index, item in enumerate(sequence(value, path)))
+
+
+def _interface(value: object, path: str) -> str:
+    if not isinstance(value, str) or not _INTERFACE.match(value):
+        raise DrawbridgeError("%s is not an interface name" % quoted(value), path)
+    if len(value) > MAX_INTERFACE_NAME:
+        raise DrawbridgeError("%s is longer than %d characters" % (quoted(value), MAX_INTERFACE_NAME), path)
+    return value
+
+
+def names_interface(pattern: str, interface: str) -> bool:
+    """Whether an entry of such a list is about an interface."""
+    return interface.startswith(pattern[:-1]) if pattern.endswith("+") else interface == pattern
+
+
+def kind(value: object) -> str:
+    """What a value is, in a user's words."""
+    if value is None:
+        return "nothing"
+    for python_type, name in ((bool, "a boolean"), (int, "a number"), (float, "a number"), (str, "a string")):
+        if isinstance(value, python_type):
+            return name if isinstance(value, bool) else "%s %s" % (name, quoted(value))
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
+
+
+def _nearest(key: str, keys: Sequence[str]) -> str:
+    from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
+
+    near = get_close_matches(key, keys, 1)
+    return "did you mean %s?" % near[0] if near else "the keys here are %s" % ", ".join(keys)
+
+
+def check_interfaces(names: List[object], path: str) -> Tuple[str, ...]:
+    """Interface names that can be part of a setting's name. Raises DrawbridgeError."""
+    found: Dict[str, None] = {}
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not _NAME.match(name) or name in ("all", "default"):
+            raise DrawbridgeError("%s is not the name of an interface" % quoted(name), "%s[%d]" % (path, index))
+        found[name] = None
+    return tuple(found)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A policy's ``containers``: sections of rules inside containers, as the module container_netns_rule keeps them."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, NamedTuple, Tuple
+
+from ...engine.containers.selector import SELECTOR_ARGUMENTS, Selector, parse_selector
+from ...errors import DrawbridgeError
+from ...netfilter.reconcile.ns_chain import PARENTS, POLICY_PREFIX, ns_wanted, section_of
+from . import check
+
+_CHAINS = tuple(dict.fromkeys(chain for chains in PARENTS.values() for chain in chains))
+# As the module's own.
+_DEFAULTS: Dict[str, Any] = {
+    "table": "filter", "chain": "INPUT", "priority": 500, "established": True, "loopback": True, "ip_version": "both", "purge": False,
+    "rules": [], "on_missing": "ignore",
+}
+_CHOICES = {"table": tuple(PARENTS), "chain": _CHAINS, "on_missing": ("fail", "ignore")}
+KEYS = (*SELECTOR_ARGUMENTS, "section", *_DEFAULTS)
+
+
+class ContainerRules(NamedTuple):
+    """One section for the containers that a selector chooses. arguments: as container_netns_rule has them, checked."""
+
+    selector: Selector
+    arguments: Dict[str, Any]
+    path: str
+
+    @property
+    def key(self) -> Tuple[str, Selector]:
+        """What no other of a policy has."""
+        return self.arguments["section"], self.selector
+
+
+def parse_containers(value: object, path: str) -> Tuple[ContainerRules, ...]:
+    """The list. Raises DrawbridgeError with the place, for rules too."""
+    found: Dict[Tuple[str, Selector], ContainerRules] = {}
+    for index, item in enumerate(check.sequence(value, path)):
+        rules = _parse("%s[%d]" % (path, index), item)
+        if rules.key in found:
+            raise DrawbridgeError("the same section for the same containers as in %s" % found[rules.key].path, rules.path)
+        found[rules.key] = rules
+    return tuple(found.values())
+
+
+def _parse(path: str, item: object) -> ContainerRules:
+    given = check.mapping(item, path, KEYS)
+    chosen = {key: given.get(key) for key in SELECTOR_ARGUMENTS}
+    arguments = {**chosen, **_DEFAULTS, **{key: value for key, value in given.items() if value is not None}}
+    selector = parse_selector(chosen, path)
+    if not isinstance(arguments.get("section"), str):
+        raise DrawbridgeError("section is missing, or no name", path)
+    for key, choices in _CHOICES.items():
+        check.choice(arguments[key], "%s.%s" % (path, key), choices)
+    for key, kind, word in (("priority", int, "a number"), *((flag, bool, "true or false") for flag in ("established", "loopback", "purge"))):
+        if not isinstance(arguments[key], kind) or (kind is int and isinstance(arguments[key], bool)):
+            raise DrawbridgeError("expected %s, got %s" % (word, check.kind(arguments[key])), "%s.%s" % (path, key))
+    try:
+        ns_wanted(section_of(arguments, POLICY_PREFIX), check.sequence(arguments["rules"], path + ".rules"), path + ".rules")
+    except DrawbridgeError as error:
+        raise placed(error, path) from None
+    return ContainerRules(selector, arguments, path)
+
+
+def placed(error: DrawbridgeError, path: str) -> DrawbridgeError:
+    """The same error with its place inside of ``path``, where it is not there already."""
+    if error.path is not None and error.path.startswith(path):
+        return error
+    return DrawbridgeError(error.message, path if error.path is None else "%s.%s" % (path, error.path), error.hint)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a user says about the ways out of containers: for all, per Docker network, per container."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from ...errors import DrawbridgeError
+from ...address import in_a_set, parse_network, quoted
+from . import check
+from .entries import WITH_PORTS, parse_ports, parse_sources, together
+from .masquerade import network_name
+from .values import ALLOW, ANY, DENY, Entry, ICMP, Sources, Target
+
+_PROTOCOLS = (*WITH_PORTS, ICMP, ANY)
+BLOCK_KEYS = ("default", "deny", "allow", "dns", "host", "peers")
+SELECTORS = ("name", "label", "address")
+EVERYBODY = Sources(True, {4: frozenset(), 6: frozenset()})
+NOBODY = Sources(False, {4: frozenset(), 6: frozenset()})
+
+
+class Access(NamedTuple):
+    """Whether something may be reached: allow, deny, or only what the entries say (verdict deny)."""
+
+    verdict: str
+    entries: Tuple[Entry, ...]
+    path: str
+
+
+class Block(NamedTuple):
+    """What some containers may reach. In entries, targets are protocols and ports, sources are destinations.
+
+    None where nothing was stated. deny is judged before allow, allow before the default. dns: whose port 53. host: services of the
+    host itself. peers: containers on the same network.
+    """
+
+    path: str
+    default: Optional[str] = None
+    deny: Tuple[Entry, ...] = ()
+    allow: Tuple[Entry, ...] = ()
+    dns: Optional[Sources] = None
+    host: Optional[Access] = None
+    peers: Optional[Access] = None
+
+
+class Selector(NamedTuple):
+    """Containers: kind is name, label (``key`` or ``key=value``) or address."""
+
+    kind: str
+    value: str
+
+
+class Egress(NamedTuple):
+    """The narrowest block decides: a container's (the first that fits), then a network's, then the general one. What a block does
+    not state (its lists aside) is as the general one states it."""
+
+    general: Block
+    networks: Dict[str, Block] = {}
+    containers: Dict[Selector, Block] = {}
+
+    @property
+    def path(self) -> str:
+        return self.general.path
+
+    def blocks(self) -> List[Block]:
+        """All blocks, each with what it takes from the general one."""
+        return [self.general, *map(self.completed, [*self.networks.values(), *self.containers.values()])]
+
+    def completed(self, block: Block) -> Block:
+        whole = self.general
+        return block._replace(
+            default=block.default or whole.default,
+            dns=whole.dns if block.dns is None else block.dns,
+            host=block.host or whole.host,
+            peers=block.peers or whole.peers,
+        )
+
+
+def parse_egress(value: object, path: str) -> Egress:
+    """The mapping of a general block's keys, ``networks`` and ``containers``. Raises DrawbridgeError with the place of what is wrong."""
+    given = check.mapping(value, path, (*BLOCK_KEYS, "networks", "containers"))
+    networks = check.any_mapping(given.get("networks", {}), path + ".networks")
+    containers: Dict[Selector, Block] = {}
+    for index, item in enumerate(check.sequence(given.get("containers", []), path + ".containers")):
+        place = "%s.containers[%d]" % (path, index)
+        mapping = check.mapping(item, place, (*SELECTORS, *BLOCK_KEYS))
+        selector = _selector(mapping, place)
+        if selector in containers:
+            raise DrawbridgeError("the same containers as in %s" % containers[selector].path, place)
+        containers[selector] = _block(mapping, place)
+    return Egress(
+        _block(given, path),
+        {
+            network_name(name, path + ".networks"): _named_block(item, "%s.networks.%s" % (path, name))
+            for name, item in networks.items()
+        },
+        containers,
+    )
+
+
+def _named_block(value: object, path: str) -> Block:
+    return _block(check.mapping(value, path, BLOCK_KEYS), path)
+
+
+def _block(given: Dict[str, object], path: str) -> Block:
+    return Block(
+        path,
+        default=check.choice(given["default"], path + ".default", (ALLOW, DENY)) if "default" in given else None,
+        deny=_entries(given.get("deny", []), path + ".deny"),
+        allow=_entries(given.get("allow", []), path + ".allow"),
+        dns=_dns(given["dns"], path + ".dns") if "dns" in given else None,
+        host=_access(given["host"], path + ".host", ("port", "protocol")) if "host" in given else None,
+        peers=_access(given["peers"], path + ".peers", _ENTRY_KEYS) if "peers" in given else None,
+    )
+
+
+_ENTRY_KEYS = ("destination", "port", "protocol")
+
+
+def _entries(value: object, path: str, keys: Sequence[str] = _ENTRY_KEYS) -> Tuple[Entry, ...]:
+    """The list's entries; those about the same protocol and ports are put together, as if their destinations were one list."""
+    found: Dict[Target, Entry] = {}
+    for index, item in enumerate(check.sequence(value, path)):
+        entry = _entry(item, "%s[%d]" % (path, index), keys)
+        known = found.get(entry.target)
+        found[entry.target] = entry if known is None else together([known, entry])
+    return tuple(found.values())
+
+
+def _entry(item: object, path: str, keys: Sequence[str]) -> Entry:
+    given = check.mapping(item, path, keys)
+    if not given:
+        raise DrawbridgeError("an entry needs one of %s" % ", ".join(keys), path)
+    protocol = given.get("protocol", "tcp" if "port" in given else ANY)
+    protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", _PROTOCOLS)
+    if "port" in given and protocol not in WITH_PORTS:
+        raise DrawbridgeError("a port needs the protocol tcp, udp or sctp", path + ".port")
+    ports = parse_ports(given["port"], path + ".port") if "port" in given else None
+    return Entry(Target(protocol, ports), _destinations(given.get("destination", ANY), path + ".destination"), path)
+
+
+def _destinations(value: object, path: str) -> Sources:
+    if not isinstance(value, list):
+        return parse_sources([value], path) if isinstance(value, str) else parse_sources(value, path)
+    return parse_sources(value, path)
+
+
+def _dns(value: object, path: str) -> Sources:
+    if isinstance(value, bool):
+        return EVERYBODY if value else NOBODY
+    return _destinations(value, path)
+
+
+def _access(value: object, path: str, keys: Sequence[str]) -> Access:
+    if isinstance(value, list):
+        return Access(DENY, _entries(value, path, keys), path)
+    return Access(check.choice(value, path, (ALLOW, DENY)), (), path)
+
+
+_LABEL = re.compile(r"[\x21-\x7e][\x20-\x7e]*\Z")
+
+
+def _selector(given: Dict[str, object], path: str) -> Selector:
+    named = [key for key in SELECTORS if key in given]
+    if len(named) != 1:
+        raise DrawbridgeError("exactly one of %s says which containers" % ", ".join(SELECTORS), path)
+    value = given[named[0]]
+    if named[0] == "address":
+        sources = parse_sources([value], path + ".address") if isinstance(value, str) else EVERYBODY
+        if not isinstance(value, str) or sources.everybody or sources.sets:
+            raise DrawbridgeError("expected an address or a network of containers", path + ".address")
+        return Selector("address", in_a_set(parse_network(value)))
+    if not isinstance(value, str) or not _LABEL.match(value) or len(value) > 300:
+        raise DrawbridgeError("%s is not a container's %s" % (quoted(value), named[0]), "%s.%s" % (path, named[0]))
+    return Selector(named[0], value)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The entries of ``allow``: which port, and who may reach it."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from ...errors import DrawbridgeError
+from ...address import parse_network, quoted
+from ...address import FAMILIES
+from . import check
+from .addresses import parse_addresses, refuse
+from .values import Entry, HostAddress, ICMP, Ports, SetReference, Sources, Target
+from .reserved_names import set_name
+
+WITH_PORTS = ("tcp", "udp", "sctp")
+_KEYS = ("port", "protocol", "address", "sources")
+_PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?\Z")
+_UNSPECIFIED = ("0.0.0.0", "::")
+
+
+def parse_entries(value: object, path: str, protocols: Sequence[str]) -> Tuple[Entry, ...]:
+    """The list under ``allow``; entries about the same target are put together, as if their sources were one list."""
+    found: Dict[Target, Entry] = {}
+    for index, item in enumerate(check.sequence(value, path)):
+        entry = _entry(item, "%s[%d]" % (path, index), protocols)
+        known = found.get(entry.target)
+        found[entry.target] = entry if known is None else together([known, entry])
+    return tuple(found.values())
+
+
+def together(entries: List[Entry]) -> Entry:
+    """Entries about one target as one: all their sources. Its place is the first one's."""
+    first = entries[0]
+    return first._replace(sources=union(entry.sources for entry in entries)) if len(entries) > 1 else first
+
+
+def union(parts: Iterable[Sources]) -> Sources:
+    """All the sources that any of the parts has."""
+    listed = list(parts)
+    sets = {reference.name: reference for part in reversed(listed) for reference in reversed(part.sets)}
+    return Sources(
+        everybody=any(part.everybody for part in listed),
+        addresses={family: frozenset().union(*(part.addresses[family] for part in listed)) for family in FAMILIES},
+        sets=tuple(sorted(sets.values())),
+    )
+
+
+def _entry(item: object, path: str, protocols: Sequence[str]) -> Entry:
+    given = check.mapping(item, path, _KEYS)
+    protocol = given.get("protocol", "tcp")
+    protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", protocols)
+    if "sources" not in given:
+        raise DrawbridgeError("an entry needs sources", path, "sources: [any] lets everybody in")
+    address = parse_host_address(given["address"], path + ".address") if "address" in given else None
+    target = Target(protocol, _entry_ports(given, protocol, path), address)
+    sources = parse_sources(given["sources"], path + ".sources")
+    if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
+        raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
+    return Entry(target, sources, path)
+
+
+def _may_be(family: int, sources: Sources) -> bool:
+    return sources.everybody or bool(sources.sets or sources.addresses[family])
+
+
+def _entry_ports(given: Dict[str, object], protocol: str, path: str) -> Optional[Ports]:
+    if protocol == ICMP:
+        if "port" in given:
+            raise DrawbridgeError("icmp has no ports", path + ".port")
+        return None
+    if "port" not in given:
+        raise DrawbridgeError("an entry needs a port", path)
+    return parse_ports(given["port"], path + ".port")
+
+
+def parse_ports(value: object, path: str) -> Ports:
+    """A port, or a range as ``8000-8010``."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise DrawbridgeError("expected a port or a range of ports, got %s" % check.kind(value), path)
+    match = _PORTS.match(str(value))
+    if match is None:
+        # Docker's host:container, taken for a range, would open everything in between.
+        alone = "write the port that is dialled alone, 8080, or a range as 8000-8010" if ":" in str(value) else "443 or 8000-8010"
+        raise DrawbridgeError("%s is not a port or a range of ports" % quoted(value), path, alone)
+    first, last = int(match.group(1)), int(match.group(2) or match.group(1))
+    if not 1 <= first <= 65535 or not 1 <= last <= 65535:
+        raise DrawbridgeError("%s: ports are from 1 to 65535" % quoted(value), path)
+    if first > last:
+        raise DrawbridgeError("%s: the range ends before it begins" % quoted(value), path)
+    return Ports(first, last)
+
+
+def parse_host_address(value: object, path: str) -> HostAddress:
+    """An address of the host; 0.0.0.0 and :: stand for all of their family."""
+    if not isinstance(value, str):
+        raise DrawbridgeError("expected an address of the host, got %s" % check.kind(value), path)
+    network = parse_network(value, path)
+    if not network.is_host or "/" in value:
+        raise DrawbridgeError("%s: expected a single address of the host, not a network" % quoted(value), path)
+    return HostAddress(network.family, None if network.address in _UNSPECIFIED else network.address)
+
+
+def parse_sources(value: object, path: str) -> Sources:
+    """A list of addresses, networks, ``@name`` and ``any``."""
+    if isinstance(value, str):
+        raise DrawbridgeError("expected a list, got %s" % check.kind(value), path, "sources: [any]")
+    sets: List[SetReference] = []
+    everybody: List[str] = []
+
+    def other(item: object, place: str) -> None:
+        if isinstance(item, str) and item.startswith("@"):
+            sets.append(SetReference(set_name(item[1:], place), place))
+        elif isinstance(item, str) and item.lower() == "any":
+            everybody.append(place)
+        else:
+            refuse(item, place)
+
+    addresses = parse_addresses(check.sequence(value, path), path, other)
+    return union([Sources(bool(everybody), addresses, tuple(sets))])

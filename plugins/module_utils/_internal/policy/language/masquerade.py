@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a user says about masquerading: per Docker network, per subnet, or for all."""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from ...errors import DrawbridgeError
+from ...address import Network, parse_network, quoted
+from ...address import FAMILIES
+from . import check
+
+DOCKER = "docker"
+OFF = "off"
+SNAT = "snat"
+_WORDS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+_KEYS = ("all", "networks", "subnets")
+
+
+class MasqueradeMode(NamedTuple):
+    """How packets that leave a network are treated.
+
+    mode: docker (Docker's own rule decides), off (their source stays), snat (it becomes one of the addresses, which are one
+    for a family; a family without one is treated as with docker).
+    """
+
+    mode: str
+    addresses: Tuple[Tuple[int, str], ...]
+    path: str
+
+    def address(self, family: int) -> Optional[str]:
+        return dict(self.addresses).get(family)
+
+
+class Masquerade(NamedTuple):
+    """The narrowest statement decides: a subnet's, then a network's, then the one for all; without any it is docker.
+
+    subnets: by network in its shortest spelling.
+    """
+
+    path: str
+    everything: Optional[MasqueradeMode] = None
+    networks: Dict[str, MasqueradeMode] = {}
+    subnets: Dict[Network, MasqueradeMode] = {}
+
+
+def parse_masquerade(value: object, path: str) -> Masquerade:
+    """The mapping with ``all``, ``networks`` and ``subnets``. Raises DrawbridgeError with the place of what is wrong."""
+    given = check.mapping(value, path, _KEYS)
+    everything = _treatment(given["all"], path + ".all") if "all" in given else None
+    networks = check.any_mapping(given.get("networks", {}), path + ".networks")
+    subnets: Dict[Network, MasqueradeMode] = {}
+    for key, item in check.any_mapping(given.get("subnets", {}), path + ".subnets").items():
+        place = "%s.subnets.%s" % (path, key)
+        subnet = parse_network(str(key), path + ".subnets")
+        treatment = _treatment(item, place)
+        if treatment.mode == SNAT and treatment.address(subnet.family) is None:
+            raise DrawbridgeError("an address of the other family cannot stand for %s" % str(subnet), place)
+        if subnet in subnets:
+            raise DrawbridgeError("the same subnet as in %s" % subnets[subnet].path, place)
+        subnets[subnet] = treatment
+    return Masquerade(path, everything, {
+        network_name(name, path + ".networks"): _treatment(item, "%s.networks.%s" % (path, name))
+        for name, item in networks.items()
+    }, subnets)
+
+
+def network_name(value: object, path: str) -> str:
+    """A Docker network's name. Names of networks that do not exist yet are names as well."""
+    if not isinstance(value, str) or not value or len(value) > 255 or not value.isprintable():
+        raise DrawbridgeError("%s is not the name of a Docker network" % quoted(value), path)
+    return value
+
+
+def _treatment(value: object, path: str) -> MasqueradeMode:
+    if isinstance(value, str) and value.lower() in _WORDS:
+        value = _WORDS[value.lower()]  # a template's result
+    if isinstance(value, bool):
+        return MasqueradeMode(DOCKER if value else OFF, (), path)
+    items: List[object] = value if isinstance(value, list) else [value]
+    found: Dict[int, str] = {}
+    for item in items:
+        if not isinstance(item, str):
+            raise DrawbridgeError("expected true, false or an address, got %s" % check.kind(item), path)
+        address = parse_network(item, path)
+        if not address.is_host or "/" in item:
+            raise DrawbridgeError("%s: expected one address, not a network" % quoted(item), path)
+        if address.family in found:
+            raise DrawbridgeError("two addresses of one family", path)
+        found[address.family] = address.address
+    if not found:
+        raise DrawbridgeError("the list is empty", path, "true, false, or an address for each family")
+    return MasqueradeMode(SNAT, tuple(sorted(found.items())), path)
+
+
+def masquerade_data(masquerade: Masquerade) -> Dict[str, object]:
+    """All of it as users write it."""
+    data: Dict[str, object] = {"networks": {name: treatment_data(said) for name, said in masquerade.networks.items()}}
+    data["subnets"] = {str(subnet): treatment_data(said) for subnet, said in masquerade.subnets.items()}
+    return data if masquerade.everything is None else dict(data, all=treatment_data(masquerade.everything))
+
+
+def treatment_data(treatment: MasqueradeMode) -> object:
+    """A treatment as users write it."""
+    if treatment.mode == SNAT:
+        return [address for family in FAMILIES for of, address in treatment.addresses if of == family]
+    return treatment.mode == DOCKER

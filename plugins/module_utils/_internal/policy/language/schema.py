@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the user may write as a policy: read, checked and brought into one spelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, Optional, Tuple
+
+from ...errors import DrawbridgeError
+from . import check
+from .addresses import parse_addresses, refuse
+from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding
+from .entries import WITH_PORTS, parse_entries, parse_sources
+from .values import ALLOW, DENY, ICMP
+from .model import HostServices, NamedAddresses, Policy, PublishedPorts
+from .reserved_names import set_name
+
+if TYPE_CHECKING:
+    # Not every policy has these: their code is loaded where it is needed.
+    from .open_ports import OpenPort
+    from .egress import Egress
+    from .container_rules import ContainerRules
+    from .masquerade import Masquerade
+
+POLICY_KEYS = (
+    "address_sets", "external_interfaces", "unmanaged_interfaces", "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports",
+    "containers",
+)
+
+
+def parse_policy(raw: object, path: str = "policy") -> Policy:
+    """A policy as the user wrote it (mappings, lists and plain values) → Policy.
+
+    path: how errors call the whole. Raises DrawbridgeError with the place of what is wrong, for example
+    ``policy.published_ports.allow[3].sources[1]``. What is not stated stays unstated (None), so that parts can be merged.
+    """
+    given = check.mapping(raw, path, POLICY_KEYS)
+    return Policy(
+        address_sets=_address_sets(given.get("address_sets", {}), path + ".address_sets"),
+        external_interfaces=_external(given, path + ".external_interfaces"),
+        unmanaged_interfaces=check.interfaces(given.get("unmanaged_interfaces", []), path + ".unmanaged_interfaces"),
+        published_ports=_published_ports(given, path + ".published_ports"),
+        host_services=_host_services(given, path + ".host_services"),
+        forwarding=parse_forwarding(given, path + ".forwarding"),
+        forward_policy=parse_forward_policy(given, path + ".forward_policy"),
+        daemon=parse_daemon(given, path + ".daemon"),
+        masquerade=_masquerade(given, path + ".masquerade"),
+        egress=_egress(given, path + ".egress"),
+        open_ports=_open_ports(given, path + ".open_ports"),
+        containers=_containers(given, path + ".containers"),
+    )
+
+
+def _masquerade(given: Dict[str, object], path: str) -> Optional[Masquerade]:
+    if "masquerade" not in given:
+        return None
+    from .masquerade import parse_masquerade  # pylint: disable=import-outside-toplevel
+
+    return parse_masquerade(given["masquerade"], path)
+
+
+def _egress(given: Dict[str, object], path: str) -> Optional[Egress]:
+    if "egress" not in given:
+        return None
+    from .egress import parse_egress  # pylint: disable=import-outside-toplevel
+
+    return parse_egress(given["egress"], path)
+
+
+def _open_ports(given: Dict[str, object], path: str) -> Optional[Tuple[OpenPort, ...]]:
+    if "open_ports" not in given:
+        return None
+    from .open_port_entries import parse_open_ports  # pylint: disable=import-outside-toplevel
+
+    return parse_open_ports(given["open_ports"], path)
+
+
+def _containers(given: Dict[str, object], path: str) -> Optional[Tuple[ContainerRules, ...]]:
+    if "containers" not in given:
+        return None
+    from .container_rules import parse_containers  # pylint: disable=import-outside-toplevel
+
+    return parse_containers(given["containers"], path)
+
+
+def _address_sets(value: object, path: str) -> Dict[str, NamedAddresses]:
+    found = {}
+    for key, items in check.any_mapping(value, path).items():
+        name = set_name(key, path)
+        place = "%s.%s" % (path, name)
+        found[name] = NamedAddresses(name, parse_addresses(check.sequence(items, place), place, refuse), place)
+    return found
+
+
+def _external(given: Dict[str, object], path: str) -> Tuple[str, ...]:
+    if "external_interfaces" not in given:
+        return ()
+    names = check.interfaces(given["external_interfaces"], path)
+    if not names:
+        # An empty list would read as "nothing is outside" and mean "everything is".
+        raise DrawbridgeError("the list is empty", path, "leave the key out: then every interface is outside")
+    return names
+
+
+def _stated(given: Dict[str, object], key: str, path: str) -> Optional[str]:
+    return check.choice(given[key], "%s.%s" % (path, key), (ALLOW, DENY)) if key in given else None
+
+
+def _published_ports(policy: Dict[str, object], path: str) -> Optional[PublishedPorts]:
+    if "published_ports" not in policy:
+        return None
+    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed"))
+    return PublishedPorts(
+        path,
+        default=_stated(given, "default", path),
+        direct=_stated(given, "direct", path),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS),
+        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP)),
+    )
+
+
+def _host_services(policy: Dict[str, object], path: str) -> Optional[HostServices]:
+    if "host_services" not in policy:
+        return None
+    given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm"))
+    return HostServices(
+        path,
+        default=_stated(given, "default", path),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP)),
+        swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
+    )

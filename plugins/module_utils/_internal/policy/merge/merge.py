@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Fragments of a policy, laid over a profile by weight → one policy.
+
+The heavier fragment decides: a key, a set of one name, an entry about one target. At equal weight lists, sets and
+sources add up, and keys that can only have one value must agree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple, TypeVar
+
+from ...errors import DrawbridgeError
+from ...address import quoted
+from ...address import FAMILIES
+from ..language import check
+from ..language.settings import Choices
+from ..language.entries import union
+from ..language.model import HostServices, NamedAddresses, Policy, PublishedPorts
+from ..language.values import Sources
+from .ways_out import given, merge_egress, merge_masquerade, merged_entries
+from ..language.schema import POLICY_KEYS, parse_policy
+from .weights import Statement, agreed, by_key, heaviest
+
+if TYPE_CHECKING:
+    from ..language.open_ports import OpenPort
+    from ..language.container_rules import ContainerRules
+
+V = TypeVar("V")
+Section = TypeVar("Section", PublishedPorts, HostServices)
+
+DEFAULT_WEIGHT = 50
+# Fragments have weights from 0 on: any of them is heavier than the profile.
+_PROFILE_WEIGHT = -1
+_MAX_WEIGHT = 1000000
+
+
+class Fragment(NamedTuple):
+    """A part of a policy, what it is called, and its weight."""
+
+    name: str
+    weight: int
+    policy: Policy
+
+
+def parse_fragment(name: str, raw: object) -> Fragment:
+    """A fragment as the user wrote it: a policy's keys and ``weight``. Errors are placed under its name."""
+    given = dict(check.mapping(raw, name, ("weight", *POLICY_KEYS)))
+    weight = given.pop("weight", DEFAULT_WEIGHT)
+    if isinstance(weight, str) and weight.isascii() and weight.isdigit():
+        weight = int(weight)  # a template's result
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= _MAX_WEIGHT:
+        raise DrawbridgeError("%s is not a whole number from 0 on" % quoted(weight), name + ".weight")
+    return Fragment(name, weight, parse_policy(given, name))
+
+
+def parse_profile(name: str, raw: object) -> Fragment:
+    """A profile: lighter than every fragment."""
+    return Fragment(name, _PROFILE_WEIGHT, parse_policy(raw, name))
+
+
+def merge(fragments: Iterable[Fragment]) -> Policy:
+    """All fragments, a profile among them or not, as one policy. Places inside it still name the fragments.
+
+    Raises DrawbridgeError that names both fragments where two of equal weight contradict each other and no heavier one
+    decides.
+    """
+    ordered = sorted(fragments, key=lambda fragment: (fragment.weight, fragment.name))
+    return Policy(
+        address_sets=_address_sets(ordered),
+        external_interfaces=_names(ordered, lambda policy: policy.external_interfaces),
+        unmanaged_interfaces=_names(ordered, lambda policy: policy.unmanaged_interfaces),
+        published_ports=_published_ports(ordered),
+        host_services=_host_services(ordered),
+        forwarding=_choices(ordered, lambda policy: policy.forwarding),
+        forward_policy=_choices(ordered, lambda policy: policy.forward_policy),
+        daemon=_choices(ordered, lambda policy: policy.daemon),
+        masquerade=merge_masquerade(_sections(ordered, lambda policy: policy.masquerade)),
+        egress=merge_egress(_sections(ordered, lambda policy: policy.egress)),
+        open_ports=_open_ports(ordered),
+        containers=_containers(ordered),
+    )
+
+
+def _names(fragments: List[Fragment], of: Callable[[Policy], Tuple[str, ...]]) -> Tuple[str, ...]:
+    names = [name for item in heaviest(_sections(fragments, lambda policy: of(policy) or None)) for name in item.value]
+    return tuple(dict.fromkeys(names))
+
+
+def _address_sets(fragments: List[Fragment]) -> Dict[str, NamedAddresses]:
+    stated = [(name, Statement(item, value)) for item in fragments for name, value in item.policy.address_sets.items()]
+    merged = {}
+    for name, items in by_key(stated):
+        values = [item.value for item in items]
+        addresses: Dict[int, FrozenSet[str]] = {family: frozenset().union(*(value.addresses[family] for value in values)) for family in FAMILIES}
+        merged[name] = NamedAddresses(name, addresses, values[0].path)
+    return merged
+
+
+def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:
+    sections = _sections(fragments, lambda policy: policy.published_ports)
+    if not sections:
+        return None
+    return PublishedPorts(
+        sections[-1].value.path,
+        _scalar(sections, "default", lambda section: section.default),
+        _scalar(sections, "direct", lambda section: section.direct),
+        merged_entries(sections, lambda section: section.allow),
+        merged_entries(sections, lambda section: section.routed),
+    )
+
+
+def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
+    sections = _sections(fragments, lambda policy: policy.host_services)
+    if not sections:
+        return None
+    return HostServices(
+        sections[-1].value.path,
+        _scalar(sections, "default", lambda section: section.default),
+        merged_entries(sections, lambda section: section.allow),
+        _swarm(sections),
+    )
+
+
+def _swarm(sections: List[Statement[HostServices]]) -> Optional[Sources]:
+    stated = heaviest(given(sections, lambda services: services.swarm))
+    return union(item.value for item in stated) if stated else None
+
+
+def _sections(fragments: List[Fragment], of: Callable[[Policy], Optional[V]]) -> List[Statement[V]]:
+    return given([Statement(fragment, fragment.policy) for fragment in fragments], of)
+
+
+def _open_ports(fragments: List[Fragment]) -> Optional[Tuple[OpenPort, ...]]:
+    sections = _sections(fragments, lambda policy: policy.open_ports)
+    if not sections:
+        return None
+    from .containers import merge_open_ports  # pylint: disable=import-outside-toplevel
+
+    return merge_open_ports(sections)
+
+
+def _containers(fragments: List[Fragment]) -> Optional[Tuple[ContainerRules, ...]]:
+    sections = _sections(fragments, lambda policy: policy.containers)
+    if not sections:
+        return None
+    from .containers import merge_containers  # pylint: disable=import-outside-toplevel
+
+    return merge_containers(sections)
+
+
+def _scalar(sections: List[Statement[Section]], key: str, of: Callable[[Section], Optional[str]]) -> Optional[str]:
+    stated = [
+        Statement(item.fragment, value, "%s.%s" % (item.value.path, key))
+        for item in sections
+        for value in [of(item.value)]
+        if value is not None
+    ]
+    return agreed(stated) if stated else None
+
+
+def _choices(fragments: List[Fragment], of: Callable[[Policy], Optional[Choices]]) -> Optional[Choices]:
+    sections = _sections(fragments, of)
+    if not sections:
+        return None
+    stated: Dict[Tuple[str, ...], List[Statement[object]]] = {}
+    for section in sections:
+        for key, value in section.value.values.items():
+            stated.setdefault(key, []).append(Statement(section.fragment, value, section.value.place(key)))
+    return Choices(sections[-1].value.path, {key: agreed(items) for key, items in stated.items()})

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What planned rules do to the first packet of a flow from outside: read from the rules themselves, before they are written.
+
+Where a part of the packet is not known, a rule that asks for it may match or not, and both is followed. So it is where a match is not known.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from ...netfilter.rules.matches import (
+    AddressMatch, InterfaceMatch, Jump, Match, OneOfMatch, PortMatch, ProtocolMatch, SetMatch, TcpFlagsMatch,
+)
+from ...netfilter.rules.desired import Line, DesiredState
+from ...netfilter.rules.saved_rule import parse
+from ..chains import source_check
+from .packet_match import Index
+
+# Whether a set that is not among the planned ones, but on the host, holds an address: (name, family, address).
+InHostSet = Callable[[str, int, str], bool]
+# None: cannot be told.
+Maybe = Optional[bool]
+
+_PASS = ("ACCEPT",)
+_STOP = ("DROP", "REJECT")
+_NOTES = ("LOG", "NFLOG", "MARK", "CONNMARK", "TRACE")
+_THROUGH = [("filter", "DOCKER-USER")]
+_TO_THE_HOST = [("mangle", "INPUT"), ("filter", "INPUT")]
+
+
+class Packet(NamedTuple):
+    """source, port: None where they are not known. destination: as dialled; None for some address of the host. interface: by which it comes in, empty where
+    that is not known. translated: where DNAT leads it to, an address and a port. to_host: whether it was sent to an address of the host.
+    dialled: the destination and port from before DNAT, once it was translated. leaves_by: the interface by which it goes on, empty where that is not known."""
+
+    family: int
+    protocol: str
+    source: Optional[str]
+    destination: Optional[str]
+    port: Optional[int]
+    interface: str = ""
+    translated: Optional[Tuple[str, int]] = None
+    to_host: bool = True
+    dialled: Optional[Tuple[Optional[str], Optional[int]]] = None
+    leaves_by: str = ""
+
+    @property
+    def behind_dnat(self) -> Packet:
+        """As chains see it that stand behind the translation."""
+        if self.translated is None:
+            return self
+        return self._replace(destination=self.translated[0], port=self.translated[1], dialled=(self.destination, self.port))
+
+
+class Verdict(NamedTuple):
+    """refused: the line that drops the packet whatever is not known of it, None for none. in_doubt: whether one might. chain: that line's.
+    seen: the packet as that chain sees it."""
+
+    refused: Optional[Line] = None
+    in_doubt: bool = False
+    chain: str = ""
+    seen: Optional[Packet] = None
+
+
+class _End(NamedTuple):
+    """How a chain may end. line: the one that drops; with none, the packet goes back to where it came from, or is accepted."""
+
+    line: Optional[Line] = None
+    chain: str = ""
+    back: bool = False
+
+
+class FirstPackets:
+    """The rules of a Wanted, asked about packets."""
+
+    def __init__(self, wanted: DesiredState, in_host_set: InHostSet, without: FrozenSet[Tuple[str, str]] = frozenset()) -> None:
+        """without: chains, as (table, name), whose hooks are not followed: they judge something else than who comes in. Nor is the check of
+        sources: what is asked about is there, so its source is possible."""
+        left_out = without | {(source_check.TABLE, source_check.CHAIN)}
+        self._hooks = [hook for hook in wanted.hooks if (hook.table, hook.target) not in left_out]
+        self._chains = {(chain.table, chain.name): chain for chain in wanted.chains}
+        self._sets = wanted.sets
+        self._in_host_set = in_host_set
+        self._indexes: Dict[Tuple[str, int], Index] = {}
+
+    def judge(self, packet: Packet) -> Verdict:
+        """Through every hook that the packet comes by."""
+        in_doubt = False
+        later = [(way, packet.behind_dnat) for way in (_TO_THE_HOST if packet.to_host and packet.translated is None else _THROUGH)]
+        for way, seen in [(("mangle", "PREROUTING"), packet), *later]:
+            here = [hook for hook in self._hooks if (hook.table, hook.parent) == way and packet.family in hook.families]
+            for hook in sorted(here, key=lambda hook: hook.priority or 0):
+                ends = self._ends(hook.table, hook.target, seen)
+                stops = [end for end in ends if end.line is not None]
+                if len(stops) == len(ends):
+                    return Verdict(stops[-1].line, True, stops[-1].chain, seen)
+                in_doubt = in_doubt or bool(stops)
+                if all(end.line is None and not end.back for end in ends):
+                    break
+        return Verdict(in_doubt=in_doubt)
+
+    def place(self, verdict: Verdict, packet: Packet) -> str:
+        """The place in the policy that refuses the packet: of the last entry about its port, or of the default."""
+        anybody = (verdict.seen or packet)._replace(source=None)
+        about = [
+            line.path for chain in self._chains.values() if chain.name == verdict.chain for line in chain.lines
+            if line.path and parse(line.text).goes_to == "RETURN" and self._is_about(line, anybody)
+        ]
+        own = verdict.refused.path if verdict.refused is not None else None
+        return (about[-1].partition(".sources")[0] if about else own) or "policy"
+
+    def _is_about(self, line: Line, packet: Packet) -> bool:
+        """An entry for everybody's address is about both families, though its sources may be of one."""
+        if packet.family not in line.families:
+            if any(isinstance(match, AddressMatch) and match.option == "-d" for match in parse(line.text).matches):
+                return False
+            packet = packet._replace(family=line.families[0])
+        return self._matches(line, packet)[0] is not False
+
+    def _ends(self, table: str, name: str, packet: Packet) -> List[_End]:
+        found: List[_End] = []
+        chain = self._chains.get((table, name))
+        for line in chain.lines if chain is not None else ():
+            if packet.family not in line.families:
+                continue
+            matches, target, goes = self._matches(line, packet)
+            if matches is False or target in _NOTES:
+                continue
+            ends = self._of_target(table, name, line, target, packet)
+            stays = [end for end in ends if goes or not end.back]
+            found += stays
+            if matches is True and (goes or len(stays) == len(ends)):
+                return found
+        return found + [_End(back=True)]
+
+    def _of_target(self, table: str, name: str, line: Line, target: str, packet: Packet) -> List[_End]:
+        if target in _STOP:
+            return [_End(line, name)]
+        if target in _PASS:
+            return [_End()]
+        if target == "RETURN" or (table, target) not in self._chains:
+            return [_End(back=target == "RETURN")]
+        return self._ends(table, target, packet)
+
+    def _matches(self, line: Line, packet: Packet) -> Tuple[Maybe, str, bool]:
+        """Whether a line matches, where it leads, and whether the packet stays there: it does not come back to the next line."""
+        rule = parse(line.text)
+        held = [self._holds(match, packet) for match in rule.asks]
+        result: Maybe = False if False in held else None if None in held else True
+        return result, rule.goes_to, rule.target == Jump(rule.goes_to, True) or rule.goes_to == "RETURN"
+
+    def _holds(self, match: Match, packet: Packet) -> Maybe:
+        dialled, dialled_port = packet.dialled or (packet.destination, packet.port)
+        if isinstance(match, SetMatch):
+            return _unless(match, self._is_in_set(match.name.lstrip("@"), match.sides, packet))
+        if isinstance(match, AddressMatch):
+            address = {"-s": packet.source, "-d": packet.destination, "--ctorigdst": dialled}.get(match.option)
+            return None if address is None else match.holds(address)
+        if isinstance(match, PortMatch):
+            port = {"--dport": packet.port, "--ctorigdstport": dialled_port}.get(match.option)
+            return None if port is None else match.holds(port)
+        if isinstance(match, ProtocolMatch):
+            return match.holds(packet.protocol)
+        if isinstance(match, InterfaceMatch) and match.option in ("-i", "-o"):
+            return _comes_in_by(match, packet) if match.option == "-i" else _goes_out_by(match, packet)
+        if isinstance(match, OneOfMatch):
+            return _is_one_of(match, packet)
+        if isinstance(match, TcpFlagsMatch):
+            return _unless(match, _has_flags(match, packet))
+        if match.option == "--syn":
+            return _unless(match, packet.protocol == "tcp")
+        # What ICMP says of its types, was asked before by its protocol.
+        return _unless(match, True if match.option in _OF_ICMP else None)
+
+    def _is_in_set(self, name: str, ends: str, packet: Packet) -> Maybe:
+        planned = self._sets.get(name)
+        first = packet.source if ends.startswith("src") else packet.destination
+        if planned is None:
+            return None if first is None else self._in_host_set(name, packet.family, first)
+        entries = planned.entries.get(packet.family)
+        if not entries:
+            return False
+        if planned.type.name == "bitmap:port":
+            return None if packet.port is None else str(packet.port) in entries
+        if planned.type.name.endswith(",iface"):
+            interface = packet.interface if ends.endswith(",src") else packet.leaves_by
+            behind = any(entry.rpartition(",")[2] == interface for entry in entries)
+            return behind and (first is None or self._index(name, packet.family, entries).holds([first, interface], 0))
+        if first is None:
+            return None
+        others = [] if packet.port is None or "," not in ends else ["%s:%d" % (packet.protocol, packet.port)]
+        return self._index(name, packet.family, entries).holds([first, *others], 0)
+
+    def _index(self, name: str, family: int, entries: FrozenSet[str]) -> Index:
+        if (name, family) not in self._indexes:
+            self._indexes[(name, family)] = Index(entries)
+        return self._indexes[(name, family)]
+
+
+def _unless(match: Match, held: Maybe) -> Maybe:
+    """What comes of a match that may be negated."""
+    return None if held is None else held != match.negated
+
+
+def _comes_in_by(match: InterfaceMatch, packet: Packet) -> Maybe:
+    if not packet.interface:
+        # Nobody's own packet, and more is not known.
+        return _unless(match, False if match.name == "lo" else None)
+    return match.holds(packet.interface)
+
+
+def _goes_out_by(match: InterfaceMatch, packet: Packet) -> Maybe:
+    if packet.to_host and packet.dialled is None:
+        return _unless(match, False)
+    return match.holds(packet.leaves_by) if packet.leaves_by else None
+
+
+def _is_one_of(match: OneOfMatch, packet: Packet) -> Maybe:
+    if match.option == "--ctdir":
+        return match.holds_any("ORIGINAL")
+    if match.option == "--ctstate":
+        return match.holds_any("NEW", *(["DNAT"] if packet.dialled is not None else []))
+    if match.option == "--dst-type":
+        return _unless(match, packet.to_host and "LOCAL" in match.listed.split(","))
+    return _unless(match, False if match.option == "--src-type" and match.listed == "LOCAL" else None)
+
+
+def _has_flags(match: TcpFlagsMatch, packet: Packet) -> bool:
+    mask, wanted = (set(words.split(",")) for words in (match.mask, match.flags))
+    return packet.protocol == "tcp" and {"SYN"} & mask == wanted - {"NONE"}
+
+
+_OF_ICMP = ("--icmp-type", "--icmpv6-type")

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Whether rules of ours let a flow from outside pass: the rules and sets as the kernel has them, read here. Pure.
+
+It knows the matches that the guard is written in, none of them negated. A rule with any other match makes no statement about a flow: ``Unknown`` is raised.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set, Tuple
+
+from ...host.network.conntrack import Flow
+from ...address import number
+from ...netfilter.rules.matches import (
+    AddressMatch, InterfaceMatch, Jump, Match, OneOfMatch, PortMatch, ProtocolMatch, SetMatch, Target, Verdict,
+)
+from ...netfilter.rules.saved_rule import parse
+from ..compile.labels import is_answer
+
+Chains = Dict[str, Sequence[str]]
+Entries = Dict[str, FrozenSet[str]]
+
+
+class Unknown(Exception):
+    """A rule that this does not understand."""
+
+
+class Place(NamedTuple):
+    """Where a flow's packets come from and go to. interface: by which they come in; empty for one that no rule names.
+    to_host: whether they go to an address of the host."""
+
+    interface: str
+    to_host: bool
+
+
+class _Rule(NamedTuple):
+    """about: which protocol and port of the server's it asks for. asks: what else."""
+
+    about: Tuple[Match, ...]
+    asks: Tuple[Match, ...]
+    target: Target
+
+
+class RulesetMatcher:
+    """One family's chains and sets at one moment."""
+
+    def __init__(self, chains: Chains, sets: Entries) -> None:
+        self._chains = chains
+        self._rules: Dict[str, List[_Rule]] = {}
+        self._sets = sets
+        self._about: Dict[Tuple[str, str, int], List[_Rule]] = {}
+        self._indexes: Dict[str, Index] = {}
+
+    def passes(self, chain: str, flow: Flow, place: Place) -> bool:
+        """Whether a packet that the client sends on an established flow comes through a chain. Raises Unknown."""
+        for rule in self._rules_about(chain, flow):
+            if not all(self._holds(match, flow, place) for match in rule.asks):
+                continue
+            target = rule.target
+            if isinstance(target, Verdict) and target.name != "REJECT":
+                return target.name != "DROP"
+            if not isinstance(target, Jump) or not target.goto or target.name not in self._chains:
+                raise Unknown(target.name)
+            # It does not come back here.
+            return self.passes(target.name, flow, place)
+        return True
+
+    def _rules_about(self, chain: str, flow: Flow) -> List[_Rule]:
+        """The rules of a chain that are for the flow's protocol and port: there may be a thousand for others. Raises Unknown."""
+        key = (chain, flow.protocol, flow.port)
+        if key not in self._about:
+            if chain not in self._rules:
+                self._rules[chain] = [_read(rule) for rule in self._chains.get(chain, ()) if not is_answer(rule)]
+            self._about[key] = [rule for rule in self._rules[chain] if all(_is_about(match, flow) for match in rule.about)]
+        return self._about[key]
+
+    def _holds(self, match: Match, flow: Flow, place: Place) -> bool:
+        if isinstance(match, SetMatch):
+            return self._index(match.name).holds(_parts(match.sides, flow, place), flow.port)
+        if isinstance(match, AddressMatch) and match.option in ("-s", "-d"):
+            return match.holds(flow.source if match.option == "-s" else flow.destination)
+        if isinstance(match, InterfaceMatch) and match.option == "-i":
+            return match.holds(place.interface)
+        if isinstance(match, OneOfMatch) and match.option in _ESTABLISHED:
+            return match.holds_any(_ESTABLISHED[match.option])
+        if isinstance(match, OneOfMatch) and match.option == "--dst-type":
+            return place.to_host and match.holds_any("LOCAL")
+        raise Unknown(" ".join(match.words))
+
+    def _index(self, name: str) -> Index:
+        if name not in self._indexes:
+            self._indexes[name] = Index(self._sets.get(name, ()))
+        return self._indexes[name]
+
+
+# What connection tracking says of a client's packet on an established flow.
+_ESTABLISHED = {"--ctdir": "ORIGINAL", "--ctstate": "ESTABLISHED"}
+
+
+def _read(text: str) -> _Rule:
+    rule = parse(text)
+    if rule.target is None or any(match.negated for match in rule.matches):
+        raise Unknown(text)
+    about = tuple(match for match in rule.asks if _says_about(match))
+    return _Rule(about, tuple(match for match in rule.asks if match not in about), rule.target)
+
+
+def _says_about(match: Match) -> bool:
+    return match.option in ("-p", "--dport")
+
+
+def _is_about(match: Match, flow: Flow) -> bool:
+    if isinstance(match, ProtocolMatch):
+        return match.holds(flow.protocol)
+    return isinstance(match, PortMatch) and match.holds(flow.port) is not False
+
+
+def _parts(sides: str, flow: Flow, place: Place) -> List[str]:
+    """A packet as a set sees it: an address first, then a port of the server's or an interface."""
+    ends = sides.split(",")
+    return [flow.source if ends[0] == "src" else flow.destination] + [
+        place.interface if end == "src" else "%s:%d" % (flow.protocol, flow.port) for end in ends[1:]
+    ]
+
+
+class Index:
+    """A set's entries by the length of their networks, so that a lookup does not grow with the set."""
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._ports: Set[str] = set()
+        self._networks: Dict[int, Set[Tuple[int, Tuple[str, ...]]]] = {}
+        for entry in entries:
+            first, *others = entry.split(" ")[0].split(",")
+            if first.isdigit():
+                self._ports.add(first)
+                continue
+            address, _slash, length = first.partition("/")
+            value, bits = number(address)
+            prefix = int(length) if length else bits
+            self._networks.setdefault(prefix, set()).add((value >> (bits - prefix), tuple(others)))
+
+    def holds(self, parts: List[str], port: int) -> bool:
+        """parts: address, and what else there is. port: for a set of nothing but ports."""
+        if self._ports:
+            return str(port) in self._ports
+        value, bits = number(parts[0])
+        others = tuple(parts[1:])
+        return any((value >> (bits - prefix), others) in found for prefix, found in self._networks.items())

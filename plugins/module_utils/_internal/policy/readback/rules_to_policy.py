@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a policy's rules say, read back from the rules: no file tells what the policy was. Pure.
+
+It knows the matches that the compiler writes about who reaches what. A rule with any other match, or with one negated, is about something else: it says
+nothing here. So does a rule that decides nothing about a packet.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ...netfilter.rules.matches import AddressMatch, InterfaceMatch, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
+from ...netfilter.rules.matches import Target as SavedTarget
+from ...address import IPV4, IPV6
+from ...netfilter.rules.desired import Hook
+from ...netfilter.rules.ownership import any_generation, called
+from ...netfilter.rules.saved_ruleset import target_of
+from ...netfilter.rules.saved_rule import parse
+from ...netfilter.kernel.state import State, TableState
+from ..chains import guard, host_input
+from ..language import reserved_names
+from ..language.values import ANY, HostAddress, ICMP, Ports, Target
+from ..blocks.outside import OUTSIDE
+from ..blocks.owners import NAT, POLICY_PORTS
+
+EVERYWHERE = "every interface but the loopback and the bridges of Docker's networks"
+_OPENED = Hook(NAT, "PREROUTING", POLICY_PORTS.publish)
+_ECHO = {"--icmp-type": "8", "--icmpv6-type": "128"}
+# A set has no /0.
+_HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
+
+# As a policy writes them: any, an address, @name. A list that became a set is what the generations of that are called in common.
+Who = Tuple[str, ...]
+_ANY: Who = (ANY,)
+
+
+class Rule(NamedTuple):
+    """target: None for whatever there is. sources: on the ways out, where packets go to. verdict: RETURN, DROP, or where DNAT leads to."""
+
+    target: Optional[Target]
+    sources: Who
+    verdict: str
+
+    @property
+    def is_of_any(self) -> bool:
+        return ANY in self.sources
+
+
+class _Way(NamedTuple):
+    """What rules about one way say: by which options who is at its other end, and which host address it is about. local: an option that says no more than
+    that it is the host's."""
+
+    end: str
+    of_set: str
+    address: str = ""
+    local: str = ""
+
+
+_INWARD = _Way("-s", "src", "-d", "--dst-type")
+_OUTWARD = _Way("-d", "dst")
+
+
+class Rules:
+    """A chain's rules in order. There may be a thousand for other ports than the one in question."""
+
+    def __init__(self, rules: Iterable[str] = ()) -> None:
+        self._all = [rule for rule in (_read(text, _INWARD) for text in rules) if rule is not None]
+        self._single: Dict[Tuple[str, int], List[int]] = {}
+        self._wide: List[int] = []
+        for place, rule in enumerate(self._all):
+            ports = None if rule.target is None else rule.target.ports
+            if rule.target is not None and ports is not None and ports.first == ports.last:
+                self._single.setdefault((rule.target.protocol, ports.first), []).append(place)
+            else:
+                self._wide.append(place)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._all)
+
+    def about(self, target: Optional[Target]) -> List[Rule]:
+        """Those that may be about all of a target, and perhaps others."""
+        mine: List[int] = []
+        if target is not None and target.ports is not None:
+            mine = self._single.get((target.protocol, target.ports.first), [])
+        return [self._all[place] for place in sorted(mine + self._wide)]
+
+
+class Said(NamedTuple):
+    """What one family's rules say of published ports, of services of the host and of ports that are opened by name.
+
+    outside: the interfaces that are judged, nothing where none is. direct: whether containers' own addresses are closed. routed: what
+    is said of containers whose network's mode is routed.
+    """
+
+    outside: Tuple[str, ...]
+    ports: Rules
+    direct: bool
+    services: Rules
+    opened: Rules
+    routed: Rules
+
+
+def said(state: State) -> Said:
+    """Chains that nothing leads to say nothing."""
+    guarded, received, opened = [behind(state, hook) for hook in (guard.HOOK, host_input.HOOK, _OPENED)]
+    judged = _both(guarded, guard.CHAIN)
+    services = _both(received, host_input.CHAIN)
+    return Said(
+        _interfaces(judged + services),
+        Rules(guarded.get(guard.PORTS, ())),
+        any(map(_closes_containers, judged)),
+        Rules(services),
+        Rules(opened.get(POLICY_PORTS.publish, ())),
+        Rules(guarded.get(guard.ROUTED, ())),
+    )
+
+
+def published_target(family: int, address: Optional[str], port: int, protocol: str) -> Target:
+    """A published port as what rules are about."""
+    return Target(protocol, Ports(port, port), None if address is None else HostAddress(family, address))
+
+
+def reach_all_of(rules: Rules, target: Optional[Target]) -> Who:
+    """Who reaches all of a target; None for what no rule is about."""
+    return _who(rules.about(target), target)
+
+
+def reach_some_of(rules: Rules, target: Target) -> Who:
+    """Who reaches a target, on one of the host's addresses at least."""
+    found = rules.about(target)
+    if target.address is None:
+        found = [rule if rule.target is None or rule.verdict == "DROP" else rule._replace(target=rule.target._replace(address=None)) for rule in found]
+    return _who(found, target)
+
+
+def _who(rules: Iterable[Rule], target: Optional[Target]) -> Who:
+    found: Dict[str, None] = {}
+    for rule in rules:
+        if _covers(rule.target, target):
+            if rule.verdict == "DROP":
+                return tuple(found)
+            found.update(dict.fromkeys(rule.sources))
+            if ANY in found:
+                break
+    return _ANY
+
+
+def expanded(sources: Who, lists: Mapping[str, Iterable[str]]) -> Who:
+    """The same with what is in those of the lists that are given, by what their generations are called in common."""
+    found = dict.fromkeys(each for source in sources for each in (sorted(lists[source]) if source in lists else [source]))
+    return _ANY if any(halves <= set(found) for halves in _HALVES) else tuple(found)
+
+
+def is_list(name: str) -> bool:
+    """Whether a set of the kernel's is a list that stood in an entry."""
+    return called(name).startswith(reserved_names.ANONYMOUS)
+
+
+def _covers(wide: Optional[Target], narrow: Optional[Target]) -> bool:
+    if wide is None:
+        return True
+    if narrow is None or wide.protocol != narrow.protocol or wide.address not in (None, narrow.address):
+        return False
+    if wide.ports is None or narrow.ports is None:
+        return wide.ports is None
+    return wide.ports.first <= narrow.ports.first and narrow.ports.last <= wide.ports.last
+
+
+def behind(state: State, hook: Hook) -> Mapping[str, Sequence[str]]:
+    """Our chains of the hook's table; none where the hook is not there."""
+    held = state.get(hook.table, TableState())
+    return held.chains if any(target_of(rule) == hook.target for rule in held.jumps.get(hook.parent, ())) else {}
+
+
+def _both(chains: Mapping[str, Sequence[str]], name: str) -> List[str]:
+    return [*chains.get(name, ()), *chains.get(name + OUTSIDE, ())]
+
+
+def _closes_containers(text: str) -> bool:
+    """A rule that asks for more closes less: it is not counted."""
+    rule = parse(text)
+    closed = [called(match.name) for match in rule.asks if isinstance(match, SetMatch) and match.sides == "dst" and not match.negated]
+    return rule.target == Verdict("DROP") and len(rule.asks) == 1 and closed == [reserved_names.CONTAINER_NETWORKS]
+
+
+def _interfaces(rules: Sequence[str]) -> Tuple[str, ...]:
+    """Whatever else a rule asks for, it judges something that comes in there."""
+    named = [
+        match.name for rule in map(parse, rules) if rule.goes_to.endswith(OUTSIDE)
+        for match in rule.asks if isinstance(match, InterfaceMatch) and match.option == "-i" and not match.negated
+    ]
+    return tuple(dict.fromkeys(named)) or ((EVERYWHERE,) if rules else ())
+
+
+def outward(text: str) -> Optional[Rule]:
+    """A rule about where packets may go to; None for any other."""
+    return _read(text, _OUTWARD)
+
+
+def _read(text: str, way: _Way) -> Optional[Rule]:
+    """None for a rule about something else: replies, errors, what a host cannot do without."""
+    rule = parse(text)
+    verdict = _verdict(rule.target)
+    if verdict is None:
+        return None
+    protocol: Optional[str] = None
+    ports: Optional[Ports] = None
+    address: Optional[HostAddress] = None
+    who = _ANY
+    for match in rule.asks:
+        if match.negated:
+            return None
+        if isinstance(match, ProtocolMatch) and match.option == "-p":
+            protocol = match.name
+        elif isinstance(match, PortMatch) and match.option == "--dport" and match.ranges:
+            ports = Ports(*match.ranges[0])
+        elif isinstance(match, ValueMatch) and _ECHO.get(match.option) == match.value:
+            protocol = ICMP
+        elif isinstance(match, AddressMatch) and match.option == way.end:
+            who = (plain(match.network),)
+        elif isinstance(match, SetMatch) and match.sides == way.of_set:
+            who = (any_generation(match.name) if is_list(match.name) else "@" + called(match.name),)
+        elif isinstance(match, AddressMatch) and match.option == way.address:
+            address = HostAddress(IPV6 if ":" in match.network else IPV4, plain(match.network))
+        elif match.option != way.local:
+            return None
+    return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict)
+
+
+def _verdict(target: Optional[SavedTarget]) -> Optional[str]:
+    """Who is refused with an answer is refused."""
+    if isinstance(target, Verdict):
+        return "DROP" if target.name == "REJECT" else target.name
+    return target.to if isinstance(target, Translation) and target.name == "DNAT" else None
+
+
+def plain(address: str) -> str:
+    """An address without the length that says that it is one."""
+    head, _slash, length = address.partition("/")
+    return head if length == ("128" if ":" in head else "32") else address

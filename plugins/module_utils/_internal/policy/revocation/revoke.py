@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Flows that a change of the published ports denies: found by what the rules say before and after it, and ended.
+
+The guard, which judges every packet of a client, ends them all. What goes on beyond it is ended here: the connections that docker-proxy
+holds at both ends, what servers send over UDP without being asked, and flows whose packets no rule sees as they are offloaded.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+from ...host.network.conntrack import Flow, flows, put_back
+from ...host.network.close_sockets import FlowEnds, close
+from ...host.network.links import vrfs
+from ...host.network.sockets import is_local
+from ...host.system.system import System
+from .drop_replies import cut_answers
+from ...netfilter.kernel.ipset import Ipset
+from ...netfilter.rules.desired import DesiredState
+from ...netfilter.reconcile.plan import Plan
+from ...netfilter.kernel.state import State
+from ..chains import guard
+from ..readback.set_contents import held_by, sets_in
+from .offloaded import past_egress
+from ..readback.packet_match import RulesetMatcher, Place, Unknown
+from ...host.network.answering_interface import answered_by
+
+# States in which a connection can still carry something.
+_OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
+_EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
+_FIRST_PACKETS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+_NOT_ENDED = "%s: the guard ends denied flows all the same, but %s"
+
+
+class Revoked(NamedTuple):
+    """flows: those that the change denies, None where the host does not tell its flows. warnings: what is not as it could be.
+    answers: flows of their own that docker-proxy sends, over UDP, where it answers from another address than was dialled."""
+
+    flows: Optional[List[Flow]]
+    warnings: List[str]
+    answers: Sequence[Flow] = ()
+
+
+def keeping(wanted: DesiredState) -> DesiredState:
+    """The same, but flows that are established are not judged any more."""
+    return wanted._replace(chains=[
+        chain._replace(lines=[
+            line._replace(text=_FIRST_PACKETS) if line.text == _EVERY_PACKET else line for line in chain.lines
+        ]) for chain in wanted.chains
+    ])
+
+
+def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
+    """The flows that passed before the plan's change and do not after it."""
+    known = flows(system)
+    if known is None:
+        return Revoked(None, [_NOT_ENDED % ("neither the kernel nor the command conntrack tells which flows there are (package conntrack)",
+                                            "how many and which is not known")])
+    places = _Places(system)
+    known = [flow for flow in known if flow.offloaded or flow.state in _OPEN[flow.protocol]]
+    answers = {_turned(flow) for flow in known if flow.protocol == "udp" and places.is_local(flow.source)}
+    found: List[Flow] = []
+    for family, part in plan.families.items():
+        mine = [flow for flow in [*known, *answers] if flow.family == family]
+        before, after = _chains(part.old), _chains(part.new)
+        names = sets_in([*before.values(), *after.values()])
+        if not mine or not after or (before == after and not any(change.name in names for change in plan.sets)):
+            continue
+        try:
+            held = held_by(ipset, plan, names)
+            moments = [RulesetMatcher(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
+            found += [flow for flow in mine if _is_revoked(flow, places, *moments)]
+        except Unknown as error:
+            return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
+    left = [flow for flow in known if flow.offloaded and flow not in found]
+    return Revoked([flow for flow in found if flow not in answers], past_egress(plan, left), [flow for flow in found if flow in answers])
+
+
+def _turned(flow: Flow) -> Flow:
+    """A server's own flow as the client's that it answers."""
+    return flow._replace(
+        source=flow.destination, source_port=flow.port, destination=flow.source, port=flow.source_port,
+        answers_from=flow.source, answers_from_port=flow.source_port,
+        answers_to=flow.destination, answers_to_port=flow.port,
+    )
+
+
+def end(system: System, revoked: Revoked) -> List[str]:
+    """Once the change is in force: end what the guard alone leaves half open → warnings."""
+    cut = revoked.flows or []
+    held = [FlowEnds(flow.destination, flow.port, flow.source, flow.source_port) for flow in cut
+            if flow.protocol == "tcp" and not flow.is_translated]
+    reasons = [
+        (close(system, held), "the sockets of docker-proxy stay until they time out"),
+        (cut_answers(system, [flow for flow in [*cut, *revoked.answers] if flow.protocol == "udp"]), "what servers send over UDP is not ended"),
+    ]
+    warnings = [_NOT_ENDED % (reason, what) for reason, what in reasons if reason]
+    # Last: what an entry would be made anew for is dropped by now.
+    kept = put_back(system, [flow for flow in cut if flow.offloaded])
+    return warnings + ["%s: denied flows that are offloaded go on until they end by themselves" % kept] if kept else warnings
+
+
+def _chains(state: State) -> Dict[str, Sequence[str]]:
+    held = state[guard.TABLE].chains if guard.TABLE in state else {}
+    return {name: rules for name, rules in held.items() if name.startswith(guard.CHAIN)}
+
+
+class _Places:
+    """Where flows come from and go to, each address looked up once."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._interfaces: Dict[str, str] = {}
+        self._local: Dict[str, bool] = {}
+        # No VRF first: each has addresses of its own.
+        self._tables = ["", *vrfs()]
+
+    def is_local(self, address: str) -> bool:
+        """Whether it is one of the host's."""
+        if address not in self._local:
+            self._local[address] = any(is_local(address, vrf) for vrf in self._tables)
+        return self._local[address]
+
+    def of(self, flow: Flow) -> Place:
+        """As if it came by an interface that no rule names: most flows are no further question."""
+        return Place("", self.is_local(flow.destination))
+
+    def by_interface(self, flow: Flow) -> Place:
+        """By the one that the host answers the client by."""
+        if flow.source not in self._interfaces:
+            self._interfaces[flow.source] = answered_by(self._system, flow.source).interface
+        return self.of(flow)._replace(interface=self._interfaces[flow.source])
+
+
+def _is_revoked(flow: Flow, places: _Places, before: RulesetMatcher, after: RulesetMatcher) -> bool:
+    return all(
+        before.passes(guard.CHAIN, flow, place) and not after.passes(guard.CHAIN, flow, place)
+        for look in (places.of, places.by_interface) for place in [look(flow)]
+    )

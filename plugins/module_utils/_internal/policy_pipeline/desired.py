@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a task of host_policy asks for, read from its arguments and checked."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from ..errors import DrawbridgeError
+from ..host.system.system import System
+from ..transaction.converge import Settings
+from ..tasks.task import Task
+from ..policy.language import check
+from ..policy.language.model import NO_POLICY, Policy
+from ..policy.language.schema import parse_policy
+
+
+class Desired(NamedTuple):
+    """is_present: whether there is to be a policy; if not, it is an empty one. ends_connections: whether open connections that a change denies
+    are ended. shows_diff: whether somebody reads the diff."""
+
+    system: System
+    settings: Settings
+    policy: Policy
+    docker_host: str
+    is_present: bool = True
+    ends_connections: bool = True
+    allow_lockout: bool = False
+    shows_diff: bool = False
+
+    @property
+    def check_mode(self) -> bool:
+        """Whether nothing is to be changed."""
+        return self.settings.check_mode
+
+
+def parse(task: Task) -> Desired:
+    """Raises DrawbridgeError that names the place of what is wrong."""
+    params = task.params
+    is_present = params["state"] == "present"
+    policy = _policy(task) if is_present else NO_POLICY
+    return Desired(
+        task.system, task.settings(), policy, params["docker_host"], is_present, params["revoke"] == "end", params["allow_lockout"], task.shows_diff
+    )
+
+
+def _policy(task: Task) -> Policy:
+    params = task.params
+    if params["fragments"] is not None:
+        # Only hosts with fragments load what merges them.
+        from ..policy.merge.merge import merge, parse_fragment, parse_profile  # pylint: disable=import-outside-toplevel
+
+        told = check.mapping(_decoded(params["fragments"], "fragments"), "fragments", ("fragments", "profile"))
+        profile = [] if told["profile"] is None else [parse_profile("profile " + params["profile"], told["profile"])]
+        return merge(profile + [parse_fragment(name, raw) for name, raw in check.any_mapping(told["fragments"], "fragments").items()])
+    if params["profile"] is not None:
+        raise DrawbridgeError("a profile is what fragments are laid over: there are none", "profile")
+    return parse_policy(_decoded(params["policy"], "policy"))
+
+
+def _decoded(text: str, option: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DrawbridgeError("not a mapping and not JSON: %s" % error, option) from None

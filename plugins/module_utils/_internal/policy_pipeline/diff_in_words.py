@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a change means, in words ahead of its diff."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional
+
+from ..engine.facts.gather import EngineFacts
+from ..transaction.converge import Outcome
+from ..netfilter.kernel.ipset import Ipset
+from .desired import Desired
+from ..policy.readback.policy_diff import of_plan
+from .part import Part, Report
+
+
+class Words(Part):
+    """Of one policy's change."""
+
+    def __init__(self, desired: Desired) -> None:
+        self._desired = desired
+        self._words: Optional[Dict[str, str]] = None
+
+    def after(self, outcome: Outcome, asked: EngineFacts) -> None:
+        self._words = of_plan(outcome.plan, Ipset(self._desired.system), asked.published, self._desired.policy)
+
+    def report(self) -> Report:
+        return Report(words=self._words)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A policy's toggles as a part of the change of its rules: tried before anything is changed, and covered by the same checkpoint."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ..persistence.lookup import covered
+from ..engine.facts.gather import EngineFacts
+from ..host.system.lock import HostLock
+from ..transaction.converge import Outcome
+from ..netfilter.kernel.netfilter import Netfilter
+from .desired import Desired
+from .part import Part, Report
+from ..host_settings.policy import HostSettings
+
+
+class HostSettingsPart(Part):
+    """The toggles of one run."""
+
+    def __init__(self, desired: Desired) -> None:
+        """Raises DrawbridgeError for toggles that contradict each other."""
+        self._system = desired.system
+        self._settings = desired.settings
+        self._policy = desired.policy
+        self._tried = HostSettings(self._system, self._settings._replace(check_mode=True), self._policy)
+        self._done: Optional[HostSettings] = None
+
+    def changes(self, netfilter: Netfilter) -> bool:
+        host = covered(self._system)
+        if host is not self._system:
+            self._tried = HostSettings(host, self._tried.settings, self._policy)
+            netfilter = Netfilter(host, self._settings.transport)
+        self._tried.narrow(netfilter)
+        self._tried.widen(netfilter)
+        return self._tried.result().changed
+
+    def narrow(self) -> None:
+        self._done = HostSettings(covered(self._system), self._settings, self._policy)
+        self._done.narrow(Netfilter(self._done.system, self._settings.transport))
+
+    def after(self, _outcome: Outcome, _asked: EngineFacts) -> None:
+        """What lets more pass. Raises DrawbridgeError where all was taken back meanwhile."""
+        if self._done is None:
+            return
+        # Without waiting for a checkpoint: the rules may wait to be confirmed by this very run.
+        with HostLock(self._settings.lock_timeout):
+            self._done.system.refuse_if_over()
+            self._done.widen(Netfilter(self._done.system, self._settings.transport))
+
+    def report(self) -> Report:
+        done = (self._done or self._tried).result()
+        return Report(done.changed, {"restart_required": done.restart_required}, done.warnings, done.diffs)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Connections through a port that was closed end at once.
+
+The rules are gone by then, but each connection keeps its translation in conntrack. Deleting only that would let the container's next
+packet make it anew, with its direction reversed. So a TCP server's socket is closed first, which tells the client. A UDP server has one
+for all: there an entry that leads nowhere takes the place of each that is deleted, and what the server still sends cannot be answered.
+"""
+
+from __future__ import annotations
+
+from typing import Iterable, List, NamedTuple, Set, Tuple
+
+from ..engine.containers.containers import EngineSource
+from ..engine.facts.endpoints import container_facts
+from ..engine.api.client import EngineError, EngineUnreachable, WholeEngine
+from ..engine.containers.selector import Selector
+from ..engine.api.answers import parse_networks
+from ..engine.containers.target import Target, held
+from ..errors import DrawbridgeError
+from ..host.network.conntrack import Flow, ROUNDS, flows, run_commands, there
+from ..host.system.netns import in_netns
+from ..host.network.close_sockets import FlowEnds, close
+from ..host.system.system import System
+from .opened import OpenedPort
+
+# Seconds; as long as packets come it lives on.
+_PLACE_TAKEN = 300
+
+
+class Client(NamedTuple):
+    """Who is connected, and to what it believes to be."""
+
+    address: str
+    port: int
+    dialled: str
+    dialled_port: int
+
+
+def end_connections(system: System, closed: Iterable[OpenedPort], holders: Iterable[Target]) -> List[str]:
+    """End what still goes through these. ``holders``: the containers that they lead to, as far as they run. Returns warnings."""
+    holders = list(holders)
+    return [
+        "some connections through port %d/%s go on until they end by themselves: %s" % (lead.port, lead.protocol, reason)
+        for lead in closed
+        for reason in [_ended(system, lead, holders)]
+        if reason
+    ]
+
+
+def _ended(system: System, lead: OpenedPort, holders: List[Target]) -> str:
+    """Why some are left; empty where none is."""
+    conntrack = system.which("conntrack")
+    if conntrack is None:
+        return "conntrack is not installed"
+    clients: Set[Client] = set()
+    for _round in range(ROUNDS):
+        known = flows(system) or []
+        through = _through(known, lead)
+        clients |= {Client(flow.source, flow.source_port, flow.destination, flow.port) for flow in through}
+        reversed_ = _reversed(known, lead) & clients
+        if not through and not reversed_:
+            return ""
+        for holder in holders if lead.protocol == "tcp" else ():
+            _close_sockets(system, through, holder)
+        lines = [line for client in sorted(clients) for line in _replaced(lead, client)]
+        run_commands(system, conntrack, lines)
+    return "conntrack keeps their entries"
+
+
+def _replaced(lead: OpenedPort, client: Client) -> List[str]:
+    """conntrack's commands, one right after the other."""
+    entry = there(lead.protocol, *client)
+    if lead.protocol != "udp":
+        return ["-D " + entry]
+    back = there("udp", *destination(lead), client.address, client.port)
+    return ["-D " + entry, "-D " + back, "-I %s --timeout %d" % (entry, _PLACE_TAKEN)]
+
+
+def _close_sockets(system: System, left: List[Flow], holder: Target) -> None:
+    """TCP only: a server's UDP socket is for all of its clients."""
+    ends = [FlowEnds(flow.answers_from, flow.answers_from_port, flow.answers_to, flow.answers_to_port) for flow in left]
+    try:
+        with held(system, holder) as fd:
+            in_netns(fd, lambda: close(system, ends))
+    except DrawbridgeError:
+        # It has ended, and its sockets with it.
+        return
+
+
+def holders(system: System, engine: WholeEngine, closed: Iterable[OpenedPort]) -> List[Target]:
+    """The running containers that these led to; none where the engine does not tell."""
+    addresses = {destination(lead)[0] for lead in closed}
+    if not addresses:
+        return []
+    try:
+        found = container_facts(engine.containers(), parse_networks(engine.networks(), {}))
+        names = [item.name for item in found if any(address in addresses for _bridge, address in item.ends)]
+        return [target for name in names for target in EngineSource(system, engine, Selector(name=name)).find() if target.reason is None]
+    except (EngineError, EngineUnreachable):
+        return []
+
+
+def _through(known: List[Flow], lead: OpenedPort) -> List[Flow]:
+    return [
+        flow
+        for flow in known
+        if (flow.family, flow.protocol, flow.port) == (lead.family, lead.protocol, lead.port)
+        and (flow.answers_from, flow.answers_from_port) == destination(lead)
+        and lead.address in (None, flow.destination)
+    ]
+
+
+def _reversed(known: List[Flow], lead: OpenedPort) -> Set[Client]:
+    """The clients of flows that the container began from its port, and that seem to come from the host's."""
+    return {
+        Client(flow.destination, flow.port, flow.answers_to, flow.answers_to_port)
+        for flow in known
+        if (flow.protocol, flow.source, flow.source_port) == (lead.protocol, *destination(lead))
+    }
+
+
+def destination(lead: OpenedPort) -> Tuple[str, int]:
+    """Where a lead leads to: address and port."""
+    address, _colon, port = lead.to.rpartition(":")
+    return address.strip("[]"), int(port)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A program of this collection as one file that Python runs: what it imports, and nothing else, in a zip archive.
+
+The same code gives the same bytes on a host, so that whether it changed can be told by comparing.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import io
+import zipfile
+from importlib.machinery import ModuleSpec
+from typing import Callable, Dict, Iterator, List, Optional
+
+from ..errors import DrawbridgeError
+
+_ROOT = __name__.rsplit(".", 2)[0]
+_PACKAGE = "drawbridge"
+_MAIN = """import sys
+
+from {package}.{module} import main
+
+main(sys.argv[1:])
+"""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def archive(module: str) -> bytes:
+    """The archive that runs ``main(arguments)`` of a module, named below module_utils: ``service.program``.
+
+    Raises DrawbridgeError where its text is not at hand.
+    """
+    files = {"__main__.py": _MAIN.format(package=_PACKAGE, module=module)}
+    for name, text in closure(module).items():
+        files["%s/%s.py" % (_PACKAGE, name.replace(".", "/"))] = text
+        parts = name.split(".")[:-1]
+        for depth in range(len(parts) + 1):
+            files["/".join([_PACKAGE, *parts[:depth], "__init__.py"])] = ""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as out:
+        for path, text in sorted(files.items()):
+            out.writestr(zipfile.ZipInfo(path, _EPOCH), text.encode("utf-8"))
+    return buffer.getvalue()
+
+
+def closure(module: str) -> Dict[str, str]:
+    """Every module that is imported, wherever in a file, by its name below module_utils, with its text."""
+    found: Dict[str, str] = {}
+    open_names = [module]
+    while open_names:
+        name = open_names.pop()
+        if name not in found:
+            found[name] = _text(name)
+            open_names += _imports(name, found[name])
+    return found
+
+
+def _text(name: str) -> str:
+    spec = _spec(name)
+    loader = None if spec is None else spec.loader
+    get_source: Optional[Callable[[str], Optional[str]]] = getattr(loader, "get_source", None)
+    text = None if get_source is None else get_source("%s.%s" % (_ROOT, name))
+    if text is None:
+        raise DrawbridgeError("the text of %s is not at hand" % name)
+    return text
+
+
+def _is_package(name: str) -> bool:
+    spec = _spec(name)
+    return spec is not None and spec.submodule_search_locations is not None
+
+
+def _spec(name: str) -> Optional[ModuleSpec]:
+    return importlib.util.find_spec("%s.%s" % (_ROOT, name))
+
+
+def _imports(name: str, text: str) -> Iterator[str]:
+    package = name.split(".")[:-1]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base: List[str] = package[: len(package) + 1 - node.level]
+            named = ".".join([*base, node.module] if node.module else base)
+            if named and not _is_package(named):
+                yield named
+            else:
+                yield from (".".join(filter(None, (named, alias.name))) for alias in node.names)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the event service is on a host: one file that Python runs, a unit of systemd, and the folder of records."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from typing import Dict, List, Mapping, NamedTuple, Optional
+
+from ..errors import DrawbridgeError
+from ..host.system import files
+from ..host.boot import unit
+from ..host.system.folder import Folder
+from ..host.system.system import System
+from ..address import quoted
+from ..netfilter.kernel.iptables import words_of
+from . import program
+from .archive import archive
+from .closed_until_ready import Gate, table_text
+from .port_sources import PortSources
+from ..persistence.records.records import FOLDER
+from ..persistence.records.service_status import RUNNING, UNIT, UNIT_FILE, event_service
+
+LIBRARY = "/usr/local/lib/drawbridge"
+PROGRAM = LIBRARY + "/events.pyz"
+CLOSED_UNIT = "drawbridge-closed.service"
+TABLE = LIBRARY + "/closed.nft"
+CLOSED_FILE = os.path.join(unit.FOLDER, CLOSED_UNIT)
+PATHS = (PROGRAM, TABLE, UNIT_FILE, CLOSED_FILE)
+CLOSED = " --closed-until-ready"
+# It becomes a word of a unit's command line.
+_SOCKET = re.compile(r"unix://(?:/[A-Za-z0-9_.-]+)+")
+
+# It has to enter namespaces of containers and to make some, to see processes of containers, and to write rules and the boot files.
+_UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
+[Unit]
+Description=Drawbridge: rules follow the containers that start
+After=docker.service drawbridge.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStart={python} -I {program} --docker-host {docker_host}{options}
+Restart=always
+RestartSec=1
+TimeoutStartSec=600
+WatchdogSec=180
+TimeoutStopSec=60
+KillMode=mixed
+UMask=0077
+MemoryMax=512M
+TasksMax=128
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_ADMIN CAP_SYS_PTRACE CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectSystem=yes
+ProtectHome=read-only
+ProtectControlGroups=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectClock=yes
+ProtectHostname=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictNamespaces=net
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+# At boot containers start before the service does. Behind those that flush nftables.
+_CLOSED_UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
+[Unit]
+Description=Drawbridge: containers are closed until their rules are in
+Before=docker.service
+After=nftables.service netfilter-persistent.service ufw.service firewalld.service iptables.service ip6tables.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={nft} -f {table}
+
+[Install]
+WantedBy=docker.service
+"""
+
+
+class Change(NamedTuple):
+    """A file that is not as it shall be; None where there is none, or shall be none."""
+
+    path: str
+    before: Optional[bytes]
+    after: Optional[bytes]
+
+    def as_diff(self) -> Dict[str, str]:
+        """As Ansible shows it; of the program, what tells it from another."""
+        return {
+            "before_header": self.path,
+            "after_header": self.path,
+            "before": _shown(self.path, self.before),
+            "after": _shown(self.path, self.after),
+        }
+
+
+class Installation:
+    """Of the service on this host."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._folders = (Folder(LIBRARY), Folder(FOLDER))
+
+    def missing(self, docker_host: str, closed: bool) -> List[Change]:
+        """What has to be written, or removed, so that the service is there and follows this engine. closed: until they are ready, containers
+        are."""
+        wanted: Dict[str, Optional[bytes]] = dict.fromkeys(PATHS)
+        wanted.update(service_files(docker_host, CLOSED if closed else ""))
+        if closed:
+            wanted.update(gate_files(self._system.require("nft", "nftables")))
+        return _changes(wanted)
+
+    def present(self) -> List[Change]:
+        """What of it is there."""
+        return _changes(dict.fromkeys(PATHS))
+
+    def folders(self) -> List[str]:
+        """Those of its folders that are there."""
+        return [folder.path for folder in self._folders if folder.exists]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has its folders, runs, and will at the next boot."""
+        running = event_service(self._system) == RUNNING and self._says("is-enabled", UNIT) == "enabled"
+        return running and len(self.folders()) == len(self._folders)
+
+    def install(self, changes: List[Change]) -> None:
+        """Write what is missing, and have systemd run it: anew where anything changed."""
+        if not unit.has_systemd(self._system):
+            raise DrawbridgeError("this host was not booted by systemd, which has to run the event service")
+        for folder in self._folders:
+            folder.make()
+        for change in changes:
+            if change.after is None:
+                self._remove(change.path)
+            else:
+                files.replace(change.path, change.after, 0o600 if change.path == PROGRAM else 0o644)
+        self._must("daemon-reload")
+        self._must("reenable", UNIT)
+        if any(change.path == CLOSED_FILE and change.after is not None for change in changes):
+            # Not started: the service makes the table, with those in it that are ready.
+            self._must("reenable", CLOSED_UNIT)
+        self._must("restart" if changes else "start", UNIT)
+        if not os.path.lexists(CLOSED_FILE):
+            # Not before: the service would have made it again.
+            Gate(self._system).take_away()
+
+    def _remove(self, path: str) -> None:
+        if path == CLOSED_FILE:
+            self._says("disable", "--now", CLOSED_UNIT)
+        files.remove(path)
+
+    def remove(self) -> None:
+        """Take all of it away, the records too. Rules that are in containers stay until these end."""
+        if os.path.lexists(UNIT_FILE):
+            self._must("disable", "--now", UNIT)
+        for path in PATHS:
+            if os.path.lexists(path):
+                self._remove(path)
+        Gate(self._system).take_away()
+        PortSources(self._system).take_away()
+        for folder in self._folders:
+            folder.discard()
+        self._must("daemon-reload")
+        self._says("reset-failed", UNIT)
+
+    def _says(self, *words: str) -> str:
+        return self._system.run([self._program(), *words]).stdout.strip()
+
+    def _must(self, *words: str) -> None:
+        output = self._system.run([self._program(), *words])
+        if output.rc != 0:
+            raise DrawbridgeError("systemctl %s: %s" % (" ".join(words), words_of(output)))
+
+    def _program(self) -> str:
+        return self._system.require("systemctl", "systemd")
+
+
+def service_files(docker_host: str, options: str) -> Dict[str, bytes]:
+    """The service's files by path. Raises DrawbridgeError for an engine that cannot be followed."""
+    if not _SOCKET.fullmatch(docker_host):
+        raise DrawbridgeError(
+            "%s is not a unix socket on this host" % quoted(docker_host), "docker_host", "the service follows an engine whose containers are here"
+        )
+    text = _UNIT.format(python=sys.executable, program=PROGRAM, docker_host=docker_host, options=options)
+    return {PROGRAM: archive(program.__name__.partition(".module_utils._internal.")[2]), UNIT_FILE: text.encode("utf-8")}
+
+
+def gate_files(nft: str) -> Dict[str, bytes]:
+    """What closes containers at boot, by path."""
+    return {TABLE: table_text().encode("utf-8"), CLOSED_FILE: _CLOSED_UNIT.format(nft=nft, table=TABLE).encode("utf-8")}
+
+
+def _changes(wanted: Mapping[str, Optional[bytes]]) -> List[Change]:
+    changes = []
+    for path, data in wanted.items():
+        held = files.look(path)
+        before = None if held is None else held.data
+        if before != data:
+            changes.append(Change(path, before, data))
+    return changes
+
+
+def _shown(path: str, data: Optional[bytes]) -> str:
+    if data is None:
+        return ""
+    return "sha256 %s\n" % hashlib.sha256(data).hexdigest() if path == PROGRAM else data.decode("utf-8", "replace")

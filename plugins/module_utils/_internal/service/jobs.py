@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which function does again what a record asks for, by the module whose record it is."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict
+
+from ..engine.api.client import Inspector, WholeEngine
+from ..policy.compile.record_in_force import MODULE as HOST_POLICY
+from ..tasks.container_port import open_port
+from ..persistence.records.port_records import MODULE as CONTAINER_PORT
+from ..tasks.task import Result, Task
+from ..tasks.container_rules import MODULE as CONTAINER_RULES
+from ..tasks.container_rules import put_rules
+from ..persistence.records.task_records import TaskRecords
+from .policy_records import follow_policy
+
+# Inside the containers that the record chooses, one like the other.
+IN_CONTAINERS: Dict[str, Callable[[Task, Callable[[str], Inspector], TaskRecords], Result]] = {CONTAINER_RULES: put_rules}
+# On the host, by what the whole engine says, of containers that ended too.
+ON_THE_HOST: Dict[str, Callable[[Task, Callable[[str], WholeEngine], TaskRecords], Result]] = {
+    CONTAINER_PORT: open_port,
+    HOST_POLICY: follow_policy,
+}

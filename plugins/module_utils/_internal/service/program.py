@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the unit runs."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from typing import List
+
+from ..engine.api.client import DEFAULT_HOST
+from ..host.system.system import System
+from .closed_until_ready import Gate
+from .journal import INFO, notify, tell
+from .work_queue import WorkQueue
+from ..persistence.records.records import Records
+from .service import Service, start_listening
+
+
+def main(arguments: List[str]) -> None:
+    """Follow an engine until the process is told to end."""
+    parser = argparse.ArgumentParser(prog="drawbridge-events", description="Puts Drawbridge's rules into containers that start.")
+    parser.add_argument("--docker-host", default=DEFAULT_HOST, help="address of the engine, a unix socket")
+    parser.add_argument("--closed-until-ready", action="store_true", help="drop what containers send and get until their rules are in")
+    given = parser.parse_args(arguments)
+    system, pending = System(), WorkQueue()
+    service = Service(system, given.docker_host, Records(), Gate(system) if given.closed_until_ready else None)
+
+    def stop(_signal: int, _frame: object) -> None:
+        pending.stop()
+        if pending.is_waiting:
+            raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    start_listening(given.docker_host, pending)
+    tell(INFO, "following the engine at %s" % given.docker_host)
+    service.turn(pending)
+    notify("READY=1")
+    while not pending.is_stopped:
+        notify("WATCHDOG=1")
+        service.turn(pending)

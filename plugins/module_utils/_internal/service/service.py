@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The event service: what was asked for containers is put back when they start, and the sets that follow the engine are kept up to date.
+
+One thread listens to the engine, one works. The worker learns from the listener which containers to look at, and everything else anew
+at each pass from the engine, the records and the kernel: it remembers nothing that could be wrong or grow.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Dict, List, Optional, Set
+
+from ..host.system.paths import FOLLOW
+from ..persistence.saved import last_decision
+from ..engine.api.client import EngineUnreachable
+from ..engine.api.events import events
+from ..engine.facts.gather import ask
+from ..engine.api.unix_socket import SocketEngine
+from ..errors import DrawbridgeError
+from ..host.system.system import System
+from ..transaction.converge import Settings
+from ..transaction.converge_set import converge_sets
+from ..policy.compile.refresh_sets import FollowedSets
+from ..engine.facts.facts import HostFacts
+from .closed_until_ready import Gate
+from .journal import ERROR, INFO, WARNING, notify, tell
+from .work_queue import EVERYTHING, WorkQueue, Work
+from .port_sources import PortSources
+from ..persistence.records.records import Records
+from .replay import Choice, LOCK_SECONDS, Replay, names_pods
+from .partial_engine import Listed
+
+# An event may get lost, and of pods there are none.
+PASS_SECONDS = 600.0
+PODS_SECONDS = 30.0
+# How soon a record that came since the last pass is noticed.
+LOOK_SECONDS = 1.0
+# What has gone may come again at once, and is in nobody's way until then.
+LATER_SECONDS = 0.5
+# Whatever else brings back rules or sets that were, and tells nobody.
+HOST_SECONDS = 60.0
+# How soon it is noticed that somebody flushed nftables.
+GATE_SECONDS = 15.0
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
+
+
+def listen(docker_host: str, pending: WorkQueue) -> None:
+    """Note what happens at the engine, and connect again whenever the connection ends. Does not return."""
+    wait = FIRST_WAIT
+    while not pending.is_stopped:
+        try:
+            for event in events(docker_host):
+                if wait != FIRST_WAIT:
+                    tell(INFO, "the engine tells its events again")
+                wait = FIRST_WAIT
+                pending.note(event)
+            reason = "the engine ended the connection"
+        except DrawbridgeError as error:
+            reason = str(error)
+        if wait == FIRST_WAIT:
+            tell(WARNING, "%s; connecting again until it answers" % reason)
+        wait = min(wait * 2, LONGEST_WAIT)
+        time.sleep(wait)
+
+
+class Service:
+    """The worker."""
+
+    def __init__(self, system: System, docker_host: str, records: Records, gate: Optional[Gate]) -> None:
+        """gate: what keeps containers closed until they are ready; None where nothing does."""
+        self._system = system
+        self._gate = gate
+        self._sources = PortSources(system)
+        self._docker_host = docker_host
+        self._records = records
+        self._connect()
+        self._retry = FIRST_RETRY
+        self._pause = PASS_SECONDS
+        self._due = 0.0
+        self._host_due = 0.0
+        self._checked = 0.0
+        self._seen: object = None
+        self._decision = last_decision()
+
+    def _connect(self) -> None:
+        # An engine that was upgraded speaks another version.
+        self._engine = SocketEngine(self._docker_host)
+        self._replay = Replay(self._system, self._engine, self._docker_host, self._records)
+
+    def turn(self, pending: WorkQueue) -> None:
+        """Wait for something to do, for LOOK_SECONDS at most, and do it."""
+        todo = pending.take(max(0.0, min(LOOK_SECONDS, min(self._due, self._host_due) - time.monotonic())))
+        done = False
+        try:
+            if self._is_whole_due(todo):
+                todo = EVERYTHING
+            done = self._do(todo)
+        except EngineUnreachable:
+            # The listener knows, and says so.
+            pass
+        except DrawbridgeError as error:
+            tell(ERROR, str(error))
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            # What one container makes go wrong must not keep all others from their rules.
+            tell(ERROR, "internal error, please report it: %s: %s" % (type(error).__name__, error))
+        self._plan(todo, done)
+
+    def _is_whole_due(self, todo: Optional[Work]) -> bool:
+        now = time.monotonic()
+        if self._gate and (todo is not None or now >= self._checked + GATE_SECONDS):
+            self._checked = now
+            if not self._gate.is_there:
+                return True
+        return now >= self._due or self._records.stamp != self._seen
+
+    def _plan(self, todo: Optional[Work], done: bool) -> None:
+        """When everything is looked at next."""
+        whole = todo is not None and todo.everything
+        if not done:
+            again = time.monotonic() + self._retry
+            self._due = again if whole else min(self._due, again)
+            self._retry = min(self._retry * 2, LONGEST_RETRY)
+        elif whole:
+            self._due = time.monotonic() + self._pause
+            self._retry = FIRST_RETRY
+
+    def _do(self, todo: Optional[Work]) -> bool:
+        """Whether all of it was done."""
+        done = True
+        if todo is not None:
+            self._seen = self._records.stamp
+            if todo.soon:
+                self._host_due = 0.0
+            elif todo.later:
+                self._host_due = min(self._host_due, time.monotonic() + LATER_SECONDS)
+            done = self._in_containers(todo)
+        if self._gate:
+            self._gate.open_others(self._engine)
+        if self._is_decided():
+            self._host_due = 0.0
+        if time.monotonic() >= self._host_due:
+            self._host_due = time.monotonic() + HOST_SECONDS
+            done = self._on_the_host() and done
+        return done
+
+    def _is_decided(self) -> bool:
+        """Whether rules from before may be in force again, which lead to where containers were then."""
+        before, self._decision = self._decision, last_decision()
+        return self._decision != before
+
+    def _in_containers(self, todo: Work) -> bool:
+        if todo.everything:
+            self._connect()
+        elif not todo.containers:
+            return True
+        records = self._replay.records()
+        listed = self._engine.containers()
+        ids = {str(item.get("Id")) for item in listed}
+        if not todo.everything:
+            ids &= todo.containers
+        if ids:
+            self._host_due = 0.0
+        # Before it is asked whom the records are for: what a query chooses may be another with each start.
+        seen = self._gate.namespaces(self._engine, listed, ids) if self._gate else {}
+        choices = self._replay.choose(records, listed, ids)
+        sure = all(choice.sure for choice in choices)
+        # Where it cannot be told whom a record is for, it may be for any of them.
+        done = self._put(choices, listed, seen if sure else None) and sure
+        if todo.everything:
+            self._pause = PODS_SECONDS if names_pods(records) else PASS_SECONDS
+            self._replay.prune(records)
+            done = self._replay.pods(records) and done
+        return done
+
+    def _put(self, choices: List[Choice], listed: Listed, seen: Optional[Dict[str, int]]) -> bool:
+        """Put the records in → whether all was done. seen: the namespaces of those whose ports may be opened then, None for nobody's."""
+        ready: Dict[str, Set[Optional[int]]] = {identity: set() for choice in choices for identity in choice.ids - choice.hosted}
+        named: Set[str] = set().union(*(choice.ids for choice in choices))
+        unnamed = {identity: inode for identity, inode in (seen or {}).items() if identity not in named}
+        # A gate that is new closes those as well that have their rules already: it comes with all who may pass.
+        if unnamed and self._gate and self._gate.is_known:
+            self._gate.open(self._engine, listed, unnamed)
+            unnamed = {}
+        for choice in choices:
+            notify("WATCHDOG=1")
+            for identity, namespace in self._replay.put(choice, listed).items():
+                ready[identity].add(namespace)
+        # All of its records, and all in one namespace.
+        whole = {identity: inode for identity, found in ready.items() if len(found) == 1 for inode in found if inode is not None}
+        if self._gate and seen is not None and (unnamed or whole or not self._gate.is_known):
+            self._gate.open(self._engine, listed, {**unnamed, **whole})
+        return len(whole) == len(ready)
+
+    def _on_the_host(self) -> bool:
+        settings = Settings("auto", LOCK_SECONDS, False, settles=FOLLOW)
+        outcome = converge_sets(self._system, settings, lambda: FollowedSets(self._system, self._facts))
+        for change in outcome.plan.sets:
+            tell(INFO, "%s follows the engine" % change.name)
+        self._sources.follow(self._engine)
+        return self._replay.on_the_host(self._replay.records())
+
+    def _facts(self) -> HostFacts:
+        return ask(self._engine, self._system).facts
+
+
+def start_listening(docker_host: str, pending: WorkQueue) -> None:
+    """Listen on a thread of its own. Should it end, so does the process: systemd starts another."""
+
+    def died(args: threading.ExceptHookArgs) -> None:
+        tell(ERROR, "internal error, please report it: %s: %s" % (args.exc_type.__name__, args.exc_value))
+        os._exit(70)
+
+    threading.excepthook = died
+    threading.Thread(target=listen, args=(docker_host, pending), daemon=True).start()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What is to be done, between the thread that hears of it and the one that does it. It does not grow: of too much it becomes all."""
+
+from __future__ import annotations
+
+import threading
+from typing import FrozenSet, NamedTuple, Optional
+
+from ..engine.api.events import CONTAINER, Event, NETWORK, NODE, UNKNOWN
+
+MAX_CONTAINERS = 256
+
+
+class Work(NamedTuple):
+    """everything: a whole pass; then there are no containers. containers: the ids of those that started, or joined a network.
+    soon, later: whether ports, networks or nodes came, or went, by which the host's part is not up to date."""
+
+    everything: bool
+    containers: FrozenSet[str]
+    soon: bool
+    later: bool
+
+
+EVERYTHING = Work(True, frozenset(), True, False)
+_NOTHING = Work(False, frozenset(), False, False)
+_STARTS = (CONTAINER, "start"), (CONTAINER, "rename")
+_JOINS = (NETWORK, "connect")
+_COMES = (*_STARTS, (NETWORK, "create"), (NODE, "create"), (NODE, "update"))
+
+
+class WorkQueue:
+    """Filled by one thread, taken by another."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._todo = _NOTHING
+        self._stopped = False
+        self.is_waiting = False
+
+    def note(self, event: Event) -> None:
+        """Something happened."""
+        with self._changed:
+            self._todo = _after(self._todo, event)
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Nothing more is to be done. For a signal's handler, on the thread that takes."""
+        self._stopped = True
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._stopped
+
+    def take(self, seconds: float) -> Optional[Work]:
+        """What there is to do, all of it; None where nothing has happened for so long."""
+        with self._changed:
+            if self._todo == _NOTHING:
+                self.is_waiting = True
+                self._changed.wait(seconds)
+                self.is_waiting = False
+            found, self._todo = self._todo, _NOTHING
+            return None if found == _NOTHING else found
+
+
+def _after(todo: Work, event: Event) -> Work:
+    """What is to be done once this has happened too."""
+    what = (event.kind, event.action)
+    containers = todo.containers
+    if event.container and (what in _STARTS or what == _JOINS):
+        containers |= {event.container}
+    elif event.kind == CONTAINER:
+        containers -= {event.container}
+    if event == UNKNOWN or todo.everything or len(containers) > MAX_CONTAINERS:
+        return EVERYTHING
+    # One that joins a network has most often not started yet; the host's part changes when it does.
+    return Work(False, containers, todo.soon or what in _COMES, todo.later or what not in (*_COMES, _JOINS))

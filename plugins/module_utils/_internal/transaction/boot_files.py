@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A change of the kernel's rules, and the boot files that follow it or take it back."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+from ..errors import DrawbridgeError
+from ..netfilter.kernel.netfilter import Live, Netfilter
+from ..persistence.checkpoint import Armed, BY_PLAY, BY_TASK, Checkpoint
+from ..persistence.generations import BootFiles
+from ..persistence.texts import Generation
+
+
+def change_with_files(
+    files: BootFiles, netfilter: Netfilter, read: Callable[[], Live], live: Live, work: Callable[[], None]
+) -> None:
+    """Do ``work``, which changes the kernel, and write what it came to.
+
+    read, live: reads the kernel, and what it held before. Under a checkpoint the new generation waits for its confirmation.
+    Raises DrawbridgeError where the files cannot be written; the rules are then those from before.
+    """
+    write_if_outdated(files, netfilter, live)
+    wait = Checkpoint(netfilter.system).armed() is not None
+    files.begin()
+    work()
+    try:
+        files.write(files.texts(netfilter, read()), wait)
+    except DrawbridgeError as error:
+        _take_back(files, error)
+
+
+def write_if_outdated(files: BootFiles, netfilter: Netfilter, live: Live) -> None:
+    """Put the files right where they are missing, damaged, or not what is in force."""
+    if not files.are_in_step(live):
+        files.begin()
+        files.write(files.texts(netfilter, live), files.has_next)
+
+
+def _take_back(files: BootFiles, cause: DrawbridgeError) -> None:
+    try:
+        files.run("restore")
+    except DrawbridgeError as error:
+        raise DrawbridgeError("%s; taking the change back failed too: %s" % (cause.message, error.message)) from None
+    raise DrawbridgeError("%s; the rules from before are in force again" % cause.message, cause.path, cause.hint) from None
+
+
+def arm_before_change(checkpoint: Checkpoint, files: BootFiles, saved: Generation, timeout: int) -> Optional[Armed]:
+    """Arm one for a single task, unless the play has one for all its tasks."""
+    there = checkpoint.armed()
+    if there and there.by == BY_PLAY and there.seconds_left > 0:
+        return None
+    if there:
+        checkpoint.roll_back(there)
+    else:
+        files.forget_next()
+    return checkpoint.arm(saved, timeout, BY_TASK)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A plan's change, and what goes with it: a checkpoint armed before, what is done beside rules, the boot files written after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
+from ..errors import DrawbridgeError
+from ..netfilter.reconcile.apply import apply
+from ..netfilter.kernel.netfilter import Live, Netfilter
+from ..netfilter.reconcile.plan import Plan, Planner
+from ..persistence.checkpoint import Armed, Checkpoint
+from .boot_files import arm_before_change
+from ..persistence.generations import BootFiles
+from ..policy.compile.labels import takes_answers
+from .boot_files import change_with_files, write_if_outdated
+
+if TYPE_CHECKING:
+    from .host_change import HostChange
+
+# Seconds for what cannot be taken back without a checkpoint, where nobody else confirms it.
+BY_ITSELF = 60
+
+
+class Change:
+    """live: what the kernel held when the plan was made. files: None where no boot files are kept. beside: None where nothing is to do
+    beside rules."""
+
+    def __init__(
+        self, netfilter: Netfilter, planner: Planner, plan: Plan, live: Live, files: Optional[BootFiles], beside: Optional[HostChange]
+    ) -> None:
+        self.netfilter = netfilter
+        self.planner = planner
+        self.plan = plan
+        self.live = live
+        self.files = files
+        self.beside = beside
+
+    def make(self, confirm_timeout: int) -> Optional[Armed]:
+        """Raises DrawbridgeError, and the old rules are then in force unless it says otherwise.
+
+        confirm_timeout: seconds until the host takes the change back unless it is confirmed; 0 for never. Returns what to confirm, with 0
+        as well where boot files are to know what was done beside rules.
+        """
+        timeout = confirm_timeout or (BY_ITSELF if self.files and self.beside else 0)
+        if not timeout or not (self.plan.is_change or self.beside):
+            self._make()
+            return None
+        checkpoint = Checkpoint(self.netfilter.system)
+        files = self.files or BootFiles(self.netfilter.system)
+        armed = arm_before_change(checkpoint, files, files.texts(self.netfilter, self.live), timeout)
+        try:
+            self._make()
+        except DrawbridgeError:
+            if armed:
+                checkpoint.roll_back(armed)
+            raise
+        return armed
+
+    def _make(self) -> None:
+        if self.beside:
+            self.beside.narrow()
+        if self.plan.is_change:
+            self._apply()
+        elif self.files:
+            write_if_outdated(self.files, self.netfilter, self.live)
+
+    def _apply(self) -> None:
+        def work() -> None:
+            apply(self.planner, self.plan)
+
+        if self.files is None:
+            work()
+        else:
+            if takes_answers(self.plan):
+                self.files.run("relax")
+            change_with_files(self.files, self.netfilter, self.planner.read, self.live, work)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The same wanted state in many network namespaces of one host: judged once, compared and written in each."""
+
+from __future__ import annotations
+
+from typing import Callable, ContextManager, List, NamedTuple, Optional, Sequence, TypeVar
+
+from ..errors import DrawbridgeError
+from ..host.system.netns import in_netns
+from ..host.system.parallel import on_all
+from ..host.system.system import System
+from .converge import Settings, bring, locked
+from ..netfilter.kernel.netfilter import Netfilter
+from ..netfilter.kernel.cached_judge import CachedJudge
+from ..netfilter.rules.desired import DesiredState
+from ..netfilter.reconcile.plan import Plan
+from ..netfilter.kernel.iptables import LEGACY, NFT, holds_rules
+
+N = TypeVar("N")
+
+
+class NamespaceResult(NamedTuple):
+    """One namespace. plan: what was done there, None where nothing could be. error: why. others: whether it has rules of the
+    iptables variant that is not used."""
+
+    plan: Optional[Plan]
+    error: Optional[DrawbridgeError]
+    others: bool
+
+
+class Inside(NamedTuple):
+    """visits: in the order of the namespaces. transport: the variant. warnings: of the whole task."""
+
+    visits: List[NamespaceResult]
+    transport: str
+    warnings: List[str]
+
+
+def converge_inside(
+    system: System,
+    settings: Settings,
+    wanted: Callable[[Netfilter], DesiredState],
+    namespaces: Sequence[N],
+    opened: Callable[[N], ContextManager[int]],
+    finished: Callable[[List[NamespaceResult]], None],
+) -> Inside:
+    """Bring each namespace to what is wanted, which is asked on the host once the lock is held. ``opened`` holds a namespace
+    open as a file descriptor; its errors are that namespace's, and no other's. ``finished`` is called with all visits while the
+    lock is still held."""
+    with locked(settings):
+        netfilter = Netfilter(system, settings.transport)
+        netfilter.judge = CachedJudge(netfilter.judge)
+        state = wanted(netfilter)
+        other = LEGACY if netfilter.variant == NFT else NFT
+
+        def visit(namespace: N) -> NamespaceResult:
+            def work() -> NamespaceResult:
+                others = holds_rules(system, other)
+                return NamespaceResult(bring(netfilter, state, settings), None, others)
+
+            try:
+                with opened(namespace) as fd:
+                    return in_netns(fd, work)
+            except DrawbridgeError as error:
+                return NamespaceResult(None, error, False)
+
+        visits = on_all(visit, namespaces)
+        finished(visits)
+    return Inside(visits, netfilter.variant, netfilter.warnings)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""The service's files: what a user says of the engine becomes a word of a command line, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.install import (
+    CLOSED, CLOSED_FILE, Change, PROGRAM, TABLE, gate_files, service_files,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.service_status import UNIT_FILE
+
+
+@pytest.mark.parametrize("address", [
+    "tcp://192.0.2.1:2375", "unix://", "unix:///", "unix://run/docker.sock", "unix:///run/docker.sock --option", "unix:///run/a\nExecStart=/bin/sh",
+    "unix:///run/%h", "unix:///run/$HOME", "unix:///run/'a'", "unix:///run//a", "",
+])
+def test_what_is_no_socket_of_this_host(address):
+    with pytest.raises(DrawbridgeError, match="docker_host: .* is not a unix socket on this host"):
+        service_files(address, "")
+
+
+@pytest.mark.parametrize("options", ["", CLOSED])
+def test_the_unit_runs_the_program(options):
+    written = service_files("unix:///run/user-1/docker.sock", options)
+    assert set(written) == {PROGRAM, UNIT_FILE}
+    (line,) = [line for line in written[UNIT_FILE].decode().splitlines() if line.startswith("ExecStart")]
+    assert line.endswith(" -I %s --docker-host unix:///run/user-1/docker.sock%s" % (PROGRAM, options))
+
+
+def test_what_closes_at_boot():
+    written = gate_files("/usr/sbin/nft")
+    assert set(written) == {TABLE, CLOSED_FILE}
+    unit = written[CLOSED_FILE].decode()
+    assert "ExecStart=/usr/sbin/nft -f %s\n" % TABLE in unit and "Before=docker.service" in unit
+    assert "elements" not in written[TABLE].decode()
+
+
+def test_a_program_is_shown_by_its_digest_and_a_text_as_it_is():
+    assert Change(PROGRAM, None, b"\x00zip").as_diff()["after"].startswith("sha256 ")
+    shown = Change(UNIT_FILE, b"[Unit]\n", None).as_diff()
+    assert (shown["before"], shown["after"]) == ("[Unit]\n", "")

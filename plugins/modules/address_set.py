@@ -103,12 +103,12 @@ sets:
 from typing import FrozenSet
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.diff import before_and_after
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.set_entries import split_entries
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import user_set
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_set import TYPES, UserSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import user_set
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.set_entries import split_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import LOCK_ARGUMENTS, Result, Task, run_module
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
 
 
 def keep_set(task: Task) -> Result:

@@ -87,14 +87,17 @@ written:
   sample: [/etc/drawbridge/boot.sh, /etc/systemd/system/drawbridge.service]
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.install import Installation
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.install import Installation
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
-
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
 
 _OPEN_MEANWHILE = "whoever flushes the rules opens the host until they are back, within a second: %s"
 

@@ -159,21 +159,30 @@ from typing import Dict, List, Optional
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.gather import ask
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import flows
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Outcome, converge
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.shadowing import shadow_warnings
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.bridged import refuse_unseen_peers
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import BLOCK_KEYS, Egress, parse_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import (
-    compile_egress, no_egress, unmatched, without_effect,
+    compile_egress,
+    no_egress,
+    unmatched,
+    without_effect,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import BLOCK_KEYS, Egress, parse_egress
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.bridged import refuse_unseen_peers
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.lockout import refuse_egress_lockout
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.offloaded import past_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    CROSS_CHECK_ARGUMENTS, ENGINE_ARGUMENTS, LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
+    CROSS_CHECK_ARGUMENTS,
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Outcome, converge
 
 
 def keep_egress(task: Task) -> Result:
@@ -203,9 +212,7 @@ def _explained(task: Task, outcome: Outcome, result: Result, egress: Optional[Eg
     """Whoever looks at the diff reads first what the change means."""
     if not task.shows_diff or not outcome.plan.is_change:
         return result
-    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.egress_diff import (  # pylint: disable=import-outside-toplevel
-        task_in_words
-    )
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.egress_diff import task_in_words  # pylint: disable=import-outside-toplevel
 
     return result.explained(task_in_words(outcome.plan, Ipset(task.system), egress))
 

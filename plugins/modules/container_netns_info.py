@@ -190,16 +190,23 @@ containers:
               elements: str
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.container_namespaces import look_inside
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.sdk import SdkEngine
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.select import (
-    every_container, nothing_matches, select,
+    every_container,
+    nothing_matches,
+    select,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import (
-    SELECTOR_ARGUMENTS, parse_selector,
+    SELECTOR_ARGUMENTS,
+    parse_selector,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.container_namespaces import look_inside
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    ENGINE_ARGUMENTS, MISSING_ARGUMENTS, Result, Task, run_module,
+    ENGINE_ARGUMENTS,
+    MISSING_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
 
 

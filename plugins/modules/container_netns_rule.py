@@ -185,7 +185,14 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import SELECTOR_ARGUMENTS
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.container_rules import own_memory, put_rules
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    ENGINE_ARGUMENTS, LOCK_ARGUMENTS, MISSING_ARGUMENTS, Result, SECTION_ARGUMENTS, TRANSPORT_ARGUMENTS, Task, run_module,
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    MISSING_ARGUMENTS,
+    SECTION_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
 
 

@@ -184,7 +184,13 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import ENGINE_SELECTORS
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.container_port import open_port, own_memory
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    ENGINE_ARGUMENTS, LOCK_ARGUMENTS, MISSING_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    MISSING_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
 
 

@@ -172,9 +172,9 @@ backup_file:
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config import DesiredConfig, shown
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config_keys import KEYS, check_value
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import LOCK_ARGUMENTS, Result, Task, run_module
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import backend_move
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import LOCK_ARGUMENTS, Result, Task, run_module
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
 
 
 def keep_config(task: Task) -> Result:

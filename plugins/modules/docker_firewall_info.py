@@ -431,7 +431,11 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.report import report
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.survey import survey
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    ENGINE_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
+    ENGINE_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
 
 

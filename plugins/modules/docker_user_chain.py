@@ -117,18 +117,27 @@ cross_checked:
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.accept_without_effect import opens_nothing
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.fields import families_of
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.shadowing import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import (
-    PREFIX, Section, section_wanted,
+    PREFIX,
+    Section,
+    section_wanted,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.fields import families_of
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.shadowing import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.user_sections import with_source_check
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    CROSS_CHECK_ARGUMENTS, ENGINE_ARGUMENTS, LOCK_ARGUMENTS, Result, SECTION_ARGUMENTS, TRANSPORT_ARGUMENTS, Task, run_module,
+    CROSS_CHECK_ARGUMENTS,
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    SECTION_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
 
 
 def keep_section(task: Task) -> Result:

@@ -96,8 +96,8 @@ written:
   sample: [/usr/local/lib/drawbridge/events.pyz, /etc/systemd/system/drawbridge-events.service]
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.install import Installation
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.service_status import UNIT
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.install import Installation
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import ENGINE_ARGUMENTS, Result, Task, run_module
 
 

@@ -95,17 +95,21 @@ checkpoint:
 
 from typing import Dict, Optional, Sequence
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.undo_preview import beside_diffs
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.checkpoint import Armed, BY_PLAY, Checkpoint
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.checkpoint import BY_PLAY, Armed, Checkpoint
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.difference import difference, sets, states
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.generations import BootFiles
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.lookup import checked_timeout
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.undo_preview import beside_diffs
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
 
 
 def keep_checkpoint(task: Task) -> Result:
@@ -156,9 +160,7 @@ def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
 
 def _explained(result: Result, now: Dict[str, str], then: Dict[str, str]) -> Result:
     """Whoever looks at the diff reads first what going back means."""
-    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import (  # pylint: disable=import-outside-toplevel
-        in_words
-    )
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import in_words  # pylint: disable=import-outside-toplevel
 
     return result.explained(in_words(states(now), states(then), {**sets(now), **sets(then)}, [], {}))
 

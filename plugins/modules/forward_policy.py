@@ -90,16 +90,20 @@ policies:
   sample: {"ipv4": {"before": "ACCEPT", "after": "DROP"}}
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.lookup import covered
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.chain_policy import POLICIES
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import IPV4, IPV6
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
-)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import forward_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.chain_policy import POLICIES
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.lookup import covered
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
 
 NAMES = {IPV4: "ipv4", IPV6: "ipv6"}
 

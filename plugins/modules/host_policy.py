@@ -272,7 +272,11 @@ restart_required:
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.pipeline import keep_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    CROSS_CHECK_ARGUMENTS, ENGINE_ARGUMENTS, LOCK_ARGUMENTS, TRANSPORT_ARGUMENTS, run_module,
+    CROSS_CHECK_ARGUMENTS,
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    run_module,
 )
 
 

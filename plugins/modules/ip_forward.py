@@ -134,15 +134,15 @@ restart_required:
   sample: true
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.lookup import covered
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import IPV4, IPV6
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config_keys import MODES
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import IPV4, IPV6
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import LOCK_ARGUMENTS, Result, Task, run_module
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import ip_forward
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.check import check_interfaces
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.forwarding import Forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.lookup import covered
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.check import check_interfaces
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import LOCK_ARGUMENTS, Result, Task, run_module
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
 
 
 def keep_forwarding(task: Task) -> Result:

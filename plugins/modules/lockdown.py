@@ -97,17 +97,21 @@ ssh_port:
 
 from typing import List
 
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import Network, parse_network
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import flows, put_back
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.ssh import controlling_connection
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import Network, parse_network
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.bridged import unseen
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.lockdown import cut_off, not_cut_off
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.bridged import unseen
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
 
 
 def keep_lockdown(task: Task) -> Result:

@@ -97,19 +97,24 @@ persistent:
 
 from typing import Dict, List
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.nftables_backend import bridges_tables
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.nftables_backend import bridges_tables
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.gather import ask
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import unknown_host
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import parse_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.masquerade import warnings_about, with_masquerade
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import TASK_MASQUERADE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.masquerade import warnings_about, with_masquerade
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import parse_masquerade
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    ENGINE_ARGUMENTS, LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
 
 _NOTHING = DesiredState(chains=[], hooks=[], owned=[])
 

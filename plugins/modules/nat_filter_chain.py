@@ -114,22 +114,30 @@ cross_checked:
 
 from typing import Any, Dict, List
 
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import NFTABLES
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.gather import EngineFacts, ask
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import NFTABLES
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import (
+    NatFilter,
+    compile_nat_filter,
+    no_nat_filter,
+)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.check import interfaces
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import (
-    NatFilter, compile_nat_filter, no_nat_filter,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
-    CROSS_CHECK_ARGUMENTS, ENGINE_ARGUMENTS, LOCK_ARGUMENTS, Result, TRANSPORT_ARGUMENTS, Task, run_module,
+    CROSS_CHECK_ARGUMENTS,
+    ENGINE_ARGUMENTS,
+    LOCK_ARGUMENTS,
+    TRANSPORT_ARGUMENTS,
+    Result,
+    Task,
+    run_module,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import converge
 
 
 def keep_filter(task: Task) -> Result:

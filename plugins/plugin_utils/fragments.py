@@ -11,8 +11,8 @@ from typing import Dict, Mapping, Optional
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import quoted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import Templar, plain, variable
 
 # Data, not code; beside the code that reads them, so that the module has them too where it is used without the role.

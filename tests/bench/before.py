@@ -52,8 +52,8 @@ def _dump(tree: Path, folder: Path) -> None:
 
 def _beside() -> str:
     """nftables' tables of this tree's policy."""
-    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks import engine_table
     from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import table_text
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks import engine_table
 
     text = subprocess.run(["sh", "-c", ". ./sentry.sh; ETC=/nonexistent; table_text '4:127 4:125 6:127 6:125' ''"], cwd=SOURCES,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True).stdout

@@ -9,12 +9,12 @@ import subprocess
 from functools import partial
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, converge
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.packed import pack
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_set import UserSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
 
 from . import subjects
 from .measure import Finding, compare, milliseconds, timed

@@ -19,7 +19,8 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional
 from unittest import mock
 
 # Everything else is Python's and Ansible's own.
-PREFIXES = ("/etc", "/var/lib", "/var/run", "/run", "/proc", "/sys", "/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/lib/systemd", "/lib/systemd", "/usr/local/lib/drawbridge")
+PREFIXES = ("/etc", "/var/lib", "/var/run", "/run", "/proc", "/sys", "/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/lib/systemd", "/lib/systemd",
+            "/usr/local/lib/drawbridge")
 _ONE = (
     "access", "chmod", "chown", "listdir", "lstat", "mkdir", "open", "readlink", "remove", "rmdir", "scandir", "stat", "unlink", "utime",
 )

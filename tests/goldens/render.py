@@ -14,7 +14,6 @@ import importlib
 import json
 import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
@@ -36,7 +35,8 @@ MODULES = "ansible_collections.drawbridge.docker.plugins.modules."
 _PROGRAMS = (
     "iptables-nft-save", "iptables-nft-restore", "ip6tables-nft-save", "ip6tables-nft-restore", "ipset", "nft", "systemctl", "systemd-run", "sh", "ip",
 )
-_ASKS = re.compile(r"ip6?tables-\S*save\b|ipset (?:list|test|-$)|nft (?:--stateless |--terse )*(?:list|get) |systemctl (?:--quiet )?(?:is-|show)|ip -o |exe |nft -[ci]")
+_ASKS = re.compile(r"ip6?tables-\S*save\b|ipset (?:list|test|-$)|nft (?:--stateless |--terse )*(?:list|get) "
+                   r"|systemctl (?:--quiet )?(?:is-|show)|ip -o |exe |nft -[ci]")
 # The part of a diff that says the same as the text that is loaded. It is shown on the host whose file says so.
 RULES = "netfilter"
 # Of a result: what is shown otherwise, and what no two runs have alike.

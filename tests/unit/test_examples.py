@@ -7,8 +7,8 @@ from textwrap import dedent
 
 import pytest
 import yaml
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import merge, parse_fragment
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import merge, parse_fragment
 from ansible_collections.drawbridge.docker.plugins.modules import host_policy
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What a run does ahead of its rules: once they are known to be right and a way back is armed, or not at all."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import change
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.host_change import HostChange
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, begin, commit, planned
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import change
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, begin, commit, planned
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.host_change import HostChange
 
 SECTION = Section("web", 500, False, (4,), False, True)
 

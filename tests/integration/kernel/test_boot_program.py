@@ -6,13 +6,18 @@ import os
 import time
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.generations import BootFiles, whole
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.paths import FOLLOW
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.iptables import path_variant
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import (
-    AddressSet, Chain, Hook, Line, SetType, DesiredState,
+    AddressSet,
+    Chain,
+    DesiredState,
+    Hook,
+    Line,
+    SetType,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.iptables import path_variant
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.generations import BootFiles, whole
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import PortForwardingOwner
 
 from tests.integration.kernel.support.host import Host

@@ -7,8 +7,8 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.links import bridge_ports, entrances
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
 
 from tests.integration.kernel.support import odd_packets, wire
 from tests.integration.kernel.support.wire_engine import OnTheWire

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.links import ends_into
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.closed_until_ready import Gate, TABLE, table_text
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.closed_until_ready import TABLE, Gate, table_text
 
 from .support.containers import containers
 from .support.namespace import entered, missing

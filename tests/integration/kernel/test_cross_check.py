@@ -8,12 +8,16 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import cross_check
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.cross_check import (
-    ALWAYS, Disagreement, Interpreter, NEVER, WHEN_AVAILABLE,
+    ALWAYS,
+    NEVER,
+    WHEN_AVAILABLE,
+    Disagreement,
+    Interpreter,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import answering
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import answering
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel import test_guard_lines, test_policy_spelling

@@ -2,7 +2,6 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """FORWARD's jump to DOCKER-USER is a part of what is planned: ahead of every line that could let a packet pass it by."""
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.diff import before_and_after
 
 from tests.integration.kernel.support import forwarded

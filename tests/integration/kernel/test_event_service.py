@@ -10,8 +10,8 @@ import time
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records import records
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.archive import archive
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.archive import archive
 
 from .support.containers import containers
 from .support.engine_socket import EngineSocket

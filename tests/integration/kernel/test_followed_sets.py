@@ -2,18 +2,21 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Sets that follow the engine without the policy: exactly what a new run of the policy would have them be."""
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import FAMILIES
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import (
+    ContainerFacts,
+    NetworkFacts,
+    Published,
+    unknown_host,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import compile_egress
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import NatFilter, compile_nat_filter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.refresh_sets import FollowedSets
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import parse_egress
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_sets
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import FAMILIES
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import parse_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import compile_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.refresh_sets import FollowedSets
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import (
-    ContainerFacts, NetworkFacts, Published, unknown_host,
-)
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import NatFilter, compile_nat_filter
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from .support.policies import HOST
 

@@ -3,8 +3,8 @@
 """Who forges while somebody has flushed the rules gets in neither then nor when they are back."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.sentry_support import reason_against
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.sentry_support import reason_against
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
 
 from tests.integration.kernel.support import forge_matrix

@@ -8,10 +8,10 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.backend import Backends
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.boot import sysctl, sysctl_at_boot, unit
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import chain_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import forward_policy, ip_forward
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.forwarding import Forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import chain_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 
 V4 = "net/ipv4/ip_forward"
 

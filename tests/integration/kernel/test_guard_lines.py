@@ -4,19 +4,19 @@
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.difference import states
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.texts import rules_text
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.situation import Situation
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.findings import describe, findings
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.guarded_ports import guarded_ports
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Backend, PublishedPort
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import Flow
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.findings import describe, findings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.guarded_ports import guarded_ports
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.situation import Situation
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset, SavedChain
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.difference import states
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.texts import rules_text
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.packet_match import RulesetMatcher, Place
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import keeping
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.packet_match import Place, RulesetMatcher
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import keeping
 
 from .support.policies import HOST
 

@@ -3,12 +3,12 @@
 """A policy's change in the policy's words: read from the rules that the kernel holds, and from those it will hold."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import PublishedPort
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback import policy_diff
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import Published
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.rules_to_policy import EVERYWHERE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback import policy_diff
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.rules_to_policy import EVERYWHERE
 
 from tests.integration.kernel.support.policies import HOST, OFFICE
 

@@ -5,13 +5,13 @@ import contextlib
 import socket
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks import engine_table
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import Nft
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline import late_ports
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import Nft
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks import engine_table
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline import late_ports
 
 from tests.integration.kernel.support import engine_cgroup, wire
 from tests.integration.kernel.support.engine_cgroup import connects, made_in

@@ -5,8 +5,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support import wire
@@ -79,7 +79,8 @@ def connects(here, there, family, address):
 @pytest.mark.parametrize("name, facts, policy, families", [
     (LATE, {}, {}, []), ("docker_gwbridge", {}, {}, []), (LATE, {}, {"external_interfaces": ["host"]}, []),
     ("virbr9", {}, {}, [4, 6]), (LATE, {}, {"external_interfaces": ["eth9"]}, [4, 6]), (LATE, {}, {"published_ports": {"direct": "allow"}}, [4, 6]),
-    (LATE, {"foreign_bridges": [LATE]}, {}, [4, 6]), (LATE, {}, {"unmanaged_interfaces": [LATE]}, [4, 6]), (LATE, {}, {"unmanaged_interfaces": ["br-0+"]}, [4, 6]),
+    (LATE, {"foreign_bridges": [LATE]}, {}, [4, 6]), (LATE, {}, {"unmanaged_interfaces": [LATE]}, [4, 6]),
+    (LATE, {}, {"unmanaged_interfaces": ["br-0+"]}, [4, 6]),
     # Known, and meant to be reached: its gateway mode is routed. The guard judges it where the policy says who reaches it.
     (LATE, {"bridges": [LATE]}, {}, []), (LATE, {"bridges": [LATE]}, ROUTED, [4, 6]),
     (LATE, {"bridges": [LATE], "closed_bridges": {4: [LATE], 6: []}}, ROUTED, [6]),

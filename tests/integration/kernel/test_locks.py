@@ -8,8 +8,8 @@ import threading
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import iptables
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
 
 from tests.integration.kernel.support.host import Host
 from tests.integration.kernel.support.namespace import missing, tools_of

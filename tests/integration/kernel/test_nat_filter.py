@@ -2,11 +2,13 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """DOCKER-FILTER: where it is hooked, and what of a client's packets it lets be DNATed or reach docker-proxy."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import (
-    NatFilter, compile_nat_filter, no_nat_filter,
+    NatFilter,
+    compile_nat_filter,
+    no_nat_filter,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.policies import HOST

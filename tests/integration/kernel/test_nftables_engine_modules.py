@@ -6,17 +6,17 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import backend
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import backend
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.policy import HostSettings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.report import report
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.survey import survey
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Task
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.policy import HostSettings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
 from ansible_collections.drawbridge.docker.plugins.modules import docker_user_chain, forward_policy, host_policy, masquerade
 
 from tests.integration.kernel.support import engine_29, wire

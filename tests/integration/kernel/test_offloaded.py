@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.flowtables import flowtables
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import flows
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.flowtables import flowtables
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Task
 from ansible_collections.drawbridge.docker.plugins.modules.lockdown import keep_lockdown
 

@@ -12,16 +12,16 @@ import sys
 import threading
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.arrival import came_in_by
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.answering_interface import answered_by
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.ssh import AcceptedSocket, Connection
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.arrival import came_in_by
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight import lockout
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.answering_interface import answered_by
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight import lockout
 
 from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.wire import HOST, SOURCES, ip

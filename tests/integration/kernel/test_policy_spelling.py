@@ -10,10 +10,10 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.engine_sets import bridge_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 TOOLS = ["ipset", "unshare"] + [
     "%s-%s-%s" % (program, variant, verb)

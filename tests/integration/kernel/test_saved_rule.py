@@ -3,8 +3,8 @@
 """Rules as each variant of iptables-save prints them: the parser knows every match and target, and gives every word back."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.matches import Unknown
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse as parse_ruleset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_rule import parse
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse as parse_ruleset
 
 TABLES = {
     "mangle": [

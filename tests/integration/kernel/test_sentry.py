@@ -8,14 +8,14 @@ import socket
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.sentry_support import reason_against
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import answering
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.sentry_support import reason_against
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import answering
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
 
 from tests.integration.kernel.support import policies, wire
 from tests.integration.kernel.support.namespace import entered

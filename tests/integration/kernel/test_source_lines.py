@@ -6,7 +6,6 @@ import pytest
 from tests.integration.kernel.support import forge_honest, forge_matrix
 from tests.integration.kernel.support.forge_cases import CASES, UNTRACKED
 
-
 # To trust an address is to let in who claims it; ways out are judged by where packets come from and go to.
 TRUSTING = ("published ports", "host services", "both", "filter ahead of dnat")
 

@@ -4,16 +4,16 @@
 import os
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import checkpoint
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.undo_preview import beside_diffs
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.checkpointed_system import CheckpointedSystem
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import forwarding
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.boot import sysctl
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.folder import Folder
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import forward_policy, ip_forward
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.forwarding import Forwarding
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import checkpoint
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.checkpointed_system import CheckpointedSystem
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.undo_preview import beside_diffs
 
 from tests.integration.kernel.support.program import DEBIAN, Program, in_each_shell
 

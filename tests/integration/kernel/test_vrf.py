@@ -9,17 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineUnreachable
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.links import seen_as, vrf_members
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import NatFilter, compile_nat_filter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import NatFilter, compile_nat_filter
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.namespace import entered, missing

@@ -2,15 +2,15 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Egress, masquerading without nft, and a lockdown on the real kernel, both variants: once, and never again."""
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import parse_network
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import ContainerFacts, HostFacts, NetworkFacts
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import TASK_MASQUERADE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import compile_egress, no_egress
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.lockdown import cut_off, not_cut_off
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.masquerade import with_masquerade
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import parse_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import compile_egress, no_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import ContainerFacts, HostFacts, NetworkFacts
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.lockdown import cut_off, not_cut_off
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import parse_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.masquerade import with_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import TASK_MASQUERADE
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support.policies import no_policy

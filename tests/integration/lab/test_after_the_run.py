@@ -3,7 +3,7 @@
 """What comes after the play ran, without another one: containers, networks, a restart of the engine."""
 import pytest
 
-from tests.integration.lab.support import expected, policies, workloads, ways
+from tests.integration.lab.support import expected, policies, ways, workloads
 from tests.integration.lab.support.playbook import play
 from tests.integration.lab.support.reach import Onlooker, v4, v6
 from tests.integration.lab.support.ways import on_all

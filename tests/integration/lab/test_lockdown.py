@@ -4,7 +4,7 @@
 import pytest
 
 from tests.integration.lab.support import expected, policies, ways
-from tests.integration.lab.support.playbook import playbook, play
+from tests.integration.lab.support.playbook import play, playbook
 from tests.lab import layout, paths
 from tests.lab.api import Probe
 

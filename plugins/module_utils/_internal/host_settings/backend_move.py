@@ -12,26 +12,26 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional
 
+from ..address import IPV4, IPV6
+from ..engine.api.answers import NFTABLES
+from ..engine.api.client import EngineError, EngineUnreachable
+from ..engine.api.connect import connect
 from ..engine.daemon import running_config
 from ..engine.daemon.backend import BACKEND, IP_FORWARD, backends, next_start
-from ..engine.api.connect import connect
 from ..engine.daemon.config import Configured, DesiredConfig, configure
 from ..engine.daemon.config_file import DaemonFile
 from ..engine.daemon.config_keys import KEYS
-from ..engine.api.client import EngineError, EngineUnreachable
-from ..engine.facts.unfiltered_networks import swarm_active
 from ..engine.facts.gather import SWARM_STATE
-from ..engine.api.answers import NFTABLES
+from ..engine.facts.unfiltered_networks import swarm_active
 from ..errors import DrawbridgeError
 from ..host.boot import sysctl
 from ..host.boot.sysctl_at_boot import value_at_boot
 from ..host.system.system import System
 from ..netfilter.kernel.chain_policy import DROP, policies_in
-from ..address import IPV4, IPV6
-from ..netfilter.rules.saved_ruleset import Ruleset
 from ..netfilter.kernel.iptables import held_rulesets
-from ..policy.chains.nat_filter import CHAIN as NAT_FILTER
+from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.blocks.owners import NAT, PUBLISH
+from ..policy.chains.nat_filter import CHAIN as NAT_FILTER
 from . import forward_policy, leftovers
 from .forwarding import Forwarding
 from .ip_forward import BOOT_FILE

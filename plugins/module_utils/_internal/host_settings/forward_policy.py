@@ -14,13 +14,13 @@ import os
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ..address import IPV4, IPV6
 from ..engine.daemon.backend import Backends, backends
 from ..errors import DrawbridgeError
 from ..host.boot import unit
 from ..host.system.system import System
 from ..netfilter.kernel.chain_policy import ACCEPT, DROP, TABLE, command, policies_in, set_policies
 from ..netfilter.kernel.netfilter import Netfilter
-from ..address import IPV4, IPV6
 
 UNIT = "drawbridge-forward-%s.service"
 _COMMAND = re.compile(r"^ExecStart=\S*/(iptables|ip6tables)\S* .*-P FORWARD", re.MULTILINE)

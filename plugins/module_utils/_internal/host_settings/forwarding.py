@@ -14,12 +14,10 @@ import os
 import re
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..errors import DrawbridgeError
+from ..address import FAMILIES, IPV4, IPV6
 from ..host.boot import sysctl
 from ..host.boot.sysctl import PROC_SYS
 from ..host.system.system import System
-from ..address import quoted
-from ..address import FAMILIES, IPV4, IPV6
 
 _EVERY = {
     IPV4: ("net/ipv4/ip_forward",),

@@ -10,18 +10,27 @@ import glob
 import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ..address import IPV4, IPV6
+from ..engine.api.answers import NFTABLES
 from ..engine.daemon import forwarding
 from ..engine.daemon.backend import Backends, backends
 from ..engine.daemon.forwarding import KEY, Kept
-from ..engine.api.answers import NFTABLES
 from ..host.boot import sysctl
 from ..host.boot.sysctl_at_boot import value_at_boot
 from ..host.system.system import System
-from ..address import IPV4, IPV6
 from . import leftovers
 from .forwarding import (
-    Forwarding, boot_settings, for_all, forwards_all_the_same, host_settings, is_for_host, is_for_one, loses_advertisements, said_again,
-    values_in_reach, without,
+    Forwarding,
+    boot_settings,
+    for_all,
+    forwards_all_the_same,
+    host_settings,
+    is_for_host,
+    is_for_one,
+    loses_advertisements,
+    said_again,
+    values_in_reach,
+    without,
 )
 
 # After 99-sysctl.conf, which some distributions link to /etc/sysctl.conf.

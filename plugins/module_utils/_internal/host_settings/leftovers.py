@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from ..host.system.paths import BESIDE, STATE
 from ..host.boot.unit import FOLDER
+from ..host.system.paths import BESIDE, STATE
 
 # After 99-sysctl.conf, which some distributions link to /etc/sysctl.conf.
 BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge-policy.conf"

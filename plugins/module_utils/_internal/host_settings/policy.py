@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+from ..engine.api.answers import IPTABLES
 from ..engine.daemon.backend import BACKEND, Backends, backends
 from ..engine.daemon.config import Configured, DesiredConfig, shown
-from ..engine.daemon.forwarding import KEY
 from ..engine.daemon.config_keys import IGNORE, KEYS, SET
-from ..engine.api.answers import IPTABLES
+from ..engine.daemon.forwarding import KEY
 from ..errors import DrawbridgeError
 from ..host.boot import sysctl
 from ..host.system.system import System
 from ..netfilter.kernel.chain_policy import DROP
-from ..transaction.converge import Settings
 from ..netfilter.kernel.netfilter import Netfilter
-from ..policy.language.settings import Choices, NUMBERS, daemon_config
 from ..policy.language.model import Policy
+from ..policy.language.settings import NUMBERS, Choices, daemon_config
+from ..transaction.converge import Settings
 from . import backend_move, forward_policy, ip_forward, leftovers
 from .forwarding import Forwarding
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Iterable, List
 
+from ..engine.daemon.backend import backends
 from ..host.system.system import System
 from ..netfilter.rules.desired import Chain
 from ..netfilter.rules.saved_ruleset import target_of
-from ..engine.daemon.backend import backends
 
 
 def opens_nothing(system: System, chains: Iterable[Chain]) -> List[str]:

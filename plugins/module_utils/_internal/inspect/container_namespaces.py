@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 from typing import Dict, List, NamedTuple, Optional
 
+from ..address import FAMILIES, IPV4
+from ..engine.containers.capabilities import Rulesets, findings, privileges
+from ..engine.containers.target import ContainerGone, Target, held
 from ..errors import DrawbridgeError
 from ..host.system.netns import in_netns
 from ..host.system.parallel import on_all
 from ..host.system.process import PROC
 from ..host.system.system import System
-from ..address import FAMILIES, IPV4
+from ..netfilter.kernel.iptables import VARIANTS, Transport, holds_rules
 from ..netfilter.rules.saved_ruleset import Ruleset, render
-from ..netfilter.kernel.iptables import Transport, VARIANTS, holds_rules
-from ..engine.containers.capabilities import Rulesets, findings, privileges
-from ..engine.containers.target import ContainerGone, Target, held
 
 
 class ContainerFirewall(NamedTuple):

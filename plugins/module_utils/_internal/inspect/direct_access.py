@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterator, List, Set, Tuple
+from typing import Iterator, List, Set, Tuple
 
 from ..address import IPV6
-from ..netfilter.rules.saved_ruleset import Ruleset
+from ..engine.api.answers import NFTABLES, Network
 from ..engine.facts.direct_rules import direct_drops
+from ..netfilter.rules.saved_ruleset import Ruleset
 from .guarded_ports import closes_containers
 from .situation import Situation
-from ..engine.api.answers import NFTABLES, Network
-
 
 # From 28.2 on: interfaces by which a network's containers may be reached, with colons between them.
 TRUSTED = "com.docker.network.bridge.trusted_host_interfaces"

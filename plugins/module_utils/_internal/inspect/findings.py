@@ -6,30 +6,27 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import Callable, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, Iterator, List
 
+from ..address import IPV4, IPV6
+from ..engine.api.answers import IPTABLES, NFTABLES, PublishedPort
+from ..engine.daemon.proxy import OFF
 from ..netfilter.kernel.chain_policy import DROP, policies_in
 from ..netfilter.reconcile.parent_jump import entrance
-from ..address import IPV4, IPV6
 from ..netfilter.rules.ownership import is_ours, is_staged
 from ..netfilter.rules.saved_ruleset import target_of
-from ..netfilter.kernel.state import State
+from ..policy.blocks.owners import NAT, POLICY_LASTING, PUBLISH
 from ..policy.chains import forward, guard
 from ..policy.chains.nat_filter import CHAIN as NAT_FILTER
-from ..policy.blocks.owners import NAT, POLICY_LASTING, PUBLISH
 from . import late_finding
-from ..engine.daemon.nftables_backend import BridgesTable
 from .direct_access import reachable_directly
 from .guard_lines import lost_lines, open_by_loss
-from .guarded_ports import Rulesets, Sets, guarded_ports, is_hooked
+from .guarded_ports import guarded_ports, is_hooked
 from .jumps import entered_chains, jumps_to, our_hooks
 from .late_finding import late_ports_open
 from .late_ports import is_closed
-from ..engine.daemon.proxy import OFF
 from .saved_lines import unlike_saved
 from .situation import Finding, Situation
-from ..engine.api.answers import Backend, IPTABLES, NFTABLES, Network, PublishedPort
 
 FAMILY_NAME = {IPV4: "ipv4", IPV6: "ipv6"}
 

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Sequence
 
+from ..engine.api.answers import PublishedPort
 from ..netfilter.kernel.ipset import LiveSet
 from ..netfilter.rules.matches import AddressMatch, ProtocolMatch, SetMatch
 from ..netfilter.rules.ownership import any_generation, called
-from ..netfilter.rules.saved_ruleset import Ruleset
 from ..netfilter.rules.saved_rule import called_sets, parse, set_names, with_set_names
+from ..netfilter.rules.saved_ruleset import Ruleset
+from ..policy.blocks.outside import FROM_BRIDGES, OUTSIDE
 from ..policy.chains import forward, guard, source_check
 from ..policy.language import reserved_names
-from ..policy.readback import rules_to_policy
 from ..policy.language.values import Target
-from ..policy.blocks.outside import FROM_BRIDGES, OUTSIDE
-from ..engine.api.answers import PublishedPort
+from ..policy.readback import rules_to_policy
 
 Chains = Mapping[str, Sequence[str]]
 _OURS = "DBP-"

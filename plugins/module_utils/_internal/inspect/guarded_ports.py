@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, List
 
+from ..engine.api.answers import PublishedPort
 from ..netfilter.kernel.ipset import LiveSet
 from ..netfilter.rules.matches import ProtocolMatch, Verdict
 from ..netfilter.rules.ownership import called
-from ..netfilter.rules.saved_ruleset import Ruleset
 from ..netfilter.rules.saved_rule import SavedRule, parse
-from ..policy.chains import guard
+from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.blocks.engine_sets import known_by
+from ..policy.chains import guard
 from .guard_lines import lost_lines, open_by_loss
 from .jumps import jumps_to
-from ..engine.api.answers import PublishedPort
 
 Rulesets = Dict[int, Ruleset]
 Sets = Dict[str, LiveSet]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import FrozenSet, List, NamedTuple, Optional
 
+from ..netfilter.kernel.state import only_restricts
 from ..netfilter.rules.ownership import is_ours
 from ..netfilter.rules.saved_ruleset import Ruleset, Table, target_of
-from ..netfilter.kernel.state import only_restricts
 
 
 class Jump(NamedTuple):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Iterable, Optional, Tuple
 
+from ..engine.daemon.proxy import OFF
 from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.chains import guard
 from ..policy_pipeline.late_ports import NEXT_RUN, UNTIL_RESTART
 from .guarded_ports import is_hooked
-from ..engine.daemon.proxy import OFF
 
 CODE = "late_ports_open"
 _ASK = "run host_policy: its late_ports says what closes them then; where the kernel cannot tell the engine's sockets, have event_service"

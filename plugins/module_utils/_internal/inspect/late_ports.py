@@ -7,21 +7,17 @@ docker-proxy serves them, in INPUT. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..engine.api.answers import PublishedPort
+from ..engine.daemon.proxy import OFF
 from ..netfilter.rules.matches import PortMatch, ProtocolMatch, Translation
-from ..netfilter.rules.saved_ruleset import Ruleset
 from ..netfilter.rules.saved_rule import SavedRule, parse
+from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.chains import forward, host_input
-from ..policy_pipeline.late_ports import KERNEL, UNTIL_RESTART
 from ..policy.chains.nat_filter import CHAIN as NAT_FILTER
+from ..policy_pipeline.late_ports import KERNEL, UNTIL_RESTART
 from .guarded_ports import is_in_a_set
 from .jumps import entered_chains, jumps_to
-from ..engine.daemon.proxy import OFF
 from .situation import Situation
-from ..engine.api.answers import PublishedPort
-
-
 
 # Of SCTP the kernel does not tell whose socket it is.
 _BY_THE_KERNEL = (KERNEL, UNTIL_RESTART)

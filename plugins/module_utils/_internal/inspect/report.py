@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Collection, Dict, List, Mapping, Optional, Tuple
 
 from ..address import IPV4, IPV6
-from ..netfilter.rules.ownership import any_generation, is_ours
-from ..netfilter.kernel.state import live_state
-from ..policy.chains import guard
-from ..policy.readback import rules_to_policy
+from ..engine.api.answers import Network, PublishedPort, parse_backend, parse_containers, parse_networks, parse_published
 from ..engine.facts.endpoints import container_facts
 from ..engine.facts.unfiltered_networks import escapes, rootless, swarm_active
+from ..netfilter.kernel.state import live_state
+from ..netfilter.rules.ownership import any_generation, is_ours
+from ..policy.chains import guard
+from ..policy.readback import rules_to_policy
 from .findings import FAMILY_NAME, findings
-from .situation import Situation
 from .guarded_ports import Rulesets, Sets, guarded_ports
 from .jumps import our_hooks
-from ..engine.api.answers import Network, PublishedPort, parse_backend, parse_containers, parse_networks, parse_published
+from .situation import Situation
 from .survey import Survey
 
 _GUARD = [(guard.TABLE, guard.CHAIN + "*")]

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Dict, Iterator, List, Mapping, Tuple
 
-from ..persistence.difference import states
 from ..host.system.paths import COMMIT
-from ..persistence.lookup import boot_files
 from ..host.system.system import System
+from ..netfilter.kernel.state import State, live_state
 from ..netfilter.reconcile.diff import shown_rule
 from ..netfilter.rules.ownership import is_ours, is_staged
 from ..netfilter.rules.saved_ruleset import Ruleset, target_of
-from ..netfilter.kernel.state import State, live_state
+from ..persistence.difference import states
+from ..persistence.lookup import boot_files
 
 # After a boot they are closed until it is known where the containers are.
 _FOLLOWING = ("DB-PUBLISH-", "DB-HAIRPIN-")

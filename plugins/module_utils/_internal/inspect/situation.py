@@ -9,10 +9,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ..netfilter.kernel.state import State
-from ..engine.daemon.nftables_backend import BridgesTable
-from .guarded_ports import Rulesets, Sets
 from ..engine.api.answers import Backend, Network, PublishedPort
+from ..engine.daemon.nftables_backend import BridgesTable
+from ..netfilter.kernel.state import State
+from .guarded_ports import Rulesets, Sets
 
 
 class Situation(NamedTuple):

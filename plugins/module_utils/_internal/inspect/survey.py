@@ -10,23 +10,23 @@ import re
 from types import MappingProxyType
 from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
-from ..errors import DrawbridgeError
-from ..host.network.links import entrances, vrfs
-from ..host.boot.sysctl_at_boot import value_at_boot
-from ..host.system.system import System
-from ..host.system.json_values import JsonObject
-from ..persistence.records.service_status import event_service
-from ..netfilter.kernel.netfilter import Netfilter
 from ..address import IPV4
-from ..policy_pipeline.late_ports import standing
-from ..netfilter.kernel.state import State
-from ..netfilter.kernel.iptables import LEGACY, NFT, Transport, path_variant
+from ..engine.api.client import Engine, EngineUnreachable
 from ..engine.daemon.nftables_backend import BridgesTable, bridges_tables
 from ..engine.daemon.process import find_daemon
-from ..engine.api.client import Engine, EngineUnreachable
-from ..host.network.flowtables import flowtables
-from .guarded_ports import Rulesets, Sets
 from ..engine.daemon.proxy import userland_proxy
+from ..errors import DrawbridgeError
+from ..host.boot.sysctl_at_boot import value_at_boot
+from ..host.network.flowtables import flowtables
+from ..host.network.links import entrances, vrfs
+from ..host.system.json_values import JsonObject
+from ..host.system.system import System
+from ..netfilter.kernel.iptables import LEGACY, NFT, Transport, path_variant
+from ..netfilter.kernel.netfilter import Netfilter
+from ..netfilter.kernel.state import State
+from ..persistence.records.service_status import event_service
+from ..policy_pipeline.late_ports import standing
+from .guarded_ports import Rulesets, Sets
 from .saved_lines import saved_states
 
 _OUR_SET = re.compile(r"DB[A-Za-z]{0,4}-")

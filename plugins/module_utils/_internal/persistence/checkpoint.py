@@ -12,11 +12,11 @@ import time
 from typing import Dict, NamedTuple, Optional
 
 from ..errors import DrawbridgeError
+from ..host.system.folder import Folder
+from ..host.system.paths import PROGRAM, STATE
 from ..host.system.system import System
 from ..netfilter.kernel.iptables import words_of
 from .boot_program.run import run_program
-from ..host.system.folder import Folder
-from ..host.system.paths import PROGRAM, STATE
 from .boot_program.script import SCRIPT
 from .texts import Generation
 

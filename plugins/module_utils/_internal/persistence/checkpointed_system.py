@@ -16,13 +16,13 @@ import time
 from typing import Dict, Mapping, Optional
 
 from ..errors import DrawbridgeError
+from ..host.boot.sysctl import place
 from ..host.system import files
 from ..host.system.files import Held
 from ..host.system.folder import Folder
-from ..host.boot.sysctl import place
-from ..host.system.system import System
-from .checkpoint import Armed, Checkpoint, NAME
 from ..host.system.paths import BESIDE, STATE
+from ..host.system.system import System
+from .checkpoint import NAME, Armed, Checkpoint
 
 _SETTINGS = "settings"
 _PATHS = "paths"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, List, Mapping
 
-from ..netfilter.reconcile.diff import entry_lines, shown_rule
 from ..address import FAMILIES
-from ..netfilter.rules.ownership import any_generation, is_our_set
 from ..netfilter.kernel.state import State, TableState
+from ..netfilter.reconcile.diff import entry_lines, shown_rule
+from ..netfilter.rules.ownership import any_generation, is_our_set
 
 _PROGRAMS = {"ipv4": "iptables", "ipv6": "ip6tables"}
 

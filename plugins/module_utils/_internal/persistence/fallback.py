@@ -13,11 +13,11 @@ import re
 from typing import Dict, FrozenSet, Iterable, Iterator, List, Sequence, Tuple
 
 from ..netfilter.kernel.ipset import LiveSet
+from ..netfilter.kernel.state import hook_line
 from ..netfilter.rules.ownership import is_ours
 from ..netfilter.rules.saved_ruleset import Ruleset
-from ..netfilter.kernel.state import hook_line
-from ..policy.language import reserved_names
 from ..policy.chains import source_check
+from ..policy.language import reserved_names
 
 _ICMP = {4: "icmp", 6: "ipv6-icmp"}
 _DHCP_CLIENT = {4: 68, 6: 546}

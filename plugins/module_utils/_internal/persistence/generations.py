@@ -9,21 +9,20 @@ from __future__ import annotations
 import os
 from typing import Collection, Dict, List, Optional
 
-from ..host.system.system import System
-from ..netfilter.kernel.netfilter import Live, Netfilter
-from ..netfilter.kernel.ipset import Ipset, LiveSet
-from ..policy.blocks import engine_table
 from ..address import FAMILIES, IPV4, IPV6
-from ..netfilter.rules.desired import TableKey
-from ..netfilter.kernel.nft_table import CUT_TABLE, Nft, spoken
-from ..netfilter.rules.saved_ruleset import Ruleset
-from ..netfilter.kernel.iptables import words_of
-from ..host.system.folder import Folder
-from .checkpoint import Checkpoint
-from ..host.system.paths import COMMIT, ETC, PROGRAM
-from .texts import Generation, NAMES, generation, needed_sets, rules_text, sha256
-from .boot_program.run import run_program
 from ..host.boot.boot_id import FILE, this_boot
+from ..host.system.folder import Folder
+from ..host.system.paths import COMMIT, ETC, PROGRAM
+from ..host.system.system import System
+from ..netfilter.kernel.ipset import Ipset, LiveSet
+from ..netfilter.kernel.netfilter import Live, Netfilter
+from ..netfilter.kernel.nft_table import CUT_TABLE, Nft, spoken
+from ..netfilter.rules.desired import TableKey
+from ..netfilter.rules.saved_ruleset import Ruleset
+from ..policy.blocks import engine_table
+from .boot_program.run import run_program
+from .checkpoint import Checkpoint
+from .texts import NAMES, Generation, generation, needed_sets, rules_text, sha256
 
 _GENERATIONS = "generations"
 _DEFAULT_SSH_PORTS = [22]

@@ -13,14 +13,14 @@ from typing import Dict, List, Optional, Sequence
 from ..engine.daemon.process import find_daemon
 from ..errors import DrawbridgeError
 from ..host.system import files
+from ..host.system.paths import ETC, PROGRAM
 from ..host.system.system import System
 from ..netfilter.kernel.iptables import words_of
-from .boot_program.engine_unit import DROP_IN, cgroup_of, drop_ins
 from ..policy.compile.labels import ASKED
-from .generations import BootFiles
-from ..host.system.paths import ETC, PROGRAM
-from .boot_program.sentry_support import reason_against
+from .boot_program.engine_unit import DROP_IN, cgroup_of, drop_ins
 from .boot_program.script import SCRIPT
+from .boot_program.sentry_support import reason_against
+from .generations import BootFiles
 
 UNITS = "/etc/systemd/system"
 SERVICE = "drawbridge.service"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Optional
 
 from ..errors import DrawbridgeError
 from ..host.system.lock import HostLock
+from ..host.system.paths import ETC, PROGRAM, STATE
 from ..host.system.system import System
-from ..host.system.paths import BESIDE, COMMIT, ETC, FOLLOW, PROGRAM, STATE
 
 if TYPE_CHECKING:
     from .checkpoint import Armed

@@ -14,11 +14,11 @@ import hashlib
 from typing import Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Optional
 
 from ..netfilter.kernel import ipset
-from ..netfilter.kernel.netfilter import Live
 from ..netfilter.kernel.ipset import LiveSet
+from ..netfilter.kernel.netfilter import Live
 from ..netfilter.rules.ownership import is_our_set, is_ours, scratch_set
-from ..netfilter.rules.saved_ruleset import Ruleset, Table, target_of
 from ..netfilter.rules.saved_rule import set_names
+from ..netfilter.rules.saved_ruleset import Ruleset, Table, target_of
 from .fallback import fallback_text, hold_text
 
 NAMES = frozenset(("variant", "ssh", "sets", "tables", "hold", "ipv4", "ipv6", "fallback4", "fallback6"))

@@ -10,13 +10,13 @@ import os
 import re
 from typing import Dict, List, Optional
 
-from ..host.system.folder import Folder
 from ..host.boot.sysctl import value_now
+from ..host.system.folder import Folder
+from ..host.system.paths import BESIDE, ETC
 from ..host.system.system import System
 from ..netfilter.kernel.chain_policy import policies_in
 from ..netfilter.kernel.netfilter import Netfilter
 from .checkpointed_system import numbers_in, settings_in
-from ..host.system.paths import BESIDE, ETC
 from .texts import sha256
 
 _POLICY = re.compile(r"forward/(nft|legacy)/([46])\Z")

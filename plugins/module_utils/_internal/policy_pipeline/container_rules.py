@@ -9,21 +9,21 @@ from __future__ import annotations
 import json
 from typing import Dict, List, Mapping
 
-from ..host.system.paths import STATE
-from ..engine.api.connect import connect
 from ..engine.api.client import EngineUnreachable
-from ..engine.facts.gather import EngineFacts
+from ..engine.api.connect import connect
 from ..engine.containers.selector import SELECTOR_ARGUMENTS
+from ..engine.facts.gather import EngineFacts
 from ..errors import DrawbridgeError
 from ..host.system.folder import Folder
-from ..tasks.container_rules import MODULE, put_rules
-from ..persistence.records.task_records import memory_of
-from ..transaction.converge import Outcome
-from ..netfilter.reconcile.ns_chain import POLICY_PREFIX
-from ..tasks.task import Result, Task
+from ..host.system.paths import STATE
 from ..host_settings.leftovers import INSIDE
-from .desired import Desired
+from ..netfilter.reconcile.ns_chain import POLICY_PREFIX
+from ..persistence.records.task_records import memory_of
 from ..policy.language.container_rules import ContainerRules, placed
+from ..tasks.container_rules import MODULE, put_rules
+from ..tasks.task import Result, Task
+from ..transaction.converge import Outcome
+from .desired import Desired
 from .part import Part, Report
 
 # What names a section and its containers.

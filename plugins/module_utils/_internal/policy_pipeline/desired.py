@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from ..errors import DrawbridgeError
 from ..host.system.system import System
-from ..transaction.converge import Settings
-from ..tasks.task import Task
 from ..policy.language import check
 from ..policy.language.model import NO_POLICY, Policy
 from ..policy.language.schema import parse_policy
+from ..tasks.task import Task
+from ..transaction.converge import Settings
 
 
 class Desired(NamedTuple):

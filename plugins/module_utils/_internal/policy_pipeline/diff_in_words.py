@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Dict, Optional
 
 from ..engine.facts.gather import EngineFacts
-from ..transaction.converge import Outcome
 from ..netfilter.kernel.ipset import Ipset
-from .desired import Desired
 from ..policy.readback.policy_diff import of_plan
+from ..transaction.converge import Outcome
+from .desired import Desired
 from .part import Part, Report
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from ..engine.facts.gather import EngineFacts
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.rules.shadowing import shadow_warnings
+from ..policy.blocks.owners import POLICY_EGRESS
+from ..policy.chains.egress import unmatched, without_effect
 from ..policy.preflight.bridged import refuse_unseen_peers
 from .desired import Desired
-from ..policy.chains.egress import unmatched, without_effect
-from ..policy.blocks.owners import POLICY_EGRESS
 from .part import Compiled, Part
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..persistence.lookup import covered
 from ..engine.facts.gather import EngineFacts
 from ..host.system.lock import HostLock
-from ..transaction.converge import Outcome
+from ..host_settings.policy import HostSettings
 from ..netfilter.kernel.netfilter import Netfilter
+from ..persistence.lookup import covered
+from ..transaction.converge import Outcome
 from .desired import Desired
 from .part import Part, Report
-from ..host_settings.policy import HostSettings
 
 
 class HostSettingsPart(Part):

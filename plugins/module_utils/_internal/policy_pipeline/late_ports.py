@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from ..persistence.boot_program.engine_unit import cgroup_of, drop_in
 from ..engine.daemon.process import Daemon, find_daemon
 from ..errors import DrawbridgeError
 from ..host.system import cgroup
 from ..host.system.system import System
-from ..persistence.records.service_status import RUNNING, event_service
-from ..policy.blocks import engine_table
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.kernel.nft_table import Nft
 from ..netfilter.reconcile.plan import Plan
+from ..persistence.boot_program.engine_unit import cgroup_of, drop_in
+from ..persistence.records.service_status import RUNNING, event_service
+from ..policy.blocks import engine_table
 from ..policy.language.model import Policy
 from .part import Part, Report
 

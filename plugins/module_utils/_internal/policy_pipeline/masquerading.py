@@ -9,9 +9,9 @@ from __future__ import annotations
 from ..engine.daemon.nftables_backend import bridges_tables
 from ..engine.facts.gather import EngineFacts
 from ..netfilter.kernel.netfilter import Netfilter
-from .desired import Desired
-from ..policy.chains.masquerade import warnings_about, with_masquerade
 from ..policy.blocks.owners import POLICY_MASQUERADE
+from ..policy.chains.masquerade import warnings_about, with_masquerade
+from .desired import Desired
 from .part import Compiled, Part
 
 

@@ -11,19 +11,19 @@ from typing import Dict, List
 from ..engine.api.connect import connect
 from ..engine.facts.gather import EngineFacts
 from ..errors import DrawbridgeError
-from ..transaction.converge import Outcome
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.rules.desired import DesiredState
-from ..policy.compile.compile import own_sets
-from .desired import Desired
-from ..policy.blocks.port_rules import Rules
-from ..policy.blocks.owners import FILTER, POLICY_PORTS
-from .part import Compiled, Part, Report
 from ..policy.blocks.engine_sets import named_sets
+from ..policy.blocks.owners import FILTER, POLICY_PORTS
+from ..policy.blocks.port_rules import Rules
+from ..policy.compile.compile import own_sets
 from ..port_forwarding import hairpin
 from ..port_forwarding.chains import DOCKER_USER
-from ..tasks.container_port import told
 from ..port_forwarding.forwarder import Forwarder
+from ..tasks.container_port import told
+from ..transaction.converge import Outcome
+from .desired import Desired
+from .part import Compiled, Part, Report
 
 
 def raised(error: DrawbridgeError) -> None:

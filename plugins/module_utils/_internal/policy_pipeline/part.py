@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from ..transaction.host_change import HostChange
-from ..transaction.converge import Outcome
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.rules.desired import DesiredState
+from ..transaction.converge import Outcome
+from ..transaction.host_change import HostChange
 
 if TYPE_CHECKING:
     # What other modules use of a part's file does not load this.

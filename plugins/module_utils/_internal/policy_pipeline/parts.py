@@ -15,12 +15,12 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterator, List, NamedTuple
 
 from ..engine.facts.gather import EngineFacts
-from ..transaction.host_change import HostChange
-from ..transaction.converge import Outcome
+from ..host_settings import leftovers
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.reconcile.plan import Plan
-from ..host_settings import leftovers
 from ..policy.compile.compile import has_open_ports
+from ..transaction.converge import Outcome
+from ..transaction.host_change import HostChange
 from .desired import Desired
 from .late_ports import LatePorts, limits_ports
 from .part import Compiled, Part, Report

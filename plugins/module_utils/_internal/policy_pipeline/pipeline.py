@@ -24,25 +24,25 @@ from __future__ import annotations
 import time
 from typing import Dict, List
 
-from ..persistence.lookup import confirm_own, take_back
 from ..engine.api.connect import connect
+from ..engine.facts.facts import unknown_host
 from ..engine.facts.gather import EngineFacts, ask
 from ..errors import DrawbridgeError
-from ..persistence.records.service_status import RUNNING, event_service
-from ..transaction.converge import Outcome, begin, commit, locked, planned
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.rules.desired import DesiredState
-from ..tasks.task import Result, Task
-from ..policy.compile.labels import answering, are_asked_for
+from ..persistence.lookup import confirm_own, take_back
+from ..persistence.records.service_status import RUNNING, event_service
+from ..policy.chains.swarm_ports import swarm_warnings
 from ..policy.compile.compile import OWNER, compile_policy
-from .desired import Desired, parse
-from ..engine.facts.facts import unknown_host
-from .late_ports import engine_cgroup, limits_ports
+from ..policy.compile.labels import answering, are_asked_for
 from ..policy.preflight.external_interfaces import unseen
 from ..policy.preflight.lockout import refuse_lockout
+from ..tasks.task import Result, Task
+from ..transaction.converge import Outcome, begin, commit, locked, planned
+from .desired import Desired, parse
+from .late_ports import engine_cgroup, limits_ports
 from .part import Compiled
 from .parts import Parts
-from ..policy.chains.swarm_ports import swarm_warnings
 
 
 def keep_policy(task: Task) -> Result:

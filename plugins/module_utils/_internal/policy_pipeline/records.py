@@ -12,22 +12,22 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
+from ..address import BOTH
 from ..engine.facts.gather import EngineFacts
 from ..host.system.json_values import JsonObject
-from ..persistence.records.records import Record, Records
 from ..netfilter.kernel.netfilter import Netfilter
-from ..address import BOTH
-from ..netfilter.rules.desired import Chain, Line, DesiredState
-from ..policy.language.open_ports import OpenPort
-from ..policy.language.open_port_entries import open_port_data
-from ..policy.compile.compile import own_sets
-from .desired import Desired
-from ..policy.compile.record_in_force import MODULE, mark, record_name, set_in
-from ..policy.blocks.port_rules import Match, Rules
-from ..policy.language.masquerade import masquerade_data
-from ..policy.blocks.owners import POLICY_LASTING
-from .part import Compiled, Part, Report
+from ..netfilter.rules.desired import Chain, DesiredState, Line
+from ..persistence.records.records import Record, Records
 from ..policy.blocks.engine_sets import named_sets
+from ..policy.blocks.owners import POLICY_LASTING
+from ..policy.blocks.port_rules import Match, Rules
+from ..policy.compile.compile import own_sets
+from ..policy.compile.record_in_force import MODULE, mark, record_name, set_in
+from ..policy.language.masquerade import masquerade_data
+from ..policy.language.open_port_entries import open_port_data
+from ..policy.language.open_ports import OpenPort
+from .desired import Desired
+from .part import Compiled, Part, Report
 
 
 class PolicyRecords(Part):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import List
 
 from ..engine.facts.gather import EngineFacts
-from ..transaction.converge import Outcome
-from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.kernel.ipset import Ipset
+from ..netfilter.kernel.netfilter import Netfilter
+from ..policy.revocation.revoke import Revoked, end, find, keeping
+from ..transaction.converge import Outcome
 from .desired import Desired
 from .part import Compiled, Part, Report
-from ..policy.revocation.revoke import Revoked, end, find, keeping
 
 
 class Revocation(Part):

@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from ..address import FAMILIES, IPV4, IPV6
-from ..netfilter.rules.desired import Chain, Hook, Line, DesiredState
+from ..netfilter.rules.desired import Chain, DesiredState, Hook, Line
 from ..netfilter.rules.saved_ruleset import Ruleset
-from ..policy.blocks.port_rules import Match, Rules
 from ..policy.blocks.owners import FILTER, NAT, PortForwardingOwner
-from ..policy.language.open_ports import Endpoint, OpenPort, Opening
+from ..policy.blocks.port_rules import Match, Rules
+from ..policy.language.open_ports import Endpoint, Opening, OpenPort
 
 DOCKER_USER = "DOCKER-USER"
 # Before what a policy says about DNATed traffic (100), behind what it says about the ways out of containers.

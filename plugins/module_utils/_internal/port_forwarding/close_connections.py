@@ -13,16 +13,16 @@ from __future__ import annotations
 
 from typing import Iterable, List, NamedTuple, Set, Tuple
 
-from ..engine.containers.containers import EngineSource
-from ..engine.facts.endpoints import container_facts
-from ..engine.api.client import EngineError, EngineUnreachable, WholeEngine
-from ..engine.containers.selector import Selector
 from ..engine.api.answers import parse_networks
+from ..engine.api.client import EngineError, EngineUnreachable, WholeEngine
+from ..engine.containers.containers import EngineSource
+from ..engine.containers.selector import Selector
 from ..engine.containers.target import Target, held
+from ..engine.facts.endpoints import container_facts
 from ..errors import DrawbridgeError
-from ..host.network.conntrack import Flow, ROUNDS, flows, run_commands, there
-from ..host.system.netns import in_netns
 from ..host.network.close_sockets import FlowEnds, close
+from ..host.network.conntrack import ROUNDS, Flow, flows, run_commands, there
+from ..host.system.netns import in_netns
 from ..host.system.system import System
 from .opened import OpenedPort
 

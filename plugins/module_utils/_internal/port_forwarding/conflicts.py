@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Optional, Sequence
 
+from ..address import quoted
 from ..engine.api.answers import PublishedPort
 from ..errors import DrawbridgeError
 from ..host.network.listeners import listeners, owner
 from ..host.system.system import System
-from ..address import quoted
 from ..netfilter.rules.saved_ruleset import Ruleset
-from .opened import leads, mark_of
 from ..policy.language.open_ports import OpenPort
+from .opened import leads, mark_of
 
 _ANOTHER = "choose another port, or free this one first"
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-from ..engine.api.client import Inspector
+from ..address import FAMILIES, IPV4, IPV6, parse_network, quoted
 from ..engine.api.answers import Network
+from ..engine.api.client import Inspector
 from ..engine.containers.target import Target
 from ..errors import DrawbridgeError
 from ..host.system.json_values import JsonObject, mapping
-from ..address import parse_network, quoted
-from ..address import FAMILIES, IPV4, IPV6
 from ..policy.language.open_ports import Endpoint, OpenPort
 
 _ADDRESS = {IPV4: "IPAddress", IPV6: "GlobalIPv6Address"}

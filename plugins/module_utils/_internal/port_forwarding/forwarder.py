@@ -11,18 +11,18 @@ from typing import Callable, Dict, List, Sequence
 from ..engine.api.client import WholeEngine
 from ..host.system.system import System
 from ..netfilter.kernel.netfilter import Netfilter
-from ..netfilter.rules.desired import DesiredState
 from ..netfilter.reconcile.plan import Plan
+from ..netfilter.rules.desired import DesiredState
 from ..netfilter.rules.saved_ruleset import Ruleset
-from ..policy.blocks.port_rules import Rules
 from ..policy.blocks.owners import PortForwardingOwner
+from ..policy.blocks.port_rules import Rules
+from ..policy.language.open_ports import Opening, OpenPort
 from . import hairpin
 from .chains import open_wanted, parents
 from .close_connections import end_connections, holders
+from .conflicts import refuse_opened, refuse_other_owner
 from .lookup import Refused, able, notes, openings
 from .opened import OpenedPort, leads, leads_of
-from ..policy.language.open_ports import OpenPort, Opening
-from .conflicts import refuse_opened, refuse_other_owner
 
 Mark = Callable[[Opening], str]
 

@@ -14,15 +14,15 @@ from __future__ import annotations
 import json
 from typing import Dict, Iterable, List, NamedTuple
 
+from ..address import quoted
 from ..engine.containers.target import Target, held
 from ..errors import DrawbridgeError
 from ..host.network.links import ends_into
-from ..host.system.system import System
 from ..host.system.json_values import JsonObject, mapping
-from ..address import quoted
+from ..host.system.system import System
 from ..netfilter.rules.matches import AddressMatch
-from ..netfilter.rules.saved_ruleset import Ruleset, target_of
 from ..netfilter.rules.saved_rule import parse
+from ..netfilter.rules.saved_ruleset import Ruleset, target_of
 
 _PROGRAM = "ip"
 _LOOPBACK = ("127.0.0.0/8", "::1/128")

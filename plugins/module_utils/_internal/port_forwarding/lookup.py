@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, Sequence
 
-from ..engine.containers.containers import EngineSource
-from ..engine.api.client import EngineError, EngineUnreachable, NoSuchContainer, WholeEngine
+from ..address import IPV4, IPV6, quoted
 from ..engine.api.answers import NFTABLES, Network, parse_backend, parse_networks, parse_published
+from ..engine.api.client import EngineError, EngineUnreachable, NoSuchContainer, WholeEngine
+from ..engine.containers.containers import EngineSource
 from ..engine.containers.target import RUNNING, Target
 from ..errors import DrawbridgeError
 from ..host.system.system import System
-from ..address import quoted
-from ..address import IPV4, IPV6
-from .container_address import endpoints
-from ..policy.language.open_ports import OpenPort, Opening
+from ..policy.language.open_ports import Opening, OpenPort
 from .conflicts import refuse_taken, refuse_twice
+from .container_address import endpoints
 
 _FORWARDS = {IPV4: "/proc/sys/net/ipv4/ip_forward", IPV6: "/proc/sys/net/ipv6/conf/all/forwarding"}
 _NAMED = {IPV4: "IPv4", IPV6: "IPv6"}

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from ..netfilter.rules.matches import AddressMatch, Comment, PortMatch, ProtocolMatch, Translation
-from ..netfilter.rules.saved_ruleset import Ruleset
 from ..netfilter.rules.saved_rule import SavedRule, parse
+from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.blocks.owners import NAT, PUBLISH
-from .chains import MARK, socket_text
 from ..policy.language.open_ports import Opening
+from .chains import MARK, socket_text
 
 
 class OpenedPort(NamedTuple):

@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from typing import Collection, Dict, FrozenSet, List, Mapping, Optional
 
+from ..engine.api.answers import parse_networks
 from ..engine.api.client import Engine, Inspector
 from ..engine.containers.select import every_container
-from ..engine.api.answers import parse_networks
 from ..engine.containers.target import ContainerGone, held
 from ..host.network.links import bridge_ports, ends_into
 from ..host.system.system import System

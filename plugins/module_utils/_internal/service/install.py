@@ -12,19 +12,19 @@ import re
 import sys
 from typing import Dict, List, Mapping, NamedTuple, Optional
 
+from ..address import quoted
 from ..errors import DrawbridgeError
-from ..host.system import files
 from ..host.boot import unit
+from ..host.system import files
 from ..host.system.folder import Folder
 from ..host.system.system import System
-from ..address import quoted
 from ..netfilter.kernel.iptables import words_of
+from ..persistence.records.records import FOLDER
+from ..persistence.records.service_status import RUNNING, UNIT, UNIT_FILE, event_service
 from . import program
 from .archive import archive
 from .closed_until_ready import Gate, table_text
 from .port_sources import PortSources
-from ..persistence.records.records import FOLDER
-from ..persistence.records.service_status import RUNNING, UNIT, UNIT_FILE, event_service
 
 LIBRARY = "/usr/local/lib/drawbridge"
 PROGRAM = LIBRARY + "/events.pyz"

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Callable, Dict
 
 from ..engine.api.client import Inspector, WholeEngine
+from ..persistence.records.port_records import MODULE as CONTAINER_PORT
+from ..persistence.records.task_records import TaskRecords
 from ..policy.compile.record_in_force import MODULE as HOST_POLICY
 from ..tasks.container_port import open_port
-from ..persistence.records.port_records import MODULE as CONTAINER_PORT
-from ..tasks.task import Result, Task
 from ..tasks.container_rules import MODULE as CONTAINER_RULES
 from ..tasks.container_rules import put_rules
-from ..persistence.records.task_records import TaskRecords
+from ..tasks.task import Result, Task
 from .policy_records import follow_policy
 
 # Inside the containers that the record chooses, one like the other.

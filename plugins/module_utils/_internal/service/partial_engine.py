@@ -10,7 +10,6 @@ from typing import Collection, Dict, List
 
 from ..engine.api.client import Inspector
 
-
 Listed = List[Dict[str, object]]
 
 

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from typing import Callable, Mapping
 
-from ..persistence.saved import saved_rules
 from ..engine.api.client import WholeEngine
 from ..engine.facts.gather import ask
-from ..transaction.converge import converge_locked, locked
 from ..netfilter.kernel.netfilter import Netfilter
-from ..netfilter.rules.desired import DesiredState
 from ..netfilter.kernel.nft_table import spoken
+from ..netfilter.rules.desired import DesiredState
 from ..netfilter.rules.saved_ruleset import Ruleset
-from ..policy.compile.record_in_force import marked, record_in_force, record_name, with_own_sets
-from ..policy.blocks.port_rules import Rules
-from ..policy.language.masquerade import parse_masquerade
-from ..policy.chains.masquerade import with_masquerade
-from ..policy.blocks.owners import POLICY_MASQUERADE, POLICY_PORTS
-from ..tasks.container_port import told
-from ..port_forwarding.forwarder import Forwarder
-from ..policy.language.open_port_entries import parse_open_ports
-from ..tasks.task import Result, Task
-from .journal import INFO, tell
 from ..persistence.records.task_records import TaskRecords
+from ..persistence.saved import saved_rules
+from ..policy.blocks.owners import POLICY_MASQUERADE, POLICY_PORTS
+from ..policy.blocks.port_rules import Rules
+from ..policy.chains.masquerade import with_masquerade
+from ..policy.compile.record_in_force import marked, record_in_force, record_name, with_own_sets
+from ..policy.language.masquerade import parse_masquerade
+from ..policy.language.open_port_entries import parse_open_ports
+from ..port_forwarding.forwarder import Forwarder
+from ..tasks.container_port import told
+from ..tasks.task import Result, Task
+from ..transaction.converge import converge_locked, locked
+from .journal import INFO, tell
 
 
 def follow_policy(task: Task, engine: Callable[[str], WholeEngine], memory: TaskRecords) -> Result:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..engine.facts.endpoints import addresses_of, mac_addresses_of
+from ..engine.api.answers import Network, parse_networks
 from ..engine.api.client import Inspector, WholeEngine
 from ..engine.containers.select import every_container
-from ..engine.api.answers import Network, parse_networks
 from ..engine.containers.target import ContainerGone, held
+from ..engine.facts.endpoints import addresses_of, mac_addresses_of
 from ..host.network.links import bridge_ports, ends_into
 from ..host.network.routing import routes_by
 from ..host.system.system import System

@@ -12,11 +12,11 @@ from typing import List
 
 from ..engine.api.client import DEFAULT_HOST
 from ..host.system.system import System
+from ..persistence.records.records import Records
 from .closed_until_ready import Gate
 from .journal import INFO, notify, tell
-from .work_queue import WorkQueue
-from ..persistence.records.records import Records
 from .service import Service, start_listening
+from .work_queue import WorkQueue
 
 
 def main(arguments: List[str]) -> None:

@@ -10,19 +10,19 @@ import os
 import re
 from typing import Callable, Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
-from ..host.system.paths import FOLLOW
 from ..engine.api.client import Inspector, NoSuchContainer, WholeEngine
-from ..engine.containers.select import select
 from ..engine.api.unix_socket import socket_path
+from ..engine.containers.select import select
 from ..engine.containers.target import HOST_NETWORK, RUNNING
 from ..errors import DrawbridgeError
 from ..host.system.lock import HostLock
+from ..host.system.paths import FOLLOW
 from ..host.system.system import System
+from ..persistence.records.records import Record, Records
+from ..persistence.records.task_records import RecordGone, ReplayedRecords, selector_of
 from ..tasks.task import Result, Task
 from .jobs import IN_CONTAINERS, ON_THE_HOST
 from .journal import ERROR, INFO, WARNING, notify, tell
-from ..persistence.records.task_records import RecordGone, ReplayedRecords, selector_of
-from ..persistence.records.records import Record, Records
 from .partial_engine import Listed, PartialEngine
 
 # Another run's change may wait for its confirmation meanwhile.

@@ -15,25 +15,25 @@ import threading
 import time
 from typing import Dict, List, Optional, Set
 
-from ..host.system.paths import FOLLOW
-from ..persistence.saved import last_decision
 from ..engine.api.client import EngineUnreachable
 from ..engine.api.events import events
-from ..engine.facts.gather import ask
 from ..engine.api.unix_socket import SocketEngine
+from ..engine.facts.facts import HostFacts
+from ..engine.facts.gather import ask
 from ..errors import DrawbridgeError
+from ..host.system.paths import FOLLOW
 from ..host.system.system import System
+from ..persistence.records.records import Records
+from ..persistence.saved import last_decision
+from ..policy.compile.refresh_sets import FollowedSets
 from ..transaction.converge import Settings
 from ..transaction.converge_set import converge_sets
-from ..policy.compile.refresh_sets import FollowedSets
-from ..engine.facts.facts import HostFacts
 from .closed_until_ready import Gate
 from .journal import ERROR, INFO, WARNING, notify, tell
-from .work_queue import EVERYTHING, WorkQueue, Work
-from .port_sources import PortSources
-from ..persistence.records.records import Records
-from .replay import Choice, LOCK_SECONDS, Replay, names_pods
 from .partial_engine import Listed
+from .port_sources import PortSources
+from .replay import LOCK_SECONDS, Choice, Replay, names_pods
+from .work_queue import EVERYTHING, Work, WorkQueue
 
 # An event may get lost, and of pods there are none.
 PASS_SECONDS = 600.0

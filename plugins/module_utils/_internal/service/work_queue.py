@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import FrozenSet, NamedTuple, Optional
 
-from ..engine.api.events import CONTAINER, Event, NETWORK, NODE, UNKNOWN
+from ..engine.api.events import CONTAINER, NETWORK, NODE, UNKNOWN, Event
 
 MAX_CONTAINERS = 256
 

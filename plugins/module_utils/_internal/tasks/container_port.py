@@ -11,19 +11,19 @@ import string
 from typing import Any, Callable, Dict, Iterable, List
 
 from ..engine.api.client import WholeEngine
-from ..persistence.records.task_records import TaskRecords
-from ..transaction.converge import converge_locked, locked
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.rules.desired import DesiredState
-from ..policy.blocks.port_rules import Rules
-from ..policy.language.values import Target
-from ..policy.blocks.owners import PortForwardingOwner
-from .task import Result, Task
-from ..port_forwarding import hairpin
 from ..persistence.records.port_records import port_memory
-from ..policy.language.open_ports import Opening
-from ..port_forwarding.forwarder import Forwarder
+from ..persistence.records.task_records import TaskRecords
+from ..policy.blocks.owners import PortForwardingOwner
+from ..policy.blocks.port_rules import Rules
 from ..policy.language.open_port_entries import parse_open_port, parse_target
+from ..policy.language.open_ports import Opening
+from ..policy.language.values import Target
+from ..port_forwarding import hairpin
+from ..port_forwarding.forwarder import Forwarder
+from ..transaction.converge import converge_locked, locked
+from .task import Result, Task
 
 EngineAt = Callable[[str], WholeEngine]
 

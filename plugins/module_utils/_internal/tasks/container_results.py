@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..address import quoted
+from ..engine.containers.target import ContainerGone, Target
+from ..netfilter.kernel.iptables import LEGACY, NFT
 from ..netfilter.reconcile.diff import before_and_after
 from ..transaction.namespaces import Inside, NamespaceResult
-from ..netfilter.kernel.iptables import LEGACY, NFT
-from ..engine.containers.target import ContainerGone, Target
 
 Group = Sequence[Target]
 _SHOWN = 5

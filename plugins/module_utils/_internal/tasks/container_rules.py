@@ -11,14 +11,14 @@ from typing import Callable, List
 from ..engine.api.client import Inspector
 from ..engine.containers.select import nothing_matches, select
 from ..engine.containers.target import ContainerGone, by_namespace, held, refuse_host_network
-from .container_results import is_addressable, visited
 from ..netfilter.kernel.netfilter import Netfilter
-from ..transaction.namespaces import NamespaceResult, converge_inside
-from ..netfilter.rules.desired import DesiredState
 from ..netfilter.reconcile.ns_chain import PREFIX, ns_wanted, section_of
 from ..netfilter.reconcile.ns_sets import with_host_sets
-from .task import Result, Task
+from ..netfilter.rules.desired import DesiredState
 from ..persistence.records.task_records import TaskRecords, memory_of, selector_of
+from ..transaction.namespaces import NamespaceResult, converge_inside
+from .container_results import is_addressable, visited
+from .task import Result, Task
 
 MODULE = "container_netns_rule"
 

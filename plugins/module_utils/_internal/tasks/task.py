@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ..host.system.paths import COMMIT
-from ..persistence.lookup import checked_timeout
 from ..host.system.system import System
-from ..transaction.converge import Settings
 from ..netfilter.kernel.cross_check import NEVER
+from ..persistence.lookup import checked_timeout
+from ..transaction.converge import Settings
 
 
 class Task(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Callable, Optional
 
 from ..errors import DrawbridgeError
 from ..netfilter.kernel.netfilter import Live, Netfilter
-from ..persistence.checkpoint import Armed, BY_PLAY, BY_TASK, Checkpoint
+from ..persistence.checkpoint import BY_PLAY, BY_TASK, Armed, Checkpoint
 from ..persistence.generations import BootFiles
 from ..persistence.texts import Generation
 

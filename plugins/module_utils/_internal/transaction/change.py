@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Optional
 
 from ..errors import DrawbridgeError
-from ..netfilter.reconcile.apply import apply
 from ..netfilter.kernel.netfilter import Live, Netfilter
+from ..netfilter.reconcile.apply import apply
 from ..netfilter.reconcile.plan import Plan, Planner
 from ..persistence.checkpoint import Armed, Checkpoint
-from .boot_files import arm_before_change
 from ..persistence.generations import BootFiles
 from ..policy.compile.labels import takes_answers
-from .boot_files import change_with_files, write_if_outdated
+from .boot_files import arm_before_change, change_with_files, write_if_outdated
 
 if TYPE_CHECKING:
     from .host_change import HostChange

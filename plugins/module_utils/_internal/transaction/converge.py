@@ -13,21 +13,21 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, NamedTuple, Optional
 
-from ..host.system.paths import COMMIT
-from ..persistence.lookup import boot_files, change_to_confirm
 from ..errors import DrawbridgeError
 from ..host.system.lock import HostLock
 from ..host.system.parallel import begun
+from ..host.system.paths import COMMIT
 from ..host.system.system import System
 from ..netfilter.kernel.cross_check import NEVER, Report
-from ..netfilter.reconcile.diff import before_and_after
-from ..netfilter.kernel.netfilter import Live, Netfilter
-from .host_change import HostChange
 from ..netfilter.kernel.ipset import LiveSet
-from ..netfilter.rules.desired import DesiredState
-from ..netfilter.reconcile.plan import Plan, Planner
-from ..netfilter.rules.saved_ruleset import Ruleset
 from ..netfilter.kernel.iptables import LEGACY
+from ..netfilter.kernel.netfilter import Live, Netfilter
+from ..netfilter.reconcile.diff import before_and_after
+from ..netfilter.reconcile.plan import Plan, Planner
+from ..netfilter.rules.desired import DesiredState
+from ..netfilter.rules.saved_ruleset import Ruleset
+from ..persistence.lookup import boot_files, change_to_confirm
+from .host_change import HostChange
 
 if TYPE_CHECKING:
     from ..persistence.checkpoint import Armed

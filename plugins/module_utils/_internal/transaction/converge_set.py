@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Protocol
 
-from ..persistence.lookup import boot_files
 from ..host.system.system import System
-from .converge import Outcome, Settings, locked
-from ..netfilter.kernel.netfilter import Live, Netfilter
 from ..netfilter.kernel.ipset import LiveSet
+from ..netfilter.kernel.netfilter import Live, Netfilter
 from ..netfilter.reconcile.plan import Plan
 from ..netfilter.reconcile.user_set import SetPlanner, UserSet
+from ..persistence.lookup import boot_files
+from .converge import Outcome, Settings, locked
 
 
 class PlansSets(Protocol):

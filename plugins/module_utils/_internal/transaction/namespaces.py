@@ -12,12 +12,12 @@ from ..errors import DrawbridgeError
 from ..host.system.netns import in_netns
 from ..host.system.parallel import on_all
 from ..host.system.system import System
-from .converge import Settings, bring, locked
-from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.kernel.cached_judge import CachedJudge
-from ..netfilter.rules.desired import DesiredState
-from ..netfilter.reconcile.plan import Plan
 from ..netfilter.kernel.iptables import LEGACY, NFT, holds_rules
+from ..netfilter.kernel.netfilter import Netfilter
+from ..netfilter.reconcile.plan import Plan
+from ..netfilter.rules.desired import DesiredState
+from .converge import Settings, bring, locked
 
 N = TypeVar("N")
 

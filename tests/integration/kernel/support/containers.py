@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypedDict
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Inspector, NoSuchContainer
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import SELECTOR_ARGUMENTS
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System

@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import parse_networks
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.port_sources import no_table_text, ports_of, table_text
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import Nft
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.port_sources import no_table_text, ports_of, table_text
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Result, Task
 from ansible_collections.drawbridge.docker.plugins.modules import container_egress, docker_user_chain, host_policy, nat_filter_chain
 
-from .engine_29 import answering
 from . import forge_rules
+from .engine_29 import answering
 from .forge_rules import DNATED, DNATED_TO_OTHER, OPENED, PROTOCOLS, PROXIED, SHARED, answers
 from .forge_stage import ADDRESS, DOCKER0, LATER_BRIDGE, PEER, WAN, Stage
 from .host import PROGRAMS, Host

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge as converging
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.apply import apply
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.apply import apply
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import Plan, Planner
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_set import UserSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge as converging
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
 
 PROGRAMS = {4: "iptables", 6: "ip6tables"}
 CAPTURES = Path(__file__).resolve().parents[3] / "unit" / "fixtures" / "captures"

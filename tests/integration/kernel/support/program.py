@@ -8,17 +8,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.generations import BootFiles
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.paths import COMMIT
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.script import SCRIPT
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program.script import SCRIPT
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.generations import BootFiles
 
 from tests.integration.kernel.support.namespace import missing
+
+from .host import Host
 
 # What a host has as sh and as awk.
 DEBIAN, REDHAT, BUSYBOX = ("dash", "mawk"), ("bash", "gawk"), ("busybox", "busybox")
 in_each_shell = pytest.mark.parametrize("program", [DEBIAN, BUSYBOX], ids="-".join, indirect=True)
-from .host import Host
 
 
 class Program:

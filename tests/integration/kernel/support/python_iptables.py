@@ -10,9 +10,9 @@ import subprocess
 from pathlib import Path
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge as converging
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.cross_check import ALWAYS, Interpreter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge as converging
 
 from tests.integration.kernel.support.host import Host
 from tests.tools import env

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Chain, Hook, Line, DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Chain, DesiredState, Hook, Line
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.structured import compile_rules
 
 from tests.integration.kernel.support.plain_lines import CHAINS, Grammar

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import Plan, Planner
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import commit, kept_counters
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import Plan, Planner
 
 
 def commits(plan: Plan) -> list[tuple[int, str]]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Dict, List
 
-from ...errors import DrawbridgeError
 from ...address import quoted
+from ...errors import DrawbridgeError
 
 MISSING = "install python3-jmespath (Debian, Ubuntu, Fedora, EL) or jmespath (PyPI) for the Python that runs the task"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from ...host.system.json_values import JsonObject, mapping
 from ...address import IPV4
-from ...netfilter.rules.ownership import is_ours
+from ...host.system.json_values import JsonObject, mapping
 from ...netfilter.reconcile.ns_chain import PARENTS
+from ...netfilter.rules.ownership import is_ours
 from ...netfilter.rules.saved_ruleset import Ruleset, SavedChain, target_of
 
 # By variant and family.

@@ -9,15 +9,15 @@ from __future__ import annotations
 import threading
 from typing import Iterator, List, Optional
 
-from ...errors import DrawbridgeError
-from ...host.system.system import System
-from ...host.system.json_values import JsonObject, mapping, text
 from ...address import quoted
+from ...errors import DrawbridgeError
+from ...host.system.json_values import JsonObject, mapping, text
+from ...host.system.system import System
+from ..api.answers import container_name
 from ..api.client import Inspector, NoSuchContainer
 from ..api.query import chosen
 from .sandbox import NotFound, SandboxLookup
 from .selector import Selector
-from ..api.answers import container_name
 from .target import RUNNING, Source, Target, running, stopped
 
 

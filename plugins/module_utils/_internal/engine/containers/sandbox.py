@@ -13,11 +13,11 @@ from __future__ import annotations
 import os
 from typing import Callable, Iterator, Optional
 
+from ...host.system.json_values import JsonObject, mapping, text
 from ...host.system.process import PROC, netns_inode
 from ...host.system.system import System
-from ...host.system.json_values import JsonObject, mapping, text
-from ..daemon.process import find_daemon
 from ..api.client import Inspector, NoSuchContainer
+from ..daemon.process import find_daemon
 
 # A container of a container of a container: engines make no circles, hostile ones would.
 _MAX_STEPS = 8

@@ -10,8 +10,8 @@ from typing import Callable, List, Optional
 
 from ...errors import DrawbridgeError
 from ...host.system.system import System
-from .containers import EngineSource
 from ..api.client import Inspector
+from .containers import EngineSource
 from .selector import Selector
 from .target import Source, Target, kept, running
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ...errors import DrawbridgeError
 from ...address import quoted
+from ...errors import DrawbridgeError
 
 # What an engine can answer; documented in the fragment containers.
 ENGINE_SELECTORS: Dict[str, Dict[str, object]] = {

@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional
 
+from ...address import quoted
 from ...errors import DrawbridgeError
 from ...host.system.process import netns_inode, netns_path, started
 from ...host.system.system import System
-from ...address import quoted
 
 RUNNING = "running"
 HOST_NETWORK = "it is on the host's network: rules in there would be the host's own"

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 
 class Pod(NamedTuple):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from abc import ABC, abstractmethod
-from typing import List, NamedTuple, Optional
+from typing import Optional
 
 from ...errors import DrawbridgeError
 from ...host.system.system import System

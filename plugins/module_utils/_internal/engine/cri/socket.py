@@ -10,9 +10,9 @@ import json
 from typing import Dict, List
 
 from ...errors import DrawbridgeError
-from .model import Cri, Pod, PodStatus, told_sandbox
 from ..api.client import EngineError
 from .grpc import call
+from .model import Cri, Pod, PodStatus, told_sandbox
 from .protobuf import Message, number_field, text_field
 
 _SERVICE = "/runtime.v1.RuntimeService/"

@@ -10,14 +10,14 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ...errors import DrawbridgeError
 from ...host.system.system import System
+from ..api.answers import IPTABLES, NFTABLES
 from . import running_config
-from .nftables_backend import has_bridges_table
-from .process import Daemon, find_daemon
 from .arguments import Arguments, arguments
 from .config_file import DaemonFile
 from .config_keys import KEYS
+from .nftables_backend import has_bridges_table
+from .process import Daemon, find_daemon
 from .proxy import FALSE, config_file
-from ..api.answers import IPTABLES, NFTABLES
 
 BACKEND = "firewall-backend"
 IP_FORWARD = "ip-forward"

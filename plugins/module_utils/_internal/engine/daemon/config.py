@@ -14,10 +14,10 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from ...errors import DrawbridgeError
 from ...host.system.system import System
 from . import running_config
-from .process import Daemon, PROC, find_daemon
 from .arguments import arguments, without_config_file
 from .config_file import DaemonFile, same
 from .config_keys import KEYS, Release, check_known, check_together, dotted, effective, flags_given, parse_release
+from .process import PROC, Daemon, find_daemon
 from .proxy import config_file
 
 # The first release with `dockerd --validate`.

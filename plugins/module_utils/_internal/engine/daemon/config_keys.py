@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ...errors import DrawbridgeError
 from ...address import quoted
+from ...errors import DrawbridgeError
 
 Release = Tuple[int, ...]
 

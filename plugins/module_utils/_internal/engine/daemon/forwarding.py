@@ -15,14 +15,14 @@ from typing import List, NamedTuple, Optional
 
 from ...errors import DrawbridgeError
 from ...host.system.system import System
+from ..api.answers import NFTABLES
 from . import running_config
-from .backend import Backends, backends
-from .process import find_daemon
 from .arguments import arguments
+from .backend import Backends, backends
 from .config import Configured, DesiredConfig, configure
 from .config_keys import IGNORE, SET
+from .process import find_daemon
 from .proxy import FALSE
-from ..api.answers import NFTABLES
 
 KEY = "ip-forward"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ...host.system.system import System
 from ...address import IPV4, IPV6
+from ...host.system.system import System
 
 NAME = "docker-bridges"
 _FAMILY = {IPV4: "ip", IPV6: "ip6"}

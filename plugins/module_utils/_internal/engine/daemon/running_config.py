@@ -17,7 +17,7 @@ from typing import Dict, NamedTuple, Optional
 
 from ...host.system import files
 from ...host.system.system import System
-from .process import Daemon, PROC
+from .process import PROC, Daemon
 
 NOTE = "/run/drawbridge.daemon"
 

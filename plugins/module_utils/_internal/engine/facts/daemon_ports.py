@@ -12,12 +12,11 @@ from __future__ import annotations
 import json
 from typing import List, Optional, Tuple
 
-from ...address import parse_network
+from ...address import IPV4, IPV6, parse_network
 from ...errors import DrawbridgeError
 from ...host.system.json_values import JsonObject, mapping, objects
-from ...address import IPV4, IPV6
-from .facts import Published
 from ..daemon.process import Daemon
+from .facts import Published
 from .unfiltered_networks import swarm_active
 
 _HOST_FLAGS = ("-H", "--host", "--metrics-addr")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import List, NamedTuple, Optional
 
 from ...netfilter.rules.matches import AddressMatch, InterfaceMatch, Verdict
-from ...netfilter.rules.saved_ruleset import Ruleset
 from ...netfilter.rules.saved_rule import parse
+from ...netfilter.rules.saved_ruleset import Ruleset
 
 
 class DirectDrop(NamedTuple):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import Iterable, List, Mapping, Tuple
 
+from ...address import parse_network
 from ...errors import DrawbridgeError
 from ...host.system.json_values import JsonObject, mapping
-from ...address import parse_network
-from .facts import ContainerFacts
 from ..api.answers import Network, container_name
+from .facts import ContainerFacts
 
 _ADDRESSES = ("IPAddress", "GlobalIPv6Address")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")

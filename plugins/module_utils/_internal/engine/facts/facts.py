@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .unfiltered_networks import ROUTED_MODES
-from ..api.answers import Network, PublishedPort
 from ...address import FAMILIES, IPV4, IPV6
+from ..api.answers import Network, PublishedPort
+from .unfiltered_networks import ROUTED_MODES
 
 
 class Published(NamedTuple):

@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from ...address import quoted
 from ...host.network.links import entrances, vrf_members
 from ...host.network.routing import has_rules_of_its_own, routes_by
+from ...host.system.json_values import JsonObject
 from ...host.system.parallel import at_once
 from ...host.system.system import System
-from ...host.system.json_values import JsonObject
-from ...address import quoted
-from .facts import HostFacts, host_facts, unknown_host
-from ..daemon.process import find_daemon
-from .endpoints import container_facts
-from ..api.client import Engine, EngineUnreachable
-from .unfiltered_networks import swarm_active
-from .daemon_ports import own_ports
 from ..api.answers import Backend, Network, PublishedPort, parse_backend, parse_networks, parse_published
+from ..api.client import Engine, EngineUnreachable
+from ..daemon.process import find_daemon
+from .daemon_ports import own_ports
+from .endpoints import container_facts
+from .facts import HostFacts, host_facts, unknown_host
 from .swarm_nodes import swarm_nodes
+from .unfiltered_networks import swarm_active
 
 # An engine writes it when it joins a swarm and removes it when it leaves.
 SWARM_STATE = "/var/lib/docker/swarm/docker-state.json"

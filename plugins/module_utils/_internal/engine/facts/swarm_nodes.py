@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Iterator, List, Optional, Sequence
 
+from ...address import parse_network
 from ...errors import DrawbridgeError
 from ...host.system.json_values import JsonObject, mapping, objects, text
-from ...address import parse_network
 from ..api.client import Engine, EngineError
 
 _ACTIVE = "active"

@@ -10,8 +10,8 @@ import glob
 import os
 from typing import Dict, Optional, Sequence
 
-from . import sysctl
 from ..system.system import System
+from . import sysctl
 
 # The first that has a file of a name has it for all.
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")

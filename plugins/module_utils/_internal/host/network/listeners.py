@@ -11,8 +11,7 @@ import socket
 import sys
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-from ...address import quoted
-from ...address import BOTH, IPV4, IPV6
+from ...address import BOTH, IPV4, IPV6, quoted
 from ..system.process import PROC
 from ..system.system import System
 

@@ -11,8 +11,8 @@ import struct
 import sys
 from typing import Collection, List, NamedTuple
 
-from .netlink import DUMP, REQUEST, ask, attributes
 from ..system.system import System
+from .netlink import DUMP, REQUEST, ask, attributes
 
 _RTM_GETRULE = 34
 # struct fib_rule_hdr; the table's number is in an attribute of its own, since it has more than a byte.

@@ -12,8 +12,8 @@ import socket
 from typing import Dict, NamedTuple, Set, Tuple
 
 from ..system.process import PROC
-from .ssh import address_of
 from ..system.system import System
+from .ssh import address_of
 
 _ESTABLISHED, _LISTENS = "01", "0A"
 _SOCKET = re.compile(r"socket:\[(\d+)\]")

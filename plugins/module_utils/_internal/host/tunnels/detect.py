@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import List, NamedTuple, Optional
+from typing import List, Optional
 
 from ..network.links import bridge_ports, kinds
 from ..system.json_values import JsonObject, mapping, objects

@@ -13,9 +13,9 @@ import socket
 from typing import Dict, List, NamedTuple, Optional, Set
 
 from ...errors import DrawbridgeError
-from ..system.process import PROC, netns_inode, netns_path
 from ..network.sockets import FlowEnds, TcpSockets, sockets_of, tcp_of
 from ..network.ssh import parent
+from ..system.process import PROC, netns_inode, netns_path
 from ..system.system import System
 
 

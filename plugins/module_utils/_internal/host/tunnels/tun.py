@@ -10,11 +10,11 @@ import os
 import re
 from typing import List
 
-from .arrival import came_in_by
 from ..network.conntrack import Flow, flows
-from ..system.process import PROC
 from ..network.sockets import is_local, sockets_of, tcp_of, udp_of
+from ..system.process import PROC
 from ..system.system import System
+from .arrival import came_in_by
 from .tunnel import OuterPacket, Tunnel
 
 _DEVICE = "/dev/net/tun"

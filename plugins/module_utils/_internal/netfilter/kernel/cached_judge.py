@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from typing import Dict, List, Tuple
 
-from .judge import Bench, ChainKey, Judge
 from ..rules.saved_ruleset import target_of
+from .judge import Bench, ChainKey, Judge
 
 
 class CachedJudge(Judge):

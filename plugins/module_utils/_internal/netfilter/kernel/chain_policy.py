@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping
 
-from ...errors import DrawbridgeError
-from .netfilter import Netfilter
 from ...address import IPV4
+from ...errors import DrawbridgeError
 from ..rules.saved_ruleset import Ruleset
 from .iptables import find_command
+from .netfilter import Netfilter
 
 TABLE = "filter"
 CHAIN = "FORWARD"

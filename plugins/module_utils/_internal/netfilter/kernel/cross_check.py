@@ -22,10 +22,10 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Opt
 from ...errors import DrawbridgeError
 from ...host.system.parallel import on_all
 from ...host.system.system import System
-from .judge import ChainKey
 from ..rules.saved_ruleset import Ruleset, target_of
-from .state import State
 from .iptables import LEGACY, words_of
+from .judge import ChainKey
+from .state import State
 
 NEVER, WHEN_AVAILABLE, ALWAYS = "never", "when_available", "always"
 _PACKAGES = "install python3-iptables (Debian, Ubuntu) or python-iptables (PyPI; needs a C compiler) for the Python that runs the task"

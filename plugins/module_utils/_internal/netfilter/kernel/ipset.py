@@ -10,10 +10,10 @@ import re
 import time
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional
 
+from ...address import IPV4, IPV6
 from ...errors import DrawbridgeError
 from ...host.system.netns import in_new_netns
 from ...host.system.system import System
-from ...address import IPV4, IPV6
 from ..rules.desired import SetType
 from ..rules.ownership import scratch_set
 

@@ -10,11 +10,11 @@ import os
 import re
 from typing import Dict, List, Mapping, Optional, Sequence
 
+from ...address import FAMILIES, IPV4, IPV6
 from ...errors import DrawbridgeError
 from ...host.system.lock import lock_holders
 from ...host.system.system import Output, System
 from ..rules import saved_ruleset
-from ...address import FAMILIES, IPV4, IPV6
 from ..rules.ownership import is_ours
 from ..rules.saved_ruleset import Ruleset
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List, NamedTuple, Optional
 
+from ...address import FAMILIES, IPV6
 from ...host.system.parallel import on_all
 from ...host.system.system import System
-from .cross_check import CrossCheck, NEVER
-from .ipset import Ipset, LiveSet
-from .judge import Judge
-from ...address import FAMILIES, IPV6
 from ..rules.desired import TableKey
 from ..rules.ownership import owned_set_prefix
-from .nft_table import Nft
 from ..rules.saved_ruleset import Ruleset
+from .cross_check import NEVER, CrossCheck
+from .ipset import Ipset, LiveSet
 from .iptables import Transport, detect
+from .judge import Judge
+from .nft_table import Nft
 
 
 class Live(NamedTuple):

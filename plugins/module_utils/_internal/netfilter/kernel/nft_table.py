@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
+from ...address import IPV4, IPV6
 from ...errors import DrawbridgeError
 from ...host.system.netns import NamespaceUnavailable, in_new_netns
 from ...host.system.system import System
 from ..rules.desired import INET, NftTables, TableKey
-from ...address import IPV4, IPV6
 from .iptables import words_of
 
 _FAMILY = {IPV4: "ip", IPV6: "ip6", INET: "inet"}

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..rules.matches import Comment, Jump
 from ..rules.desired import Hook
+from ..rules.matches import Comment, Jump
 from ..rules.ownership import Owned, is_ours, owns, staged
-from ..rules.saved_ruleset import Ruleset, SavedChain, Table, target_of
 from ..rules.saved_rule import parse
+from ..rules.saved_ruleset import Ruleset, SavedChain, Table, target_of
 
 Rules = Tuple[str, ...]
 

@@ -16,13 +16,13 @@ from typing import Dict, List
 from ...errors import DrawbridgeError
 from ..kernel import ipset
 from ..kernel.cross_check import Disagreement
-from ..kernel.netfilter import Netfilter
 from ..kernel.ipset import SetTarget
-from ..kernel.nft_table import spoken, transaction
-from .plan import FamilyPlan, Plan, Planner, SetChange
-from ..rules.saved_ruleset import Ruleset
-from ..kernel.state import State, changes, commit, live_state, returning
 from ..kernel.iptables import RestoreFailed
+from ..kernel.netfilter import Netfilter
+from ..kernel.nft_table import spoken, transaction
+from ..kernel.state import State, changes, commit, live_state, returning
+from ..rules.saved_ruleset import Ruleset
+from .plan import FamilyPlan, Plan, Planner, SetChange
 
 # What is said where a line that the change stands beside, or a jump of ours, was taken by somebody else since the kernel was read.
 _OVERTAKEN = re.compile(r"RULE_(?:INSERT|DELETE|REPLACE) failed|Bad rule|does a matching rule exist|RULESET_GENID|line \d+ failed")

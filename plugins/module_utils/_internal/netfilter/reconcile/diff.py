@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, Iterable, List, Tuple
 
-from .parent_jump import PARENT, moved_lines
 from ...address import IPV4
-from ..rules.ownership import any_generation
-from .plan import FamilyPlan, Plan, SetChange
-from ..rules.saved_ruleset import Table
-from ..rules.saved_rule import with_set_names
 from ..kernel.state import Change, TableState
+from ..rules.ownership import any_generation
+from ..rules.saved_rule import with_set_names
+from ..rules.saved_ruleset import Table
+from .parent_jump import PARENT, moved_lines
+from .plan import FamilyPlan, Plan, SetChange
 
 # Entries of a set that are shown one by one; a set of 100,000 addresses would drown the rest.
 _SHOWN_ENTRIES = 50

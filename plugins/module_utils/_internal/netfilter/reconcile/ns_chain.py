@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
-from ...errors import DrawbridgeError
-from ..rules.fields import families_of
 from ...address import IPV4
-from ..rules.desired import Chain, Hook, Line, DesiredState
+from ...errors import DrawbridgeError
+from ..rules.desired import Chain, DesiredState, Hook, Line
+from ..rules.fields import families_of
 from .packed import rule_lines
 from .section import section_chain
 

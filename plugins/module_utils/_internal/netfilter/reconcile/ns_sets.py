@@ -9,11 +9,11 @@ from __future__ import annotations
 import zlib
 from typing import Dict, FrozenSet, List, Optional
 
-from ...errors import DrawbridgeError
-from ..kernel.netfilter import Netfilter
-from ..kernel.ipset import LiveSet
 from ...address import FAMILIES
-from ..rules.desired import AddressSet, Line, SetType, DesiredState
+from ...errors import DrawbridgeError
+from ..kernel.ipset import LiveSet
+from ..kernel.netfilter import Netfilter
+from ..rules.desired import AddressSet, DesiredState, Line, SetType
 from ..rules.ownership import taken_for_empty, user_set
 from ..rules.saved_rule import called_sets, with_set_names
 

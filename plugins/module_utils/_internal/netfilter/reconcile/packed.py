@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import List, Tuple
 
-from ...errors import DrawbridgeError
 from ...address import BOTH, IPV4, IPV6
-from ..rules.desired import Line
-from ..rules.structured import compile_rules
+from ...errors import DrawbridgeError
 from ..rules.canonical import COMMON, is_plain
+from ..rules.desired import Line
 from ..rules.rule_strings import written_rule
+from ..rules.structured import compile_rules
 
 _FAMILIES = {"4": (IPV4,), "6": (IPV6,), "46": BOTH}
 # Families and index; then the rule, as most are, or one to look at. One search for all lines: each call costs as much as its match.

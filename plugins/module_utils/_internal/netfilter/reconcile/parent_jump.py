@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
+from ..kernel.state import only_restricts
 from ..rules.matches import Jump
 from ..rules.ownership import is_ours
-from ..rules.saved_ruleset import Ruleset, target_of
 from ..rules.saved_rule import parse
-from ..kernel.state import only_restricts
+from ..rules.saved_ruleset import Ruleset, target_of
 
 PARENT = "FORWARD"
 

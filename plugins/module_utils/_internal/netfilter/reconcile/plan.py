@@ -10,17 +10,16 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ...host.system.parallel import at_once
 from ..kernel import ipset
-from .parent_jump import entering_lines, entrance
-from ..kernel.netfilter import Live, Netfilter
 from ..kernel.ipset import LiveSet, SetTarget
-from ..rules.desired import Hook, INET, DesiredState
-from ..rules.ownership import is_ours, owned_set_prefix
+from ..kernel.netfilter import Live, Netfilter
 from ..kernel.nft_table import TableChange
-from .resolve import Resolver
-from ..rules.saved_ruleset import Ruleset, target_of
+from ..kernel.state import Change, Rules, State, TableState, changes, commit, in_order, in_place, kept_counters, live_state, wanted_state
+from ..rules.desired import INET, DesiredState, Hook
+from ..rules.ownership import is_ours, owned_set_prefix
 from ..rules.saved_rule import set_names, with_set_names
-from ..kernel.state import Change, Rules, State, TableState, changes, commit, in_order, in_place, kept_counters
-from ..kernel.state import live_state, wanted_state
+from ..rules.saved_ruleset import Ruleset, target_of
+from .parent_jump import entering_lines, entrance
+from .resolve import Resolver
 
 
 class FamilyPlan(NamedTuple):

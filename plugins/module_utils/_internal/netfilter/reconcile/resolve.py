@@ -7,19 +7,19 @@ rule is spelt as iptables-save prints it."""
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
+from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from ...errors import DrawbridgeError
 from ...host.system.netns import NamespaceUnavailable
-from ..rules.loops import leads_back, ways_from
-from ..rules.set_entries import canonical_entries
-from ..kernel.netfilter import Live, Netfilter
 from ..kernel.ipset import Ipset, IpsetFailed, LiveSet, SetTarget, create_line
 from ..kernel.judge import Bench, ChainKey, RuleRefused, restore_text
-from ..rules.desired import AddressSet, Chain, Line, SetType, DesiredState
+from ..kernel.netfilter import Live, Netfilter
+from ..rules.canonical import is_plain, leads_to
+from ..rules.desired import AddressSet, Chain, DesiredState, Line, SetType
+from ..rules.loops import leads_back, ways_from
 from ..rules.ownership import owned_set, taken_for_empty, user_set
 from ..rules.saved_rule import set_names, with_set_names
-from ..rules.canonical import is_plain, leads_to
+from ..rules.set_entries import canonical_entries
 
 GENERATIONS = ("a", "b")
 _ASSUMED = SetType("hash:net")

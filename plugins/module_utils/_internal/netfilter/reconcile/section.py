@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from ...errors import DrawbridgeError
 from ...address import quoted
+from ...errors import DrawbridgeError
 from ..rules.desired import MAX_CHAIN_NAME
 
 # Whose sections of these names are, and of names that begin with one of them and a -.

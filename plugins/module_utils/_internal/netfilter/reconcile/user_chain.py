@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Tuple
 
-from ..rules.desired import Chain, Hook, Line, DesiredState
+from ..rules.desired import Chain, DesiredState, Hook, Line
 from .packed import rule_lines
 from .section import section_chain
 

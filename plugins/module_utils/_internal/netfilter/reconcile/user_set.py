@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from typing import Dict, FrozenSet, List, NamedTuple, Optional
 
+from ...address import FAMILIES, quoted
 from ...errors import DrawbridgeError
 from ...host.system.system import System
 from ..kernel import ipset
-from ...address import quoted
-from ..rules.set_entries import canonical_entries
 from ..kernel.ipset import Ipset, IpsetFailed, LiveSet, SetTarget
-from ...address import FAMILIES
 from ..rules.desired import SetType
 from ..rules.ownership import user_set
+from ..rules.set_entries import canonical_entries
 from .plan import Plan, SetChange
 
 TYPES = ("hash:net", "hash:ip", "hash:ip,port", "hash:net,port", "hash:net,net", "hash:net,iface")

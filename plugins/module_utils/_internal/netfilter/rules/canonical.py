@@ -17,8 +17,8 @@ import re
 from functools import lru_cache
 from typing import Optional, Pattern
 
-from ...errors import DrawbridgeError
 from ...address import parse_network
+from ...errors import DrawbridgeError
 
 _PORTS = r"[0-9]{1,5}(?::[0-9]{1,5})?"
 _INTERFACE = r"(?:(?:! )?-%s (?=\S{1,15} )[A-Za-z0-9_][A-Za-z0-9_.-]*\+? )?"

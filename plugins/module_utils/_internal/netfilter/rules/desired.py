@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
-from ...address import BOTH, FAMILIES, IPV4, IPV6
-
+from ...address import BOTH
 
 # Chain names: iptables-legacy takes at most 28 characters.
 MAX_CHAIN_NAME = 28

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from typing import List, Tuple
 
+from ...address import BOTH, parse_network, quoted
 from ...errors import DrawbridgeError
-from ...address import parse_network, quoted
-from ...address import BOTH
 from .desired import MAX_CHAIN_NAME, MAX_SET_NAME
-from .saved_ruleset import quote
 from .rule_strings import plain_text
+from .saved_ruleset import quote
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}\+?|\+")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+*-]{0,31}")

@@ -320,8 +320,6 @@ def _masked(network: str) -> Tuple[int, int, int]:
     """A network's address, its mask and how many bits both have. By hand there may be masks that are no prefix."""
     address, _slash, length = network.partition("/")
     value, bits = number(address)
-    if length and not length.isdigit():
-        mask = number(length)[0]
-    else:
-        mask = (1 << bits) - (1 << bits - int(length or bits))
+    is_mask = length and not length.isdigit()
+    mask = number(length)[0] if is_mask else (1 << bits) - (1 << bits - int(length or bits))
     return value & mask, mask, bits

@@ -14,9 +14,8 @@ import re
 import socket
 from typing import List, Optional, Tuple
 
+from ...address import BOTH, IPV4, IPV6, parse_network, quoted
 from ...errors import DrawbridgeError
-from ...address import parse_network, quoted
-from ...address import BOTH, IPV4, IPV6
 from .desired import Line
 from .saved_ruleset import quote, split_words
 

@@ -15,8 +15,27 @@ from functools import lru_cache, partial
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .matches import (  # fmt: skip
-    AddressMatch, Comment, Effect, FlagMatch, InterfaceMatch, Jump, MarkMatch, Match, Module, OneOfMatch, PortMatch, ProtocolMatch, RangeMatch,
-    SetMatch, Target, TcpFlagsMatch, Translation, Unknown, ValueMatch, Verdict, Words
+    AddressMatch,
+    Comment,
+    Effect,
+    FlagMatch,
+    InterfaceMatch,
+    Jump,
+    MarkMatch,
+    Match,
+    Module,
+    OneOfMatch,
+    PortMatch,
+    ProtocolMatch,
+    RangeMatch,
+    SetMatch,
+    Target,
+    TcpFlagsMatch,
+    Translation,
+    Unknown,
+    ValueMatch,
+    Verdict,
+    Words,
 )
 
 
@@ -162,11 +181,11 @@ _IMPLIED = {"ipv6-icmp": "icmp6", "icmpv6": "icmp6"}
 
 
 def _one(make: Callable[[str, str, bool], Match], *options: str) -> _Options:
-    return {option: (1, make) for option in options}
+    return dict.fromkeys(options, (1, make))
 
 
 def _flags(*options: str) -> _Options:
-    return {option: (0, FlagMatch) for option in options}
+    return dict.fromkeys(options, (0, FlagMatch))
 
 
 _PORTS = _one(PortMatch, "--sport", "--dport")

@@ -13,9 +13,8 @@ from __future__ import annotations
 import re
 from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set
 
+from ...address import IPV4, IPV6, halves, parse_network, quoted
 from ...errors import DrawbridgeError
-from ...address import halves, parse_network, quoted
-from ...address import IPV4, IPV6
 from .desired import SetType
 
 # What an entry may consist of; a leading letter that is no hexadecimal digit would be a host name.

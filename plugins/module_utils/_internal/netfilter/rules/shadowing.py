@@ -13,10 +13,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from ...errors import DrawbridgeError
 from ...address import ends, parse_network
-from .matches import Jump, Match, SetMatch, TcpFlagsMatch, Unknown, Verdict
+from ...errors import DrawbridgeError
 from .desired import Chain, Line
+from .matches import Jump, Match, SetMatch, TcpFlagsMatch, Unknown, Verdict
 from .saved_rule import parse
 
 # Looked at in one chain; the rest, and more of one kind than this, is left unsaid.

@@ -13,10 +13,9 @@ from __future__ import annotations
 from itertools import product
 from typing import Callable, Dict, List, Mapping, Tuple
 
+from ...address import BOTH, IPV4, IPV6, parse_network, quoted
 from ...errors import DrawbridgeError
 from . import fields
-from ...address import parse_network, quoted
-from ...address import BOTH, IPV4, IPV6
 from .desired import Line
 from .rule_strings import written_rule
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 import os
 from typing import List, Optional
 
-from ...engine.daemon.process import Daemon
 from ...engine.daemon.arguments import UNIT
-from ...host.system import cgroup
+from ...engine.daemon.process import Daemon
 from ...host.boot import unit
+from ...host.system import cgroup
+from ...host.system.paths import ETC, PROGRAM
 from ...host.system.system import System
 from ...policy.blocks.engine_table import is_usable
-from ...host.system.paths import ETC, PROGRAM
 
 _VENDOR_UNITS = "/usr/lib/systemd/system", "/lib/systemd/system"
 # Where systemd puts a unit that says nothing else.

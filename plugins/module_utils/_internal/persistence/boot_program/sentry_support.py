@@ -10,8 +10,8 @@ from typing import Optional, Sequence
 
 from ...errors import DrawbridgeError
 from ...host.system.system import System
-from ...netfilter.kernel.judge import Bench, Judge
 from ...netfilter.kernel.iptables import words_of
+from ...netfilter.kernel.judge import Bench, Judge
 from ...policy.compile.labels import is_answer
 
 # What the table is made of, without anything in it that decides.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Dict, Sequence
 
 from ...engine.containers.target import Target
-from .task_records import TaskRecords
 from .records import Record, Records
+from .task_records import TaskRecords
 
 MODULE = "container_port"
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from ...address import FAMILIES, IPV4, IPV6, halves, in_a_set, parse_network
+from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
-from ...address import halves, in_a_set, parse_network
-from ...address import FAMILIES, IPV4, IPV6
 from ...netfilter.rules.desired import AddressSet, Chain, SetType
 from ...netfilter.rules.saved_rule import called_sets
 from ..language import reserved_names
-from ...engine.facts.facts import HostFacts
 
 # All interfaces of one prefix share a bucket, and a bucket of 64 makes the kernel refuse whatever else comes into the set.
 # Half of that leaves room for new interfaces that are added before old ones are deleted.

@@ -20,8 +20,8 @@ from typing import List, Optional
 from ...errors import DrawbridgeError
 from ...host.system import cgroup
 from ...host.system.netns import NamespaceUnavailable, in_new_netns
-from ...netfilter.rules.desired import INET, TableKey
 from ...netfilter.kernel.nft_table import Nft, spoken, table_text
+from ...netfilter.rules.desired import INET, TableKey
 
 NAME = "drawbridge-engine"
 KEY: TableKey = (INET, NAME)

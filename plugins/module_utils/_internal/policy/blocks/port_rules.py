@@ -15,7 +15,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 from ...address import BOTH, FAMILIES, IPV4, IPV6
 from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType
 from ..language import reserved_names
-from ..language.values import ANY, Entry, ICMP, Sources, Target
+from ..language.values import ANY, ICMP, Entry, Sources, Target
 
 # More literal sources than this become one set, so that the cost for each packet does not grow with the list.
 MAX_LITERAL_SOURCES = 4

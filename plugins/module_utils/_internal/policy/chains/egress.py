@@ -13,19 +13,18 @@ import hashlib
 import re
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from ...address import contains, parse_network, quoted
-from ...address import BOTH, FAMILIES, IPV4, IPV6
-from ...netfilter.rules.desired import AddressSet, Chain, Hook, Line, DesiredState
-from ..language import reserved_names
-from . import source_check
-from ..language.egress import Access, Block, Egress, Selector
+from ...address import BOTH, FAMILIES, IPV4, IPV6, contains, parse_network, quoted
 from ...engine.facts.facts import ContainerFacts, HostFacts
-from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
-from ..blocks.port_rules import Rules
-from ..language.values import ALLOW, DENY, Entry, Ports, Target
-from ..blocks.outside import FROM_BRIDGES
-from ..blocks.owners import EgressOwner, POLICY_EGRESS, TASK_EGRESS
+from ...netfilter.rules.desired import AddressSet, Chain, DesiredState, Hook, Line
 from ..blocks.engine_sets import INTERFACES, bridge_entries, by_family, host_sets, named_sets
+from ..blocks.outside import FROM_BRIDGES
+from ..blocks.owners import POLICY_EGRESS, TASK_EGRESS, EgressOwner
+from ..blocks.port_rules import Rules
+from ..language import reserved_names
+from ..language.egress import Access, Block, Egress, Selector
+from ..language.values import ALLOW, DENY, Entry, Ports, Target
+from . import source_check
+from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 
 TABLE = "filter"
 FORWARDED = "DOCKER-USER"

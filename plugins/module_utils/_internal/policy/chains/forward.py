@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import List
 
 from ...netfilter.rules.desired import Chain, Hook, Line
-from ..language import reserved_names
-from ..blocks.port_rules import Rules, by_dialled_port, drops
-from ..language.model import Policy, PublishedPorts
 from ..blocks.outside import FROM_BRIDGES, judged_from_outside
+from ..blocks.port_rules import Rules, by_dialled_port, drops
+from ..language import reserved_names
+from ..language.model import Policy, PublishedPorts
 
 TABLE = "filter"
 PARENT = "DOCKER-USER"

@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import List
 
 from ...address import IPV4, IPV6
-from ...netfilter.rules.desired import Chain, Hook, Line
-from ..language import reserved_names
 from ...engine.facts.facts import HostFacts
-from ..blocks.port_rules import Rules, by_destination, drops
-from ..language.model import Policy, PublishedPorts
-from ..blocks.outside import judged_from_outside
+from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.engine_sets import SCTP
+from ..blocks.outside import judged_from_outside
+from ..blocks.port_rules import Rules, by_destination, drops
+from ..language import reserved_names
+from ..language.model import Policy, PublishedPorts
 
 TABLE = "mangle"
 CHAIN = "DB-GUARD"

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import List
 
 from ...address import IPV4, IPV6
-from ...netfilter.rules.desired import Chain, Hook, Line
-from .guard import to_published_ports
 from ...engine.facts.facts import HostFacts
-from ..blocks.port_rules import Rules, by_destination, drops
-from ..language.values import Entry
-from ..language.model import HostServices, Policy
+from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.outside import judged_from_outside
+from ..blocks.port_rules import Rules, by_destination, drops
+from ..language.model import HostServices, Policy
+from ..language.values import Entry
+from .guard import to_published_ports
 from .swarm_ports import swarm_lines
 
 TABLE = "filter"

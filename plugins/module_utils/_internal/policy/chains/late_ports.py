@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import List
 
-from ..blocks.engine_table import KEY, MARK, body
-from ...netfilter.rules.desired import Chain, Hook, Line, NftTables
-from . import guard
-from ..language import reserved_names
 from ...engine.facts.facts import HostFacts
-from ..blocks.port_rules import Rules, by_destination, drops
-from ..language.model import Policy, PublishedPorts
+from ...netfilter.rules.desired import Chain, Hook, Line, NftTables
+from ..blocks.engine_table import KEY, MARK, body
 from ..blocks.outside import FROM_BRIDGES
+from ..blocks.port_rules import Rules, by_destination, drops
+from ..language import reserved_names
+from ..language.model import Policy, PublishedPorts
+from . import guard
 
 TABLE = "mangle"
 CHAIN = "DB-LATE"

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Iterable, List
 
-from ...address import Network
-from ...address import IPV4, IPV6
-from ...netfilter.rules.desired import Chain, Hook, Line, DesiredState
+from ...address import IPV4, IPV6, Network
+from ...netfilter.rules.desired import Chain, DesiredState, Hook, Line
 from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 
 TABLE = "mangle"

@@ -14,16 +14,15 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterable, List, Mapping, NamedTuple, Optional
 
+from ...address import FAMILIES, IPV4, Network, contains, parse_network, quoted
 from ...engine.daemon.nftables_backend import BridgesTable
 from ...engine.facts.direct_rules import direct_drops
-from ...errors import DrawbridgeError
-from ...address import Network, contains, parse_network, quoted
-from ...address import FAMILIES, IPV4
-from ...netfilter.rules.desired import Chain, Hook, Line, NftTables, DesiredState
-from ...netfilter.rules.saved_ruleset import Ruleset
 from ...engine.facts.facts import HostFacts, NetworkFacts
-from ..language.masquerade import DOCKER, Masquerade, OFF, MasqueradeMode
-from ..blocks.owners import MasqueradeOwner, NAT
+from ...errors import DrawbridgeError
+from ...netfilter.rules.desired import Chain, DesiredState, Hook, Line, NftTables
+from ...netfilter.rules.saved_ruleset import Ruleset
+from ..blocks.owners import NAT, MasqueradeOwner
+from ..language.masquerade import DOCKER, OFF, Masquerade, MasqueradeMode
 
 PARENT = "POSTROUTING"
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from typing import List, NamedTuple, Tuple
 
-from ...netfilter.rules.desired import Chain, Hook, Line, DesiredState
+from ...engine.facts.facts import HostFacts
+from ...netfilter.rules.desired import Chain, DesiredState, Hook, Line
+from ..blocks.engine_sets import host_sets, named_sets
+from ..blocks.outside import judged_from_outside
+from ..blocks.port_rules import Rules, by_destination, drops
+from ..language.model import Policy
+from ..language.values import Entry
 from . import source_check
 from .guard import to_published_ports
-from ...engine.facts.facts import HostFacts
-from ..blocks.port_rules import Rules, by_destination, drops
-from ..language.values import Entry
-from ..language.model import Policy
-from ..blocks.outside import judged_from_outside
-from ..blocks.engine_sets import host_sets, named_sets
 
 OWNER = "F"
 NAT = "nat"

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Callable, List
 
 from ...address import BOTH, FAMILIES
+from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Line
+from ..blocks.port_rules import Match, Rules
 from ..language import reserved_names
 from ..language.entries import union
-from ...engine.facts.facts import HostFacts
-from ..blocks.port_rules import Match, Rules
 from ..language.model import HostServices, Policy
 from ..language.values import SetReference, Sources
 

@@ -11,12 +11,12 @@ from typing import Callable, List, Tuple
 from ...engine.api.client import Engine
 from ...engine.facts.gather import ask
 from ...netfilter.kernel.netfilter import Netfilter
+from ...netfilter.reconcile.section import RESERVED
+from ...netfilter.reconcile.user_chain import PARENT, PREFIX, TABLE, Section
 from ...netfilter.rules.desired import DesiredState
 from ...netfilter.rules.saved_ruleset import target_of
-from ...netfilter.reconcile.section import RESERVED
-from ...netfilter.reconcile.user_chain import PARENT, PREFIX, Section, TABLE
-from . import source_check
 from ..blocks.engine_sets import host_sets, named_sets
+from . import source_check
 
 # What their sets in the kernel are called after.
 OWNER = "U"

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence, Tuple
 
-from ...errors import DrawbridgeError
 from ...address import FAMILIES
-from ...netfilter.rules.desired import AddressSet, Chain, Hook, SetType, DesiredState
-from ...netfilter.reconcile.plan import Plan
-from ..chains import forward, guard, host_input, late_ports, source_check
-from ..blocks import owners
-from ..language.check import names_interface
 from ...engine.facts.facts import HostFacts
-from ..blocks.port_rules import Rules
-from ..language.model import Policy
-from ..blocks.outside import OUTSIDE
+from ...errors import DrawbridgeError
+from ...netfilter.reconcile.plan import Plan
+from ...netfilter.rules.desired import AddressSet, Chain, DesiredState, Hook, SetType
+from ..blocks import owners
 from ..blocks.engine_sets import host_sets, named_sets
+from ..blocks.outside import OUTSIDE
+from ..blocks.port_rules import Rules
+from ..chains import forward, guard, host_input, late_ports, source_check
+from ..language.check import names_interface
+from ..language.model import Policy
 
 NAMED_SET = SetType("hash:net")
 # What a host's policy may write and remove, and what its sets in the kernel are called after.

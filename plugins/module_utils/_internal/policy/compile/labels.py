@@ -13,16 +13,16 @@ from __future__ import annotations
 import os
 from typing import Dict, List, Mapping, Set, Tuple
 
-from ...host.system import paths
-from ...netfilter.rules.matches import FlagMatch, OneOfMatch, ValueMatch, Verdict
 from ...address import IPV4, IPV6
-from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType, DesiredState
-from ...netfilter.reconcile.plan import Plan
-from ...netfilter.rules.saved_rule import parse
+from ...host.system import paths
 from ...netfilter.kernel.state import State
+from ...netfilter.reconcile.plan import Plan
+from ...netfilter.rules.desired import AddressSet, Chain, DesiredState, Line, SetType
+from ...netfilter.rules.matches import FlagMatch, OneOfMatch, ValueMatch, Verdict
+from ...netfilter.rules.saved_rule import parse
+from ..blocks import owners
 from ..chains import forward, host_input, source_check
 from ..language import reserved_names
-from ..blocks import owners
 
 # A file beside the boot program: this host has what it takes.
 ASKED = "sentry"

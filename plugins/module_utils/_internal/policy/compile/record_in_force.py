@@ -11,11 +11,11 @@ import json
 import re
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
+from ...netfilter.rules.desired import DesiredState, Line
 from ...netfilter.rules.matches import Comment
-from ...netfilter.rules.desired import Line, DesiredState
 from ...netfilter.rules.ownership import any_generation, called
-from ...netfilter.rules.saved_ruleset import Ruleset
 from ...netfilter.rules.saved_rule import called_sets, parse, set_names, with_set_names
+from ...netfilter.rules.saved_ruleset import Ruleset
 from ..blocks.owners import POLICY_LASTING
 
 MODULE = "host_policy"

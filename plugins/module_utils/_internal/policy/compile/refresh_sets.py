@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from typing import Callable, Dict, Iterable, List, Tuple
 
+from ...address import FAMILIES
+from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...host.system.system import System
 from ...netfilter.kernel import ipset
 from ...netfilter.kernel.ipset import Ipset, LiveSet
-from ...address import FAMILIES
-from ...netfilter.rules.desired import AddressSet
 from ...netfilter.reconcile.plan import Plan, SetChange
 from ...netfilter.reconcile.resolve import set_target
+from ...netfilter.rules.desired import AddressSet
+from ..blocks.engine_sets import INTERFACES, host_sets
+from ..chains.egress import container_set, egress_sets, network_set
 from ..language import reserved_names
 from ..language.egress import Selector
-from ..chains.egress import container_set, egress_sets, network_set
-from ...engine.facts.facts import HostFacts
-from ..blocks.engine_sets import INTERFACES, host_sets
 
 # Of every owner: host_policy, nat_filter_chain and container_egress.
 _KERNEL_NAME = re.compile(r"DB[A-Z]+-(.+)-([46])[ab]")

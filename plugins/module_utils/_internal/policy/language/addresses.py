@@ -9,9 +9,8 @@ from __future__ import annotations
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Callable, List, Set
 
+from ...address import IPV4, IPV6, halves, parse_network, quoted
 from ...errors import DrawbridgeError
-from ...address import halves, parse_network, quoted
-from ...address import IPV4, IPV6
 from . import check
 from .values import Addresses
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Sequence, Tuple
 
-from ...errors import DrawbridgeError
 from ...address import quoted
+from ...errors import DrawbridgeError
 
 MAX_INTERFACE_NAME = 15
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\+?\Z")

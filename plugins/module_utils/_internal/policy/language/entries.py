@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
+from ...address import FAMILIES, parse_network, quoted
 from ...errors import DrawbridgeError
-from ...address import parse_network, quoted
-from ...address import FAMILIES
 from . import check
 from .addresses import parse_addresses, refuse
-from .values import Entry, HostAddress, ICMP, Ports, SetReference, Sources, Target
 from .reserved_names import set_name
+from .values import ICMP, Entry, HostAddress, Ports, SetReference, Sources, Target
 
 WITH_PORTS = ("tcp", "udp", "sctp")
 _KEYS = ("port", "protocol", "address", "sources")

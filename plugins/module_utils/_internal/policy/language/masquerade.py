@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+from ...address import FAMILIES, Network, parse_network, quoted
 from ...errors import DrawbridgeError
-from ...address import Network, parse_network, quoted
-from ...address import FAMILIES
 from . import check
 
 DOCKER = "docker"

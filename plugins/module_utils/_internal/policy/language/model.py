@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Dict, NamedTuple, Optional, Tuple
 
-from .settings import Choices
-from .open_ports import OpenPort
-from .egress import Egress
 from .container_rules import ContainerRules
+from .egress import Egress
 from .masquerade import Masquerade
-from .values import ALLOW, Addresses, DENY, Entry, Sources
+from .open_ports import OpenPort
+from .settings import Choices
+from .values import ALLOW, DENY, Addresses, Entry, Sources
 
 
 class PublishedPorts(NamedTuple):

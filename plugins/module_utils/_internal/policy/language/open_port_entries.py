@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Dict, Mapping, Optional, Tuple
 
+from ...address import FAMILIES, IPV4, IPV6
 from ...engine.containers.selector import ENGINE_SELECTORS, parse_selector, selector_data
 from ...errors import DrawbridgeError
 from ...netfilter.rules.fields import families_of
-from ...address import FAMILIES, IPV4, IPV6
 from . import check
 from .entries import WITH_PORTS, parse_host_address, parse_ports, parse_sources
-from .values import Entry, HostAddress, Ports, Sources, Target
 from .open_ports import OpenPort
+from .values import Entry, HostAddress, Ports, Sources, Target
 
 KEYS = (*ENGINE_SELECTORS, "on_missing", "port", "protocol", "address", "container_port", "sources", "masquerade", "ip_version")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from ...errors import DrawbridgeError
 from ...address import quoted
+from ...errors import DrawbridgeError
 
 PORTS = {"tcp": "pub-tcp", "udp": "pub-udp", "sctp": "pub-sctp"}
 ADDRESS_PORTS = "pub-addr"

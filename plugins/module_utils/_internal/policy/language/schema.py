@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 from ...errors import DrawbridgeError
 from . import check
 from .addresses import parse_addresses, refuse
-from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding
 from .entries import WITH_PORTS, parse_entries, parse_sources
-from .values import ALLOW, DENY, ICMP
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
 from .reserved_names import set_name
+from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding
+from .values import ALLOW, DENY, ICMP
 
 if TYPE_CHECKING:
     # Not every policy has these: their code is loaded where it is needed.
-    from .open_ports import OpenPort
-    from .egress import Egress
     from .container_rules import ContainerRules
+    from .egress import Egress
     from .masquerade import Masquerade
+    from .open_ports import OpenPort
 
 POLICY_KEYS = (
     "address_sets", "external_interfaces", "unmanaged_interfaces", "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Dict, NamedTuple, Optional, Tuple
 
+from ...address import IPV4, IPV6
 from ...engine.daemon.config_keys import KEYS, MODES, SET, check_value
 from ...errors import DrawbridgeError
-from ...address import IPV4, IPV6
 from . import check
 
 Key = Tuple[str, ...]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Dict, List, Tuple
 
 from ...engine.containers.selector import Selector
-from ..language.open_ports import OpenPort
-from ..language.entries import together
 from ..language.container_rules import ContainerRules
+from ..language.entries import together
+from ..language.open_ports import OpenPort
 from .weights import Statement, agreed, by_key
 
 

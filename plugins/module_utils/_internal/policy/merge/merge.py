@@ -12,21 +12,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple, TypeVar
 
+from ...address import FAMILIES, quoted
 from ...errors import DrawbridgeError
-from ...address import quoted
-from ...address import FAMILIES
 from ..language import check
-from ..language.settings import Choices
 from ..language.entries import union
 from ..language.model import HostServices, NamedAddresses, Policy, PublishedPorts
+from ..language.schema import POLICY_KEYS, parse_policy
+from ..language.settings import Choices
 from ..language.values import Sources
 from .ways_out import given, merge_egress, merge_masquerade, merged_entries
-from ..language.schema import POLICY_KEYS, parse_policy
 from .weights import Statement, agreed, by_key, heaviest
 
 if TYPE_CHECKING:
-    from ..language.open_ports import OpenPort
     from ..language.container_rules import ContainerRules
+    from ..language.open_ports import OpenPort
 
 V = TypeVar("V")
 Section = TypeVar("Section", PublishedPorts, HostServices)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Dict, Generic, Hashable, Iterable, List, Protocol, Tuple, TypeVar
 
-from ...errors import DrawbridgeError
 from ...address import quoted
-
+from ...errors import DrawbridgeError
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import List
 
+from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...host.system.system import System
-from ..language.egress import Egress
 from ..chains.egress import limits_peers
-from ...engine.facts.facts import HostFacts
+from ..language.egress import Egress
 
 _SETTINGS = "/proc/sys/net/bridge/bridge-nf-call-"
 

@@ -12,21 +12,21 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from ...address import Network, contains, parse_network
+from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...host.network.ssh import AcceptedSocket, Connection, controlling_connection, controlling_socket
 from ...host.system.system import System
-from ...address import Network, contains, parse_network
 from ...netfilter.kernel.ipset import Ipset
 from ...netfilter.rules.desired import DesiredState
 from ...netfilter.rules.ownership import user_set
 from ..blocks import owners
-from ..language.egress import Block, Egress
 from ..chains.egress import host_access, selected
-from ..readback.first_packet import FirstPackets, Packet
-from ...engine.facts.facts import HostFacts
-from .ssh_layers import Layer, Layers
-from ..language.values import ALLOW, ANY, Target
+from ..language.egress import Block, Egress
 from ..language.model import Policy
+from ..language.values import ALLOW, ANY, Target
+from ..readback.first_packet import FirstPackets, Packet
+from .ssh_layers import Layer, Layers
 
 # Of protocols that have no ports an entry cannot be.
 _NAMED = ("tcp", "udp", "sctp")
@@ -97,7 +97,10 @@ def _hint(packet: Packet) -> str:
 
 
 def refuse_egress_lockout(system: System, egress: Egress, facts: HostFacts) -> None:
-    """A controller may be a container of the host that it manages. Raises DrawbridgeError that names the place in the user's data. Where no SSH connection is found there is nothing to say."""
+    """A controller may be a container of the host that it manages. Raises DrawbridgeError that names the place in the user's data.
+
+    Where no SSH connection is found there is nothing to say.
+    """
     connection = controlling_connection(system)
     if connection is None:
         return

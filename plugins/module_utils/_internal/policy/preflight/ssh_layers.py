@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import List, NamedTuple, Optional
 
-from ...host.tunnels.arrival import came_in_by
+from ...address import IPV4, IPV6
+from ...engine.facts.facts import HostFacts
+from ...host.network.answering_interface import answered_by, interface_with
 from ...host.network.conntrack import Flow, flows
-from ...host.tunnels.ipsec import ipsec_of
 from ...host.network.links import vrf_members
-from ...host.tunnels.relays import Inbound, asked_by
 from ...host.network.sockets import FlowEnds, is_local
 from ...host.network.ssh import AcceptedSocket
 from ...host.system.system import System
-from ...host.tunnels.tunnel import OuterPacket, Tunnel
+from ...host.tunnels.arrival import came_in_by
 from ...host.tunnels.detect import tunnel_of
-from ...address import IPV4, IPV6
+from ...host.tunnels.ipsec import ipsec_of
+from ...host.tunnels.relays import Inbound, asked_by
+from ...host.tunnels.tunnel import OuterPacket, Tunnel
 from ..readback.first_packet import Packet
-from ...engine.facts.facts import HostFacts
-from ...host.network.answering_interface import answered_by, interface_with
 
 # Tunnels in tunnels, behind relays: nobody has more.
 _DEPTH = 5

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ...netfilter.kernel.ipset import Ipset
-from ...netfilter.rules.desired import Hook
-from ...netfilter.reconcile.plan import Plan
-from ...netfilter.rules.saved_rule import parse
 from ...netfilter.kernel.state import State
-from ..language.egress import Egress
+from ...netfilter.reconcile.plan import Plan
+from ...netfilter.rules.desired import Hook
+from ...netfilter.rules.saved_rule import parse
+from ..blocks.owners import POLICY_EGRESS, TASK_EGRESS, EgressOwner
 from ..chains.egress import FORWARDED, SAME_LINK, TABLE, TO_HOST, spoken_names
-from .set_contents import lists_in
-from ..blocks.owners import EgressOwner, POLICY_EGRESS, TASK_EGRESS
+from ..language.egress import Egress
 from .rules_to_policy import Rule, behind, outward, plain
+from .set_contents import lists_in
 from .wording import Wording, as_diff, merged, target_text
 
 _GENERAL = "all"

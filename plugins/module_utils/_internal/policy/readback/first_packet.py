@@ -11,10 +11,18 @@ from __future__ import annotations
 
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
+from ...netfilter.rules.desired import DesiredState, Line
 from ...netfilter.rules.matches import (
-    AddressMatch, InterfaceMatch, Jump, Match, OneOfMatch, PortMatch, ProtocolMatch, SetMatch, TcpFlagsMatch,
+    AddressMatch,
+    InterfaceMatch,
+    Jump,
+    Match,
+    OneOfMatch,
+    PortMatch,
+    ProtocolMatch,
+    SetMatch,
+    TcpFlagsMatch,
 )
-from ...netfilter.rules.desired import Line, DesiredState
 from ...netfilter.rules.saved_rule import parse
 from ..chains import source_check
 from .packet_match import Index

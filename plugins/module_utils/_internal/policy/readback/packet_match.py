@@ -11,10 +11,19 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
-from ...host.network.conntrack import Flow
 from ...address import number
+from ...host.network.conntrack import Flow
 from ...netfilter.rules.matches import (
-    AddressMatch, InterfaceMatch, Jump, Match, OneOfMatch, PortMatch, ProtocolMatch, SetMatch, Target, Verdict,
+    AddressMatch,
+    InterfaceMatch,
+    Jump,
+    Match,
+    OneOfMatch,
+    PortMatch,
+    ProtocolMatch,
+    SetMatch,
+    Target,
+    Verdict,
 )
 from ...netfilter.rules.saved_rule import parse
 from ..compile.labels import is_answer

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from ...engine.api.answers import PublishedPort
 from ...address import quoted
-from ...netfilter.reconcile.diff import whole
+from ...engine.api.answers import PublishedPort
 from ...netfilter.kernel.ipset import Ipset
-from ...netfilter.rules.ownership import called
-from ...netfilter.reconcile.plan import Plan
 from ...netfilter.kernel.state import State
-from .egress_diff import egress_lines
-from ..chains.egress import spoken_names
-from .set_contents import lists_in
-from ..language.values import ANY, ICMP, Ports, Target
-from ..language.model import Policy
-from .rules_to_policy import Rule, Rules, Said, Who, published_target, reach_all_of, said
+from ...netfilter.reconcile.diff import whole
+from ...netfilter.reconcile.plan import Plan
+from ...netfilter.rules.ownership import called
 from ..blocks.engine_sets import known_by
+from ..chains.egress import spoken_names
+from ..language.model import Policy
+from ..language.values import ANY, ICMP, Ports, Target
+from .egress_diff import egress_lines
+from .rules_to_policy import Rule, Rules, Said, Who, published_target, reach_all_of, said
+from .set_contents import lists_in
 from .wording import Lists, Wording, as_diff, in_order, merged, target_text
 
 # Of one moment, by family.

@@ -12,19 +12,19 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ...address import IPV4, IPV6
+from ...netfilter.kernel.state import State, TableState
+from ...netfilter.rules.desired import Hook
 from ...netfilter.rules.matches import AddressMatch, InterfaceMatch, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
 from ...netfilter.rules.matches import Target as SavedTarget
-from ...address import IPV4, IPV6
-from ...netfilter.rules.desired import Hook
 from ...netfilter.rules.ownership import any_generation, called
-from ...netfilter.rules.saved_ruleset import target_of
 from ...netfilter.rules.saved_rule import parse
-from ...netfilter.kernel.state import State, TableState
-from ..chains import guard, host_input
-from ..language import reserved_names
-from ..language.values import ANY, HostAddress, ICMP, Ports, Target
+from ...netfilter.rules.saved_ruleset import target_of
 from ..blocks.outside import OUTSIDE
 from ..blocks.owners import NAT, POLICY_PORTS
+from ..chains import guard, host_input
+from ..language import reserved_names
+from ..language.values import ANY, ICMP, HostAddress, Ports, Target
 
 EVERYWHERE = "every interface but the loopback and the bridges of Docker's networks"
 _OPENED = Hook(NAT, "PREROUTING", POLICY_PORTS.publish)

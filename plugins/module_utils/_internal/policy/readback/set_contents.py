@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Iterable, Sequence, Set, Tuple
 
 from ...netfilter.kernel.ipset import Ipset
-from ...netfilter.rules.ownership import any_generation
 from ...netfilter.reconcile.plan import Plan
+from ...netfilter.rules.ownership import any_generation
 from ...netfilter.rules.saved_rule import set_names
 from .packet_match import Entries
 from .rules_to_policy import is_list

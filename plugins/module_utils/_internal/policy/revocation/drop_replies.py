@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional
 
+from ...address import FAMILIES, IPV4, IPV6
 from ...errors import DrawbridgeError
 from ...host.network.conntrack import Flow
 from ...host.system.system import System
-from ...address import FAMILIES, IPV4, IPV6
 from ...netfilter.kernel.nft_table import CUT_TABLE, Nft, TableChange, table_text, transaction
 
 _WORD = {IPV4: "ip", IPV6: "ip6"}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Dict, Iterable, List
 
 from ...host.network.conntrack import Flow
+from ...netfilter.kernel.state import Rules, State
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.saved_rule import set_names
-from ...netfilter.kernel.state import Rules, State
 from ..blocks.owners import FILTER, POLICY_EGRESS, TASK_EGRESS
 
 

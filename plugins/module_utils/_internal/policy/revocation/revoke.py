@@ -12,21 +12,21 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from ...host.network.conntrack import Flow, flows, put_back
+from ...host.network.answering_interface import answered_by
 from ...host.network.close_sockets import FlowEnds, close
+from ...host.network.conntrack import Flow, flows, put_back
 from ...host.network.links import vrfs
 from ...host.network.sockets import is_local
 from ...host.system.system import System
-from .drop_replies import cut_answers
 from ...netfilter.kernel.ipset import Ipset
-from ...netfilter.rules.desired import DesiredState
-from ...netfilter.reconcile.plan import Plan
 from ...netfilter.kernel.state import State
+from ...netfilter.reconcile.plan import Plan
+from ...netfilter.rules.desired import DesiredState
 from ..chains import guard
+from ..readback.packet_match import Place, RulesetMatcher, Unknown
 from ..readback.set_contents import held_by, sets_in
+from .drop_replies import cut_answers
 from .offloaded import past_egress
-from ..readback.packet_match import RulesetMatcher, Place, Unknown
-from ...host.network.answering_interface import answered_by
 
 # States in which a connection can still carry something.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}

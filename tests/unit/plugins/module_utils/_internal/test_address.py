@@ -4,8 +4,8 @@
 import ipaddress
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import halves, parse_network, quoted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,17 +6,16 @@ import os
 import re
 
 import pytest
-
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import backend, config
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config import DesiredConfig
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineUnreachable
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import backend, config
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config import DesiredConfig
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import Output, System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import backend_move, policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.backend_move import Accompanying
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
 
 from tests.unit.support.rulesets import CAPTURES
 
@@ -178,9 +177,7 @@ def test_the_legacy_variants_policy_counts_too(move, monkeypatch):
 
 
 def _dropping():
-    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import (  # pylint: disable=import-outside-toplevel
-        parse
-    )
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse  # pylint: disable=import-outside-toplevel
 
     return parse("*filter\n:FORWARD DROP [0:0]\nCOMMIT\n")
 

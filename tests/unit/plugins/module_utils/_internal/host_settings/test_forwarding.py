@@ -2,7 +2,6 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """IP forwarding as settings."""
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import forwarding as fw

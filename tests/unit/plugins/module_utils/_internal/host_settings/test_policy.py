@@ -2,12 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """A policy whose toggles contradict each other."""
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.policy import HostSettings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
 
 OFF = {"ipv4": False}
 

@@ -2,10 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What is found on hosts: engines' real rulesets, and each thing that can be wrong put into them."""
 import pytest
-
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.situation import Situation
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.findings import describe, findings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Backend, Network, PublishedPort
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.findings import describe, findings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.situation import Situation
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import LiveSet
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import SavedChain

@@ -2,11 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What is found beside engines 29, of both backends, by their captured rulesets."""
 import pytest
-
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.nftables_backend import parse_bridges_table
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.situation import Situation
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.findings import findings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Backend, Network, PublishedPort
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.nftables_backend import parse_bridges_table
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.findings import findings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.situation import Situation
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import LiveSet
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import SavedChain

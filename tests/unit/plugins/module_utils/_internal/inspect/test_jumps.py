@@ -2,7 +2,6 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Jumps, their positions, and what passes them by."""
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.jumps import Jump, entered_chains, jumps_to, our_hooks
 
 from tests.unit.support.rulesets import captured, chains

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What of a kernel's content goes into a generation."""
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.texts import (
-    generation, needed_sets, rules_text, sets_text,
-)
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import LiveSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import scratch_set
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.texts import (
+    generation,
+    needed_sets,
+    rules_text,
+    sets_text,
+)
 
 SAVED = """*filter
 :INPUT ACCEPT [0:0]

@@ -6,11 +6,11 @@ from contextlib import nullcontext
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.desired import Desired
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.policy import Done
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.model import Policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline import host_settings
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.policy import Done
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.desired import Desired
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
 
 
 class Waiting(System):
@@ -50,7 +50,7 @@ def a_run(monkeypatch):
         def result(self):
             return Done(run.differs, False, [], ["tried" if self.settings.check_mode else "done"])
 
-    monkeypatch.setattr(host_settings, "Toggles", Told)
+    monkeypatch.setattr(host_settings, "HostSettings", Told)
     monkeypatch.setattr(host_settings, "HostLock", lambda _timeout: nullcontext())
     monkeypatch.setattr(host_settings, "Netfilter", lambda system, _transport: type(system).__name__)
     monkeypatch.setattr(host_settings, "covered", lambda system: run.armed or system)

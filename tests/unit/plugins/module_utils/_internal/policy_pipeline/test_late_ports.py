@@ -2,15 +2,15 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What closes ports that are published later, told for hosts of every kind."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program import engine_unit
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.install import unit_files
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks import engine_table
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import TableChange
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import Plan
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline import late_ports
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.boot_program import engine_unit
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.install import unit_files
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks import engine_table
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline import late_ports
 
 UNIT = "system.slice/docker.service"
 SOCKET = "unix:///var/run/docker.sock"

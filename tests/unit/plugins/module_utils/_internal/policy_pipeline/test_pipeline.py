@@ -8,15 +8,15 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import checkpoint, lookup
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Outcome, Reading
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import Plan
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import checkpoint, lookup
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline import parts, pipeline
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.desired import parse
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.part import Part, Report
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.task import Task
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Outcome, Reading
 
 ROOT = str(Path(__file__).resolve().parents[6])
 ARMED = checkpoint.Armed("1", checkpoint.BY_TASK, 9.0)
@@ -192,7 +192,7 @@ def test_what_is_loaded_late_is_not_loaded_with_the_pipeline():
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, cwd=ROOT)
     there = {name.partition(".module_utils._internal.")[2] for name in done.stdout.decode().split()}
     assert "policy_pipeline.parts" in there and not there & {
-        "policy_pipeline.host_settings", "policy_pipeline.container_rules", "policy_pipeline.records", "policy_pipeline.open_ports", "policy_pipeline.revocation",
-        "policy_pipeline.masquerading", "policy_pipeline.egress", "policy_pipeline.diff_in_words", "policy.revocation.revoke", "policy.readback.policy_diff",
-        "policy.merge.merge", "persistence.checkpoint", "transaction.change",
+        "policy_pipeline.host_settings", "policy_pipeline.container_rules", "policy_pipeline.records", "policy_pipeline.open_ports",
+        "policy_pipeline.revocation", "policy_pipeline.masquerading", "policy_pipeline.egress", "policy_pipeline.diff_in_words", "policy.revocation.revoke",
+        "policy.readback.policy_diff", "policy.merge.merge", "persistence.checkpoint", "transaction.change",
     }

@@ -6,18 +6,21 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import MAX_CHAIN_NAME, MAX_SET_NAME
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import is_our_set, owned_set
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset, SavedChain
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.port_rules import Rules
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import FILTER, NAT, PortForwardingOwner
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks import container_port
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.chains import open_wanted, parents
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.opened import OpenedPort, leads, leads_of, mark_of
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.open_ports import Endpoint, Opening
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.port_rules import Rules
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.open_port_entries import (
-    parse_open_port, parse_target,
+    parse_open_port,
+    parse_target,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.open_ports import Endpoint, Opening
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.chains import open_wanted, parents
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.conflicts import (
-    refuse_opened, refuse_other_owner, refuse_twice,
+    refuse_opened,
+    refuse_other_owner,
+    refuse_twice,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.opened import OpenedPort, leads, leads_of, mark_of
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks import container_port
 
 ENDS = (Endpoint(4, "172.18.0.2", "br-1", ("172.18.0.0/16",)), Endpoint(6, "fd00::2", "br-1", ("fd00::/64",)))
 USER = {4: "DOCKER-USER", 6: "FORWARD"}

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Network
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.container_address import endpoints
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.open_port_entries import parse_open_port
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.container_address import endpoints
 
 PORT = parse_open_port({"name": "web", "port": 8080, "container_port": 80, "sources": ["any"]})
 NETWORKS = [

@@ -7,8 +7,8 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineUnreachable, WholeEngine
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.lookup import notes, openings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.open_port_entries import parse_open_port
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.port_forwarding.lookup import notes, openings
 
 WEB, OLD = "ab" * 32, "ac" * 32
 

@@ -9,7 +9,6 @@ import sys
 import zipfile
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.archive import archive, closure
 

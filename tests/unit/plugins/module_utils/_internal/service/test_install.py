@@ -5,12 +5,17 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.install import (
-    CLOSED, CLOSED_FILE, Change, PROGRAM, TABLE, gate_files, service_files,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.service_status import UNIT_FILE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.install import (
+    CLOSED,
+    CLOSED_FILE,
+    PROGRAM,
+    TABLE,
+    Change,
+    gate_files,
+    service_files,
+)
 
 
 @pytest.mark.parametrize("address", [

@@ -7,7 +7,6 @@ from __future__ import annotations
 import socket
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.journal import ERROR, INFO, notify, tell
 
 

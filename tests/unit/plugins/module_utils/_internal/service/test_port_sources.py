@@ -3,8 +3,8 @@
 """Which address belongs to which port of a bridge, as a table's text."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.endpoints import addresses_of, mac_addresses_of
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.port_sources import Ports, link_local, table_text
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import tells_containers_apart
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.port_sources import Ports, link_local, table_text
 
 CONTAINER = {"Id": "1", "NetworkSettings": {"Networks": {
     "backend": {"NetworkID": "n1", "IPAddress": "172.18.0.2", "GlobalIPv6Address": "fd00::2", "MacAddress": "02:42:ac:12:00:02"},

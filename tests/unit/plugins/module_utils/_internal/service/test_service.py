@@ -7,15 +7,14 @@ from __future__ import annotations
 import time
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineUnreachable
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import UNKNOWN
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service import service as service_module
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.work_queue import EVERYTHING, WorkQueue
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service import service as service_module
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.service import LONGEST_RETRY, Service, listen
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.work_queue import EVERYTHING, WorkQueue
 
 
 @pytest.fixture(name="service")

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import CONTAINER, Event, NETWORK, UNKNOWN
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import CONTAINER, NETWORK, UNKNOWN, Event
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.work_queue import (
-    EVERYTHING, MAX_CONTAINERS, WorkQueue, Work,
+    EVERYTHING,
+    MAX_CONTAINERS,
+    Work,
+    WorkQueue,
 )
 
 

@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """The boundary to Ansible: results, warnings, failures without a traceback."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks import run
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks import run
 
 
 class Ended(Exception):

@@ -3,10 +3,17 @@
 """What an engine's JSON means; odd answers by hand, real ones from fixtures in test_real_engines.py."""
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import (
-    Backend, PublishedPort, backend_details, container_name, host_addresses, parse_backend, parse_containers, parse_networks,
-    parse_published, release,
+    Backend,
+    PublishedPort,
+    backend_details,
+    container_name,
+    host_addresses,
+    parse_backend,
+    parse_containers,
+    parse_networks,
+    parse_published,
+    release,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -2,9 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Which client an address gets."""
 import pytest
-
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.sdk import SdkEngine
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.unix_socket import SocketEngine
 

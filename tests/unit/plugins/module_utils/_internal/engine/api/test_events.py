@@ -9,10 +9,9 @@ import socket
 import threading
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api import events as events_module
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineError, EngineUnreachable
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import Event, UNKNOWN, events, parse_event
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import UNKNOWN, Event, events, parse_event
 
 ID = "ab" * 32
 

@@ -5,13 +5,16 @@ import json
 from pathlib import Path
 
 import pytest
-
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Engine, EngineError, EngineUnreachable
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.unfiltered_networks import escapes
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import (
-    parse_backend, parse_containers, parse_networks, parse_published, release,
+    parse_backend,
+    parse_containers,
+    parse_networks,
+    parse_published,
+    release,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Engine, EngineError, EngineUnreachable
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.unfiltered_networks import escapes
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 
 FIXTURES = Path(__file__).resolve().parents[5] / "fixtures" / "engine"

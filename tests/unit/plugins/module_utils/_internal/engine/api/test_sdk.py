@@ -5,9 +5,10 @@ import sys
 import types
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import (
-    EngineError, EngineUnreachable, NoSuchContainer,
+    EngineError,
+    EngineUnreachable,
+    NoSuchContainer,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.sdk import SdkEngine
 

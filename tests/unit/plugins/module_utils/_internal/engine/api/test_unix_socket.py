@@ -8,11 +8,12 @@ import threading
 import time
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api import unix_socket
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineError, EngineUnreachable
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.unix_socket import (
-    SocketEngine, parse_response, socket_path,
+    SocketEngine,
+    parse_response,
+    socket_path,
 )
 
 PING = b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK"

@@ -6,11 +6,11 @@ import os
 import socket
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri import model, runtime
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.socket import SocketCri
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.crictl import Crictl
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.pods import PodSource
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.target import HOST_NETWORK
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri import model, runtime
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.crictl import Crictl
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.socket import SocketCri
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import Output, System
 

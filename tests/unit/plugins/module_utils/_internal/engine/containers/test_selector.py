@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What users write to choose containers, and which of an engine's containers that is."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.containers import EngineSource
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Inspector, NoSuchContainer
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.containers import EngineSource
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import parse_selector
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System

@@ -7,13 +7,16 @@ import struct
 import threading
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineError, EngineUnreachable
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri import grpc
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.model import Pod, PodStatus
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.socket import SocketCri
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineError, EngineUnreachable
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.protobuf import (
-    Message, bytes_field, number_field, text_field,
+    Message,
+    bytes_field,
+    number_field,
+    text_field,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.socket import SocketCri
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from hypothesis import given, settings
 from hypothesis import strategies as st

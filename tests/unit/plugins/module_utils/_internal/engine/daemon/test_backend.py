@@ -6,7 +6,6 @@ import os
 import time
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import backend
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.backend import backends
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon

@@ -6,10 +6,9 @@ import os
 import time
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import arguments, config, running_config
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config import DesiredConfig, configure
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import Output, System
 

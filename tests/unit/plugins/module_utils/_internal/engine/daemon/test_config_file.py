@@ -5,7 +5,6 @@ import json
 import sys
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config_file import DaemonFile
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from hypothesis import given, settings

@@ -2,7 +2,6 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Which key which engine takes. The rows of 20.10, 26.1 and 28.5 were measured, by dockerd --validate or a start."""
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import config_keys as keys
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 

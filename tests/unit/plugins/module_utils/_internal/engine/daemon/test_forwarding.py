@@ -4,7 +4,6 @@
 import json
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon import backend, config, forwarding
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.config_keys import IGNORE, REQUIRE, SET
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError

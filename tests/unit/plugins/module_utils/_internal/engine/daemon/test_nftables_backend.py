@@ -2,9 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """The tables of a real engine's nftables backend, read as far as others have to know them."""
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.nftables_backend import (
-    bridges_tables, has_bridges_table, parse_bridges_table,
+    bridges_tables,
+    has_bridges_table,
+    parse_bridges_table,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import Output, System
 

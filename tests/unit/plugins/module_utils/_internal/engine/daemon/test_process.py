@@ -4,7 +4,6 @@
 import os
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.process import Daemon, find_daemon
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 

@@ -2,7 +2,6 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Whether docker-proxy runs, from each source that knows."""
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.daemon.proxy import config_file, userland_proxy
 
 DOCKERD = ["/usr/sbin/dockerd", "-H", "fd://"]

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Engine, EngineError, EngineUnreachable
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.swarm_nodes import swarm_nodes
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 

@@ -2,11 +2,12 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What escapes rules on published ports."""
 import pytest
-
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.unfiltered_networks import (
-    escapes, rootless, swarm_active,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Container, Network
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.unfiltered_networks import (
+    escapes,
+    rootless,
+    swarm_active,
+)
 
 
 def network(name, driver="bridge", **modes):

@@ -5,7 +5,6 @@ import os
 import sys
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.ssh import Connection, controlling_connection
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 

@@ -5,7 +5,6 @@ import os
 import stat
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import files
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.json_values import mapping, objects, text
 
 OTHERS = [None, True, 7, 1.5]

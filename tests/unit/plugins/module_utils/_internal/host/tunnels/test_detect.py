@@ -4,11 +4,11 @@
 import json
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels import detect
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.ipsec import ipsec_of
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import Output, System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.tunnel import OuterPacket
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels import detect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.detect import tunnel_of
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.ipsec import ipsec_of
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.tunnel import OuterPacket
 
 INNER = "10.8.0.2"
 ENDS = {"local": "192.0.2.1", "remote": "192.0.2.2"}

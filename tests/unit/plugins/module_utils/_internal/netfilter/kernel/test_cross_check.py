@@ -8,10 +8,13 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import Output
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import cross_check
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.cross_check import (
-    ALWAYS, CrossCheck, Disagreement, Interpreter,
+    ALWAYS,
+    CrossCheck,
+    Disagreement,
+    Interpreter,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
 
 NEW = {"filter": TableState({"DB-A": ("-j DROP",)}, {"FORWARD": ("-j DB-A",)})}
 

@@ -3,7 +3,15 @@
 """ipset's text both ways, and the lines that lead from one content to another."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import (
-    IpsetFailed, LiveSet, SetTarget, create_line, fill_lines, parse_entries, parse_headers, same_kind, update_lines,
+    IpsetFailed,
+    LiveSet,
+    SetTarget,
+    create_line,
+    fill_lines,
+    parse_entries,
+    parse_headers,
+    same_kind,
+    update_lines,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import MAX_SET_NAME, SetType
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import scratch_set

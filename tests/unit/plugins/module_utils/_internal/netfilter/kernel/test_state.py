@@ -2,12 +2,23 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """From one state to another: texts, their order, and what belongs to whom. No kernel."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Hook
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import (
-    Change, TableState, changes, commit, hook_line, in_order, in_place, kept_counters, live_state, only_restricts, returning, staged_change,
+    Change,
+    TableState,
+    changes,
+    commit,
+    hook_line,
+    in_order,
+    in_place,
+    kept_counters,
+    live_state,
+    only_restricts,
+    returning,
+    staged_change,
     wanted_state,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Hook
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
 
 OWNED = [("filter", "DB-USER-web")]
 HOOK = Hook("filter", "DOCKER-USER", "DB-USER-web", 500)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What people are shown of a plan."""
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.diff import before_and_after
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import LiveSet, SetTarget
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import FamilyPlan, Plan, SetChange
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import Change, TableState, changes
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.diff import before_and_after
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import FamilyPlan, Plan, SetChange
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset
 
 NET = SetType("hash:net")
 

@@ -3,7 +3,7 @@
 """Sections inside containers: which chain, entered from where, with which lines first."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.ns_chain import NsSection, PARENTS, ns_wanted
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.ns_chain import PARENTS, NsSection, ns_wanted
 
 SECTION = NsSection("web", 500, "filter", "INPUT", True, True, (4, 6), False, True)
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Rules on the way to a host: what arrives is what was written, and what was not written does not arrive."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import BOTH, IPV4
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.packed import pack, rule_lines, unpack
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.structured import compile_rules
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain, leads_to
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.structured import compile_rules
 
 RULES = [
     {"source": "192.0.2.1", "protocol": "tcp", "destination_port": 80, "jump": "ACCEPT"},

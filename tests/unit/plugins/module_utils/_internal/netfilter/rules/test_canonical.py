@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What counts as plain; that plain lines read back as they are is for the kernel tests to show."""
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain, leads_to
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.matches import Unknown
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_rule import parse
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain, leads_to
 
 
 @pytest.mark.parametrize("line", [

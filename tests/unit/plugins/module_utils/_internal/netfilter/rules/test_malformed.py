@@ -4,8 +4,8 @@
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.judge import restore_text
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.structured import compile_rules
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.packed import pack, unpack
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.structured import compile_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

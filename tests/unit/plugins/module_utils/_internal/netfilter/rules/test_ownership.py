@@ -3,7 +3,12 @@
 """Names tell what is ours."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import (
-    is_ours, owned_set, owned_set_prefix, owns, staged, user_set,
+    is_ours,
+    owned_set,
+    owned_set_prefix,
+    owns,
+    staged,
+    user_set,
 )
 
 

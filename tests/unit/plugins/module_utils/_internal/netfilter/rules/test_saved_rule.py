@@ -6,12 +6,28 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.matches import (
-    AddressMatch, Comment, Effect, FlagMatch, InterfaceMatch, Jump, MarkMatch, Module, OneOfMatch, PortMatch, ProtocolMatch, RangeMatch,
-    SetMatch, TcpFlagsMatch, Translation, Unknown, ValueMatch, Verdict,
+    AddressMatch,
+    Comment,
+    Effect,
+    FlagMatch,
+    InterfaceMatch,
+    Jump,
+    MarkMatch,
+    Module,
+    OneOfMatch,
+    PortMatch,
+    ProtocolMatch,
+    RangeMatch,
+    SetMatch,
+    TcpFlagsMatch,
+    Translation,
+    Unknown,
+    ValueMatch,
+    Verdict,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_rule import parse, set_names, with_set_names
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse as parse_ruleset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import target_of
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_rule import parse, set_names, with_set_names
 
 CAPTURES = sorted((Path(__file__).resolve().parents[5] / "fixtures" / "captures").glob("*.iptables-save"))
 

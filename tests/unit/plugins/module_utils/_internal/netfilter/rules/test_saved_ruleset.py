@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import (
-    parse, parse_expecting, quote, render, split_words, target_of,
+    parse,
+    parse_expecting,
+    quote,
+    render,
+    split_words,
+    target_of,
 )
 
 CAPTURES = sorted((Path(__file__).resolve().parents[5] / "fixtures" / "captures").glob("*.iptables-save"))

@@ -3,10 +3,12 @@
 """Entries of sets: what is spelt here, what is left to ipset, and what is refused."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.set_entries import (
-    canonical_entries, family_of, split_entries,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.set_entries import (
+    canonical_entries,
+    family_of,
+    split_entries,
+)
 
 
 def nobody(_kind, _family, entries):

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import IPV4
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Chain, Line
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.shadowing import shadow_warnings, shadowed
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

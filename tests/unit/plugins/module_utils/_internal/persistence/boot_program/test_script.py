@@ -14,7 +14,7 @@ PARTS = sorted(path for path in boot_program.SOURCES.iterdir() if path.suffix ==
 
 def test_it_is_what_the_sources_give():
     assert boot_program.SCRIPT.read_text(encoding="utf-8") == boot_program.module(), "run make shell"
-    assert SCRIPT == boot_program.text()
+    assert boot_program.text() == SCRIPT
 
 
 def test_every_source_is_in_it():

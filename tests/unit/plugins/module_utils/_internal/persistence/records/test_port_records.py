@@ -4,8 +4,8 @@
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.port_records import PortRecords, port_memory
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
 
 OPEN = {"state": "present", "name": "web", "id": None, "port": 8080}
 CONTAINER = SimpleNamespace(id="a" * 64)

@@ -8,7 +8,6 @@ import os
 import stat
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records import records
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Record, Records

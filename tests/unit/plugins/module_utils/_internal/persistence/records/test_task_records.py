@@ -5,14 +5,19 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import SELECTOR_ARGUMENTS
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records import records as records_module
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.task_records import (
-    RecordGone, SelectorRecords, ReplayedRecords, covers, disjoint, memory_of, selector_of,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Record, Records
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.task_records import (
+    RecordGone,
+    ReplayedRecords,
+    SelectorRecords,
+    covers,
+    disjoint,
+    memory_of,
+    selector_of,
+)
 
 MODULE = "container_netns_rule"
 

@@ -5,10 +5,13 @@ from collections import Counter
 from ipaddress import ip_network
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import Published, unknown_host
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.engine_sets import (
-    INTERFACES_PER_PREFIX, MAX_BRIDGES, bridge_entries, host_sets,
+    INTERFACES_PER_PREFIX,
+    MAX_BRIDGES,
+    bridge_entries,
+    host_sets,
 )
 
 

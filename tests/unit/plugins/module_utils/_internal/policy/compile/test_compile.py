@@ -2,16 +2,19 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """A policy as chains and sets: what stands where, in which order, for which family."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Network, PublishedPort
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import BOTH
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import OWNED, compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Network, PublishedPort
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import (
-    HostFacts, Published, host_facts, unknown_host,
+    HostFacts,
+    Published,
+    host_facts,
+    unknown_host,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.canonical import is_plain
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.swarm_ports import swarm_warnings
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import OWNED, compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 HOST = HostFacts(
     published=[

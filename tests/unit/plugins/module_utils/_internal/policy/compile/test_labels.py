@@ -4,16 +4,19 @@
 import re
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import FamilyPlan, Plan
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import (
-    LABELS, answering, is_answer, takes_answers,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import keeping
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import (
+    LABELS,
+    answering,
+    is_answer,
+    takes_answers,
+)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import keeping
 
 from tests.tools.boot_program import SOURCES
 

@@ -5,24 +5,31 @@ import json
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Chain, DesiredState, Line
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records import records as records_module
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Chain, Line, DesiredState
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.desired import Desired
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.record_in_force import (
-    mark, marked, record_in_force, record_name, with_own_sets,
+    mark,
+    marked,
+    record_in_force,
+    record_name,
+    with_own_sets,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.records import PolicyRecords
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import (
-    masquerade_data, parse_masquerade,
+    masquerade_data,
+    parse_masquerade,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.part import Compiled
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.open_port_entries import (
-    open_port_data, parse_open_port, parse_open_ports,
+    open_port_data,
+    parse_open_port,
+    parse_open_ports,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.desired import Desired
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.part import Compiled
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.records import PolicyRecords
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings
 
 MANY = ["198.51.100.%d" % number for number in range(6)]
 PORTS = [

@@ -2,21 +2,26 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """The ways out of containers as users say them, and the chains and sets that they come to."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.endpoints import container_facts
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import Network
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.endpoints import container_facts
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import (
+    ContainerFacts,
+    HostFacts,
+    NetworkFacts,
+    unknown_host,
+)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import MAX_CHAIN_NAME
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.bridged import refuse_unseen_peers
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import (
+    compile_egress,
+    unmatched,
+    without_effect,
+)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import parse_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.egress import (
-    compile_egress, unmatched, without_effect,
-)
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import (
-    ContainerFacts, HostFacts, NetworkFacts, unknown_host,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.bridged import refuse_unseen_peers
 
 from tests.unit.support.policy_data import egress_data
 

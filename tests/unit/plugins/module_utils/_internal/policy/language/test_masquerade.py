@@ -2,15 +2,17 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Masquerading as users say it, and the rules that it comes to."""
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, NetworkFacts, unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, NetworkFacts, unknown_host
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import parse_masquerade
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.masquerade import (
-    nat_rules, warnings_about, with_masquerade,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import POLICY_MASQUERADE, TASK_MASQUERADE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.masquerade import (
+    nat_rules,
+    warnings_about,
+    with_masquerade,
+)
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import parse_masquerade
 
 from tests.unit.support.policy_data import masquerade_data
 

@@ -2,10 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Settings with one value each: read, merged, and brought back into users' words."""
 import pytest
-
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import merge, parse_fragment
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import merge, parse_fragment
 
 from tests.unit.support.policy_data import policy_data
 

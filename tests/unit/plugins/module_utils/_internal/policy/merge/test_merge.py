@@ -3,8 +3,8 @@
 """Fragments laid over a profile: the heavier decides, equals add up or contradict each other by name."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import merge, parse_fragment, parse_profile
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import merge, parse_fragment, parse_profile
 from hypothesis import given
 from hypothesis import strategies as st
 

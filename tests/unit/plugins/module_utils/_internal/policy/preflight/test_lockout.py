@@ -2,16 +2,15 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Which policies would shut out the SSH connection that brought them, and where they say so."""
 import pytest
-
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.ssh import AcceptedSocket, Connection
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Chain, Hook, Line, DesiredState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import Chain, DesiredState, Hook, Line
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.first_packet import FirstPackets, Packet
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.ssh_layers import Layer
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.lockout import judged
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.lockout import judged
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.ssh_layers import Layer
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.first_packet import FirstPackets, Packet
 
 HOST = HostFacts([Published(4, None, 2222, "tcp"), Published(4, "192.0.2.12", 2223, "tcp")], ["docker0"], {4: ["docker0"], 6: []}, ["172.17.0.0/16"], False)
 SSH = [{"port": 22, "sources": ["192.0.2.0/24"]}]

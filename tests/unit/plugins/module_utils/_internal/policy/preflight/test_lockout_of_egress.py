@@ -2,15 +2,14 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Which ways out shut out a controller that runs in a container of the host, and where that is said."""
 import pytest
-
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import ContainerFacts, HostFacts, NetworkFacts
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.ssh import Connection
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight import lockout
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import parse_egress
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import ContainerFacts, HostFacts, NetworkFacts
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight import lockout
 
 HOST = HostFacts(
     [], ["docker0", "br-1"], {4: [], 6: []}, [], False,

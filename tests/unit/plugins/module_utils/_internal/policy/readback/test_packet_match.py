@@ -2,13 +2,13 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What rules say of a flow. That the kernel says the same is shown by real downloads, in the lab."""
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import Flow
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains import guard
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.packet_match import RulesetMatcher, Place, Unknown
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import keeping
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.packet_match import Place, RulesetMatcher, Unknown
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import keeping
 
 HOST = HostFacts(
     published=[Published(family, None, port, "tcp") for family in (4, 6) for port in (80, 443)]

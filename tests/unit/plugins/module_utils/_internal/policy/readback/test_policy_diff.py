@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Lines about who reaches what, where no kernel is needed to tell: published ports, opened ones, states as saved."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.difference import states
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import PublishedPort
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import called
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import called
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.difference import states
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import in_words
 
 GUARDED = TableState({"DB-GUARD": ("-i lo -j RETURN",), "DB-GUARD-PORTS": ("-j DROP",)}, {"PREROUTING": ("-j DB-GUARD",)})

@@ -5,17 +5,21 @@ import re
 from ipaddress import ip_address, ip_network
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import Flow
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains import guard
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.values import HostAddress, Ports, Target
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.packet_match import RulesetMatcher, Place
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.rules_to_policy import (
-    Rules, expanded, reach_all_of, reach_some_of, said,
-)
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.values import HostAddress, Ports, Target
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.packet_match import Place, RulesetMatcher
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.rules_to_policy import (
+    Rules,
+    expanded,
+    reach_all_of,
+    reach_some_of,
+    said,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

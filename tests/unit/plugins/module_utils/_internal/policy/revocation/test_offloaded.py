@@ -3,9 +3,9 @@
 """Open flows that do not notice a change of what containers may send."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import Flow
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import FamilyPlan, Plan, SetChange
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.offloaded import past_egress
 
 FLOW = Flow(4, "tcp", "", "172.17.0.2", 40000, "192.0.2.1", 443, "192.0.2.1", 443, offloaded=True)

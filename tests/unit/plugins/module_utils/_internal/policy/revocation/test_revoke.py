@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Which flows a change denies, where they can be told; what happens to them is shown in the lab."""
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import TABLE
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.close_sockets import FlowEnds, close
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import TABLE
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import Output, System
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.drop_replies import cut_answers
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import FamilyPlan, Plan
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.drop_replies import cut_answers
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
 
 FLOW = ("ipv4     2 %s 6 431999 %ssrc=%s dst=127.0.0.1 sport=%d dport=8080 "

@@ -32,6 +32,14 @@ POLICIES = {
         "published_ports": {"default": "deny", "allow": [{"port": 8080, "sources": ["@office"]}]},
         "host_services": {"default": "deny", "allow": [{"port": 22, "sources": ["@office"]}]},
     },
+    "commented": {
+        "address_sets": OFFICE,
+        "published_ports": {"allow": [
+            {"port": 443, "sources": ["any"], "comment": "shop"},
+            {"port": 80, "sources": ["@office"], "comment": "Grafana: ask Jané"},
+            {"port": 80, "sources": ["10.0.0.0/8"], "comment": "the monitoring, too"},
+        ]},
+    },
     "allow": {"published_ports": {"default": "allow", "allow": [{"port": 8080, "sources": ["10.0.0.0/8"]}]}},
 }
 
@@ -42,5 +50,5 @@ def no_policy() -> DesiredState:
 
 
 def policy(name: str | None, facts: HostFacts = HOST) -> DesiredState:
-    """A Wanted; of no policy at all for the name None."""
+    """What is desired; of no policy at all for the name None."""
     return no_policy() if name is None else compile_policy(parse_policy(POLICIES[name]), facts)

@@ -15,7 +15,8 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 from ...address import BOTH, FAMILIES, IPV4, IPV6
 from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType
 from ..language import reserved_names
-from ..language.values import ANY, ICMP, Entry, Sources, Target
+from ..language.entries import Entry
+from ..language.values import ANY, ICMP, Sources, Target
 
 # More literal sources than this become one set, so that the cost for each packet does not grow with the list.
 MAX_LITERAL_SOURCES = 4
@@ -91,7 +92,9 @@ class Rules:
     def permits(self, entries: Iterable[Entry], view: View) -> List[Line]:
         """A RETURN for each target and source of the entries."""
         return [
-            line for entry in entries for line in self.from_sources(view(entry.target), entry.sources, entry.path + ".sources", "RETURN")
+            line
+            for entry in entries
+            for line in self.from_sources(_commented(view(entry.target), entry), entry.sources, entry.path + ".sources", "RETURN")
         ]
 
     def from_sources(self, targets: List[Match], sources: Sources, path: str, verdict: str) -> List[Line]:
@@ -134,6 +137,12 @@ class Rules:
         if name not in self.sets:
             self.sets[name] = AddressSet(name, SetType("hash:net"), dict(sources.addresses), path)
         return name
+
+
+def _commented(targets: List[Match], entry: Entry) -> List[Match]:
+    """The same with what the user wrote about the entry."""
+    comments = ["-m comment --comment " + comment for comment in entry.comments]
+    return [what._replace(match=" ".join([what.match, *comments])) for what in targets]
 
 
 def drops(entries: Iterable[Entry], view: View) -> List[Line]:

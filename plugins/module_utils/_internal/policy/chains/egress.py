@@ -22,7 +22,8 @@ from ..blocks.owners import POLICY_EGRESS, TASK_EGRESS, EgressOwner
 from ..blocks.port_rules import Rules
 from ..language import reserved_names
 from ..language.egress import Access, Block, Egress, Selector
-from ..language.values import ALLOW, DENY, Entry, Ports, Target
+from ..language.entries import Entry
+from ..language.values import ALLOW, DENY, Ports, Target
 from . import source_check
 from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 

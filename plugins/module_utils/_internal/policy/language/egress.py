@@ -12,9 +12,9 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from ...address import in_a_set, parse_network, quoted
 from ...errors import DrawbridgeError
 from . import check
-from .entries import WITH_PORTS, parse_ports, parse_sources, together
+from .entries import WITH_PORTS, Entry, parse_ports, parse_sources, together
 from .masquerade import network_name
-from .values import ALLOW, ANY, DENY, ICMP, Entry, Sources, Target
+from .values import ALLOW, ANY, DENY, ICMP, Sources, Target
 
 _PROTOCOLS = (*WITH_PORTS, ICMP, ANY)
 BLOCK_KEYS = ("default", "deny", "allow", "dns", "host", "peers")

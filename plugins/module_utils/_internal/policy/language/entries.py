@@ -7,19 +7,31 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...address import FAMILIES, parse_network, quoted
 from ...errors import DrawbridgeError
+from ...netfilter.rules.fields import text_value
 from . import check
 from .addresses import parse_addresses, refuse
 from .reserved_names import set_name
-from .values import ICMP, Entry, HostAddress, Ports, SetReference, Sources, Target
+from .values import ICMP, HostAddress, Ports, SetReference, Sources, Target
 
 WITH_PORTS = ("tcp", "udp", "sctp")
-_KEYS = ("port", "protocol", "address", "sources")
+_KEYS = ("port", "protocol", "address", "sources", "comment")
+# Longer than a sentence, and short enough for a rule with those of several fragments.
+_MAX_COMMENT = 80
 _PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?\Z")
 _UNSPECIFIED = ("0.0.0.0", "::")
+
+
+class Entry(NamedTuple):
+    """Who may reach a target. comments: what the user wrote about it, each quoted as in a rule."""
+
+    target: Target
+    sources: Sources
+    path: str
+    comments: Tuple[str, ...] = ()
 
 
 def parse_entries(value: object, path: str, protocols: Sequence[str]) -> Tuple[Entry, ...]:
@@ -33,9 +45,12 @@ def parse_entries(value: object, path: str, protocols: Sequence[str]) -> Tuple[E
 
 
 def together(entries: List[Entry]) -> Entry:
-    """Entries about one target as one: all their sources. Its place is the first one's."""
+    """Entries about one target as one: all their sources and comments. Its place is the first one's."""
     first = entries[0]
-    return first._replace(sources=union(entry.sources for entry in entries)) if len(entries) > 1 else first
+    if len(entries) == 1:
+        return first
+    comments = dict.fromkeys(comment for entry in entries for comment in entry.comments)
+    return first._replace(sources=union(entry.sources for entry in entries), comments=tuple(comments))
 
 
 def union(parts: Iterable[Sources]) -> Sources:
@@ -60,7 +75,8 @@ def _entry(item: object, path: str, protocols: Sequence[str]) -> Entry:
     sources = parse_sources(given["sources"], path + ".sources")
     if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
         raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
-    return Entry(target, sources, path)
+    comments = (text_value(given["comment"], path + ".comment", _MAX_COMMENT),) if "comment" in given else ()
+    return Entry(target, sources, path, comments)
 
 
 def _may_be(family: int, sources: Sources) -> bool:

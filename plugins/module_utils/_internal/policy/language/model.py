@@ -10,10 +10,11 @@ from typing import Dict, NamedTuple, Optional, Tuple
 
 from .container_rules import ContainerRules
 from .egress import Egress
+from .entries import Entry
 from .masquerade import Masquerade
 from .open_ports import OpenPort
 from .settings import Choices
-from .values import ALLOW, DENY, Addresses, Entry, Sources
+from .values import ALLOW, DENY, Addresses, Sources
 
 
 class PublishedPorts(NamedTuple):

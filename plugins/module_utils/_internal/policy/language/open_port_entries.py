@@ -13,9 +13,9 @@ from ...engine.containers.selector import ENGINE_SELECTORS, parse_selector, sele
 from ...errors import DrawbridgeError
 from ...netfilter.rules.fields import families_of
 from . import check
-from .entries import WITH_PORTS, parse_host_address, parse_ports, parse_sources
+from .entries import WITH_PORTS, Entry, parse_host_address, parse_ports, parse_sources
 from .open_ports import OpenPort
-from .values import Entry, HostAddress, Ports, Sources, Target
+from .values import HostAddress, Ports, Sources, Target
 
 KEYS = (*ENGINE_SELECTORS, "on_missing", "port", "protocol", "address", "container_port", "sources", "masquerade", "ip_version")
 

@@ -12,7 +12,8 @@ from typing import NamedTuple, Optional, Tuple
 
 from ...engine.containers.selector import Selector
 from ...engine.containers.target import Target as Container
-from .values import Entry, Target
+from .entries import Entry
+from .values import Target
 
 
 class OpenPort(NamedTuple):

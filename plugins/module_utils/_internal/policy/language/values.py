@@ -66,11 +66,3 @@ class Target(NamedTuple):
     @property
     def families(self) -> Tuple[int, ...]:
         return BOTH if self.address is None else (self.address.family,)
-
-
-class Entry(NamedTuple):
-    """Who may reach a target."""
-
-    target: Target
-    sources: Sources
-    path: str

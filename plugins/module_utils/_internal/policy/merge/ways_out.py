@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Callable, Dict, Hashable, Iterable, List, Optional, Tuple, TypeVar
 
 from ..language.egress import Access, Block, Egress, Selector
-from ..language.entries import together, union
+from ..language.entries import Entry, together, union
 from ..language.masquerade import Masquerade, MasqueradeMode, treatment_data
-from ..language.values import Entry, Sources
+from ..language.values import Sources
 from .weights import Statement, agreed, by_key, heaviest
 
 K = TypeVar("K", bound=Hashable)

@@ -20,7 +20,7 @@ from ..chains.egress import spoken_names
 from ..language.model import Policy
 from ..language.values import ANY, ICMP, Ports, Target
 from .egress_diff import egress_lines
-from .rules_to_policy import Rule, Rules, Said, Who, published_target, reach_all_of, said
+from .rules_to_policy import Rule, Rules, Said, Who, comments_on, published_target, reach_all_of, said
 from .set_contents import lists_in
 from .wording import Lists, Wording, as_diff, in_order, merged, target_text
 
@@ -129,7 +129,7 @@ class _Lines:
         outside = dict.fromkeys(interface for part in self._moment.values() for interface in part.outside)
         lines = ["outside: " + ", ".join(outside)] if outside else []
         lines += [
-            self._who("port " + target_text(target) + subjects.ports[target], _ports, target) + self._past(target, subjects)
+            self._who("port " + target_text(target) + subjects.ports[target], _ports, target, self._past(target, subjects))
             for target in sorted(subjects.ports, key=in_order)
         ]
         lines.append(self._who("every other published port", _ports, None))
@@ -140,10 +140,11 @@ class _Lines:
         lines.append(self._who("every other service of the host", _services, None))
         return lines
 
-    def _who(self, what: str, rules: Callable[[Said], Rules], target: Optional[Target]) -> str:
-        return self._line(what, {
-            family: reach_all_of(rules(part), target) for family, part in self._moment.items() if target is None or family in target.families
-        })
+    def _who(self, what: str, rules: Callable[[Said], Rules], target: Optional[Target], more: str = "") -> str:
+        parts = {family: rules(part) for family, part in self._moment.items() if target is None or family in target.families}
+        comments = dict.fromkeys(comment for each in parts.values() for comment in comments_on(each, target))
+        line = self._line(what, {family: reach_all_of(each, target) for family, each in parts.items()})
+        return line + more + "".join("  # " + comment for comment in comments)
 
     def _past(self, target: Target, subjects: _Subjects) -> str:
         """What docker-proxy serves meets the guard, where it knows the port, or what is said of services."""

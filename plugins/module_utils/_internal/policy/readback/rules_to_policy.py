@@ -15,7 +15,7 @@ from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 from ...address import IPV4, IPV6
 from ...netfilter.kernel.state import State, TableState
 from ...netfilter.rules.desired import Hook
-from ...netfilter.rules.matches import AddressMatch, InterfaceMatch, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
+from ...netfilter.rules.matches import AddressMatch, Comment, InterfaceMatch, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
 from ...netfilter.rules.matches import Target as SavedTarget
 from ...netfilter.rules.ownership import any_generation, called
 from ...netfilter.rules.saved_rule import parse
@@ -38,11 +38,13 @@ _ANY: Who = (ANY,)
 
 
 class Rule(NamedTuple):
-    """target: None for whatever there is. sources: on the ways out, where packets go to. verdict: RETURN, DROP, or where DNAT leads to."""
+    """target: None for whatever there is. sources: on the ways out, where packets go to. verdict: RETURN, DROP, or where DNAT leads to. comments: as
+    the user wrote them."""
 
     target: Optional[Target]
     sources: Who
     verdict: str
+    comments: Tuple[str, ...] = ()
 
     @property
     def is_of_any(self) -> bool:
@@ -126,6 +128,11 @@ def published_target(family: int, address: Optional[str], port: int, protocol: s
 def reach_all_of(rules: Rules, target: Optional[Target]) -> Who:
     """Who reaches all of a target; None for what no rule is about."""
     return _who(rules.about(target), target)
+
+
+def comments_on(rules: Rules, target: Optional[Target]) -> Tuple[str, ...]:
+    """What the user wrote about exactly this target."""
+    return tuple(comment for rule in rules.about(target) if rule.target == target for comment in rule.comments)
 
 
 def reach_some_of(rules: Rules, target: Target) -> Who:
@@ -227,7 +234,8 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
             address = HostAddress(IPV6 if ":" in match.network else IPV4, plain(match.network))
         elif match.option != way.local:
             return None
-    return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict)
+    comments = tuple(match.word.strip('"') for match in rule.matches if isinstance(match, Comment))
+    return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict, comments)
 
 
 def _verdict(target: Optional[SavedTarget]) -> Optional[str]:

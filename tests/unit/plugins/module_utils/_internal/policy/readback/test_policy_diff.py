@@ -63,6 +63,12 @@ def test_who(rules, who):
     assert "port 443/tcp ('web'): " + who in lines(guarded(*rules), [port(443)], lists=lists)
 
 
+def test_what_the_user_wrote_about_an_entry():
+    rule = "-s 192.0.2.%d/32 -p tcp -m tcp --dport 443 -m comment --comment %s -j RETURN"
+    rules = (rule % (1, "shop"), rule % (2, '"the shop, too"'), rule % (2, "shop"), "-p tcp -m tcp --dport 400:500 -m comment --comment wider -j RETURN", "-j DROP")
+    assert "port 443/tcp ('web'): anybody  # shop  # the shop, too" in lines(guarded(*rules), [port(443)])
+
+
 def test_ports_that_are_opened_by_name():
     rules = ("-d 127.0.0.0/8 -m comment --comment \"drawbridge:for:policy\" -j RETURN",
              "-p tcp -m tcp --dport 81 -m addrtype --src-type LOCAL --dst-type LOCAL -j DNAT --to-destination 172.17.0.2:80",

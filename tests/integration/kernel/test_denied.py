@@ -16,13 +16,13 @@ from tests.integration.kernel.support.program import Program
 _CHANGE = """
 import sys
 sys.path.insert(0, sys.argv[4])
-from ansible_collections.drawbridge.docker.plugins.module_utils.boot import kept
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import paths
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
-from ansible_collections.drawbridge.docker.plugins.module_utils.netfilter import converge
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.user_chain import Section, section_wanted
-kept.ETC = sys.argv[1]
+paths.ETC = sys.argv[1]
 converge.HostLock = lambda timeout: HostLock(timeout, sys.argv[2])
 wanted = section_wanted(Section("web", 500, False, (4, 6), False, True), ["-s 192.0.2.9 -j DROP"], "rules")
 try:

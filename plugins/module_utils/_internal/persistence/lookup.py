@@ -11,8 +11,8 @@ import os
 from typing import TYPE_CHECKING, Optional
 
 from ..errors import DrawbridgeError
+from ..host.system import paths
 from ..host.system.lock import HostLock
-from ..host.system.paths import ETC, PROGRAM, STATE
 from ..host.system.system import System
 
 if TYPE_CHECKING:
@@ -33,17 +33,17 @@ def checked_timeout(seconds: int, least: int, path: str) -> int:
 
 def boot_files(system: System, settles: str) -> Optional[BootFiles]:
     """What the role boot_restore set up; None where it did not. settles: COMMIT or FOLLOW."""
-    if not os.path.lexists(os.path.join(ETC, PROGRAM)):
+    if not os.path.lexists(os.path.join(paths.ETC, paths.PROGRAM)):
         return None
     from .generations import BootFiles  # pylint: disable=import-outside-toplevel
 
-    files = BootFiles(system, ETC, settles)
+    files = BootFiles(system, paths.ETC, settles)
     return files if files.are_kept else None
 
 
 def change_to_confirm(system: System) -> Optional[Armed]:
     """The checkpoint of a change that another run is about to confirm; None where there is none."""
-    if not os.path.lexists(STATE):
+    if not os.path.lexists(paths.STATE):
         return None
     from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
 
@@ -78,7 +78,7 @@ def take_back(system: System, lock_timeout: float, cause: DrawbridgeError) -> No
 
 def covered(system: System) -> System:
     """The host, for who changes it beside rules: under a checkpoint the one that remembers what was before."""
-    if not os.path.lexists(STATE):
+    if not os.path.lexists(paths.STATE):
         return system
     from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
 

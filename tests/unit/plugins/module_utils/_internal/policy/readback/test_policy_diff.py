@@ -65,7 +65,8 @@ def test_who(rules, who):
 
 def test_what_the_user_wrote_about_an_entry():
     rule = "-s 192.0.2.%d/32 -p tcp -m tcp --dport 443 -m comment --comment %s -j RETURN"
-    rules = (rule % (1, "shop"), rule % (2, '"the shop, too"'), rule % (2, "shop"), "-p tcp -m tcp --dport 400:500 -m comment --comment wider -j RETURN", "-j DROP")
+    rules = (rule % (1, "shop"), rule % (2, '"the shop, too"'), rule % (2, "shop"), "-p tcp -m tcp --dport 400:500 -m comment --comment wider -j RETURN",
+             "-j DROP")
     assert "port 443/tcp ('web'): anybody  # shop  # the shop, too" in lines(guarded(*rules), [port(443)])
 
 

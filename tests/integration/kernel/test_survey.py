@@ -23,7 +23,8 @@ pytestmark = [
 
 PRELUDE = """
 import conftest, json, subprocess, sys
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import host_facts, report, survey
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect import report, survey
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import Engine, EngineUnreachable
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import Settings, converge
@@ -48,7 +49,7 @@ def look(choice, engine):
     return dict(report.report(found), warnings=found.warnings)
 
 def apply(variant, policy):
-    facts = host_facts.ask(Recorded(), System()).facts
+    facts = gather.ask(Recorded(), System()).facts
     converge(System(), Settings(variant, 30, False), lambda netfilter: compile_policy(parse_policy(policy, "policy"), facts))
 """
 
@@ -93,7 +94,7 @@ told = look(%r, Recorded())
 def test_whom_a_policy_lets_in(isolated, variant):
     listed = ["10.0.0.%d" % number for number in range(1, 9)]
     told = isolated("""
-ports = sorted({port.port for port in host_facts.ask(Recorded(), System()).published if port.address is None and port.protocol == "tcp"})
+ports = sorted({port.port for port in gather.ask(Recorded(), System()).published if port.address is None and port.protocol == "tcp"})
 listed = %r
 sources = [["any"], ["@office", "2001:db8::/32"], listed, ["0.0.0.0/0"]]
 allow = [{"port": port, "sources": who} for port, who in zip(ports, sources)]

@@ -23,15 +23,15 @@ IN_UTILS = "ansible_collections.drawbridge.docker.plugins.module_utils"
 # Compared as values: engines list ports, and more, in the order of a Go map.
 ASK = """
 import json, sys
-from %s.docker import sdk, socket_client, state
+from %s._internal.engine.api import answers, sdk, unix_socket
 
 def values(client):
     info, containers = client.info(), client.containers()
-    return [client.version()["Version"], state.release(info), state.parse_backend(info),
-            state.parse_networks(client.networks(), info), state.parse_containers(containers),
-            state.parse_published(containers)]
+    return [client.version()["Version"], answers.release(info), answers.parse_backend(info),
+            answers.parse_networks(client.networks(), info), answers.parse_containers(containers),
+            answers.parse_published(containers)]
 
-by_socket, by_sdk = values(socket_client.SocketEngine()), values(sdk.SdkEngine("unix:///var/run/docker.sock"))
+by_socket, by_sdk = values(unix_socket.SocketEngine()), values(sdk.SdkEngine("unix:///var/run/docker.sock"))
 assert by_socket == by_sdk, (by_socket, by_sdk)
 json.dump([len(value) for value in by_socket[3:]], sys.stdout)
 """ % IN_UTILS

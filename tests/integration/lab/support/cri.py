@@ -30,7 +30,7 @@ GATEWAY, NETWORK = "10.88.0.1", "10.88.0.0/16"
 CLIENT = """
 import sys
 sys.path.insert(0, "%s/code")
-from ansible_collections.drawbridge.docker.plugins.module_utils.docker import grpc
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri import grpc
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.cri.protobuf import (
     Message, bytes_field, number_field, text_field)
 

@@ -48,8 +48,8 @@ def _short(name: str) -> str:
 
 
 def _renamed(line: Line) -> Line:
-    """A set of the container's own has no @."""
-    return line._replace(text=with_set_names(line.text, lambda name: _short(name[1:]) if name.startswith("@") else name))
+    """Sets that a container has of its own have no @."""
+    return line._replace(text=with_set_names(line.text, lambda name: "@" + _short(name[1:]) if name.startswith("@") else name))
 
 
 def _copied(

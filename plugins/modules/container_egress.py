@@ -212,7 +212,9 @@ def _explained(task: Task, outcome: Outcome, result: Result, egress: Optional[Eg
     """Whoever looks at the diff reads first what the change means."""
     if not task.shows_diff or not outcome.plan.is_change:
         return result
-    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.egress_diff import task_in_words  # pylint: disable=import-outside-toplevel
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.egress_diff import (  # pylint: disable=import-outside-toplevel
+        task_in_words,
+    )
 
     return result.explained(task_in_words(outcome.plan, Ipset(task.system), egress))
 

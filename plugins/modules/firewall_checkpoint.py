@@ -160,7 +160,9 @@ def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
 
 def _explained(result: Result, now: Dict[str, str], then: Dict[str, str]) -> Result:
     """Whoever looks at the diff reads first what going back means."""
-    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import in_words  # pylint: disable=import-outside-toplevel
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import (  # pylint: disable=import-outside-toplevel
+        in_words,
+    )
 
     return result.explained(in_words(states(now), states(then), {**sets(now), **sets(then)}, [], {}))
 

@@ -24,7 +24,9 @@ def _meant(end: str, value: object, settings: str, prefix: str, options: Iterabl
     # Late: most hosts have no such variable, and what the controller imports is compiled at each task.
     from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
 
-    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import POLICY_KEYS  # pylint: disable=import-outside-toplevel
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import (  # pylint: disable=import-outside-toplevel
+        POLICY_KEYS,
+    )
 
     if isinstance(value, Mapping) and any(key in POLICY_KEYS for key in value):
         return "names of fragments begin with %s" % prefix

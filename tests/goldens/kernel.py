@@ -110,8 +110,8 @@ class Kernel:
         return chains
 
     def _named(self) -> Counter[str]:
-        return Counter(name for tables in self.rules.values() for chains in tables.values() for chain in chains.values()
-                for rule in chain.rules for name in _SET.findall(rule))
+        every = (chain for tables in self.rules.values() for chains in tables.values() for chain in chains.values())
+        return Counter(name for chain in every for rule in chain.rules for name in _SET.findall(rule))
 
     def _ipset(self, words: List[str], stdin: str) -> Said:
         named = self._named()

@@ -128,9 +128,11 @@ def alternatives() -> dict[str, str]:
 
 def record() -> None:
     """Remember everything."""
-    state: State = {"dumps": {family: dump(family) for family in FAMILIES}, "tables": tables(), "sysctls": sysctls(),
-             "containers": containers(), "networks": networks(), "daemon": daemon_config(),
-             "alternatives": alternatives()}
+    state: State = {
+        "dumps": {family: dump(family) for family in FAMILIES}, "tables": tables(), "sysctls": sysctls(),
+        "containers": containers(), "networks": networks(), "daemon": daemon_config(),
+        "alternatives": alternatives(),
+    }
     with open(RECORD + ".new", "w") as file:
         json.dump(state, file)
     os.replace(RECORD + ".new", RECORD)

@@ -44,8 +44,10 @@ class _Container(TypedDict):
 def answers(namespaces: Mapping[str, str]) -> dict[str, object]:
     """By path, what the engine answers. namespaces: by container, the path of the one that its process is in."""
     containers = {name: _container(name, *on) for name, on in _OF.items()}
-    found: dict[str, object] = {"/version": {"Version": INFO["ServerVersion"], "ApiVersion": "1.54"}, "/info": INFO,
-             "/networks": [_network(name) for name in _NETWORKS], "/containers/json": list(containers.values())}
+    found: dict[str, object] = {
+        "/version": {"Version": INFO["ServerVersion"], "ApiVersion": "1.54"}, "/info": INFO,
+        "/networks": [_network(name) for name in _NETWORKS], "/containers/json": list(containers.values()),
+    }
     for name, item in containers.items():
         process = {"Status": "running", "Running": True, "Pid": int(namespaces[name].split("/")[2]), "StartedAt": "2026-01-01T00:00:00.1Z"}
         found["/containers/%s/json" % item["Id"]] = dict(

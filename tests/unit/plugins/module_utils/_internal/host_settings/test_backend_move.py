@@ -177,7 +177,9 @@ def test_the_legacy_variants_policy_counts_too(move, monkeypatch):
 
 
 def _dropping():
-    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse  # pylint: disable=import-outside-toplevel
+    from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import (  # pylint: disable=import-outside-toplevel
+        parse,
+    )
 
     return parse("*filter\n:FORWARD DROP [0:0]\nCOMMIT\n")
 

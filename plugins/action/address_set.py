@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Controller side of address_set: a file of entries is carried to the host beside the task, not inside it."""
+"""Controller side of address_set: a file of entries is copied to the host, not sent as an argument of the task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import
 
 
 class ActionModule(ReturningAction):
-    """Transfers ``src`` from the controller where ``remote_src`` does not say that the host has it."""
+    """Copies ``src`` from the controller, unless ``remote_src`` says that it is on the host."""
 
     TRANSFERS_FILES = True
 

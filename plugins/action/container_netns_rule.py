@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Controller side of container_netns_rule: its rules are compiled before they travel."""
+"""Controller side of container_netns_rule: rules are compiled before they are sent."""
 
 from __future__ import annotations
 

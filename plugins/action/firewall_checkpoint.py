@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Controller side of firewall_checkpoint: what confirms travels over a connection of its own."""
+"""Controller side of firewall_checkpoint: a confirmation uses a new connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONNECT_SECONDS = 10
 
 
 class ActionModule(ReturningAction):
-    """Runs the module, over a new connection where it is to confirm."""
+    """Runs the module; for a confirmation over a new connection."""
 
     def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
         if self._task.args.get("state") != "confirmed":

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Controller side of host_policy: fragments are gathered before they travel, and a change is confirmed over a new connection."""
+"""Controller side of host_policy: it collects the fragments, and confirms a change over a new connection."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _LEFT_TO_VARIABLES = (
     "profile", "state", "transport", "cross_check", "lock_timeout", "revoke", "confirm_timeout", "allow_lockout", "docker_host",
 )
 
-# What the role reads and writes itself.
+# Variables that the role itself reads and writes.
 _OF_THE_ROLE = ("restart_engine", "outcome")
 
 
 class ActionModule(ReturningAction):
-    """Replaces the beginning of names in ``fragments`` by the variables that have it, and runs the module."""
+    """Replaces the prefix in ``fragments`` by the variables whose names begin with it, and runs the module."""
 
-    # The task would be over before the connection that confirms its change.
+    # An async task would end before the confirmation.
     no_async = "a policy is confirmed over a new connection once it is in force"
 
     def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
@@ -40,7 +40,7 @@ class ActionModule(ReturningAction):
         return misnamed(str(settings), str(prefix), _LEFT_TO_VARIABLES + _OF_THE_ROLE, task_vars) if settings and prefix else []
 
     def _arguments(self, task_vars: Mapping[str, object]) -> Dict[str, object]:
-        """The task's options, with those that it leaves to variables, and the fragments themselves in the place of their prefix."""
+        """Return the task's options. Options that the task leaves out come from variables; the fragments replace their prefix."""
         arguments: Dict[str, Any] = dict(self._task.args)
         prefix = arguments.pop("settings_prefix", None)
         for option in _LEFT_TO_VARIABLES if prefix is not None else ():

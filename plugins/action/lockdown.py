@@ -14,9 +14,9 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import
 
 
 class ActionModule(ReturningAction):
-    """Runs the module and confirms what it changed."""
+    """Runs the module and confirms its change."""
 
-    # The task would be over before the connection that confirms its change.
+    # An async task would end before the confirmation.
     no_async = "a lockdown is confirmed over a new connection once it is in force"
 
     def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:

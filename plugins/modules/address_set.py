@@ -112,7 +112,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 
 def keep_set(task: Task) -> Result:
-    """Bring the set to what the task says."""
+    """Bring the set to the task's state."""
     params = task.params
     wanted = UserSet(
         name=params["name"],
@@ -154,7 +154,7 @@ def main() -> None:
             "mode": {"type": "str", "choices": ["exact", "add", "remove"], "default": "exact"},
         },
         keep_set,
-        # An undefined variable with default(omit) would empty the set without a word.
+        # Otherwise an undefined variable with default(omit) would silently empty the set.
         required_if=[["state", "present", ["entries", "src"], True]],
         mutually_exclusive=[["entries", "src"]],
     )

@@ -103,7 +103,7 @@ _OPEN_MEANWHILE = "whoever flushes the rules opens the host until they are back,
 
 
 def keep_boot(task: Task) -> Result:
-    """Have the unit and its files, or not."""
+    """Install or remove the units and their files."""
     for index, port in enumerate(task.params["ssh_ports"]):
         if not 0 < port < 65536:
             raise DrawbridgeError("%d is not a port" % port, "ssh_ports[%d]" % index)

@@ -186,7 +186,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 
 def keep_egress(task: Task) -> Result:
-    """Bring the ways out to what the task says."""
+    """Bring the containers' egress rules to the task's state."""
     if task.params["state"] == "absent":
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_egress())
         return _explained(task, outcome, Result(outcome.result(), outcome.warnings), None)
@@ -209,7 +209,7 @@ def keep_egress(task: Task) -> Result:
 
 
 def _explained(task: Task, outcome: Outcome, result: Result, egress: Optional[Egress]) -> Result:
-    """Whoever looks at the diff reads first what the change means."""
+    """Put the change in words ahead of the rules' diff."""
     if not task.shows_diff or not outcome.plan.is_change:
         return result
     from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.egress_diff import (  # pylint: disable=import-outside-toplevel

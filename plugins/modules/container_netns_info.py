@@ -211,7 +211,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 
 
 def look(task: Task) -> Result:
-    """Look into what is chosen, or into everything."""
+    """Read the namespaces of the chosen containers, or of all."""
     params = task.params
     chosen = {key: params[key] for key in SELECTOR_ARGUMENTS if params[key] is not None}
     if not chosen:

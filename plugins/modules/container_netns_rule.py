@@ -197,7 +197,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 
 
 def keep_section(task: Task) -> Result:
-    """Bring the section in every chosen namespace to what the task says, and remember it for those that start later."""
+    """Bring the section in every chosen namespace to the task's state, and record it for containers that start later."""
     return put_rules(task, SdkEngine, own_memory(task))
 
 

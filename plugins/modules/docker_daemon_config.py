@@ -178,7 +178,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 
 def keep_config(task: Task) -> Result:
-    """Bring the file to what the task says."""
+    """Bring daemon.json to the task's state."""
     options = {key: key.replace("-", "_") for key in KEYS}
     given = {key: task.params[option] for key, option in options.items() if task.params[option] is not None}
     for key in task.params["absent"]:

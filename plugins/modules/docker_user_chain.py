@@ -141,7 +141,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 
 def keep_section(task: Task) -> Result:
-    """Bring the section to what the task says."""
+    """Bring the section to the task's state."""
     params = task.params
     section = Section(
         name=params["section"],

@@ -102,7 +102,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 
 
 def keep_service(task: Task) -> Result:
-    """Have the service, or not."""
+    """Install or remove the service."""
     installation = Installation(task.system)
     if task.params["state"] == "absent":
         changes, extra = installation.present(), installation.folders()

@@ -113,7 +113,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 
 def keep_checkpoint(task: Task) -> Result:
-    """Arm, confirm or go back."""
+    """Arm, confirm or roll back."""
     do = {"armed": _arm, "confirmed": _confirm, "rolled_back": _roll_back}[task.params["state"]]
     with locked(task.settings()):
         return do(task, Checkpoint(task.system))
@@ -159,7 +159,7 @@ def _roll_back(task: Task, checkpoint: Checkpoint) -> Result:
 
 
 def _explained(result: Result, now: Dict[str, str], then: Dict[str, str]) -> Result:
-    """Whoever looks at the diff reads first what going back means."""
+    """Put the rollback in words ahead of the rules' diff."""
     from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import (  # pylint: disable=import-outside-toplevel
         in_words,
     )

@@ -109,7 +109,7 @@ NAMES = {IPV4: "ipv4", IPV6: "ipv6"}
 
 
 def keep_policy(task: Task) -> Result:
-    """Bring the policies to what the task says."""
+    """Bring FORWARD's policies to the task's state."""
     given = {family: task.params[name] for family, name in NAMES.items() if task.params[name] is not None}
     with locked(task.settings()):
         system = covered(task.system)

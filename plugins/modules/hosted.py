@@ -77,9 +77,9 @@ from typing import Iterator, Mapping, Optional
 
 from ansible.module_utils import basic
 
-# Memory: nothing half-written survives a crash, and nothing of it the next boot.
+# In memory: no half-written file survives a crash, and nothing survives a boot.
 FOLDER = "/run/drawbridge-code"
-# Other runs may be writing their code, or still import some of another version's.
+# Keep code for this long: other runs may still write theirs, or import another version's.
 UNUSED_SECONDS = 3600
 PLUGINS = "ansible_collections.drawbridge.docker.plugins"
 
@@ -88,12 +88,12 @@ class Silent(basic.AnsibleModule):
     """Leaves the host's log to the module that is run, which tells it what it was given. (no_log for the whole module is the task's to say.)"""
 
     def log(self, msg: str, log_args: Optional[Mapping[str, object]] = None) -> None:
-        """Log nothing: an archive of code, and options that nobody can read."""
+        """Log nothing: nobody can read an archive of code or packed options."""
 
 
 @contextmanager
 def code(digest: str, archive: Optional[str], check_mode: bool) -> Iterator[Optional[str]]:
-    """The folder with the collection's plugins; None where the host does not have that code and was not given it."""
+    """Yield the folder with the collection's plugins; None if the host does not have that code and no archive was sent."""
     kept = os.path.join(FOLDER, digest)
     if is_roots(FOLDER) and is_roots(kept):
         os.utime(kept)
@@ -109,7 +109,7 @@ def code(digest: str, archive: Optional[str], check_mode: bool) -> Iterator[Opti
 
 
 def is_roots(path: str) -> bool:
-    """Whether a folder is there that only root can write to."""
+    """Whether the folder exists and only root can write to it."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -118,7 +118,7 @@ def is_roots(path: str) -> bool:
 
 
 def keep(kept: str, archive: str) -> bool:
-    """Put code into its folder, whole or not at all. False where the host has no room for it."""
+    """Put code into its folder, whole or not at all. Return False if the host cannot keep it."""
     try:
         os.makedirs(FOLDER, 0o700, exist_ok=True)
         if not is_roots(FOLDER):
@@ -138,7 +138,7 @@ def keep(kept: str, archive: str) -> bool:
 
 
 def forget_unused() -> None:
-    """Remove code that no run has used for long, and what runs left that were killed."""
+    """Remove code that no run used for UNUSED_SECONDS, and leftovers of killed runs."""
     for entry in os.scandir(FOLDER):
         try:
             unused = time.time() - entry.stat(follow_symlinks=False).st_mtime > UNUSED_SECONDS
@@ -149,13 +149,13 @@ def forget_unused() -> None:
 
 
 def unpack(folder: str, archive: str) -> None:
-    """Write an archive's files."""
+    """Unpack an archive's files into the folder."""
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(archive))) as files:
         files.extractall(folder)
 
 
 def run(folder: str, name: str, arguments: str) -> None:
-    """Run a module's main() with these arguments, and what Ansible tells every module beside its own."""
+    """Run a module's main() with these arguments and with Ansible's internal ones (``_ansible_*``)."""
     for package in ("", ".modules"):
         importlib.import_module(PLUGINS + package).__path__.append(os.path.join(folder, package[1:]))
     told = json.loads(basic._ANSIBLE_ARGS)["ANSIBLE_MODULE_ARGS"]  # pylint: disable=protected-access

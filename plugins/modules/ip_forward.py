@@ -146,7 +146,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 
 def keep_forwarding(task: Task) -> Result:
-    """Bring the host to what the task says."""
+    """Bring the host's IP forwarding to the task's state."""
     params = task.params
     families = {family: params[name] for family, name in ((IPV4, "ipv4"), (IPV6, "ipv6")) if params[name] is not None}
     interfaces = check_interfaces(params["interfaces"], "interfaces")

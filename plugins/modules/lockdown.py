@@ -115,7 +115,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 
 def keep_lockdown(task: Task) -> Result:
-    """Cut the host off, or take that back."""
+    """Cut the host off, or end that."""
     if task.params["state"] == "absent":
         outcome = converge(task.system, task.settings(), lambda _netfilter: not_cut_off())
         return Result(outcome.result(), outcome.warnings)
@@ -140,13 +140,13 @@ def keep_lockdown(task: Task) -> Result:
 
 
 def _end_offloaded(system: System) -> List[str]:
-    """Have the rules see what is offloaded → why they do not."""
+    """Put offloaded flows back under the rules → a warning if that fails."""
     kept = put_back(system, [flow for flow in flows(system) or [] if flow.offloaded])
     return ["flows that are offloaded (nft list flowtables) are not cut off: %s" % kept] if kept else []
 
 
 def unique(networks: List[Network]) -> List[Network]:
-    """Each once, in order."""
+    """Return each network once, in order."""
     return list(dict.fromkeys(networks))
 
 

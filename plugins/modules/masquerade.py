@@ -120,7 +120,7 @@ _NOTHING = DesiredState(chains=[], hooks=[], owned=[])
 
 
 def keep_masquerade(task: Task) -> Result:
-    """Bring the host's source NAT to what the task says."""
+    """Bring the host's source NAT to the task's state."""
     present = task.params["state"] == "present"
     said = parse_masquerade(_given(task.params), "masquerade") if present else None
     warnings: List[str] = []

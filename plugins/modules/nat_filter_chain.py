@@ -141,7 +141,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 
 def keep_filter(task: Task) -> Result:
-    """Bring both chains to what the task says."""
+    """Bring the chains in nat and filter to the task's state."""
     if task.params["state"] == "absent":
         outcome = converge(task.system, task.settings(), lambda _netfilter: no_nat_filter())
         return Result(outcome.result(), outcome.warnings)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Confirm a change over a connection that was opened after it, or learn that the host took the change back."""
+"""Confirm a change over a new connection, or report that the host rolled the change back."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ansible.plugins.connection import ConnectionBase
 
 _PROGRAM = "/var/lib/drawbridge/checkpoint/boot.sh"
 _DECIDED = "/run/drawbridge/decided"
-# ssh takes the first value that it is given for an option.
+# Put ahead of ssh_args: ssh uses the first value of an option.
 _NOT_SHARED = "-o ControlMaster=no -o ControlPath=none "
 _PAUSE = 0.3
-# What the program says by its exit status, which no shell and no sudo uses.
+# The boot program's exit status for: confirmed, but with a problem. No shell and no sudo uses it.
 _KEPT_BUT = 4
-# How long after its deadline a host that took a change back has to be reachable again.
+# A host that rolled back has to be reachable again within this many seconds after the deadline.
 _GRACE = 3.5
 
 
 class Answer(NamedTuple):
-    """kept: whether the change stays. words: what went wrong; empty where nothing did."""
+    """kept: whether the change stays. words: the problem; empty for none."""
 
     kept: bool
     words: str = ""
@@ -34,9 +34,9 @@ class Answer(NamedTuple):
 
 @contextmanager
 def new_connection(connection: ConnectionBase, timeout: float) -> Iterator[None]:
-    """Commands in this block open connections of their own, in at most so many seconds, and share none that was there before."""
+    """Make the commands in this block open new connections, and share no older one. timeout: seconds for each to open."""
     if connection.transport.rpartition(".")[2] != "ssh":
-        # Types that do not cross the network have nothing to open anew, and warn when they are asked to.
+        # Connections that do not cross the network have no reset: the base class would only warn.
         if getattr(type(connection), "reset", None) is not ConnectionBase.reset:
             connection.reset()
         yield
@@ -52,9 +52,9 @@ def new_connection(connection: ConnectionBase, timeout: float) -> Iterator[None]
 
 
 def confirmed(action: ActionBase, result: Dict[str, Any]) -> Dict[str, Any]:
-    """The module's result after its change was confirmed, or failed where the host took the change back.
+    """Confirm a module's change → its result, failed if the host rolled the change back.
 
-    action: the action plugin. result: what its module returned, with ``checkpoint`` where something is to be confirmed.
+    action: the action plugin. result: the module's, with ``checkpoint`` if there is a change to confirm.
     """
     checkpoint = result.pop("checkpoint", None)
     if not checkpoint:
@@ -73,7 +73,7 @@ def _ask(action: ActionBase, identifier: str, deadline: float) -> Answer:
     while time.monotonic() < deadline + _GRACE:
         left = deadline - time.monotonic()
         try:
-            # A try that hangs until the host has taken the change back must not use up the time that it has to be reachable again.
+            # One try must not hang past the deadline: after a rollback, the rest of the time is for reaching the host again.
             with new_connection(action._connection, left if left > 0 else left + _GRACE):
                 return _confirm(action, identifier, words)
         except AnsibleConnectionFailure as error:
@@ -93,7 +93,7 @@ def _confirm(action: ActionBase, identifier: str, earlier: str) -> Answer:
     said = " ".join((done["stderr"] or done["stdout"]).split())
     if done["rc"] == _KEPT_BUT:
         return Answer(True, "The change is confirmed, but: %s" % said)
-    # The program goes with the checkpoint, so this may also be the second try after an answer was lost.
+    # The confirmation removes the program with the checkpoint. So an earlier try may have confirmed, and its answer was lost.
     decided = action._low_level_execute_command("cat %s" % _DECIDED)["stdout"].split(None, 1)
     if decided[:1] == [identifier] and decided[1].strip() == "confirmed":
         return Answer(True)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A host's fragments of a policy, by the beginning of their variables' names, and the profile that they are laid over."""
+"""Read a host's fragments of a policy, by the prefix of their variables' names, and the profile that they are merged over."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.addres
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import Templar, plain, variable
 
-# Data, not code; beside the code that reads them, so that the module has them too where it is used without the role.
+# The profiles are data. They are kept beside this code, so that the module works without the role.
 PROFILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "profiles")
 
 
 def fragments(prefix: str, task_vars: Mapping[str, object], templar: Templar) -> Dict[str, object]:
-    """The fragments of the host whose variables these are, by name, as plain data.
+    """Return the fragments among a host's variables, by name, as plain data.
 
-    Raises DrawbridgeError where there is none, or where one cannot be templated.
+    Raises DrawbridgeError if there is none, or if one cannot be templated.
     """
     if not prefix.isidentifier():
         raise DrawbridgeError("%s is not the beginning of a variable's name" % quoted(prefix), "fragments")
@@ -45,7 +45,7 @@ def _value(name: str, task_vars: Mapping[str, object], templar: Templar) -> obje
 
 
 def profile(name: Optional[str]) -> object:
-    """What a profile says, None without one. Raises DrawbridgeError for a name that is none."""
+    """Return a profile's content, or None without a name. Raises DrawbridgeError if there is no such profile."""
     if not name:
         return None
     known = sorted(file[:-4] for file in os.listdir(PROFILES) if file.endswith(".yml"))

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Modules run from code that the host keeps: what they import is neither searched, packed nor compiled at each task."""
+"""Run modules from code that the host keeps. So Ansible need not find, pack and compile their imports for each task."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PLUGINS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def execute(action: ActionBase, name: str, arguments: Mapping[str, object], task_vars: Mapping[str, object]) -> Dict[str, Any]:
-    """What a module of this collection returns. The code is sent where the host says that it does not have it.
+    """Run a module of this collection → its result. The code is sent only if the host does not have it.
 
-    action: the action plugin. name: the module's, without the collection's. arguments: of the module.
+    action: the action plugin. name: of the module, without the collection's name. arguments: of the module.
     """
     files = _files()
     text = json.dumps(plain(arguments), separators=(",", ":")).encode("utf-8", "surrogateescape")
@@ -40,7 +40,7 @@ def _run(action: ActionBase, asked: Mapping[str, str], task_vars: Mapping[str, o
 
 
 def _files() -> List[Tuple[str, bytes]]:
-    """Every file that runs on hosts, by its place under plugins/."""
+    """Return every file that runs on hosts: its path under plugins/ and its content."""
     found: List[str] = []
     for folder in ("module_utils", "modules"):
         for place, _folders, names in os.walk(os.path.join(PLUGINS, folder)):

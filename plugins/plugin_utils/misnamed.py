@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Variables that somebody meant for the policy and that nothing reads, because of one letter in their names."""
+"""Find variables that were meant for the policy, but that nothing reads because of a typo in their names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Iterable, List, Mapping, Optional
 
 
 def misnamed(settings: str, prefix: str, options: Iterable[str], task_vars: Mapping[str, object]) -> List[str]:
-    """Warnings about a host's variables that begin like options, are none, and look like a fragment or nearly like an option.
+    """Return warnings about variables that have the prefix of options, are no option, and look like a fragment or a misspelt option.
 
-    settings, prefix: what the names of options and of fragments begin with. options: the names of options, without that.
+    settings, prefix: the prefixes of options and of fragments. options: the names of options, without their prefix.
     """
     read = {settings + option for option in options}
     others = sorted(name for name in task_vars if name.startswith(settings) and not name.startswith(prefix) and name not in read)
@@ -21,7 +21,7 @@ def misnamed(settings: str, prefix: str, options: Iterable[str], task_vars: Mapp
 
 
 def _meant(end: str, value: object, settings: str, prefix: str, options: Iterable[str]) -> Optional[str]:
-    # Late: most hosts have no such variable, and what the controller imports is compiled at each task.
+    # Imported here, since most hosts have no such variable: the controller compiles imports for each task.
     from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
 
     from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import (  # pylint: disable=import-outside-toplevel

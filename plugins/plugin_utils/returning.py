@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The one error boundary of action plugins: what fails is returned, and never raised.
+"""The only error handler of action plugins: errors become results, and are never raised.
 
-Messages quote what hosts tell: lines of rules, labels, what ssh printed. ansible-core marks what an action plugin returns as text, but up to
-2.18 not what it raises as AnsibleActionFail or AnsibleConnectionFailure: whoever uses such a message would have it rendered as a template.
+Messages quote text from hosts: rules, labels, ssh's output. ansible-core marks an action plugin's result as text, not a template. Up to 2.18
+it does not mark the message of a raised AnsibleActionFail or AnsibleConnectionFailure: a later task that uses it would render it as a template.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 
 
 class ReturningAction(ActionBase):
-    """What every action plugin of the collection is.
+    """The base class of the collection's action plugins.
 
-    no_async: why the task cannot be run with ``async``; empty where it can.
+    no_async: why the task cannot run with ``async``; empty if it can.
     """
 
     TRANSFERS_FILES = False
@@ -45,7 +45,7 @@ class ReturningAction(ActionBase):
             return _failed("internal error, please report it: %s: %s" % (type(error).__name__, error))
 
     def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
-        """The plugin's job → the task's result."""
+        """Do the plugin's job → the task's result."""
         raise NotImplementedError
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Controller side of modules that take rules: they are compiled before they travel."""
+"""Controller side of modules that take rules: they are compiled before they are sent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import
 
 
 class RulesAction(ReturningAction):
-    """Turns ``rules`` or the variable named by ``rules_from`` into one text and runs the module with it.
+    """Compiles ``rules``, or the variable named by ``rules_from``, into one text and runs the module with it.
 
-    module: its name, without the collection's.
+    module: its name, without the collection's name.
     """
 
     module: str
@@ -32,7 +32,7 @@ class RulesAction(ReturningAction):
         name = arguments.get("rules_from")
         if name is None:
             if arguments.get("rules") is None and arguments.get("state") != "absent":
-                # An undefined variable with default(omit) would lift every rule without a word.
+                # Otherwise an undefined variable with default(omit) would silently remove every rule.
                 raise DrawbridgeError("neither rules nor rules_from is given", None, "rules: [] is a section without any")
             return pack(arguments.get("rules") or [], "rules")
         if arguments.get("rules") is not None:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Reading a host's variables on the controller without paying for templates that are not there."""
+"""Read a host's variables on the controller. Values without a template skip the templating engine."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 
 
 class Templar(Protocol):
-    """Ansible's."""
+    """Ansible's templar."""
 
     def template(self, value: object) -> object:
-        """The value with its templates rendered."""
+        """Return the value with its templates rendered."""
 
 
 def variable(name: str, task_vars: Mapping[str, object], templar: Templar) -> object:
-    """The value of a variable, templated only if there is a template anywhere in it.
+    """Return a variable's value, templated only if there is a template anywhere in it.
 
-    A thousand dicts through the templating engine cost more than all else that a task does; a look for braces costs next to nothing.
+    To template a thousand dicts takes longer than the rest of a task. To search for braces takes nearly no time.
     """
     if name not in task_vars:
         raise DrawbridgeError("there is no variable of this name", name)
@@ -30,7 +30,7 @@ def variable(name: str, task_vars: Mapping[str, object], templar: Templar) -> ob
 
 
 def _without(omit: object, value: object) -> object:
-    """A value without what is omitted in it, which ansible-core before 2.19 leaves to each task, as a text of its own."""
+    """Return a value without its omitted parts. ansible-core before 2.19 leaves a placeholder text there, for each task to remove."""
     if not isinstance(omit, str):
         return value
     if isinstance(value, Mapping):
@@ -52,7 +52,7 @@ def has_template(value: object) -> bool:
 
 
 def plain(value: object) -> object:
-    """A variable's value without what Ansible hangs on it: lazy templates, tags, vault-encrypted text."""
+    """Return a variable's value as plain data, without Ansible's own types: lazy templates, tags, vault-encrypted text."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -64,5 +64,5 @@ def plain(value: object) -> object:
 
 def _plain_list(values: Iterable[object]) -> List[object]:
     items = list(values)
-    # Long lists are lists of addresses: nothing to do for them.
+    # Long lists are lists of addresses: return them unchanged.
     return items if all(isinstance(item, str) for item in items) else [plain(item) for item in items]

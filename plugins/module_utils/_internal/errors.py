@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The one exception of the collection: what was wrong, where, and what to do."""
+"""The collection's exception: the problem, its place, and a remedy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Optional
 class DrawbridgeError(Exception):
     """A failure that a user can read and act on.
 
-    message: what was wrong, with the kernel's or the engine's own words where they exist.
+    message: the problem, in the kernel's or the engine's own words if there are any.
     path: the place in the user's data, as ``policy.published_ports.allow[3].sources[1]``.
-    hint: what to do about it.
+    hint: how to fix it.
     """
 
     def __init__(self, message: str, path: Optional[str] = None, hint: Optional[str] = None) -> None:

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""An engine that is moved to its other firewall backend: everything that the move needs is there, or nothing is changed.
+"""Move an engine to its other firewall backend. Nothing is changed unless everything that the move needs is there.
 
-The nftables backend turns no forwarding on and refuses to start without, is no part of a swarm, and its accepts count for nothing in
-iptables' FORWARD. A start that it refuses leaves networks half made, so all of this is asked before its file is written.
+An engine with the nftables backend does not turn forwarding on and does not start without it. It cannot be in a swarm. Packets that it
+accepts still have to pass iptables' FORWARD. A failed start leaves networks half made, so all this is checked before its file is written.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _OPTION = {IPV4: "ipv4", IPV6: "ipv6"}
 
 
 class Accompanying(NamedTuple):
-    """What the same run does beside the engine's file: families that it turns forwarding on for, and what it makes of FORWARD's policy.
-    whole: whether it says all that our files of this owner will say."""
+    """The same run's changes beside the engine's file. forwarding: families that it turns forwarding on for. policies: FORWARD's policies
+    that it sets, by family. whole: whether these are all settings that this owner's files will have."""
 
     forwarding: FrozenSet[int] = frozenset()
     policies: Mapping[int, str] = {}
@@ -53,7 +53,7 @@ class Accompanying(NamedTuple):
 def keep(
     system: System, wish: DesiredConfig, check_mode: bool, brings: Optional[Accompanying] = None, note: str = running_config.NOTE
 ) -> Configured:
-    """As ``configure``, and the engine is moved to another backend as a whole or not at all. Raises DrawbridgeError."""
+    """Like ``configure``, but move the engine to another backend completely or not at all. Raises DrawbridgeError."""
     said = {BACKEND, IP_FORWARD}.intersection([*wish.values, *wish.absent])
     path, flag = next_start(system) if said else ("", None)
     if not said or (wish.path is not None and wish.path != path):
@@ -74,7 +74,7 @@ def keep(
 
 
 def _lacking(system: System, target: str, tried: Configured, brings: Accompanying, moves: bool) -> List[str]:
-    """moves: whether the engine does; one that stays may still be told to look whether the host forwards."""
+    """Return what the engine lacks. moves: whether it changes its backend. If not, it may still be told to check that the host forwards."""
     if target == NFTABLES:
         return _for_nftables(system, tried, brings) if moves else _forwards(system, tried, brings) if IP_FORWARD in tried.changes else []
     return _for_iptables(system) if moves else []
@@ -96,7 +96,7 @@ def _for_iptables(system: System) -> List[str]:
 
 
 def _for_nftables(system: System, tried: Configured, brings: Accompanying) -> List[str]:
-    """What is lacking for the move, each with what to do about it."""
+    """Return what the move lacks, each with what to do about it."""
     rulesets = held_rulesets(system)
     return _swarm(system, tried) + _forwards(system, tried, brings) + _policies(system, rulesets, brings) + _without_effect(rulesets)
 
@@ -108,7 +108,7 @@ def _forwards(system: System, tried: Configured, brings: Accompanying) -> List[s
 
 
 def _swarm(system: System, tried: Configured) -> List[str]:
-    """An engine that makes no rules at all may be in one, and so may newer ones that are told so."""
+    """Return a reason if the engine is in a swarm. An engine that makes no rules may be in one; so may a newer one with ``swarm-nftables``."""
     features = DaemonFile(system.read(tried.path) or "", tried.path).values.get("features")
     if tried.after.get("iptables") is False or (isinstance(features, dict) and features.get("swarm-nftables") is True):
         return []
@@ -122,7 +122,7 @@ def _swarm(system: System, tried: Configured) -> List[str]:
 
 
 def _families_it_forwards() -> List[int]:
-    """An engine that cannot be asked may have IPv6 networks, but does not start without IPv4 whatever it has."""
+    """Return the families that the engine needs forwarding for. If it cannot be asked, it may have IPv6 networks; IPv4 it always needs."""
     try:
         networks = connect(ENGINE).networks()
     except (EngineUnreachable, EngineError):
@@ -158,7 +158,7 @@ def _policies(system: System, rulesets: Dict[str, Dict[int, Ruleset]], brings: A
 
 
 def _without_effect(rulesets: Dict[str, Dict[int, Ruleset]]) -> List[str]:
-    """Chains of ours that mean nothing beside that backend."""
+    """Return our chains that have no effect beside that backend."""
     chains = {name for found in rulesets.values() for ruleset in found.values() for name in ruleset.tables.get(NAT, {})}
     found = []
     if NAT_FILTER in chains:

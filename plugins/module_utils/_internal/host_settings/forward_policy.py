@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The policy of FORWARD brought to what is wanted: now, after each start of the engine, and at boot.
+"""Set the policy of the FORWARD chain: now, after each start of the engine, and at boot.
 
-Docker sets it to DROP, and only when it turns forwarding on itself; it never sets ACCEPT. So DROP has to be there before
-the engine starts, and ACCEPT to be said again after it has.
+Docker sets it to DROP, but only when it turns forwarding on itself. It never sets ACCEPT. So DROP has to be set before the engine
+starts, and ACCEPT has to be set again after each start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..netfilter.kernel.netfilter import Netfilter
 UNIT = "drawbridge-forward-%s.service"
 _COMMAND = re.compile(r"^ExecStart=\S*/(iptables|ip6tables)\S* .*-P FORWARD", re.MULTILINE)
 _FAMILY = {True: "IPv4", False: "IPv6"}
-# Firewalls that load rules of their own at boot; they have to be done before.
+# Firewalls that load their own rules at boot; they have to finish first.
 _FIREWALLS = "netfilter-persistent.service nftables.service ufw.service firewalld.service"
 _TEXT = """# Kept by the Ansible collection drawbridge.docker; what is changed by hand here is overwritten.
 [Unit]
@@ -45,15 +45,15 @@ Before=network-pre.target docker.service
 Conflicts=shutdown.target
 Before=shutdown.target
 """ % _FIREWALLS
-# PartOf: a restart of the engine restarts this as well.
+# PartOf: a restart of the engine restarts this unit too.
 _AFTER_DOCKER = """After=docker.service %s
 PartOf=docker.service
 """ % _FIREWALLS
 
 
 class Policies(NamedTuple):
-    """before, after: the policies that change, by family. units: those that change, by name, their texts before and after;
-    None is none."""
+    """before, after: the policies that change, by family. units: the units that change, by name: texts before and after,
+    None for no unit."""
 
     before: Dict[int, str]
     after: Dict[int, str]
@@ -68,10 +68,10 @@ class Policies(NamedTuple):
 def compare(
     netfilter: Netfilter, wanted: Mapping[int, str], kept: Mapping[int, str], names: str = UNIT, engine: Optional[Backends] = None
 ) -> Policies:
-    """What differs from ``wanted`` (by family, ACCEPT or DROP).
+    """Return what differs from ``wanted`` (by family, ACCEPT or DROP).
 
-    kept: what the units shall say. names: of this owner's units, with %s for the policy. engine: what is known of it, None to look.
-    Raises DrawbridgeError for a DROP that would cut the engine's containers off.
+    kept: the policies that the units shall set. names: this owner's unit names, with %s for the policy. engine: its backends if
+    known, None to look them up. Raises DrawbridgeError for a DROP that would cut the engine's containers off.
     """
     if DROP in wanted.values():
         _refuse_to_cut_off(backends(netfilter.system) if engine is None else engine)
@@ -91,7 +91,7 @@ def compare(
 
 
 def apply(netfilter: Netfilter, change: Policies) -> None:
-    """Make it."""
+    """Make the change."""
     if change.after:
         netfilter.system.remember({"forward/%s/%d" % (netfilter.variant, family): policy for family, policy in change.before.items()})
         set_policies(netfilter, change.after)
@@ -103,7 +103,7 @@ def apply(netfilter: Netfilter, change: Policies) -> None:
 
 
 def at_boot(system: System, names: str = UNIT) -> Dict[int, str]:
-    """What this owner's units say, by family."""
+    """Return the policies that this owner's units set, by family."""
     found = {}
     for policy in (DROP, ACCEPT):
         for program in _COMMAND.findall(unit.read(system, names % policy.lower()) or ""):
@@ -112,7 +112,7 @@ def at_boot(system: System, names: str = UNIT) -> Dict[int, str]:
 
 
 def _refuse_to_cut_off(engine: Backends) -> None:
-    """The nftables backend accepts in a table of its own, and what is accepted there still has to pass iptables' FORWARD."""
+    """Raises DrawbridgeError for the nftables backend. It accepts packets in its own table, but these still have to pass iptables' FORWARD."""
     if engine.nftables is not None:
         raise DrawbridgeError(
             "policy DROP of FORWARD would cut all containers off: %s, which accepts nothing in iptables" % engine.nftables,
@@ -149,7 +149,7 @@ def _unit_text(netfilter: Netfilter, policy: str, families: List[int]) -> str:
 
 
 def _stops(system: System, families: List[int], sys: str = "/sys/class/net", proc: str = "/proc/sys/net") -> List[str]:
-    """What a policy DROP stops beside Docker: forwarding between interfaces that are none of its own."""
+    """Return warnings about what a policy DROP stops beside Docker: forwarding between interfaces that are not Docker's."""
     found = []
     for family in families:
         names = [name for name in _interfaces(sys) if _forwards(system, "%s/%s" % (proc, _folder(family)), name)]
@@ -170,7 +170,7 @@ def _forwards(system: System, folder: str, name: str) -> bool:
 
 
 def _interfaces(folder: str) -> List[str]:
-    """Interfaces but the loopback, ports of bridges, and bridges that look like Docker's."""
+    """Return the interfaces except the loopback, ports of bridges, and bridges that look like Docker's."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -183,7 +183,7 @@ def _interfaces(folder: str) -> List[str]:
 
 
 def texts(change: Policies) -> Dict[str, str]:
-    """Ansible's diff."""
+    """Return Ansible's diff."""
     sides = []
     for policies, at in ((change.before, 0), (change.after, 1)):
         lines = ["%s: -P FORWARD %s" % (_FAMILY[family == IPV4], policy) for family, policy in sorted(policies.items())]

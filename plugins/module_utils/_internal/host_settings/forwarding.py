@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""IP forwarding as kernel settings. Pure but for what is asked of the kernel's files.
+"""IP forwarding as kernel settings. Pure, except that it reads the kernel's files.
 
-What the kernel makes of them: writing another value to net/ipv4/ip_forward, or any to net/ipv6/conf/all/forwarding, is an
-order to every interface there is; so what is said about single interfaces has to be said again after it.
+Another value for net/ipv4/ip_forward, or any write to net/ipv6/conf/all/forwarding, sets every interface. So settings for
+single interfaces have to be written again after it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EVERY = {
     IPV6: ("net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding"),
 }
 _ONE = {IPV4: "net/ipv4/conf/%s/forwarding", IPV6: "net/ipv6/conf/%s/forwarding"}
-# Set by the kernel with it.
+# The kernel sets these too when ``_EVERY`` is set.
 _ALONG = {IPV4: ("net/ipv4/conf/all/accept_redirects",), IPV6: ()}
 # In /proc/net/ipv6_route: a default route, learned from a router advertisement.
 _ANYWHERE = "0" * 32
@@ -32,7 +32,7 @@ _BY_ADVERTISEMENT = 0x00040000
 
 
 class Forwarding(NamedTuple):
-    """families: on or off, by family; one that is not in it is left as it is.
+    """families: on or off, by family; a missing family is left as it is.
     interfaces: names; none stands for the whole host."""
 
     families: Dict[int, bool]
@@ -43,7 +43,7 @@ class Forwarding(NamedTuple):
         return not self.interfaces and False in self.families.values()
 
     def settings(self) -> Dict[str, str]:
-        """By name, in the order in which the kernel is to be told."""
+        """Return the settings by name, in the order in which to write them."""
         return {
             name: "1" if on else "0"
             for family, on in sorted(self.families.items())
@@ -61,7 +61,7 @@ def is_for_host(name: str) -> bool:
 
 
 def is_for_one(name: str, families: Iterable[int]) -> bool:
-    """Whether a setting is about a single interface and one of the families; ``default`` is one that is yet to come."""
+    """Whether a setting is about a single interface and one of the families; ``default`` stands for future interfaces."""
     alike = [re.escape(_ONE[family]).replace("%s", "(?!all/).+") for family in families]
     return not is_for_host(name) and any(re.fullmatch(pattern, name) for pattern in alike)
 
@@ -69,12 +69,11 @@ def is_for_one(name: str, families: Iterable[int]) -> bool:
 def boot_settings(
     old: Mapping[str, str], wanted: Forwarding, now: Mapping[str, Optional[str]], engine_is_kept: bool
 ) -> Dict[str, str]:
-    """What our file shall say, given what it says and the host's own values now.
+    """Return our file's new settings, from its old ones and the host's own values now.
 
-    engine_is_kept: whether the engine is kept from turning forwarding on. What it turned on of the other family has to come
-    back at boot without it; what is off there is not ours to keep off. Off for one interface is said beside what is on for the
-    host for a similar reason: whoever turns forwarding on for the host after the boot, as Docker does, turns it on for every
-    interface.
+    engine_is_kept: whether the engine is kept from turning forwarding on. Then the file also turns the other family on at boot, if it is
+    on now: the engine no longer does. A family that is off is not ours to keep off. If one interface is off, the file also turns on what is
+    on for the host. Otherwise Docker, for example, turns it on for the host after the boot, and with it for every interface.
     """
     found = dict(old)
     if wanted.interfaces:
@@ -90,7 +89,7 @@ def boot_settings(
 
 
 def without(old: Mapping[str, str], families: List[int], interfaces: Tuple[str, ...]) -> Dict[str, str]:
-    """What our file says when these are taken out of it; no interfaces stand for everything about the families."""
+    """Return our file's settings without these. No interfaces stand for everything about the families."""
     gone = [name for family in families for name in _names(family, interfaces)]
     if not interfaces:
         prefixes = tuple(_ONE[family].partition("%s")[0] for family in families)
@@ -99,7 +98,7 @@ def without(old: Mapping[str, str], families: List[int], interfaces: Tuple[str, 
 
 
 def said_again(boot: Mapping[str, str], told: Mapping[str, str]) -> Dict[str, str]:
-    """What our file says about single interfaces of the families whose host-wide setting is being told."""
+    """Return our file's settings for single interfaces, for families whose host-wide setting is being written."""
     found = {}
     for family in FAMILIES:
         if any(name in told for name in _EVERY[family]):
@@ -109,14 +108,14 @@ def said_again(boot: Mapping[str, str], told: Mapping[str, str]) -> Dict[str, st
 
 
 def for_all(family: int) -> str:
-    """The setting that is an order to all interfaces."""
+    """Return the setting that sets all interfaces."""
     return _EVERY[family][0]
 
 
 def forwards_all_the_same(system: System, boot: Mapping[str, str], off: Iterable[int]) -> Dict[str, str]:
-    """Single interfaces that somebody let forward a family that is off for the host, and what they are to be told.
+    """Return new settings for single interfaces that still forward a family that is off for the host.
 
-    The kernel goes by the interface that a packet comes in by. boot: our files; what they say of an interface holds.
+    The kernel goes by a packet's incoming interface. boot: our files' settings; an interface that has one there is left alone.
     """
     found = {}
     for family in off:
@@ -128,7 +127,7 @@ def forwards_all_the_same(system: System, boot: Mapping[str, str], off: Iterable
 
 
 def _conf_folders(family: int) -> List[str]:
-    """Interfaces, and ``default`` for those to come."""
+    """Return the interfaces, and ``default`` for future ones."""
     try:
         names = os.listdir("%s/%s" % (PROC_SYS, _ONE[family].partition("/%s")[0]))
     except OSError:
@@ -137,8 +136,8 @@ def _conf_folders(family: int) -> List[str]:
 
 
 def values_in_reach(system: System, told: Iterable[str]) -> Dict[str, str]:
-    """What everything is now that telling the kernel these settings can change, by name: what holds for the host is an order to all
-    interfaces, and for IPv4 to the host itself about redirects."""
+    """Return the current values, by name, of everything that writing these settings can change. A host-wide setting sets all interfaces;
+    for IPv4 it also sets the host's redirects."""
     names = list(told)
     for family in FAMILIES:
         if any(name in _EVERY[family] for name in names):
@@ -148,12 +147,12 @@ def values_in_reach(system: System, told: Iterable[str]) -> Dict[str, str]:
 
 
 def host_settings() -> List[str]:
-    """The names of all host-wide settings."""
+    """Return the names of all host-wide settings."""
     return [name for family in FAMILIES for name in _EVERY[family]]
 
 
 def loses_advertisements(system: System, wanted: Forwarding, proc: str = "/proc") -> List[str]:
-    """Interfaces whose default route comes by router advertisements that the kernel ignores once it forwards IPv6."""
+    """Return interfaces whose default route comes from router advertisements that the kernel ignores once it forwards IPv6."""
     if wanted.families.get(IPV6) is not True:
         return []
     names = set()

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""IP forwarding brought to what is wanted: in the kernel, at boot, and against the engine that would turn it on again."""
+"""Set IP forwarding in the kernel and at boot, and keep the engine from turning it on again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ForwardingChange(NamedTuple):
 
 
 class Host(NamedTuple):
-    """The host, as far as forwarding goes. daemon_config: set, require or ignore. boot_file: ours, for one owner."""
+    """The host, for forwarding. daemon_config: set, require or ignore. boot_file: our file of one owner."""
 
     system: System
     daemon_config: str
@@ -65,8 +65,8 @@ class Host(NamedTuple):
 def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[str, str]] = None) -> ForwardingChange:
     """Bring the host to ``wanted``.
 
-    boot_old: what of our file stays beside it; None for all that it says. Raises DrawbridgeError, before anything is
-    changed where the engine's configuration is the reason.
+    boot_old: the settings that stay in our file; None for all of them. Raises DrawbridgeError; if the reason is the engine's
+    configuration, before anything is changed.
     """
     system = host.system
     said = sysctl.read_boot(system, host.boot_file)
@@ -82,7 +82,7 @@ def keep(host: Host, wanted: Sequence[Forwarding], boot_old: Optional[Mapping[st
         boot = {**boot_settings(boot, item, now, kept.configured is not None), **settings}
     off = sorted({family for item in wanted if item.turns_host_off for family, on in item.families.items() if not on})
     ours = _of_both_owners(host, boot)
-    # Where the host forwards now, turning it off is an order to all interfaces.
+    # If the host forwards now, turning it off sets all interfaces.
     strays = forwards_all_the_same(system, ours, [family for family in off if now[for_all(family)] == "0"])
     before, told, missing = _changes(system, {**settings, **strays}, boot)
     warnings = kept.warnings + missing + _warnings(system, wanted, boot, told) + _turned_on_at_boot(host, off, ours)
@@ -102,7 +102,7 @@ def _beside(host: Host, name: str) -> str:
 
 
 def _of_both_owners(host: Host, boot: Mapping[str, str]) -> Dict[str, str]:
-    """What our files say, a task's and a policy's."""
+    """Return the settings of our files, a task's and a policy's."""
     said = dict(boot)
     for owner in _OWNERS:
         said.update(sysctl.read_boot(host.system, _beside(host, owner)))
@@ -110,8 +110,8 @@ def _of_both_owners(host: Host, boot: Mapping[str, str]) -> Dict[str, str]:
 
 
 def _turned_on_at_boot(host: Host, off: Sequence[int], ours: Mapping[str, str]) -> List[str]:
-    """Warnings about files of others by which an interface forwards although the host does not: to a kernel that forwards nothing yet, as
-    at boot, off for the host is no order."""
+    """Return warnings about others' files that let an interface forward although the host does not. At boot the kernel forwards nothing yet,
+    so "off" for the host does not turn interfaces off."""
     found = []
     for path in sorted(glob.glob(_beside(host, "*.conf"))):
         if path not in [host.boot_file, *(_beside(host, owner) for owner in _OWNERS)]:
@@ -123,7 +123,7 @@ def _turned_on_at_boot(host: Host, off: Sequence[int], ours: Mapping[str, str]) 
 def _changes(
     system: System, settings: Mapping[str, str], boot: Mapping[str, str]
 ) -> Tuple[Dict[str, str], Dict[str, str], List[str]]:
-    """What the kernel says now, what it is to be told, in order, and warnings about what it does not have."""
+    """Return the kernel's values now, the values to write, in order, and warnings about settings that it does not have."""
     differing = sysctl.differing(system, settings)
     told = {name: settings[name] for name in settings if differing.get(name) is not None}
     before = {name: value for name, value in differing.items() if value is not None}
@@ -143,7 +143,7 @@ def _lacks(name: str) -> str:
 
 
 def leave(host: Host, families: List[int], interfaces: List[str]) -> ForwardingChange:
-    """Say nothing about it at boot any more; the kernel's values stay as they are."""
+    """Remove the forwarding settings from our boot file. The kernel's values stay as they are."""
     said = sysctl.read_boot(host.system, host.boot_file)
     boot = without(said, families, tuple(interfaces))
     kept = Kept(None, [])
@@ -155,7 +155,7 @@ def leave(host: Host, families: List[int], interfaces: List[str]) -> ForwardingC
 
 
 def _nobody_forwards(host: Host, said: Mapping[str, str], boot: Mapping[str, str], kept: Kept) -> List[str]:
-    """A warning where what is left out here is all that turned forwarding on for an engine that does not do so itself."""
+    """Return a warning if only the removed settings turned forwarding on, and the engine does not do so itself."""
     name = for_all(IPV4)
     leaves = said.get(name) == "1" != boot.get(name) or kept.changed
     if not leaves or not _demands_forwarding(backends(host.system), kept):
@@ -170,13 +170,13 @@ def _nobody_forwards(host: Host, said: Mapping[str, str], boot: Mapping[str, str
 
 
 def _demands_forwarding(engine: Backends, kept: Kept) -> bool:
-    """The key may have been taken out just now, or would be."""
+    """Whether the engine demands forwarding. Its key may have been removed just now, or would be."""
     taken_out = kept.configured is not None and KEY not in kept.configured.after
     return engine.demands_forwarding or (engine.coming == NFTABLES and taken_out)
 
 
 def _warnings(system: System, wanted: Sequence[Forwarding], boot: Mapping[str, str], told: Mapping[str, str]) -> List[str]:
-    """What else follows; told once, by the run that brings it about."""
+    """Return warnings about other effects. Only the run that causes them tells them."""
     found = []
     off = {family for item in wanted if item.turns_host_off for family, on in item.families.items() if not on}
     if told and IPV4 in off:
@@ -195,7 +195,7 @@ def _warnings(system: System, wanted: Sequence[Forwarding], boot: Mapping[str, s
             "%s has its IPv6 default route from router advertisements, which the kernel ignores while it forwards IPv6:"
             " set net.ipv6.conf.%s.accept_ra to 2" % (name, name)
         )
-    # The nftables backend never sets it.
+    # The nftables backend never sets the policy of FORWARD.
     if told and any(boot.get(name) == "1" for name in host_settings()) and backends(system).coming != NFTABLES:
         found.append(
             "Docker sets the policy of FORWARD to DROP only when it turns forwarding on itself, which it will not do after"
@@ -205,7 +205,7 @@ def _warnings(system: System, wanted: Sequence[Forwarding], boot: Mapping[str, s
 
 
 def texts(done: ForwardingChange) -> Dict[str, str]:
-    """Ansible's diff: the kernel's settings, and our file's behind them."""
+    """Return Ansible's diff: the kernel's settings, then our file's."""
     sides = []
     for kernel, boot in ((done.before, done.boot_before), (done.after, done.boot_after)):
         lines = ["%s = %s" % item for item in kernel.items()]

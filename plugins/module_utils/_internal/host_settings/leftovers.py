@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Where a host's policy leaves files beside its rules, so that a policy that never needed them need not load what handles them."""
+"""The files that a host's policy leaves beside its rules. Without such files, a policy does not load the code that handles them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOOT_FILE = "/etc/sysctl.d/99-zz-drawbridge-policy.conf"
 UNIT = "drawbridge-policy-forward-%s.service"
 
 
-# Which sections of rules there are inside containers.
+# The file that lists the sections of rules inside containers.
 INSIDE = "policy-containers.json"
 
 
@@ -26,7 +26,7 @@ def are_inside() -> bool:
 
 
 def are_there() -> bool:
-    """Whether an earlier policy left some for its toggles."""
+    """Whether an earlier policy left files of its host settings."""
     units = [os.path.join(FOLDER, UNIT % policy) for policy in ("drop", "accept")]
     # A change that waits to be confirmed has not written them yet.
     waiting = os.path.join(STATE, "checkpoint", BESIDE)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The toggles of a host's policy: what narrows before the policy's rules go in, what widens after them."""
+"""The host settings of a policy. Those that let less pass come before the policy's rules, those that let more pass after them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .forwarding import Forwarding
 
 
 class Done(NamedTuple):
-    """What was done, or would be. diffs: Ansible's."""
+    """Changes that were made, or would be. diffs: Ansible's."""
 
     changed: bool
     restart_required: bool
@@ -35,7 +35,7 @@ class Done(NamedTuple):
 
 
 class HostSettings:
-    """The toggles of one run."""
+    """The host settings of one run."""
 
     def __init__(self, system: System, settings: Settings, policy: Policy) -> None:
         self.system = system
@@ -57,7 +57,7 @@ class HostSettings:
             )
 
     def narrow(self, netfilter: Netfilter) -> None:
-        """What lets less pass, and the engine's keys, which wait for its next start. The caller holds the lock."""
+        """Apply settings that let less pass, and the engine's keys, which wait for its next start. The caller holds the lock."""
         off = [item for item in _forwardings(self.forwarding) if False in item.families.values()]
         only_off = [item._replace(families={key: on for key, on in item.families.items() if not on}) for item in off]
         if self.daemon is not None:
@@ -70,7 +70,7 @@ class HostSettings:
             self._forward_policy(netfilter, dropped, kept)
 
     def widen(self, netfilter: Netfilter) -> None:
-        """The rest, and what is said at boot as a whole. The caller holds the lock."""
+        """Apply the rest, and write all boot settings. The caller holds the lock."""
         forwardings = _forwardings(self.forwarding)
         if forwardings:
             self._forwarding(ip_forward.keep(self._host(), forwardings, {}))
@@ -79,7 +79,7 @@ class HostSettings:
         self._forward_policy(netfilter, self.policies, self.policies)
 
     def result(self) -> Done:
-        """All of it together. In check mode the second half sees what the first would have changed: told once."""
+        """Return everything together. In check mode ``widen`` finds the changes of ``narrow`` again: they are told once."""
         diffs: List[Dict[str, str]] = []
         for done in self.done:
             if done.changed and done.diffs[0] not in diffs:
@@ -90,20 +90,20 @@ class HostSettings:
         )
 
     def _host(self) -> ip_forward.Host:
-        # What the policy writes itself needs neither be demanded nor warned about.
+        # The policy may write the key itself: then do not demand it or warn about it.
         writes_it = self.daemon is not None and self.daemon.values.get(KEY) is False
         mode = SET if writes_it else daemon_config(self.forwarding)
         return ip_forward.Host(self.system, mode, self.settings.check_mode, leftovers.BOOT_FILE)
 
     def _brings(self) -> backend_move.Accompanying:
-        """What an engine finds at its next start by the rest of the policy."""
+        """Return the rest of the policy's changes that the engine finds at its next start."""
         host = [item for item in _forwardings(self.forwarding) if not item.interfaces]
         return backend_move.Accompanying(
             frozenset(family for item in host for family, on in item.families.items() if on), self.policies, whole=True
         )
 
     def _engine(self) -> Backends:
-        """What the policy itself says of the engine's next start is not written yet in check mode."""
+        """Return the engine's backends with the policy's own keys applied: in check mode they are not written yet."""
         if self._found is None:
             self._found = backends(self.system)
         if self.daemon is None:
@@ -130,7 +130,7 @@ class HostSettings:
 
 
 def _forwardings(section: Optional[Choices]) -> List[Forwarding]:
-    """The host first, then each interface."""
+    """Return the host's forwarding first, then each interface's."""
     by_interface: Dict[Tuple[str, ...], Dict[int, bool]] = {}
     for key, value in sorted(({} if section is None else section.values).items(), key=lambda item: len(item[0])):
         if key[-1] in NUMBERS:

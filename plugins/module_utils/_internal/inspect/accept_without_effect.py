@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""An ACCEPT in DOCKER-USER, beside an engine that judges in a table of its own."""
+"""Warn about an ACCEPT in DOCKER-USER if the engine drops packets in its own table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..netfilter.rules.saved_ruleset import target_of
 
 
 def opens_nothing(system: System, chains: Iterable[Chain]) -> List[str]:
-    """A warning where one of the chains accepts, and the engine drops what it did not publish all the same."""
+    """Return a warning if a chain accepts packets that the engine still drops as unpublished."""
     accepting = [chain.name for chain in chains if any(target_of(line.text) == "ACCEPT" for line in chain.lines)]
     reason = backends(system).nftables if accepting else None
     if reason is None:

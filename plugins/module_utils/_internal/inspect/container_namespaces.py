@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A look into containers' network namespaces: rules of both iptables variants, addresses, capabilities. Reads only."""
+"""Read containers' network namespaces: rules of both iptables variants, addresses, capabilities. Changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..netfilter.rules.saved_ruleset import Ruleset, render
 
 
 class ContainerFirewall(NamedTuple):
-    """addresses: interface and address with prefix length. status: /proc/PID/status. error: why something of it is missing."""
+    """addresses: interface and address with prefix length. status: text of /proc/PID/status. error: why a part is missing."""
 
     rulesets: Rulesets
     addresses: List[Dict[str, str]]
@@ -34,7 +34,7 @@ _NOTHING = ContainerFirewall({}, [], None, None)
 
 
 def look_inside(system: System, targets: List[Target]) -> List[Dict[str, object]]:
-    """What container_netns_info returns of each target."""
+    """Return container_netns_info's entry for each target."""
     shared: Dict[int, List[str]] = {}
     for target in targets:
         if target.inode is not None:
@@ -111,7 +111,7 @@ def _entry(target: Target, inner: ContainerFirewall, sharing: List[str]) -> Dict
 
 
 def _tables(ruleset: Ruleset) -> List[Dict[str, object]]:
-    """Each table that is not as empty as the kernel makes it, in iptables-save's words."""
+    """Return each table with rules or a policy other than ACCEPT, in iptables-save's format."""
     tables: List[Dict[str, object]] = []
     for name, table in ruleset.tables.items():
         lines = [":%s %s" % (chain, saved.policy) for chain, saved in table.items() if saved.policy != "ACCEPT"]

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What an administrator should know about a Docker host's firewall, found by looking at it. Pure."""
+"""Find problems of a Docker host's firewall. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .situation import Finding, Situation
 FAMILY_NAME = {IPV4: "ipv4", IPV6: "ipv6"}
 
 _DOCKER_USER = forward.HOOK.parent
-# How many ports a lost line is told with.
+# The most ports that a finding shows for one lost line.
 _SHOWN_PORTS = 8
 _TAKEN_AWAY = "run the play again, which puts them back; then find out who takes them away"
 _ENTERED_BY_US = "run the play again, which puts the jump to DOCKER-USER first; if the line comes back, find out who puts it there"
@@ -39,7 +39,7 @@ _ENTERED_BY_HAND = "nothing of Drawbridge's is in DOCKER-USER: put the jump firs
 
 
 def findings(host: Situation) -> List[Finding]:
-    """Everything found, what lets traffic in first. A finding about nothing is about the host as a whole."""
+    """Return all findings; those that let traffic in come first. An empty ``about`` stands for the whole host."""
     return [found for check in _CHECKS for found in check(host)]
 
 
@@ -57,7 +57,7 @@ def _unguarded(host: Situation) -> Iterator[Finding]:
 
 
 def _vrfs(host: Situation) -> Iterator[Finding]:
-    """Those that came after the policy."""
+    """Find VRFs that were added after the policy's last run."""
     families = [
         FAMILY_NAME[family]
         for family, ruleset in sorted(host.rulesets.items())
@@ -139,7 +139,7 @@ def _passed_by(host: Situation) -> Iterator[Finding]:
 
 
 def _docker_user(host: Situation) -> Iterator[Finding]:
-    """DOCKER-USER's rules count for nothing where FORWARD does not jump there, or too late."""
+    """DOCKER-USER's rules have no effect if FORWARD does not jump there, or jumps too late."""
     items: List[str] = []
     programs: List[str] = []
     is_ours_too = False
@@ -192,11 +192,11 @@ def _other_variant(host: Situation) -> Iterator[Finding]:
 
 
 def _loopback(host: Situation) -> Iterator[Finding]:
-    """Engines before 28 DNAT what a neighbour sends to 127.0.0.1 at the host's own hardware address."""
+    """Engines before 28 DNAT packets that a neighbour on the link sends to 127.0.0.1 at the host's hardware address."""
     ruleset = host.rulesets.get(IPV4)
     if ruleset is None or host.backend.driver == NFTABLES or ruleset.chain(forward.TABLE, forward.DIALLED):
         return
-    # As 28 and later write it.
+    # The rule as engines from 28 on write it.
     drop = "-d %s/32 ! -i lo -p %s -m %s --dport %d -j DROP"
     dropped = ruleset.rules("raw", "PREROUTING")
     items = [
@@ -215,8 +215,8 @@ def _loopback(host: Situation) -> Iterator[Finding]:
 
 
 def _direct(host: Situation) -> Iterator[Finding]:
-    """Up to 27, published container ports are open at the container's address, others rest on FORWARD's policy. From 28 on they are where
-    the engine or the network is told so."""
+    """Up to 27, published container ports are open at the container's address; the others depend on FORWARD's policy. From 28 on they are
+    open only by an option of the engine or the network."""
     items = ["%s %s" % (FAMILY_NAME[family], what) for family, what in reachable_directly(host)]
     if items:
         yield Finding(
@@ -257,7 +257,7 @@ def _no_ip6tables(host: Situation) -> Iterator[Finding]:
 
 
 def _leftovers(host: Situation) -> Iterator[Finding]:
-    """An engine that moves to its other backend leaves rules behind."""
+    """An engine that changes its backend leaves rules of the old one behind."""
     if host.backend.driver != NFTABLES:
         if host.engine_tables and host.reachable:
             yield Finding(
@@ -281,7 +281,7 @@ def _leftovers(host: Situation) -> Iterator[Finding]:
 
 
 def _forward_policy(host: Situation) -> Iterator[Finding]:
-    """What the nftables backend accepts in its own table has to pass iptables' FORWARD as well."""
+    """Packets that the nftables backend accepts in its own table have to pass iptables' FORWARD, too."""
     items = [
         "%s: FORWARD's policy is DROP" % FAMILY_NAME[family]
         for family, policy in sorted(policies_in(host.rulesets).items())
@@ -297,7 +297,7 @@ def _forward_policy(host: Situation) -> Iterator[Finding]:
 
 
 def _without_effect(host: Situation) -> Iterator[Finding]:
-    """Chains that stand where the nftables backend does not come by."""
+    """Find chains that have no effect with the nftables backend."""
     if host.backend.driver != NFTABLES:
         return
     items = [
@@ -360,7 +360,7 @@ _CHECKS: List[Callable[[Situation], Iterator[Finding]]] = [
 
 
 def describe(port: PublishedPort) -> str:
-    """``ipv4 192.0.2.7:8080/tcp -> web:80``."""
+    """Return a port in words: ``ipv4 192.0.2.7:8080/tcp -> web:80``."""
     address = port.address or ("0.0.0.0" if port.family == IPV4 else "::")
     shown = "[%s]" % address if port.family == IPV6 else address
     return "%s %s:%d/%s -> %s:%d" % (

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Lines that the guard's chains have lost, and what is open by it. Pure.
+"""Find lines that the guard's chains have lost, and the ports that are open since. Pure.
 
-No file says what the policy was. What the chains have to hold follows from how they are compiled: what leads to the ports and what drops in the end is
-always there, both families are alike as far as no address is named, and a set is only made for a line that names it.
+No file holds the policy. The expected lines follow from the way the chains are compiled: the jumps to the ports' chain and the final drops
+are always there. Lines that name no address are in both families. Each set is made for a line that names it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DIRECT = "-m set --match-set @%s dst -j DROP" % reserved_names.CONTAINER_NETWOR
 
 
 class LostLine(NamedTuple):
-    """A line that should be in a chain. opens: whether a published port is open by its loss; words: what is, or is closed, beside ports."""
+    """A missing line. opens: whether its loss opens a published port. words: the effect of the loss."""
 
     family: int
     chain: str
@@ -44,7 +44,7 @@ class LostLine(NamedTuple):
 
 
 def lost_lines(rulesets: Mapping[int, Ruleset], sets: Mapping[str, LiveSet]) -> List[LostLine]:
-    """Of a host on which there is a guard."""
+    """Return the lines that the guard has lost; none without a guard."""
     guards = {family: _guard(ruleset) for family, ruleset in rulesets.items()}
     found: Dict[object, LostLine] = {}
     for family, mine in guards.items():
@@ -60,13 +60,13 @@ def lost_lines(rulesets: Mapping[int, Ruleset], sets: Mapping[str, LiveSet]) -> 
 
 
 def open_by_loss(lost: Iterable[LostLine], published: Iterable[PublishedPort]) -> FrozenSet[PublishedPort]:
-    """The published ports that are open since these are missing."""
+    """Return the published ports that are open because these lines are missing."""
     listed = list(lost)
     return frozenset(port for port in published if any(item.family == port.family and item.opens(port) for item in listed))
 
 
 def _guard(ruleset: Ruleset) -> Dict[str, List[str]]:
-    """Its chains, sets called as the compiler calls them."""
+    """Return the guard's chains, with the compiler's names of sets."""
     table = ruleset.tables.get(guard.TABLE, {})
     return {
         name: [_as_compiled(rule) for rule in chain.rules]
@@ -80,7 +80,7 @@ def _as_compiled(rule: str) -> str:
 
 
 def _is_of_a_family(rule: str) -> bool:
-    """Whether a line may be in one family only. A match that is not known does not count: it is expected in both."""
+    """Whether a line may be in one family only. Unknown matches do not count: their lines are expected in both."""
     return any(
         isinstance(match, AddressMatch) or match.option.startswith(("--dst-type", "--ctorig")) or isinstance(match, SetMatch) and match.name.startswith(_LIST)
         for match in parse(rule).matches
@@ -105,7 +105,7 @@ def _lost(family: int, mine: Chains, twin: Chains) -> Iterator[LostLine]:
 
 
 def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:
-    """What a guard of this kind always has, by chain. Its kind is told by the chains that are there, of either family."""
+    """Return the lines that a guard of this kind always has, by chain. The chains of both families tell its kind."""
     there = {*mine, *twin}
     inner = OUTSIDE if guard.CHAIN + OUTSIDE in there else ""
     always: Dict[str, List[str]] = {}
@@ -113,7 +113,7 @@ def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:
         always[guard.CHAIN + inner] = [line.text for line in guard.TO_THE_HOST if family in line.families]
         always[guard.LOCAL] = [line.text for line in guard.to_published_ports(_TO_PORTS)]
     else:
-        # Then it is for containers' own addresses alone.
+        # This guard is for containers' own addresses only.
         always[guard.CHAIN + inner] = ["-m addrtype --dst-type LOCAL -j RETURN", _DIRECT]
     hooked = [guard.CHAIN]
     if guard.RECEIVED in there:
@@ -126,7 +126,7 @@ def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:
 
 
 def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterator[LostLine]:
-    """What lets some sources in says nothing where nothing keeps the others out."""
+    """Find missing drops: allowing sources has no effect if nothing drops the others."""
     read = list(rules_to_policy.Rules(rules))
     drops = [rule.target for rule in read if rule.verdict == "DROP"]
     if None in drops:
@@ -136,7 +136,7 @@ def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterat
         return
     bare = dict.fromkeys(rule.target for rule in read if rule.verdict == "RETURN" and rule.target not in drops)
     if drops:
-        # Of a policy that allows by default: each entry drops for itself.
+        # A policy that allows by default: each entry has its own drop.
         for target in bare:
             if target is not None:
                 yield LostLine(family, guard.PORTS, "a DROP behind %s" % _spoken(target), _about(target), "the entry's port is open to everybody")
@@ -145,7 +145,7 @@ def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterat
 
 
 def _unnamed(guards: Mapping[int, Chains], rulesets: Mapping[int, Ruleset], sets: Mapping[str, LiveSet]) -> Iterator[LostLine]:
-    """Sets that were made for a line, and that no line names."""
+    """Find sets that no line names: their lines are lost."""
     named = {
         family: {any_generation(name) for chains in ruleset.tables.values() for chain in chains.values() for rule in chain.rules for name in set_names(rule)}
         for family, ruleset in rulesets.items()
@@ -160,7 +160,7 @@ def _unnamed(guards: Mapping[int, Chains], rulesets: Mapping[int, Ruleset], sets
 
 
 def _direct(family: int, mine: Chains, ruleset: Ruleset) -> Iterator[LostLine]:
-    """What is dropped behind DOCKER-USER is dropped by the guard, too."""
+    """If the chain behind DOCKER-USER drops packets to containers, the guard has to as well."""
     forwarded = [rule for name in (forward.CHAIN, forward.CHAIN + OUTSIDE) for rule in ruleset.rules(forward.TABLE, name)]
     chain = guard.CHAIN + OUTSIDE if guard.CHAIN + OUTSIDE in mine else guard.CHAIN
     if any(_as_compiled(rule) in _BRIDGES_CLOSED for rule in forwarded) and _DIRECT not in mine[chain]:

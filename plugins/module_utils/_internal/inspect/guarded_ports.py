@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which published ports the guard in mangle PREROUTING holds: told by its rules and sets, not by a policy's text."""
+"""Find the published ports that the guard in mangle PREROUTING judges, by its rules and sets. No policy's text is needed."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Sets = Dict[str, LiveSet]
 
 
 def guarded_ports(rulesets: Rulesets, sets: Sets, published: List[PublishedPort]) -> FrozenSet[PublishedPort]:
-    """Those of the published ports that the guard judges. A guard that nothing leads to judges none."""
+    """Return the published ports that the guard judges. A guard that nothing jumps to judges none."""
     hooked = {family: ruleset for family, ruleset in rulesets.items() if is_hooked(ruleset)}
     judged = [port for port in published if port.family in hooked and _is_judged(hooked[port.family], sets, port)]
     return frozenset(judged) - open_by_loss(lost_lines(rulesets, sets), judged)
 
 
 def is_hooked(ruleset: Ruleset) -> bool:
-    """Whether every packet comes to the guard."""
+    """Whether every packet reaches the guard."""
     jumps = jumps_to(ruleset, guard.TABLE, guard.HOOK.parent, guard.CHAIN)
     return any(jump.passed_by is None for jump in jumps)
 
 
 def closes_containers(ruleset: Ruleset, sets: Sets) -> bool:
-    """Whether the guard drops what comes from outside to the containers' own addresses."""
+    """Whether the guard drops packets from outside to the containers' own addresses."""
     return is_hooked(ruleset) and any(
         rule.target == Verdict("DROP") and found in sets and sets[found].type.name == "hash:net"
         for rule in _rules(ruleset)
@@ -46,13 +46,13 @@ def closes_containers(ruleset: Ruleset, sets: Sets) -> bool:
 
 
 def is_in_a_set(sets: Sets, port: PublishedPort) -> bool:
-    """Whether some set of the published ports has it: then the guard's own lines are what judges it."""
+    """Whether a set of published ports has the port. If so, the guard's rules judge it."""
     name, _entries = known_by(*port[:4])
     return any(called(kernel) == name and _holds(live, port) for kernel, live in sets.items() if kernel.endswith(("-%da" % port.family, "-%db" % port.family)))
 
 
 def _is_judged(ruleset: Ruleset, sets: Sets, port: PublishedPort) -> bool:
-    """A rule counts whatever else it asks for, and what is not known of it as well: lines that are missing are told apart by themselves."""
+    """Whether a rule judges the port. The rule's other matches are ignored, known or not: ``lost_lines`` finds missing rules."""
     return any(
         _holds(sets[name], port)
         for rule in _rules(ruleset) if all(match.holds(port.protocol) for match in rule.matches if isinstance(match, ProtocolMatch) and match.option == "-p")
@@ -61,7 +61,7 @@ def _is_judged(ruleset: Ruleset, sets: Sets, port: PublishedPort) -> bool:
 
 
 def _asked_sets(rule: SavedRule) -> List[str]:
-    """The sets that a packet's destination has to be in."""
+    """Return the sets that a packet's destination has to be in."""
     return [match.name for match in rule.sets if match.sides in ("dst", "dst,dst") and not match.negated]
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Where a ruleset jumps to a chain, and which line before the jump lets packets pass it by."""
+"""Find a ruleset's jumps to a chain, and a line before each jump by which packets bypass it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Jump(NamedTuple):
     """A jump found in a chain.
 
     position: of the line in its chain, from 1. of: how many lines the chain has.
-    passed_by: the first line before it that lets packets pass it by, None where there is none.
+    passed_by: the first line before the jump by which packets can bypass it, or None.
     """
 
     table: str
@@ -29,12 +29,12 @@ class Jump(NamedTuple):
 
 
 def jumps_to(ruleset: Ruleset, table: str, parent: str, target: str) -> List[Jump]:
-    """All jumps from one chain to another, in order."""
+    """Return all jumps from one chain to another, in order."""
     return [jump for jump in _jumps(ruleset.tables.get(table, {}), table, parent) if jump.target == target]
 
 
 def our_hooks(ruleset: Ruleset) -> List[Jump]:
-    """The jumps to Drawbridge's chains from chains that are not: by table, parent and position."""
+    """Return the jumps from foreign chains to Drawbridge's, ordered by table, parent and position."""
     return [
         jump
         for table, chains in sorted(ruleset.tables.items())
@@ -46,7 +46,7 @@ def our_hooks(ruleset: Ruleset) -> List[Jump]:
 
 
 def entered_chains(ruleset: Ruleset, table: str) -> FrozenSet[str]:
-    """The chains of a table that some line jumps to."""
+    """Return the chains of a table that any line jumps to."""
     chains = ruleset.tables.get(table, {}).values()
     return frozenset(target_of(rule) or "" for chain in chains for rule in chain.rules)
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A host on which a port that is published from now on would be open, whatever its policy says. Pure."""
+"""The finding that a port published from now on would be open, whatever the policy says. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOLD = {
 
 
 def late_ports_open(rulesets: Iterable[Ruleset], late_ports: Optional[str], proxy: str) -> Optional[Tuple[str, str]]:
-    """The message and what to do; None where a policy limits no port, or something closes it."""
+    """Return the message and the hint; None if the policy limits no port, or if something closes new ports."""
     if proxy == OFF or late_ports not in _TOLD:
         return None
     if not any(is_hooked(ruleset) and ruleset.chain(guard.TABLE, guard.PORTS) for ruleset in rulesets):

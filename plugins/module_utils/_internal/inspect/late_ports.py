@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Ports that the guard does not know yet, and that are closed all the same: where they are DNATed, behind DOCKER-USER, and where
-docker-proxy serves them, in INPUT. Pure."""
+"""Tell whether a port that the guard does not know yet is closed all the same: behind DOCKER-USER if it is DNATed, in INPUT if docker-proxy
+serves it. Pure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .guarded_ports import is_in_a_set
 from .jumps import entered_chains, jumps_to
 from .situation import Situation
 
-# Of SCTP the kernel does not tell whose socket it is.
+# Not for SCTP: there the kernel does not tell whose socket it is.
 _BY_THE_KERNEL = (KERNEL, UNTIL_RESTART)
 
 
 def is_closed(host: Situation, port: PublishedPort) -> bool:
-    """Whether nobody from outside reaches a port on any path, or only those whom a policy's entry for that port names."""
+    """Whether no source outside can reach the port on any path, or only sources that the policy allows for that port."""
     ruleset = host.rulesets.get(port.family)
     if ruleset is None or not _drops_what_was_dnated(ruleset):
         return False
@@ -46,7 +46,7 @@ def _drops_what_was_dnated(ruleset: Ruleset) -> bool:
 
 
 def _drops_host_services(ruleset: Ruleset) -> bool:
-    """The chain of all that comes in from outside is named after the first one, where some of it is judged alone."""
+    """Whether INPUT drops host services by default. The final drop may be in a second chain for traffic from outside, named after the first."""
     hooked = any(jump.passed_by is None for jump in jumps_to(ruleset, host_input.TABLE, host_input.HOOK.parent, host_input.CHAIN))
     chains = ruleset.tables.get(host_input.TABLE, {})
     judging = [chain for name, chain in chains.items() if name == host_input.CHAIN or name.startswith(host_input.CHAIN + "-OUT")]
@@ -54,7 +54,7 @@ def _drops_host_services(ruleset: Ruleset) -> bool:
 
 
 def _never_comes_to_the_proxy(host: Situation, ruleset: Ruleset, port: PublishedPort) -> bool:
-    """What is DNATed in nat PREROUTING does not: but broadcast, multicast and addresses in a VRF are no local addresses to the engine's rule."""
+    """Whether nat PREROUTING DNATs packets before docker-proxy gets them. The engine's rule takes local addresses: no broadcast, multicast or VRF's."""
     return port.protocol != "udp" and not host.vrfs and ruleset.chain("nat", NAT_FILTER) is None and _is_dnated(host, ruleset, port)
 
 
@@ -68,6 +68,6 @@ def _is_dnated(host: Situation, ruleset: Ruleset, port: PublishedPort) -> bool:
 
 
 def _leads_on(rule: SavedRule, port: PublishedPort) -> bool:
-    """Whether a rule translates the port, whatever else it asks for, known or not."""
+    """Whether a rule translates the port. Its other matches are ignored, known or not."""
     asked = (ProtocolMatch("-p", port.protocol), PortMatch("--dport", str(port.port)))
     return isinstance(rule.target, Translation) and rule.target.name == "DNAT" and set(asked) <= set(rule.matches)

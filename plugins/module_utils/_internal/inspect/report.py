@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What ``docker_firewall_info`` returns, made of what a survey found. Pure."""
+"""Build the result of ``docker_firewall_info`` from a survey. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Value = Dict[str, object]
 
 
 def report(found: Survey) -> Value:
-    """Every returned key; their meaning is in the module's RETURN."""
+    """Return every key that the module's RETURN describes."""
     info = found.answers.info
     networks = parse_networks(found.answers.networks, info)
     published = parse_published(found.answers.containers)

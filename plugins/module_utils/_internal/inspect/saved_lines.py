@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the kernel holds of ours, beside what the last run saved for a boot: every line that somebody took away or put in. Only where the role boot_restore
-has been."""
+"""Compare our live chains with those that the last run saved for a boot: find every line that somebody removed or added. Only on hosts
+with the role boot_restore."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..netfilter.rules.saved_ruleset import Ruleset, target_of
 from ..persistence.difference import states
 from ..persistence.lookup import boot_files
 
-# After a boot they are closed until it is known where the containers are.
+# Chains of opened ports. After a boot these ports are closed until the containers' addresses are known.
 _FOLLOWING = ("DB-PUBLISH-", "DB-HAIRPIN-")
 
 
 def saved_states(system: System, variant: str) -> Dict[int, State]:
-    """By family, our chains and jumps as the newest generation has them; nothing where there is none, or where a run that was killed left it behind."""
+    """Return, by family, our chains and jumps in the newest generation; empty if there is none, or if it is damaged or outdated by a killed run."""
     files = boot_files(system, COMMIT)
     if files is None or not files.are_whole:
         return {}
@@ -33,7 +33,7 @@ def saved_states(system: System, variant: str) -> Dict[int, State]:
 
 
 def unlike_saved(saved: Mapping[int, State], rulesets: Mapping[int, Ruleset]) -> Iterator[str]:
-    """What differs, as ``4 mangle DB-GUARD-PORTS lost: -j DROP``."""
+    """Yield the differences, as ``4 mangle DB-GUARD-PORTS lost: -j DROP``."""
     for family, ruleset in sorted(rulesets.items()):
         if family in saved:
             chains = [(table, name) for table, held in ruleset.tables.items() for name in held]
@@ -56,7 +56,7 @@ def _lines(state: State) -> Dict[Tuple[str, str], List[str]]:
     found = {(table, chain): [shown_rule(rule) for rule in rules] for table, held in state.items() for chain, rules in held.chains.items()}
     for table, held in state.items():
         for parent, rules in held.jumps.items():
-            # Beside ours, a generation has Docker's own jump to DOCKER-USER.
+            # A generation also has Docker's own jump to DOCKER-USER.
             ours = [rule for rule in rules if is_ours(target_of(rule) or "") and not (target_of(rule) or "").startswith(_FOLLOWING)]
             found[(table, parent)] = ours
     return found

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A host's firewall as it was found, and what an administrator should know about it: as values."""
+"""Value types: a host's firewall as it was found, and a finding about it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .guarded_ports import Rulesets, Sets
 class Situation(NamedTuple):
     """A host as it was found.
 
-    reachable: whether the engine answered; without it networks and published are empty.
-    rulesets: per family what the variant of iptables in use holds.
-    sets: Drawbridge's sets, with entries. Others may be there without.
-    other_variant: the name of the other variant of iptables. other_rules: how many rules it holds.
-    flowtables: of nftables, as text. vrfs: the names of those that have an interface.
-    late_ports: what closes ports that are published later, see policy_pipeline/late_ports.py; None where nobody looked.
-    ends: of containers that publish ports, the bridge and their own address. engine_tables: of an engine's nftables backend, by family.
-    forwards_at_boot: whether a file turns IPv4 forwarding on; None where nobody looked.
-    saved: per family what the last run saved for a boot, empty where nothing is saved.
+    reachable: whether the engine answered; if not, networks and published are empty.
+    rulesets: by family, the rules of the iptables variant in use.
+    sets: Drawbridge's sets with entries; foreign sets may be there without entries.
+    other_variant: the name of the other iptables variant. other_rules: how many rules it holds.
+    flowtables: of nftables, as text. vrfs: the names of VRFs with an interface.
+    late_ports: what closes ports that are published later, see policy_pipeline/late_ports.py; None if unknown.
+    ends: (bridge, own address) of containers that publish ports. engine_tables: of the engine's nftables backend, by family.
+    forwards_at_boot: whether a file turns IPv4 forwarding on; None if unknown.
+    saved: by family, the rules that the last run saved for a boot; empty if nothing is saved.
     """
 
     reachable: bool
@@ -48,7 +48,7 @@ class Situation(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """code: a key for programs. about: what it is about. hint: what to do."""
+    """code: a key for programs. about: the ports, chains, networks or VRFs concerned. hint: what to do."""
 
     code: str
     message: str

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A look at a whole host, changing nothing: its engine, its netfilter, dockerd's own settings."""
+"""Read a whole host without changing it: its engine, its netfilter, dockerd's settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OUR_SET = re.compile(r"DB[A-Za-z]{0,4}-")
 
 
 class EngineAnswers(NamedTuple):
-    """What the engine answered; empty, and ``error`` says why, where it could not be reached."""
+    """The engine's answers. If it could not be reached, they are empty and ``error`` holds the reason."""
 
     version: JsonObject
     info: JsonObject
@@ -43,11 +43,11 @@ class EngineAnswers(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """variant: of iptables, the one in use. sets: Drawbridge's own. tables: Drawbridge's in nftables, by name.
-    other_rules: how many the other variant holds. shared_bridges: those by which others than containers come in.
-    flowtables: as text. vrfs: those with an interface. event_service: absent, running or stopped. late_ports: what closes ports
-    that are published later. engine_tables: of an engine's nftables backend. forwards_at_boot: whether a file turns IPv4 forwarding on.
-    saved: per family what the last run saved for a boot."""
+    """variant: the iptables variant in use. sets: Drawbridge's sets. tables: Drawbridge's nftables tables, by name.
+    other_rules: how many rules the other variant holds. shared_bridges: bridges by which not only containers send packets in.
+    flowtables: as text. vrfs: VRFs with an interface. event_service: absent, running or stopped. late_ports: what closes ports
+    that are published later. engine_tables: of the engine's nftables backend. forwards_at_boot: whether a file turns IPv4 forwarding on.
+    saved: by family, the rules that the last run saved for a boot."""
 
     answers: EngineAnswers
     proxy: str
@@ -72,8 +72,8 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
     """Look at the host.
 
     transport: auto, nft or legacy.
-    Raises DrawbridgeError where iptables is missing or unreadable, EngineError where the engine makes no sense; an
-    engine that cannot be reached is part of what is found.
+    Raises DrawbridgeError if iptables is missing or unreadable, EngineError if the engine's answers make no sense. An engine that cannot
+    be reached is no error: the survey says so.
     """
     netfilter, warnings = _netfilter(system, transport)
     rulesets = netfilter.rulesets()
@@ -109,7 +109,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
 
 
 def _netfilter(system: System, transport: str) -> Tuple[Netfilter, List[str]]:
-    """Where auto would be a guess, a look at the variant that plain iptables is does no harm."""
+    """If auto cannot decide, use the variant of plain iptables: reading it does no harm."""
     try:
         netfilter = Netfilter(system, transport)
         return netfilter, list(netfilter.warnings)
@@ -134,9 +134,9 @@ def _our_sets(netfilter: Netfilter) -> Sets:
 
 
 def _count_rules(system: System, variant: str, families: List[int]) -> int:
-    """How many rules a variant holds, 0 where it is not installed.
+    """Return how many rules a variant holds; 0 if it is not installed.
 
-    Reading a whole dump makes no table, not even a legacy one.
+    Reading a whole dump creates no table, not even a legacy one.
     """
     transport = Transport(system, variant)
     try:

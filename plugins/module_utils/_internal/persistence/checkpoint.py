@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A state to go back to, and something on the host itself that goes back to it unless it is told in time not to."""
+"""A saved state, and a timer on the host that restores it unless the change is confirmed in time."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .texts import Generation
 
 NAME = "checkpoint"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
-# Who armed it: one task, which confirms it itself, or a task of its own, for all tasks that follow.
+# Armed by a task for its own change, which it confirms itself, or by firewall_checkpoint for all tasks that follow.
 BY_TASK = "task"
 BY_PLAY = "play"
-# How long after the deadline a rollback may still be at work.
+# A rollback may still be running this many seconds after the deadline.
 _LATE = 30
 
 
 class Armed(NamedTuple):
-    """A checkpoint that waits. deadline: seconds on the host's monotonic clock."""
+    """A checkpoint that waits to be confirmed. deadline: seconds on the host's monotonic clock."""
 
     id: str
     by: str
@@ -42,14 +42,14 @@ class Armed(NamedTuple):
 
 
 class Checkpoint:
-    """The host's one checkpoint. The caller of what changes it holds the host's lock."""
+    """The host's only checkpoint. Callers of methods that change it hold the host's lock."""
 
     def __init__(self, system: System, path: str = STATE) -> None:
         self.system = system
         self.folder = Folder(path)
 
     def armed(self) -> Optional[Armed]:
-        """The one that waits to be confirmed; None where there is none, or one that a reboot has ended."""
+        """Return the checkpoint that waits to be confirmed; None if there is none or a reboot ended it."""
         if not self.folder.exists:
             return None
         words = (self.folder.read("%s/armed" % NAME) or "").split()
@@ -58,17 +58,17 @@ class Checkpoint:
         return Armed(words[0], words[1], float(words[2]))
 
     def waiting(self) -> Optional[Armed]:
-        """The one that can still be confirmed."""
+        """Return the checkpoint if it can still be confirmed, else None."""
         found = self.armed()
         return found if found and found.seconds_left > 0 else None
 
     def belongs_to_another_run(self) -> Optional[Armed]:
-        """The checkpoint of a task that another run is about to confirm."""
+        """Return the checkpoint of a task that another run is about to confirm, or None."""
         found = self.armed()
         return found if found and found.by == BY_TASK and found.deadline + _LATE > time.monotonic() else None
 
     def arm(self, saved: Generation, timeout: int, by: str) -> Armed:
-        """Go back to ``saved`` in ``timeout`` seconds. Raises DrawbridgeError where that cannot be arranged; nothing is armed then."""
+        """Roll back to ``saved`` after ``timeout`` seconds. Raises DrawbridgeError if no timer can be started; nothing is armed then."""
         armed = Armed(os.urandom(8).hex(), by, time.monotonic() + timeout)
         self.folder.make()
         self.folder.write_folder(NAME, self._files(saved, armed))
@@ -83,11 +83,11 @@ class Checkpoint:
         return armed
 
     def confirm(self, armed: Armed) -> None:
-        """Keep what was changed since. Raises DrawbridgeError where it was taken back already."""
+        """Keep the changes. Raises DrawbridgeError if they were rolled back already."""
         self._run("confirm", armed)
 
     def roll_back(self, armed: Armed) -> None:
-        """Go back now."""
+        """Roll back now."""
         self._run("rollback", armed)
 
     def _run(self, verb: str, armed: Armed) -> None:
@@ -113,7 +113,7 @@ class Checkpoint:
                 "--unit=drawbridge-rollback-%s" % armed.id,
                 "--description=Drawbridge: take back a change that nobody confirmed",
                 "--on-active=%d" % timeout,
-                # The default is a minute.
+                # systemd's default is a minute.
                 "--timer-property=AccuracySec=100ms",
                 "/bin/sh",
                 self._program,
@@ -125,8 +125,8 @@ class Checkpoint:
             raise DrawbridgeError("no rollback can be armed: systemd-run: %s; nothing was changed" % words_of(output))
 
     def _start_waiter(self, armed: Armed, timeout: int) -> None:
-        """Where systemd does not run: a process of its own session, known by its number and the time of its start."""
-        # It has to outlive this module.
+        """Without systemd: start a process in its own session. Its PID and start time identify it."""
+        # The process has to outlive this module.
         waiter = subprocess.Popen(  # pylint: disable=ansible-bad-function
             ["/bin/sh", self._program, "wait", armed.id, str(timeout)],
             stdin=subprocess.DEVNULL,

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The host while a change waits to be confirmed, for what is changed beside rules.
+"""The host while a change waits to be confirmed, for changes beside rules.
 
-What holds at once is remembered before it is changed, in the checkpoint's folder, and comes back with the rules. What holds from a boot
-or a start of the engine on is a file, and is written by the confirmation: a host that is booted before it needs nobody to take it back.
-``undo.py`` has the program that reads this folder.
+The checkpoint's folder remembers the old values of settings that take effect at once; a rollback restores them with the rules. Files take
+effect at a boot or a start of the engine; the confirmation writes them. A host that boots before that needs no rollback of files.
+The boot program reads this folder (``changed_files.sh``, ``settings.sh``).
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _PATHS = "paths"
 
 
 def settings_in(folder: Folder) -> Dict[str, str]:
-    """What was remembered there: settings and their values before the change."""
+    """Return the remembered settings with their values before the change."""
     lines = [line.split() for line in (folder.read(_SETTINGS) or "").splitlines()]
     return {words[0]: words[1] for words in lines if len(words) == 2}
 
 
 def numbers_in(folder: Folder) -> Dict[str, str]:
-    """The files that are exchanged by it, by path: what their texts from before and after are called there, but for the ending."""
+    """Return, by path of each file to be exchanged, the number that names its texts in the folder (``.old`` and ``.new``)."""
     lines = [line.partition(" ") for line in (folder.read(_PATHS) or "").splitlines()]
     return {path: number for number, _space, path in lines}
 
 
 class CheckpointedSystem(System):
-    """This host under a checkpoint. The caller of what changes it holds the host's lock."""
+    """This host under a checkpoint. Callers of methods that change it hold the host's lock."""
 
     waits = True
 
@@ -53,7 +53,7 @@ class CheckpointedSystem(System):
         self._numbers = numbers_in(self._folder)
 
     def refuse_if_over(self) -> None:
-        """Raises DrawbridgeError where the checkpoint is gone, so that nothing is added to a change that was taken back."""
+        """Raises DrawbridgeError if the checkpoint is gone, so that nothing is added to a change that was rolled back."""
         found = self._checkpoint.armed()
         if found is None or found.id != self._armed.id:
             raise DrawbridgeError("the change took longer than the host waits for its confirmation: it was taken back", "confirm_timeout", "raise it")
@@ -80,17 +80,17 @@ class CheckpointedSystem(System):
         self._prepare(path, None)
 
     def back_up(self, path: str) -> Optional[str]:
-        """The confirmation does that, of what is there by then."""
+        """Do nothing: the confirmation backs up the file that exists by then."""
         return None
 
     def remember(self, values: Mapping[str, str]) -> None:
-        # The first value that was remembered is the one from before the change.
+        # The first remembered value is the one from before the change.
         before = dict(values, **settings_in(self._folder))
         self._folder.make()
         self._folder.write(_SETTINGS, "".join("%s %s\n" % (name, before[name]) for name in sorted(before, key=place)))
 
     def _prepare(self, path: str, text: Optional[str]) -> None:
-        """Have the confirmation put a file in place, or none."""
+        """Have the confirmation write a file, or remove it if text is None."""
         target = files.target_of(path)
         if "\n" in target:
             raise DrawbridgeError("a name with a line break", ascii(target))

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What going from one generation to another changes, as people read it. Pure."""
+"""Show the difference between two generations, for people. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PROGRAMS = {"ipv4": "iptables", "ipv6": "ip6tables"}
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Dict[str, str]:
-    """Ansible's diff. before, after: the files of two generations, by name."""
+    """Return Ansible's diff. before, after: the files of two generations, by name."""
     return {"before_header": "netfilter", "after_header": "netfilter", "before": _text(before, after), "after": _text(after, before)}
 
 
 def states(files: Mapping[str, str]) -> Dict[int, State]:
-    """By family, our chains and jumps as a generation's rules will make them."""
+    """Return, by family, our chains and jumps as a generation's rules create them."""
     return {family: _state(files.get("ipv%d" % family, "")) for family in FAMILIES}
 
 
@@ -57,7 +57,7 @@ def _text(files: Mapping[str, str], others: Mapping[str, str]) -> str:
 
 
 def sets(files: Mapping[str, str]) -> Dict[str, FrozenSet[str]]:
-    """By what its generations are called in common, each set's entries, which are loaded under a name of the moment."""
+    """Return each set's entries, by the name that its generations share. (The files load them under scratch names.)"""
     found: Dict[str, FrozenSet[str]] = {}
     entries: List[str] = []
     for line in files.get("sets", "").splitlines():

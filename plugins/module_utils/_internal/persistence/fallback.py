@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What is loaded when the saved rules cannot be: no sets, nothing but plain lines that close what containers are known to publish. Pure.
+"""The fallback rules, loaded if the saved rules cannot be. Plain rules without sets close all known published ports. Pure.
 
-Its chains have the names of host_policy's, so that the next run of that module replaces them.
+The chains have host_policy's names, so that its next run replaces them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _HOST = {
 }
 _NFT_WORDS = {4: "ip", 6: "ip6"}
 _AT_HOST = "fib daddr type { local, broadcast, anycast, multicast }"
-# The host itself, or nobody, as far as it would answer; but for who asks for an address, and for what the host hears of itself.
+# Drop a first packet whose source is an address of the host, or has no route back. Not if its sender asks for an address, or if it is the
+# host's own packet (confirmed).
 _FORGED = [
     "%s ct state { new, untracked } ct status & confirmed != confirmed fib saddr %s drop" % each
     for each in (
@@ -35,12 +36,12 @@ _FORGED = [
         ("ip saddr != 0.0.0.0", "type { local, broadcast, anycast, multicast }"), ("ip6 saddr != ::", "type { local, anycast }"),
     )
 ]
-# What one multiport match takes.
+# The most ports that one multiport match takes.
 _AT_ONCE = 15
 
 
 def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_ports: Sequence[str]) -> str:
-    """iptables-restore input; empty where nothing of ours is in force."""
+    """Return iptables-restore input; empty if none of our chains is in force."""
     if not _any_of_ours(ruleset):
         return ""
     inside = ["-i %s -j RETURN" % bridge for bridge in _bridges(sets, family)]
@@ -64,7 +65,7 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
 
 
 def _sources(ruleset: Ruleset, sets: Dict[str, LiveSet], family: int) -> List[str]:
-    """The check of sources, with what its sets have as lines."""
+    """Return the source check's rules, with one rule for each entry of its sets."""
     in_its_network = [entry.rpartition(",") for entry in sorted(_entries(sets, family, reserved_names.SAME_NETWORK))]
     networks = sorted(_entries(sets, family, reserved_names.CONTAINER_NETWORKS))
     first, links = ([line.text for line in lines if family in line.families] for lines in (source_check.IMPOSSIBLE, source_check.LINK_LOCAL))
@@ -77,7 +78,7 @@ def _sources(ruleset: Ruleset, sets: Dict[str, LiveSet], family: int) -> List[st
 
 
 def hold_text(rulesets: Iterable[Ruleset], sets: Dict[str, LiveSet], ssh_ports: Sequence[str]) -> str:
-    """``nft -f`` input: a table of nftables that closes the same ports for the moment in which iptables has no rules."""
+    """Return ``nft -f`` input: an nftables table that closes the same ports while iptables has no rules."""
     rulesets = list(rulesets)
     if not any(map(_any_of_ours, rulesets)):
         return ""
@@ -119,7 +120,7 @@ def _block(table: str, chains: Dict[str, List[str]], jumps: List[str], needed: S
 
 
 def _entries(sets: Dict[str, LiveSet], family: int, name: str) -> FrozenSet[str]:
-    """The entries of every owner's set of that name, of whichever generation."""
+    """Return the entries of all sets of that name, of every owner and generation."""
     found: FrozenSet[str] = frozenset()
     kernel_name = re.compile(r"DB[A-Z]+-%s-%d[ab]\Z" % (re.escape(name), family))
     for kernel, live in sets.items():
@@ -129,7 +130,7 @@ def _entries(sets: Dict[str, LiveSet], family: int, name: str) -> FrozenSet[str]
 
 
 def _ports(sets: Dict[str, LiveSet], family: int, name: str) -> List[str]:
-    """Of entries that are a port, or end in one."""
+    """Return the ports of entries that are a port or end in one."""
     return sorted({entry.rpartition(":")[2] for entry in _entries(sets, family, name)}, key=int)
 
 
@@ -145,7 +146,7 @@ def _on_one_address(entries: FrozenSet[str]) -> Iterator[str]:
 
 
 def _address_port(entry: str) -> Tuple[str, str, str]:
-    """``192.0.2.7,tcp:80`` as address, protocol and port."""
+    """Split ``192.0.2.7,tcp:80`` into address, protocol and port."""
     address, _comma, rest = entry.partition(",")
     protocol, _colon, port = rest.partition(":")
     return address, protocol, port

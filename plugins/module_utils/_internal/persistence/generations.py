@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The boot files of this host: kept in step with the kernel by every module that changes rules or sets."""
+"""The boot files of this host. Every module that changes rules or sets keeps them in step with the kernel."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _NFT_FAMILY = {"ip": IPV4, "ip6": IPV6}
 
 
 class BootFiles:
-    """What the role boot_restore set up. Without it nothing is ever written.
+    """The files that the role boot_restore set up. Without that role nothing is ever written.
 
-    Names in the folder: ``current`` and ``previous`` point to generations, ``next`` to one that waits for a change to be
-    confirmed, ``dirty`` is there while the kernel may be ahead of the files.
+    Names in the folder: ``current`` and ``previous`` point to generations. ``next`` points to the generation of a change that waits to
+    be confirmed. ``dirty`` exists while the kernel may be ahead of the files.
     """
 
     def __init__(self, system: System, path: str = ETC, settles: str = COMMIT) -> None:
-        """settles: COMMIT for a change, FOLLOW for what only brings up to date what is in force."""
+        """settles: COMMIT for a change, FOLLOW for an update of what is in force already."""
         self.system = system
         self._settles = settles
         self.folder = Folder(path)
@@ -49,35 +49,35 @@ class BootFiles:
 
     @property
     def has_next(self) -> bool:
-        """Whether a change waits to be confirmed. Without a checkpoint it is what a run left that was killed."""
+        """Whether a change waits to be confirmed. Without a checkpoint, ``next`` is a leftover of a killed run."""
         if self.folder.link("next") is None:
             return False
         return Checkpoint(self.system).armed() is not None
 
     def forget_next(self) -> None:
-        """Remove what a killed run left, before there is a checkpoint that it could be taken to wait for."""
+        """Remove a killed run's ``next``, before a checkpoint makes it look like a change that waits."""
         if self.are_kept:
             self.folder.remove("next")
 
     @property
     def variant(self) -> str:
-        """The variant of iptables that the newest generation is for; auto where there is none."""
+        """The iptables variant of the newest generation; auto if there is no generation."""
         return (self.folder.read(os.path.join(self._newest(), "variant")) or "auto").strip()
 
     @property
     def are_whole(self) -> bool:
-        """Whether the newest generation is there, undamaged, and nothing was changed since."""
+        """Whether the newest generation exists and is undamaged, and no change was begun since."""
         if self.folder.read("dirty") is not None or (self.folder.link("next") is not None and not self.has_next):
             return False
         return bool(self._digests(self._newest()))
 
     def ssh_ports(self) -> List[int]:
-        """The ports that stay open whatever happens."""
+        """Return the SSH ports, which always stay open."""
         words = (self.folder.read("ssh") or "").replace(",", " ").split()
         return [int(word) for word in words if word.isdigit()] or _DEFAULT_SSH_PORTS
 
     def are_in_step(self, live: Live) -> bool:
-        """Whether the newest generation is undamaged and has the rules that are in force. Sets are not read again for this."""
+        """Whether the newest generation is undamaged and has the rules in force. Sets are not compared."""
         if not self.are_whole:
             return False
         digests = self._digests(self._newest())
@@ -89,22 +89,22 @@ class BootFiles:
         return (self.folder.link("next") if self.has_next else self.folder.link("current")) or "none"
 
     def _digests(self, place: str) -> Dict[str, str]:
-        """The files of a generation by name; nothing where one of them is missing or damaged."""
+        """Return the digests of a generation's files by name; empty if a file is missing or damaged."""
         lines = (self.folder.read(os.path.join(place, "digest")) or "").splitlines()
         found = {line[66:]: line[:64] for line in lines}
         for name, digest in found.items():
             text = self.folder.read(os.path.join(place, name))
             if text is None or sha256(text) != digest:
                 return {}
-        # An older release of this collection wrote others.
+        # Older releases of this collection wrote other files.
         return found if set(found) == NAMES else {}
 
     def begin(self) -> None:
-        """A change is about to happen: if this run ends half-way, the next one writes the files."""
+        """Mark the files as outdated before a change. If this run ends half-way, the next run writes them."""
         self.folder.write("dirty", "")
 
     def write(self, saved: Generation, wait: bool) -> None:
-        """Make it the current generation, or, with ``wait``, the one that a confirmation makes current."""
+        """Save a generation as the current one; with ``wait``, a confirmation makes it current."""
         self._generations.make()
         self._generations.write_folder(saved.name, dict(saved.files, digest=saved.digest, **{FILE: this_boot(self.system)}))
         self.folder.point("next", "%s/%s" % (_GENERATIONS, saved.name))
@@ -114,32 +114,32 @@ class BootFiles:
             self.run(self._settles)
 
     def saved(self, name: str) -> Dict[str, str]:
-        """The files of a generation, by the name that points to it."""
+        """Return the files of the generation that this name points to."""
         return {file: self.folder.read(os.path.join(name, file)) or "" for file in NAMES}
 
     def run(self, *words: str) -> None:
-        """Have the boot program do something. Raises DrawbridgeError with its words."""
+        """Run the boot program. Raises DrawbridgeError with its message if it fails."""
         run_program(self.system, os.path.join(self.folder.path, PROGRAM), *words)
 
     def texts(self, netfilter: Netfilter, live: Live, without: Collection[str] = ()) -> Generation:
-        """The live state as a generation."""
+        """Return the live state as a generation."""
         return generation(netfilter.variant, whole(netfilter, live), self.ssh_ports(), without)
 
 
 def whole(netfilter: Netfilter, live: Live) -> Live:
-    """What was read of the kernel, with everything of ours that the reader did not need."""
+    """Complete the live state: add our sets, entries and tables that the reader did not need."""
     sets = live.sets or netfilter.ipset.headers()
     live = live._replace(sets=sets, tables=our_tables(netfilter.nft, netfilter.system))
     return live._replace(sets=with_missing_entries(netfilter.ipset, live))
 
 
 def with_missing_entries(ipset: Ipset, live: Live) -> Dict[str, LiveSet]:
-    """The sets, with the entries of those that a generation holds."""
+    """Return the sets, with entries for those that a generation holds."""
     return ipset.with_entries(live.sets, [name for name in needed_sets(live) if live.sets[name].entries is None])
 
 
 def our_tables(nft: Nft, system: System) -> Dict[TableKey, Optional[str]]:
-    """Drawbridge's tables of nftables as nft prints them."""
+    """Return Drawbridge's nftables tables as nft prints them."""
     program = system.which("nft")
     if program is None:
         return {}

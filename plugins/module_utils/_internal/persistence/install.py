@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What boots a host with its rules: the program, its units, and the folder of the boot files."""
+"""Install the boot program, its units, and the folder of the boot files."""
 
 from __future__ import annotations
 
@@ -26,12 +26,11 @@ UNITS = "/etc/systemd/system"
 SERVICE = "drawbridge.service"
 WATCH = "drawbridge-watch.service"
 _RUN = "%s/%s" % (ETC, PROGRAM)
-# Without this file iptables warns at every look at a rule with a label; one without any name is an error. The name is of a label that nobody sets.
+# Without this file iptables warns whenever it reads a rule with a label. A file without names is an error: this one names a label that nobody sets.
 LABEL_NAMES = "/etc/xtables/connlabel.conf"
 _ONE_NAME = "# Written by the Ansible collection drawbridge.docker.\n122 drawbridge-unused\n"
 
-# Before anything has an address or publishes a port, after those that load rules of their own. Not before docker.socket: firewalld waits for
-# all sockets.
+# Starts before the network and Docker, but after units that load their own rules. Not before docker.socket: firewalld waits for all sockets.
 _UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
 [Unit]
 Description=Drawbridge, the firewall of this Docker host
@@ -53,7 +52,7 @@ ExecStopPost=/bin/sh {run} failed
 WantedBy=sysinit.target docker.service
 """.format(run=_RUN)
 
-# A process that is killed is there again at once; what it holds in the kernel outlives it where the kernel can do that.
+# A killed process is restarted at once. Its table in the kernel outlives it, if the kernel supports that.
 _WATCH = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
 [Unit]
 Description=Drawbridge: bring rules back that somebody took, and let nothing in meanwhile
@@ -82,7 +81,7 @@ ExecStop=-+/bin/sh {run} hold
 ExecStopPost=-+/bin/sh {run} settle
 """
 
-# Units that load a whole ruleset, or flush everything, when they start, stop or are reloaded.
+# Units that load a whole ruleset, or flush all rules, at start, stop or reload.
 _OTHERS = ("nftables", "firewalld", "netfilter-persistent", "ufw", "iptables", "ip6tables")
 _RELOADED = ("nftables", "iptables", "ip6tables")
 _VENDOR_UNITS = "/usr/lib/systemd/system", "/lib/systemd/system"
@@ -92,7 +91,7 @@ _HEAD = "# Written by the Ansible collection drawbridge.docker: this unit may ta
 
 
 def unit_files(system: System) -> Dict[str, str]:
-    """Every unit file by path."""
+    """Return the content of every unit file, by path."""
     found = {os.path.join(UNITS, SERVICE): _UNIT, os.path.join(UNITS, WATCH): _WATCH}
     for name in _OTHERS:
         found[os.path.join(UNITS, name + ".service.d", "drawbridge.conf")] = _HEAD + _drop_in(system, name)
@@ -114,16 +113,16 @@ def _drop_in(system: System, name: str) -> str:
 
 
 class Installation:
-    """Of the boot program and its units on this host."""
+    """The boot program and its units on this host."""
 
     def __init__(self, system: System, ssh_ports: Sequence[int], engine_rules: str) -> None:
-        """engine_rules: what to do when somebody takes the engine's own rules: put_back, restart or leave."""
+        """engine_rules: what to do if somebody removes the engine's own rules: put_back, restart or leave."""
         self.system = system
         self.boot_files = BootFiles(system)
         self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n", "engine-rules": engine_rules + "\n"}
 
     def ask_for_answers(self, variant: str, families: Sequence[int]) -> Optional[str]:
-        """Have the table that closes while rules are gone, if the host can. Why it cannot, or None."""
+        """Use the table that closes the host while its rules are gone, if the host supports it. Return the reason against it, or None."""
         folder = self.boot_files.folder
         reason = None if folder.exists and folder.read(ASKED) is not None else reason_against(self.system, variant, families)
         if reason is None:
@@ -131,7 +130,7 @@ class Installation:
         return reason
 
     def missing(self) -> List[str]:
-        """The paths whose content differs, and the unit where systemd does not start it."""
+        """Return the paths whose content differs; if none, the units that do not run or are not enabled."""
         folder = self.boot_files.folder
         names = [name for name, text in self.own_files.items() if not folder.exists or folder.read(name) != text]
         found = [os.path.join(ETC, name) for name in names]
@@ -146,38 +145,38 @@ class Installation:
         return self._systemctl("is-active", unit) == "active" and self._systemctl("is-enabled", unit) == "enabled"
 
     def present(self) -> List[str]:
-        """What of it is there already."""
+        """Return the paths that exist already."""
         paths = [ETC] + list(unit_files(self.system))
         return [path for path in paths if os.path.lexists(path)]
 
     def write(self) -> None:
-        """Have the files and the unit. The boot files themselves are the caller's to write before."""
+        """Write the unit files and enable the units. The caller has to write the boot files before."""
         for path, text in unit_files(self.system).items():
             if self.system.read(path) != text:
                 files.replace(path, text.encode("utf-8"))
         if ASKED in self.own_files and not os.path.lexists(LABEL_NAMES):
             os.makedirs(os.path.dirname(LABEL_NAMES), exist_ok=True)
             files.replace(LABEL_NAMES, _ONE_NAME.encode("utf-8"))
-        # Otherwise the unit would take this start for the one of a boot, and forget a change that waits to be confirmed.
+        # Without this file the unit would take this start for a boot, and forget a change that waits to be confirmed.
         os.makedirs("/run/drawbridge", 0o700, exist_ok=True)
         files.replace("/run/drawbridge/loaded", b"", 0o600)
         self._must("daemon-reload")
         self._must("reenable", SERVICE, WATCH)
 
     def start(self) -> None:
-        """Load the rules once by the unit. It waits for the host's lock, so the caller must not hold it."""
+        """Have the unit load the rules once. The unit waits for the host's lock, so the caller must not hold it."""
         self._must("start", SERVICE)
         self._must("restart", WATCH)
 
     def write_own(self) -> None:
-        """Have the folder, the program in it and what it needs to know."""
+        """Write the folder with the boot program and its settings."""
         self.boot_files.folder.make()
         for name, text in self.own_files.items():
             if self.boot_files.folder.read(name) != text:
                 self.boot_files.folder.write(name, text)
 
     def remove(self) -> None:
-        """Take everything away. The rules that are in force stay until the host is booted."""
+        """Remove everything. The rules in force stay until the next boot."""
         self._systemctl("disable", "--now", WATCH)
         self._systemctl("disable", SERVICE)
         for path in unit_files(self.system):

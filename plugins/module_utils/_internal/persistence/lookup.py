@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether a host has boot files, and a change that waits to be confirmed: asked at every task, and most often answered without
-importing what writes them."""
+"""Tell whether a host has boot files, or a change that waits to be confirmed. Every task asks, so the code that writes them is only
+imported if needed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from .generations import BootFiles
 
 
-# How many seconds a change may wait to be confirmed.
+# The longest time that a change may wait for its confirmation, in seconds.
 MAX_TIMEOUT = 3600
 
 
 def checked_timeout(seconds: int, least: int, path: str) -> int:
-    """A time to wait for a confirmation, in seconds. Raises DrawbridgeError for one that nobody could mean, in check mode as well."""
+    """Return the time to wait for a confirmation, in seconds. Raises DrawbridgeError if it is out of range, also in check mode."""
     if not least <= seconds <= MAX_TIMEOUT:
         raise DrawbridgeError("%d is not from %d to %d seconds" % (seconds, least, MAX_TIMEOUT), path)
     return seconds
 
 
 def boot_files(system: System, settles: str) -> Optional[BootFiles]:
-    """What the role boot_restore set up; None where it did not. settles: COMMIT or FOLLOW."""
+    """Return the files that the role boot_restore set up, or None. settles: COMMIT or FOLLOW."""
     if not os.path.lexists(os.path.join(paths.ETC, paths.PROGRAM)):
         return None
     from .generations import BootFiles  # pylint: disable=import-outside-toplevel
@@ -42,7 +42,7 @@ def boot_files(system: System, settles: str) -> Optional[BootFiles]:
 
 
 def change_to_confirm(system: System) -> Optional[Armed]:
-    """The checkpoint of a change that another run is about to confirm; None where there is none."""
+    """Return the checkpoint of a change that another run is about to confirm, or None."""
     if not os.path.lexists(paths.STATE):
         return None
     from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
@@ -51,7 +51,7 @@ def change_to_confirm(system: System) -> Optional[Armed]:
 
 
 def confirm_own(system: System, lock_timeout: float) -> None:
-    """Confirm the checkpoint of this very run. Raises DrawbridgeError where the host took the change back already."""
+    """Confirm this run's own checkpoint. Raises DrawbridgeError if the host rolled the change back already."""
     from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
 
     checkpoint = Checkpoint(system)
@@ -63,9 +63,9 @@ def confirm_own(system: System, lock_timeout: float) -> None:
 
 
 def take_back(system: System, lock_timeout: float, cause: DrawbridgeError) -> None:
-    """Nobody will confirm the rules of a task that failed: back to the old ones now, and not when the time is over.
+    """Roll back a failed task's change now: nobody will confirm it, so do not wait for the timeout.
 
-    Raises DrawbridgeError that says so, unless the host took them back already."""
+    Raises DrawbridgeError that reports the rollback, unless the host rolled back already."""
     from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel
 
     checkpoint = Checkpoint(system)
@@ -77,7 +77,7 @@ def take_back(system: System, lock_timeout: float, cause: DrawbridgeError) -> No
 
 
 def covered(system: System) -> System:
-    """The host, for who changes it beside rules: under a checkpoint the one that remembers what was before."""
+    """Return the host for changes beside rules: under a checkpoint a CheckpointedSystem, which remembers the state before."""
     if not os.path.lexists(paths.STATE):
         return system
     from .checkpoint import Checkpoint  # pylint: disable=import-outside-toplevel

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What this host could go back to, and whether it did."""
+"""The saved rules that this host could go back to, and whether it did."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DECIDED = "/run/drawbridge/decided"
 
 
 def saved_rules() -> Iterator[str]:
-    """The IPv4 rules of each generation that a boot, a rollback or a confirmation could bring, as iptables-restore takes them."""
+    """Yield the IPv4 rules of each generation that a boot, a rollback or a confirmation could load, as iptables-restore input."""
     for folder, generation in _PLACES:
         text = Folder(folder).read(os.path.join(generation, "ipv4"))
         if text is not None:
@@ -25,7 +25,7 @@ def saved_rules() -> Iterator[str]:
 
 
 def last_decision() -> object:
-    """Another one whenever a change was confirmed, taken back or gone back from."""
+    """Return a value that changes whenever a change is confirmed or rolled back."""
     try:
         return os.stat(_DECIDED).st_mtime_ns
     except OSError:

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""From what the kernel holds to the texts that bring it back. Pure.
+"""Turn the kernel's live state into the texts that restore it. Pure.
 
-Everything of Drawbridge's is in them, whichever of its modules wrote it: chains, jumps into other people's chains, sets, tables of nftables;
-and what these need of others to be loaded into an empty kernel: a chain that they are entered from or jump to, a set that they name.
+The texts hold everything of Drawbridge, whichever module wrote it: chains, jumps from foreign chains, sets, nftables tables. They also hold
+the foreign objects that these need in an empty kernel: chains that they are entered from or jump to, and sets that they name.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from ..netfilter.rules.saved_ruleset import Ruleset, Table, target_of
 from .fallback import fallback_text, hold_text
 
 NAMES = frozenset(("variant", "ssh", "sets", "tables", "hold", "ipv4", "ipv6", "fallback4", "fallback6"))
-# The only chain of another's making that is itself entered from a built-in chain.
+# The only foreign chain that in turn needs a jump from a built-in chain.
 _ENTERED = {"DOCKER-USER": "-I FORWARD 1 -j DOCKER-USER"}
 
 
 class Generation(NamedTuple):
-    """One saved state. files: what a generation's folder holds, by name, without the digest."""
+    """One saved state. files: the texts in a generation's folder, by name, without the digest."""
 
     files: Dict[str, str]
 
     @property
     def digest(self) -> str:
-        """The sha256 of every file, as sha256sum prints them."""
+        """The sha256 of every file, in sha256sum's format."""
         return "".join("%s  %s\n" % (sha256(text), name) for name, text in sorted(self.files.items()))
 
     @property
     def name(self) -> str:
-        """The same content has the same name."""
+        """The folder's name: the same for the same content."""
         return sha256(self.digest)[:16]
 
 
@@ -47,9 +47,9 @@ def sha256(text: str) -> str:
 
 
 def generation(variant: str, live: Live, ssh_ports: Iterable[int], without: Collection[str] = ()) -> Generation:
-    """The state as saved.
+    """Return the live state as a generation.
 
-    live: rules of each family, sets with the entries of those that ``needed_sets`` names, our tables of nftables.
+    live: rules of each family, sets with entries for those that ``needed_sets`` returns, our nftables tables.
     without: sets that are about to be destroyed.
     """
     ports = [str(port) for port in ssh_ports]
@@ -65,7 +65,7 @@ def generation(variant: str, live: Live, ssh_ports: Iterable[int], without: Coll
 
 
 def needed_sets(live: Live) -> List[str]:
-    """Ours, and those of others that our rules name."""
+    """Return our sets' names, and those of foreign sets in our rules."""
     named = {
         name
         for ruleset in live.rulesets.values()
@@ -79,7 +79,7 @@ def needed_sets(live: Live) -> List[str]:
 
 
 def rules_text(ruleset: Ruleset) -> str:
-    """iptables-restore input that makes our chains and jumps out of nothing."""
+    """Return iptables-restore input that creates our chains and jumps from nothing."""
     return "".join(_table_text(name, ruleset.tables[name]) for name in sorted(ruleset.tables))
 
 
@@ -104,12 +104,12 @@ def _table_text(name: str, table: Table) -> str:
 
 
 def is_jump_of_ours(rule: str) -> bool:
-    """Whether a line of another's chain is a jump into ours."""
+    """Whether a rule of a foreign chain jumps to one of ours."""
     return ("DB" in rule or "DOCKER-FILTER" in rule) and is_ours(target_of(rule) or "")
 
 
 def sets_text(sets: Dict[str, LiveSet]) -> str:
-    """ipset restore input. A set of ours is filled under a scratch name and swapped in, so that a set in use is never half full."""
+    """Return ipset restore input. Our sets are filled under a scratch name and swapped in, so that a set in use is never half full."""
     lines: List[str] = []
     for name, live in sorted(sets.items()):
         entries: FrozenSet[str] = live.entries or frozenset()

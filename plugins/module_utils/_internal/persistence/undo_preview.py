@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What going back on demand would change beside rules, as people read it. ``undo.py`` is what does it."""
+"""Show what a rollback on demand would change beside rules. The boot program does it (``changed_files.sh``, ``settings.sh``)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POLICY = re.compile(r"forward/(nft|legacy)/([46])\Z")
 
 
 def beside_diffs(system: System, path: str = ETC) -> List[Dict[str, str]]:
-    """Ansible's diffs, none where the last change was about rules alone. Of files, which may hold secrets, only whether they differ."""
+    """Return Ansible's diffs; none if the last change was about rules alone. Files may hold secrets: only their digests are shown."""
     folder = Folder(os.path.join(path, BESIDE))
     found = []
     settings = settings_in(folder)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's rules inside containers, brought into force; and those of an earlier policy, taken away."""
+"""The part that applies a policy's rules inside containers and removes those of an earlier policy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..transaction.converge import Outcome
 from .desired import Desired
 from .part import Part, Report
 
-# What names a section and its containers.
+# The arguments that name a section and its containers.
 _NAMING = (*SELECTOR_ARGUMENTS, "section")
 
 Arguments = Dict[str, object]
@@ -35,8 +35,8 @@ _NOTHING: Arguments = {"changed": False, "containers": [], "diff": []}
 
 
 class ContainerRulesPart(Part):
-    """What one policy says about the insides of containers. Which sections there are is noted in a file, so that a later policy finds those
-    that it does not have."""
+    """The rules inside containers of one policy. A file lists their sections, so that a later policy finds the sections that it does not
+    have."""
 
     def __init__(self, desired: Desired) -> None:
         self._desired = desired
@@ -47,11 +47,11 @@ class ContainerRulesPart(Part):
         self._results: List[Result] = []
 
     def check(self) -> None:
-        """Rehearse them in the containers' namespaces."""
+        """Rehearse the rules in the containers' namespaces."""
         self._results = self._run_all(True, "")
 
     def after(self, outcome: Outcome, _asked: EngineFacts) -> None:
-        """Put them in, under the checkpoint that the host's own rules wait for. In check mode the rehearsal has said it all."""
+        """Apply the rules, under the checkpoint of the host's own rules. In check mode the rehearsal was enough."""
         if self._desired.check_mode:
             return
         self._note([*self._gone, *(_naming(rules.arguments) for rules in self._wanted)])
@@ -92,7 +92,7 @@ class ContainerRulesPart(Part):
         try:
             return self._run(arguments, check_mode, armed)
         except DrawbridgeError as error:
-            # The containers of then may be something else by now.
+            # The earlier policy's containers may be something else by now.
             return Result(dict(_NOTHING), ["section %s is not looked for: %s" % (naming["section"], error)])
 
     def _run(self, arguments: Arguments, check_mode: bool, armed: str) -> Result:

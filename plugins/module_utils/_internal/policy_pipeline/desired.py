@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a task of host_policy asks for, read from its arguments and checked."""
+"""Read and check the arguments of a host_policy task."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..transaction.converge import Settings
 
 
 class Desired(NamedTuple):
-    """is_present: whether there is to be a policy; if not, it is an empty one. ends_connections: whether open connections that a change denies
-    are ended. shows_diff: whether somebody reads the diff."""
+    """is_present: whether the host shall have a policy; if not, ``policy`` is empty. ends_connections: whether to end open connections that a
+    change denies. shows_diff: whether the task shows a diff."""
 
     system: System
     settings: Settings
@@ -33,12 +33,12 @@ class Desired(NamedTuple):
 
     @property
     def check_mode(self) -> bool:
-        """Whether nothing is to be changed."""
+        """Whether the run must not change anything."""
         return self.settings.check_mode
 
 
 def parse(task: Task) -> Desired:
-    """Raises DrawbridgeError that names the place of what is wrong."""
+    """Parse a task's arguments. Raises DrawbridgeError with the place of the mistake."""
     params = task.params
     is_present = params["state"] == "present"
     policy = _policy(task) if is_present else NO_POLICY
@@ -50,7 +50,7 @@ def parse(task: Task) -> Desired:
 def _policy(task: Task) -> Policy:
     params = task.params
     if params["fragments"] is not None:
-        # Only hosts with fragments load what merges them.
+        # Only hosts with fragments load the code that merges them.
         from ..policy.merge.merge import merge, parse_fragment, parse_profile  # pylint: disable=import-outside-toplevel
 
         told = check.mapping(_decoded(params["fragments"], "fragments"), "fragments", ("fragments", "profile"))

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a change means, in words ahead of its diff."""
+"""Put the words for people ahead of the rules' diff."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .part import Part, Report
 
 
 class Words(Part):
-    """Of one policy's change."""
+    """The words for one policy's change."""
 
     def __init__(self, desired: Desired) -> None:
         self._desired = desired

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's egress, as a part of it: checks and warnings that need a look at the host. Its chains are compiled with the others."""
+"""The part for a policy's egress: checks and warnings that need a look at the host. Its chains are compiled with the others."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .part import Compiled, Part
 
 
 class WaysOut(Part):
-    """Of one policy that has egress."""
+    """The egress of one policy."""
 
     def __init__(self, desired: Desired) -> None:
         self._egress = desired.policy.egress
 
     def compile(self, compiled: Compiled, asked: EngineFacts, netfilter: Netfilter) -> Compiled:
-        """The same with warnings. Raises DrawbridgeError where the kernel would not enforce what egress says."""
+        """Add warnings. Raises DrawbridgeError if the kernel would not enforce the egress rules."""
         if self._egress is None:
             return compiled
         refuse_unseen_peers(netfilter.system, self._egress, asked.facts)

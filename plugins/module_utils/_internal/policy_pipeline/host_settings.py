@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's toggles as a part of the change of its rules: tried before anything is changed, and covered by the same checkpoint."""
+"""The part for a policy's host settings. They are tried before anything is changed, and the rules' checkpoint covers them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .part import Part, Report
 
 
 class HostSettingsPart(Part):
-    """The toggles of one run."""
+    """The host settings of one run."""
 
     def __init__(self, desired: Desired) -> None:
-        """Raises DrawbridgeError for toggles that contradict each other."""
+        """Raises DrawbridgeError for host settings that contradict each other."""
         self._system = desired.system
         self._settings = desired.settings
         self._policy = desired.policy
@@ -43,10 +43,10 @@ class HostSettingsPart(Part):
         self._done.narrow(Netfilter(self._done.system, self._settings.transport))
 
     def after(self, _outcome: Outcome, _asked: EngineFacts) -> None:
-        """What lets more pass. Raises DrawbridgeError where all was taken back meanwhile."""
+        """Apply settings that let more pass. Raises DrawbridgeError if everything was taken back meanwhile."""
         if self._done is None:
             return
-        # Without waiting for a checkpoint: the rules may wait to be confirmed by this very run.
+        # Do not wait for a checkpoint here: this very run may have to confirm the rules.
         with HostLock(self._settings.lock_timeout):
             self._done.system.refuse_if_over()
             self._done.widen(Netfilter(self._done.system, self._settings.transport))

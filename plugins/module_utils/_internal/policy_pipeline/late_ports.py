@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What closes a port that is published after the run and served by docker-proxy: the kernel, the event service, or the next run."""
+"""Late ports are published after the run and served by docker-proxy. The kernel, the event service or the next run closes them."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ EVENT_SERVICE = "event_service"
 NEXT_RUN = "next_run"
 
 _DEFAULT_HOSTS = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
-# A unit may be started anew in between.
+# The engine's unit may restart in between.
 _TRIES = 5
 
 
 class Settled(NamedTuple):
-    """holds: which of the four it is. changed: whether the kernel had to be told the engine's cgroup."""
+    """holds: one of the four constants above. changed: whether the kernel had to be told the engine's cgroup."""
 
     holds: str
     changed: bool
 
 
 class LatePorts(Part):
-    """Of a policy that limits ports."""
+    """The late ports of a policy that limits ports."""
 
     def __init__(self, desired: Desired) -> None:
         self._desired = desired
@@ -59,13 +59,13 @@ class LatePorts(Part):
 
 
 def limits_ports(policy: Policy) -> bool:
-    """Whether there is anything to close."""
+    """Whether the policy has any port to close."""
     ports = policy.published_ports
     return ports is not None and (ports.denies or bool(ports.allow))
 
 
 def engine_cgroup(system: System, nft: Nft, docker_host: str) -> Optional[str]:
-    """By which the kernel can tell sockets of the engine that the policy is about; None where it cannot."""
+    """Return the cgroup by which the kernel can tell the engine's sockets; None if it cannot. The engine is the one at ``docker_host``."""
     if not nft.is_installed:
         return None
     daemon = find_daemon(system)
@@ -79,12 +79,12 @@ def engine_cgroup(system: System, nft: Nft, docker_host: str) -> Optional[str]:
 
 
 def _is_reached_by(daemon: Optional[Daemon], docker_host: str) -> bool:
-    """A host may have more engines than one; those of other users are in nobody's unit."""
+    """Whether ``docker_host`` is the daemon's. A host may have several engines; those of other users are in no unit."""
     return docker_host in _DEFAULT_HOSTS or (daemon is not None and any(word.endswith(docker_host) for word in daemon.cmdline))
 
 
 def settle(system: System, plan: Plan, check_mode: bool) -> Settled:
-    """Once the policy is in force: have the table know the engine's cgroup."""
+    """Make the table know the engine's cgroup, once the policy is in force."""
     path = next((engine_table.path_in(change.after) for change in plan.tables if change.key == engine_table.KEY), None)
     if path is None:
         return Settled(_without_kernel(system), False)
@@ -99,7 +99,7 @@ def settle(system: System, plan: Plan, check_mode: bool) -> Settled:
 
 
 def standing(system: System, netfilter: Netfilter) -> str:
-    """The same as it stands, for who changes nothing."""
+    """Return the current ``holds`` without a change."""
     nft = netfilter.nft
     text = nft.read([engine_table.KEY])[engine_table.KEY]
     path = engine_table.path_in(text)
@@ -113,7 +113,7 @@ def standing(system: System, netfilter: Netfilter) -> str:
 
 
 def _with_kernel(system: System, path: str) -> str:
-    """It holds until the engine is started anew, unless the unit tells the new cgroup."""
+    """The kernel's entry holds until the engine restarts, unless the unit tells the new cgroup."""
     if os.path.exists(drop_in(path)):
         return KERNEL
     other = _without_kernel(system)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's masquerading, as a part of it."""
+"""The part for a policy's masquerading."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .part import Compiled, Part
 
 
 class Masquerading(Part):
-    """Of one policy that says something about it."""
+    """The masquerading of one policy."""
 
     def __init__(self, desired: Desired) -> None:
         self._said = desired.policy.masquerade
 
     def compile(self, compiled: Compiled, asked: EngineFacts, netfilter: Netfilter) -> Compiled:
-        """With the rules or the table for it."""
+        """Add the rules or the table for it."""
         if self._said is None:
             return compiled
         warnings = warnings_about(self._said, asked.facts, netfilter.rulesets, lambda: bridges_tables(netfilter.system))

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's ``open_ports``, as a part of it."""
+"""The part for a policy's ``open_ports``."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def raised(error: DrawbridgeError) -> None:
 
 
 class PolicyPorts(Part):
-    """The ports of one policy on its way into force; none where an earlier one had some that are to be closed."""
+    """The opened ports of one policy; none if only an earlier policy's ports are to be closed."""
 
     def __init__(self, desired: Desired) -> None:
-        """Raises DrawbridgeError for what is no address of an engine."""
+        """Raises DrawbridgeError if ``docker_host`` is no address of an engine."""
         self._desired = desired
         ports = desired.policy.open_ports or ()
         self._opener = Forwarder(desired.system, connect(desired.docker_host), POLICY_PORTS, ports, lambda _opening: "policy", raised)
         self._warnings: List[str] = []
 
     def compile(self, compiled: Compiled, asked: EngineFacts, netfilter: Netfilter) -> Compiled:
-        """With the chains of these. Raises DrawbridgeError for a port that cannot be opened."""
+        """Add the ports' chains. Raises DrawbridgeError for a port that cannot be opened."""
         if asked.facts.known:
             return compiled._replace(wanted=self._with_ports(compiled.wanted, netfilter))
         closed = "open_ports: the engine does not tell where the containers are, so these ports are closed"
@@ -60,7 +60,7 @@ class PolicyPorts(Part):
         )
 
     def after(self, outcome: Outcome, _asked: EngineFacts) -> None:
-        """What has to be done beside the rules, and the end of what goes through ports that were closed."""
+        """Do what is needed beside the rules, and end connections through closed ports."""
         self._warnings = self._opener.follow(outcome.plan, self._desired.check_mode)
         if self._desired.ends_connections and not self._desired.check_mode:
             self._warnings += self._opener.end(outcome.plan)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a policy consists of beside its rules: each part takes the same steps, and does nothing in those that it has no use for."""
+"""The parts of a policy beside its rules. All parts have the same steps; a part does nothing in a step that it does not need."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ..transaction.converge import Outcome
 from ..transaction.host_change import HostChange
 
 if TYPE_CHECKING:
-    # What other modules use of a part's file does not load this.
+    # A module that uses something else from a part's file does not load this.
     from ..engine.facts.gather import EngineFacts
 
 
 class Compiled(NamedTuple):
-    """Everything that is wanted of the host's netfilter, and what the user should know about it."""
+    """The desired state of the host's netfilter, and warnings for the user."""
 
     wanted: DesiredState
     warnings: List[str]
 
 
 class Report(NamedTuple):
-    """What a part adds to the task's result. diffs: shown behind the diff of the rules. words: shown ahead of it."""
+    """A part's share of the task's result. diffs: shown after the rules' diff. words: shown ahead of it."""
 
     changed: bool = False
     values: Mapping[str, object] = {}
@@ -38,19 +38,19 @@ class Report(NamedTuple):
 class Part(HostChange):
     """One part. The methods are in the order of the steps; ``changes`` and ``narrow`` come between ``compile`` and ``after``.
 
-    There is no step that takes a part back: what a part changes ahead of the rules or behind them, the checkpoint remembers.
+    No step undoes a part: the checkpoint remembers the part's changes.
     """
 
     def check(self) -> None:
-        """Before the lock, and before anything is changed. Raises DrawbridgeError for what could not be done."""
+        """Check the part, before the lock is taken and before anything is changed. Raises DrawbridgeError for what could not be done."""
 
     def compile(self, compiled: Compiled, _asked: EngineFacts, _netfilter: Netfilter) -> Compiled:
-        """What is wanted, with what this part wants. With the lock held. Raises DrawbridgeError for what the host cannot do."""
+        """Return the desired state with this part's added. The lock is held. Raises DrawbridgeError for what the host cannot do."""
         return compiled
 
     def after(self, outcome: Outcome, asked: EngineFacts) -> None:
-        """Once the rules are in force, without the lock. In check mode: only find out what would be done."""
+        """Do the rest once the rules are in force, without the lock. In check mode, only find out what would be done."""
 
     def report(self) -> Report:
-        """What was done, or would be."""
+        """Return what was done, or would be."""
         return Report()

@@ -2,21 +2,22 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A host's whole policy from the arguments of host_policy, in one transaction.
+"""Apply a host's whole policy from the arguments of host_policy, in one transaction.
 
-The order of what is done to the host is what keeps it safe:
+The order of the steps keeps the host safe:
 
-1. Nothing is changed until everything is known to be right. The arguments are read, parts check themselves, and rules inside containers are
-   rehearsed in their namespaces. Then, with the lock held, the engine is asked, rules are compiled, the task's own way in is judged, the
-   kernel tries the rules, and host settings say what they would change, or refuse it. In check mode the parts only find out the rest.
-2. A checkpoint is armed where the change is to be confirmed: the host goes back by itself if nobody confirms. A host with boot files arms one
-   for host settings in any case, see 6.
-3. Host settings that let less pass, then the rules: a packet passes only what both the old and the new policy let pass. Boot files follow.
-4. Without the lock: connections that are denied now end, then what goes with opened ports, then rules inside containers.
-5. Host settings that let more pass come last. What fails in 4 to 6 takes the rules from before back at once.
-6. A checkpoint that nobody else is to confirm is confirmed. The controller confirms every other one, over a new connection.
+1. Nothing is changed until everything is checked. The arguments are read, parts check themselves, and rules inside containers are rehearsed
+   in their namespaces. Then the lock is taken, the engine is asked, rules are compiled, and the task's own SSH connection is judged. The kernel
+   tries the rules. Host settings say what they would change, or refuse it. In check mode the parts only find out the rest.
+2. A checkpoint is armed if the change has to be confirmed: the host goes back by itself if nobody confirms. A host with boot files always
+   arms one for host settings, see 6.
+3. Host settings that let less pass come first, then the rules. Meanwhile a packet passes only if both the old and the new policy let it pass.
+   Boot files follow.
+4. The lock is released. Denied connections end, then opened ports are completed, then rules inside containers are applied.
+5. Host settings that let more pass come last. A failure in 4 to 6 takes back the earlier rules at once.
+6. This run confirms a checkpoint that nobody else has to confirm. The controller confirms every other one, over a new connection.
 
-``Parts`` has the order among parts.
+``Parts`` defines the order among parts.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from .parts import Parts
 
 
 def keep_policy(task: Task) -> Result:
-    """Bring the host to what the policy says, and tell how long that took. Without a policy, to an empty one."""
+    """Apply the policy to the host, and tell how long that took. Without a policy, apply an empty one."""
     started = time.monotonic()
     desired = parse(task)
     system, settings = desired.system, desired.settings
@@ -71,7 +72,7 @@ def keep_policy(task: Task) -> Result:
 
 
 def ask_engine(desired: Desired, netfilter: Netfilter) -> EngineFacts:
-    """What the engine says, and how the kernel tells its sockets where that matters. Nothing of it matters to a policy that is taken away."""
+    """Return the engine's facts, with the engine's cgroup if the policy limits ports. The removal of a policy needs no facts."""
     if not desired.is_present:
         return EngineFacts(unknown_host(swarm=False), None, [])
     answer = ask(connect(desired.docker_host), desired.system)
@@ -82,7 +83,7 @@ def ask_engine(desired: Desired, netfilter: Netfilter) -> EngineFacts:
 
 
 def preflight(desired: Desired, asked: EngineFacts, wanted: DesiredState, netfilter: Netfilter) -> List[str]:
-    """Warnings. Raises DrawbridgeError for rules that shut out the SSH connection by which the task came in."""
+    """Return warnings. Raises DrawbridgeError for rules that shut out the task's own SSH connection."""
     warnings = [] if desired.allow_lockout else refuse_lockout(desired.system, netfilter.ipset, wanted, desired.policy, asked.facts)
     warnings += swarm_warnings(desired.policy, asked.facts, lambda: event_service(desired.system) == RUNNING)
     return warnings + asked.warnings
@@ -93,7 +94,7 @@ def _answering(desired: Desired, wanted: DesiredState) -> DesiredState:
 
 
 def report(desired: Desired, asked: EngineFacts, outcome: Outcome, parts: Parts, warnings: List[str], started: float) -> Result:
-    """The task's result: the rules, then each part."""
+    """Return the task's result: the rules, then each part."""
     told = parts.reports()
     values: Dict[str, object] = {**outcome.result(), "rules": outcome.plan.rule_count, "sets": outcome.plan.set_count, "restart_required": False}
     if desired.is_present:

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What of a policy the event service does again: the parts that say where containers and networks are.
+"""The record for the event service. It has the parts of a policy that depend on where containers and networks are; the service applies
+them again.
 
-They are kept in a record, and which record is in force is a part of the rules. So whatever brings earlier rules back, a boot or a
-rollback, brings back what the service goes by.
+The rules say which record is in force. So a boot or a rollback that restores earlier rules also restores the service's record.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .part import Compiled, Part, Report
 
 
 class PolicyRecords(Part):
-    """Of one policy, in its task."""
+    """The record of one policy, in its task."""
 
     def __init__(self, desired: Desired) -> None:
         self._records = Records()
@@ -42,8 +42,8 @@ class PolicyRecords(Part):
         self._recorded = False
 
     def compile(self, compiled: Compiled, _asked: EngineFacts, _netfilter: Netfilter) -> Compiled:
-        """With the chain that says which record is in force. The record is written already: one that is not in force does nothing.
-        Raises DrawbridgeError where there are too many."""
+        """Add the chain that says which record is in force. The record is written here already: a record that is not in force does nothing.
+        Raises DrawbridgeError if there are too many records."""
         return compiled._replace(wanted=self._with_mark(compiled.wanted)) if self._lasts else compiled
 
     def _with_mark(self, wanted: DesiredState) -> DesiredState:
@@ -70,7 +70,7 @@ def _record(desired: Desired) -> Record:
 
 
 def _needed(ports: Sequence[OpenPort], rules: Rules) -> List[Line]:
-    """A line for each set of sources: a port that leads nowhere now needs them once it does."""
+    """Return a line for each set of sources. A port that leads nowhere now needs these sets once it leads to a container."""
     anything = [Match(BOTH, "", "")]
     lines = [line for port in ports for line in rules.from_sources(anything, port.entry.sources, port.entry.path, "RETURN")]
     return list({line.text: line for line in lines if set_in(line) is not None}.values())

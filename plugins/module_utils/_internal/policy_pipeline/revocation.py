@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What becomes of open connections that a policy denies."""
+"""The part for open connections that a policy denies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .part import Compiled, Part, Report
 
 
 class Revocation(Part):
-    """What becomes of open connections that one policy denies: they are ended, or kept."""
+    """Ends or keeps open connections that one policy denies."""
 
     def __init__(self, desired: Desired) -> None:
         self._desired = desired

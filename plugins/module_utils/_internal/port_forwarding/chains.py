@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The chains of opened ports, from openings to wanted state.
+"""The chains of opened ports, from openings to DesiredState.
 
 DB-PUBLISH-… in nat leads a packet to the container, ahead of Docker's own chains and of DOCKER-FILTER. DB-PUBLISH-… in filter
-lets through what was led there, and nothing else: the host's port as it was dialled, and the container's address and port.
-DB-HAIRPIN-… brings replies back through the host where they would not come by themselves.
+accepts only such packets: it matches the dialled host port, and the container's address and port. DB-HAIRPIN-… brings replies back
+through the host where they would not come by themselves.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..policy.blocks.port_rules import Match, Rules
 from ..policy.language.open_ports import Endpoint, Opening, OpenPort
 
 DOCKER_USER = "DOCKER-USER"
-# Before what a policy says about DNATed traffic (100), behind what it says about the ways out of containers.
+# Before a policy's rules about DNATed traffic (100), after its egress rules.
 PRIORITY = 50
 MARK = "drawbridge:for:"
 _LOOPBACK = {IPV4: "127.0.0.0/8", IPV6: "::1/128"}
@@ -29,9 +29,9 @@ _FULL = {IPV4: 32, IPV6: 128}
 
 
 def open_wanted(names: PortForwardingOwner, openings: Sequence[Opening], rules: Rules, parents: Mapping[int, str], mark: str) -> DesiredState:
-    """Chains and hooks; nothing but what is owned where no opening leads anywhere. ``rules`` gets the sets that lines need.
+    """Return chains and hooks; only the owned names if no opening leads anywhere. ``rules`` gets the sets that lines need.
 
-    parents: by family, the chain of filter that all forwarded packets pass first. mark: whose the chains are.
+    parents: by family, the chain of filter that all forwarded packets pass first. mark: the chains' owner.
     """
     ways = [(opening.port, end) for opening in openings for end in opening.ends]
     families = tuple(family for family in FAMILIES if any(end.family == family for _port, end in ways))
@@ -57,7 +57,7 @@ def _hooks(names: PortForwardingOwner, families: Tuple[int, ...], parents: Mappi
     return [
         Hook(NAT, "PREROUTING", names.publish, ahead_of=docker, families=families),
         Hook(NAT, "OUTPUT", names.publish, ahead_of=docker, families=families),
-        # Docker inserts its MASQUERADE above everything at times, which does the same.
+        # Docker sometimes inserts its MASQUERADE above everything. It does the same.
         Hook(NAT, "POSTROUTING", names.hairpin, ahead_of=("ACCEPT", "RETURN"), families=families),
         *(Hook(FILTER, parents[family], names.publish, PRIORITY, families=(family,)) for family in families),
     ]
@@ -72,7 +72,7 @@ def _not_loopback(family: int, mark: str) -> Line:
 
 
 def _led(port: OpenPort, end: Endpoint, rules: Rules) -> List[Line]:
-    """The host itself may always: it reaches the container without us as well."""
+    """Lead packets to the container. The host itself may always use the port: it reaches the container without us too."""
     destination = _dialled_address(port, end)
     dialled = "-p %s -m %s --dport %s -m addrtype" % (port.target.protocol, port.target.protocol, port.target.ports)
     verdict = "DNAT --to-destination %s" % socket_text(end, port.container_port)
@@ -85,7 +85,7 @@ def _led(port: OpenPort, end: Endpoint, rules: Rules) -> List[Line]:
 
 
 def _accepted(port: OpenPort, end: Endpoint, rules: Rules) -> List[Line]:
-    """Flows that were led here, in both directions; those whose client may not any more end here."""
+    """Accept flows that were led here, in both directions. Drop flows whose client may no longer use the port."""
     protocol, address = port.target.protocol, "%s/%d" % (end.address, _FULL[end.family])
     dialled = "-m conntrack --ctstate DNAT %s--ctorigdstport %s" % (
         "--ctorigdst %s " % port.address if port.address else "",
@@ -103,7 +103,7 @@ def _accepted(port: OpenPort, end: Endpoint, rules: Rules) -> List[Line]:
 
 
 def _returned(port: OpenPort, end: Endpoint) -> List[Line]:
-    """Who is on the container's own network would be answered directly, from an address that it did not ask."""
+    """Masquerade clients on the container's own network. Otherwise it would answer them directly, from an address that they did not dial."""
     sources = [""] if port.masquerade else ["-s %s " % subnet for subnet in end.subnets]
     return [
         Line(
@@ -124,7 +124,7 @@ def _dialled_address(port: OpenPort, end: Endpoint) -> str:
 
 
 def socket_text(end: Endpoint, port: int) -> str:
-    """As iptables takes and prints it."""
+    """Return an address and port as iptables takes and prints them."""
     return "[%s]:%d" % (end.address, port) if end.family == IPV6 else "%s:%d" % (end.address, port)
 
 
@@ -133,8 +133,8 @@ def _sources_path(port: OpenPort) -> str:
 
 
 def parents(rulesets: Mapping[int, Ruleset], made: Sequence[int] = ()) -> Dict[int, str]:
-    """By family, where forwarded packets are met first. Where the engine keeps no rules, as many do for IPv6, nothing of ours
-    shall stay behind in a chain that only the engine would make, unless it is ``made`` for that family anyway."""
+    """Return, by family, the chain that forwarded packets pass first. Many engines keep no IPv6 rules. There we do not use DOCKER-USER,
+    which only the engine would make, so that nothing of ours stays behind in it; unless it is ``made`` for that family anyway."""
     there = {family for family, ruleset in rulesets.items() if ruleset.chain(FILTER, DOCKER_USER) is not None}
     has = {family: family in (IPV4, *made, *there) for family in rulesets}
     return {family: DOCKER_USER if has.get(family) else "FORWARD" for family in FAMILIES}

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Connections through a port that was closed end at once.
+"""End connections through a closed port at once.
 
-The rules are gone by then, but each connection keeps its translation in conntrack. Deleting only that would let the container's next
-packet make it anew, with its direction reversed. So a TCP server's socket is closed first, which tells the client. A UDP server has one
-for all: there an entry that leads nowhere takes the place of each that is deleted, and what the server still sends cannot be answered.
+The rules are gone by then, but conntrack keeps each connection's translation. If only this entry were deleted, the container's next packet
+would make it anew, in the reverse direction. So a TCP server's socket is closed first, which tells the client. A UDP server has one socket
+for all clients. So each deleted entry is replaced by one that leads nowhere: nobody can answer what the server still sends.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from ..host.system.netns import in_netns
 from ..host.system.system import System
 from .opened import OpenedPort
 
-# Seconds; as long as packets come it lives on.
+# Seconds; each packet renews the entry.
 _PLACE_TAKEN = 300
 
 
 class Client(NamedTuple):
-    """Who is connected, and to what it believes to be."""
+    """A client's address and port, and the address and port that it dialled."""
 
     address: str
     port: int
@@ -40,7 +40,7 @@ class Client(NamedTuple):
 
 
 def end_connections(system: System, closed: Iterable[OpenedPort], holders: Iterable[Target]) -> List[str]:
-    """End what still goes through these. ``holders``: the containers that they lead to, as far as they run. Returns warnings."""
+    """End connections through these ports. ``holders``: the running containers that they lead to. Returns warnings."""
     holders = list(holders)
     return [
         "some connections through port %d/%s go on until they end by themselves: %s" % (lead.port, lead.protocol, reason)
@@ -51,7 +51,7 @@ def end_connections(system: System, closed: Iterable[OpenedPort], holders: Itera
 
 
 def _ended(system: System, lead: OpenedPort, holders: List[Target]) -> str:
-    """Why some are left; empty where none is."""
+    """End one port's connections. Returns why some are left; empty if none is."""
     conntrack = system.which("conntrack")
     if conntrack is None:
         return "conntrack is not installed"
@@ -71,7 +71,7 @@ def _ended(system: System, lead: OpenedPort, holders: List[Target]) -> str:
 
 
 def _replaced(lead: OpenedPort, client: Client) -> List[str]:
-    """conntrack's commands, one right after the other."""
+    """Return the conntrack commands. They run one right after the other."""
     entry = there(lead.protocol, *client)
     if lead.protocol != "udp":
         return ["-D " + entry]
@@ -80,18 +80,18 @@ def _replaced(lead: OpenedPort, client: Client) -> List[str]:
 
 
 def _close_sockets(system: System, left: List[Flow], holder: Target) -> None:
-    """TCP only: a server's UDP socket is for all of its clients."""
+    """Close a TCP server's sockets. A UDP server's socket is for all of its clients."""
     ends = [FlowEnds(flow.answers_from, flow.answers_from_port, flow.answers_to, flow.answers_to_port) for flow in left]
     try:
         with held(system, holder) as fd:
             in_netns(fd, lambda: close(system, ends))
     except DrawbridgeError:
-        # It has ended, and its sockets with it.
+        # The container has ended, and its sockets with it.
         return
 
 
 def holders(system: System, engine: WholeEngine, closed: Iterable[OpenedPort]) -> List[Target]:
-    """The running containers that these led to; none where the engine does not tell."""
+    """Return the running containers that these ports led to; none if the engine does not tell."""
     addresses = {destination(lead)[0] for lead in closed}
     if not addresses:
         return []
@@ -114,7 +114,7 @@ def _through(known: List[Flow], lead: OpenedPort) -> List[Flow]:
 
 
 def _reversed(known: List[Flow], lead: OpenedPort) -> Set[Client]:
-    """The clients of flows that the container began from its port, and that seem to come from the host's."""
+    """Return the clients of flows that the container began from its port. Such flows seem to come from the host's port."""
     return {
         Client(flow.destination, flow.port, flow.answers_to, flow.answers_to_port)
         for flow in known
@@ -123,6 +123,6 @@ def _reversed(known: List[Flow], lead: OpenedPort) -> Set[Client]:
 
 
 def destination(lead: OpenedPort) -> Tuple[str, int]:
-    """Where a lead leads to: address and port."""
+    """Return the address and port that an opened port leads to."""
     address, _colon, port = lead.to.rpartition(":")
     return address.strip("[]"), int(port)

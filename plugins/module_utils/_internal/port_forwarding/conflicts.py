@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Ports that cannot be opened, because somebody has them: another opened port, a container that publishes, a socket of the host."""
+"""Refuse ports that are taken: by another opened port, by a container that publishes them, or by a socket of the host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANOTHER = "choose another port, or free this one first"
 
 
 def refuse_taken(system: System, ports: Sequence[OpenPort], published: Iterable[PublishedPort]) -> None:
-    """Raises DrawbridgeError that names who publishes or serves one of the ports."""
+    """Raises DrawbridgeError if a container publishes one of the ports or a process listens on it. The error names it."""
     for item in published:
         for port in ports:
             if not item.loopback and _meets(port, item.protocol, item.port, (item.family,), item.address):
@@ -34,13 +34,13 @@ def refuse_taken(system: System, ports: Sequence[OpenPort], published: Iterable[
 
 
 def refuse_other_owner(port: OpenPort, chain: str, mark: str, rulesets: Dict[int, Ruleset]) -> None:
-    """Raises DrawbridgeError where another task opened the port. ``chain``, ``mark``: the asking owner's."""
+    """Raises DrawbridgeError if another task opened the port. ``chain``, ``mark``: the asking owner's."""
     if mark_of(rulesets, chain) not in (None, mark):
         raise _error(port, "a task opened it for other containers", "remove that one first, by state: absent with this port")
 
 
 def refuse_opened(ports: Sequence[OpenPort], chain: str, rulesets: Dict[int, Ruleset]) -> None:
-    """Raises DrawbridgeError where one of the ports is opened beside. ``chain``: the asking owner's."""
+    """Raises DrawbridgeError if another chain opens one of the ports. ``chain``: the asking owner's."""
     for lead in leads(rulesets):
         for port in ports:
             if lead.chain != chain and _meets(port, lead.protocol, lead.port, (lead.family,), lead.address):
@@ -48,7 +48,7 @@ def refuse_opened(ports: Sequence[OpenPort], chain: str, rulesets: Dict[int, Rul
 
 
 def refuse_twice(ports: Sequence[OpenPort]) -> None:
-    """Raises DrawbridgeError where two of them are one port."""
+    """Raises DrawbridgeError if two of the ports are the same port."""
     for place, port in enumerate(ports):
         for other in ports[:place]:
             if _meets(port, other.target.protocol, other.number, other.families, other.address):
@@ -56,7 +56,7 @@ def refuse_twice(ports: Sequence[OpenPort]) -> None:
 
 
 def _meets(port: OpenPort, protocol: str, number: int, families: Sequence[int], address: Optional[str]) -> bool:
-    """Whether one packet could be meant for both."""
+    """Whether one packet could be for both ports."""
     if (protocol, number) != (port.target.protocol, port.number) or not set(families) & set(port.families):
         return False
     return address is None or port.address is None or address == port.address

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Where a container is, as the engine says: a process with NET_ADMIN in its namespace could give itself any address."""
+"""Ask the engine for a container's address. A process with NET_ADMIN in the container's namespace could give itself any address."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..policy.language.open_ports import Endpoint, OpenPort
 
 _ADDRESS = {IPV4: "IPAddress", IPV6: "GlobalIPv6Address"}
 _BRIDGE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
-# A container of a container of a container: engines make no circles, hostile ones would.
+# A container may be in the network of another one, and so on. Engines make no circles; a hostile engine would.
 _MAX_STEPS = 8
 
 
 class _Attached(NamedTuple):
-    """A container's end on one bridge network, ordered as the engine chooses the one that it is reached by."""
+    """A container's end on one bridge network. The order is the one in which the engine chooses the end to reach it by."""
 
     internal: bool
     priority: int
@@ -34,7 +34,7 @@ class _Attached(NamedTuple):
 
 
 def endpoints(port: OpenPort, target: Target, inspector: Inspector, networks: List[Network]) -> Tuple[Endpoint, ...]:
-    """The container's addresses in the families that the port is for. Raises DrawbridgeError where it has none."""
+    """Return the container's addresses in the port's families. Raises DrawbridgeError if it has none."""
     attached = sorted(_attached(port, target, inspector, networks))
     found = [end for family in port.families for end in _first(attached, family)]
     if not found:
@@ -69,7 +69,7 @@ def _attached(port: OpenPort, target: Target, inspector: Inspector, networks: Li
 
 
 def _owner(port: OpenPort, target: Target, inspector: Inspector) -> JsonObject:
-    """The container whose network this one is in: its own, or that of another that it joined."""
+    """Return the details of the container whose network this one is in: its own, or another container's."""
     details = target.details
     for _step in range(_MAX_STEPS):
         kind, _colon, other = str(mapping(details.get("HostConfig")).get("NetworkMode")).partition(":")
@@ -84,7 +84,7 @@ def _owner(port: OpenPort, target: Target, inspector: Inspector) -> JsonObject:
 
 
 def _first(attached: List[_Attached], family: int) -> Iterator[Endpoint]:
-    """The end that the engine would publish a port to."""
+    """Yield the end that the engine would publish a port to."""
     for item in attached:
         address = _address(item.end, family)
         if address is not None:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""All ports of one owner: a task's one port, or those of a policy."""
+"""The opened ports of one owner: a task's one port, or a policy's ports."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Mark = Callable[[Opening], str]
 
 
 class Forwarder:
-    """found: where the ports lead, once ``wanted`` was asked. switched: bridge ports that were, or would be, put into another mode,
-    as they were; once ``follow`` was asked."""
+    """found: where the ports lead, after a call of ``wanted``. switched: bridge ports whose mode was switched, or would be, as they were
+    before; after a call of ``follow``."""
 
     def __init__(self, system: System, engine: WholeEngine, names: PortForwardingOwner, ports: Sequence[OpenPort], mark: Mark, refused: Refused) -> None:
-        """mark: what tells the owner of an opening from others that would give its chains the same names. refused: is told why one cannot be opened."""
+        """mark: tells an opening's owner from others whose chains would have the same names. refused: gets the error why one cannot be opened."""
         self._system = system
         self._engine = engine
         self._names = names
@@ -43,8 +43,8 @@ class Forwarder:
         self.switched: List[hairpin.Port] = []
 
     def wanted(self, netfilter: Netfilter, rules: Rules, made: Sequence[int] = ()) -> DesiredState:
-        """Chains and hooks. ``rules`` gets the sets that lines need. made: families in which DOCKER-USER is made by
-        others. Raises DrawbridgeError for what is wrong with all ports."""
+        """Return chains and hooks. ``rules`` gets the sets that lines need. made: families in which others make
+        DOCKER-USER. Raises DrawbridgeError for what is wrong with all ports."""
         rulesets = netfilter.rulesets()
         mark = ""
         if self._ports:
@@ -66,7 +66,7 @@ class Forwarder:
         return [opening for opening in found if opening.port in free]
 
     def follow(self, plan: Plan, check_mode: bool) -> List[str]:
-        """What has to be done beside the rules, once they are in force, and what the user should know."""
+        """Do what is needed beside the rules, once they are in force. Returns warnings."""
         rulesets = _before(plan)
         closed = self._closed(plan)
         left = {lead.to for lead in [*leads(rulesets), *self._opened] if lead not in closed}
@@ -78,7 +78,7 @@ class Forwarder:
         return told if check_mode else told + hairpin.switch(self._system, self.switched)
 
     def end(self, plan: Plan) -> List[str]:
-        """Once the rules are in force: end what goes through ports that were closed → warnings."""
+        """End connections through closed ports, once the rules are in force. Returns warnings."""
         closed = self._closed(plan)
         return end_connections(self._system, closed, holders(self._system, self._engine, closed)) if closed else []
 

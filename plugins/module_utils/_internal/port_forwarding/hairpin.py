@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The container's own way to its opened port.
+"""Hairpin mode: it lets a container reach its own opened port.
 
-Where bridged packets pass iptables (br_netfilter), one that is led back to the container that it came from never leaves the bridge, and a
-bridge sends nothing back through the port that it came in by, unless that port is in hairpin mode. Docker sets the mode where it runs no
-docker-proxy, and never elsewhere; there it is set with an opened port, and taken back with the last one.
+With br_netfilter, bridged packets pass iptables. A packet that is led back to its own container then never leaves the bridge. A bridge sends
+nothing back through the port that it came in by, unless that port is in hairpin mode. Docker sets the mode only where it runs no
+docker-proxy. Elsewhere it is set here with an opened port, and taken back with the last one.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def is_ours_to_set(system: System, rulesets: Dict[int, Ruleset]) -> bool:
 
 
 def wrong_ports(system: System, on: Iterable[Target], off: Iterable[Target]) -> List[Port]:
-    """The ports to these containers that are not in the mode that they should be in, as they are."""
+    """Return the bridge ports to these containers that are in the wrong mode, as they are now."""
     wanted = [(container, True) for container in on] + [(container, False) for container in off]
     # One container may have several of the opened ports.
     return list(dict.fromkeys(port for container, is_on in wanted for port in _ports(system, container) if port.is_on != is_on))
 
 
 def switch(system: System, ports: Iterable[Port]) -> List[str]:
-    """Put each into the other mode → warnings, with ip's own words."""
+    """Switch each port to the other mode. Returns warnings, with ip's own messages."""
     warnings = []
     for port in ports:
         done = system.run([_PROGRAM, "link", "set", "dev", port.name, "type", "bridge_slave", "hairpin", "off" if port.is_on else "on"])
@@ -70,7 +70,7 @@ def switch(system: System, ports: Iterable[Port]) -> List[str]:
 
 
 def shown(ports: List[Port]) -> Dict[str, str]:
-    """As a part of the task's diff."""
+    """Return the ports as a part of the task's diff."""
     return {
         "before_header": "bridge ports",
         "after_header": "bridge ports",
@@ -80,12 +80,12 @@ def shown(ports: List[Port]) -> Dict[str, str]:
 
 
 def _ports(system: System, container: Target) -> List[Port]:
-    """The bridges' ports that lead into the container's namespace."""
+    """Return the bridges' ports that lead into the container's namespace."""
     try:
         with held(system, container) as fd:
             names = ends_into(fd)
     except DrawbridgeError:
-        # It has ended, and its interfaces with it.
+        # The container has ended, and its interfaces with it.
         return []
     links = json.loads(system.run([_PROGRAM, "-d", "-j", "link", "show", "type", "veth"]).stdout or "[]") if names else []
     return [

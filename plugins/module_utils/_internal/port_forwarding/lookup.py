@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the engine has to say about ports that are to be opened: which containers, where they are, and who has the ports."""
+"""Ask the engine about ports to open: their containers, the containers' addresses, and who has the ports."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NAMED = {IPV4: "IPv4", IPV6: "IPv6"}
 _SHOWN = 5
 
 
-# Is given why a port cannot be opened, with the place in the user's data. Raises it, or returns: then the port is left out.
+# Gets the error why a port cannot be opened, with the place in the user's data. Raises it, or returns: then the port is left out.
 Refused = Callable[[DrawbridgeError], None]
-# Whether a port is open: it stays so, whoever came to have it since.
+# Whether a port is open. An open port stays open, even if somebody else has it since.
 Held = Callable[[OpenPort], bool]
 
 
 def openings(system: System, engine: WholeEngine, ports: Sequence[OpenPort], refused: Refused, held: Held) -> List[Opening]:
-    """Where each of the ports leads. Raises DrawbridgeError for what is wrong with all of them."""
+    """Return where each of the ports leads. Raises DrawbridgeError for what is wrong with all of them."""
     refuse_twice(ports)
     info = engine.info()
     if parse_backend(info).driver == NFTABLES:
@@ -55,7 +55,7 @@ def openings(system: System, engine: WholeEngine, ports: Sequence[OpenPort], ref
 
 
 def able(ports: Sequence[OpenPort], check: Callable[[Sequence[OpenPort]], None], refused: Refused, held: Held) -> List[OpenPort]:
-    """Those of the ports for which the check raises nothing, or that are held."""
+    """Return the ports that pass the check or are held."""
     try:
         check(ports)
         return list(ports)
@@ -77,16 +77,16 @@ def _opening(system: System, engine: WholeEngine, port: OpenPort, networks: List
     if container is None:
         return Opening(port, None, ())
     if port.selector.id is not None:
-        # However much of it was written.
+        # The full id, however much of it the user wrote.
         port = port._replace(selector=port.selector._replace(id=container.id))
     return Opening(port, container, endpoints(port, container, engine, networks))
 
 
 def _container(system: System, engine: WholeEngine, port: OpenPort) -> Optional[Target]:
-    """The one that runs; None where none does and that is no error."""
+    """Return the running container; None if none runs and that is no error."""
     path = port.entry.path or None
     found = EngineSource(system, engine, port.selector).find()
-    # One on the host's network has a process, and is refused by what it is.
+    # A container on the host's network runs too; ``endpoints`` refuses it.
     there = [target for target in found if target.state == RUNNING]
     if len(there) > 1:
         names = ", ".join(quoted(target.name) for target in there[:_SHOWN])
@@ -102,7 +102,7 @@ def _container(system: System, engine: WholeEngine, port: OpenPort) -> Optional[
 
 
 def notes(system: System, opened: Sequence[Opening]) -> List[str]:
-    """What the user should know about ports that are open."""
+    """Return warnings about open ports."""
     found = []
     for opening in opened:
         families = {end.family for end in opening.ends}

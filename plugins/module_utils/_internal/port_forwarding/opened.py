@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which ports are opened on a host, read from the chains that open them."""
+"""Read a host's opened ports from the chains that open them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .chains import MARK, socket_text
 
 
 class OpenedPort(NamedTuple):
-    """An opened port: its chain, and where it leads in one family. address: the one it is opened on, None for every one."""
+    """An opened port in one family. chain: its chain. to: where it leads. address: the one it is opened on, None for every one."""
 
     chain: str
     family: int
@@ -28,7 +28,7 @@ class OpenedPort(NamedTuple):
 
 
 def leads(rulesets: Dict[int, Ruleset]) -> List[OpenedPort]:
-    """All that are opened, each once."""
+    """Return all opened ports, each once."""
     return sorted(set(_leads(rulesets)))
 
 
@@ -41,7 +41,8 @@ def _leads(rulesets: Dict[int, Ruleset]) -> Iterator[OpenedPort]:
 
 
 def _lead(chain: str, family: int, rule: SavedRule) -> Optional[OpenedPort]:
-    """Whoever may use it, and whatever else the rule asks for, known or not: the port is opened. None for a rule that does not lead one port there."""
+    """Return the port that a rule opens; None for a rule that does not lead one port to a container. Sources and other matches, known or not, do not
+    matter: the port is open."""
     target = rule.target
     protocol = port = address = None
     for match in rule.asks:
@@ -59,7 +60,7 @@ def _lead(chain: str, family: int, rule: SavedRule) -> Optional[OpenedPort]:
 
 
 def leads_of(chain: str, opened: Iterable[Opening]) -> List[OpenedPort]:
-    """What these will be once they are open."""
+    """Return these openings as opened ports, as they will be once they are open."""
     return [
         OpenedPort(
             chain,
@@ -75,7 +76,7 @@ def leads_of(chain: str, opened: Iterable[Opening]) -> List[OpenedPort]:
 
 
 def mark_of(rulesets: Dict[int, Ruleset], chain: str) -> Optional[str]:
-    """Whose a chain is; None where there is no such chain."""
+    """Return the mark of a chain's owner; None if there is no such chain."""
     rules = [rule for ruleset in rulesets.values() for rule in ruleset.rules(NAT, chain)]
     comments = [match.text for rule in rules for match in parse(rule).matches if isinstance(match, Comment)]
     return next((comment[len(MARK) :] for comment in comments if comment.startswith(MARK)), None)

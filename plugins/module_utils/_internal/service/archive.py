@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A program of this collection as one file that Python runs: what it imports, and nothing else, in a zip archive.
+"""Pack a program of this collection, with the modules that it imports, into one zip archive that Python runs.
 
-The same code gives the same bytes on a host, so that whether it changed can be told by comparing.
+The same code gives the same bytes on a host, so a comparison tells whether the code changed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def archive(module: str) -> bytes:
-    """The archive that runs ``main(arguments)`` of a module, named below module_utils: ``service.program``.
+    """Return the archive that runs a module's ``main(arguments)``. module: its name below module_utils, as ``service.program``.
 
-    Raises DrawbridgeError where its text is not at hand.
+    Raises DrawbridgeError if a module's source is not available.
     """
     files = {"__main__.py": _MAIN.format(package=_PACKAGE, module=module)}
     for name, text in closure(module).items():
@@ -48,7 +48,7 @@ def archive(module: str) -> bytes:
 
 
 def closure(module: str) -> Dict[str, str]:
-    """Every module that is imported, wherever in a file, by its name below module_utils, with its text."""
+    """Return the source of every module that is imported anywhere in a file, by its name below module_utils."""
     found: Dict[str, str] = {}
     open_names = [module]
     while open_names:

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Closed until ready: what a container sends and gets at its port of a bridge is dropped until its rules are in.
+"""Closed until ready: drop a container's traffic at its bridge port until its rules are in.
 
-A table of nftables in the family of bridges, with a set of the ports that are ready. A port's name is new at each start of a container, so
-one that was ready says nothing about the next.
+This is an nftables table of the bridge family, with a set of the ports that are ready. Each start of a container makes a port with a new
+name, so a ready port tells nothing about the next one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..netfilter.kernel.nft_table import Nft
 from .partial_engine import Listed, PartialEngine
 
 TABLE = "drawbridge-closed"
-# In a swarm, one of its ports is the swarm's own and no container's.
+# In a swarm, one port of this bridge belongs to the swarm, not to a container.
 _NOT_CLOSED = "docker_gwbridge"
 _PORT = re.compile(r"veth[A-Za-z0-9_.-]{1,11}")
 _QUOTED = re.compile(r'"(veth[^"\s]*)"')
@@ -44,13 +44,13 @@ _TEXT = """table bridge {table} {{
 
 
 def table_text(ready: Collection[str] = ()) -> str:
-    """``nft -f`` input that makes the table anew."""
+    """Return ``nft -f`` input that replaces the table."""
     elements = "    elements = { %s }\n" % _in_a_set(ready) if ready else ""
     return no_table_text() + _TEXT.format(table=TABLE, elements=elements)
 
 
 def no_table_text() -> str:
-    """``nft -f`` input that removes it, wherever it is or not."""
+    """Return ``nft -f`` input that removes the table, whether or not it exists."""
     return "add table bridge {0}\ndelete table bridge {0}\n".format(TABLE)
 
 
@@ -64,29 +64,29 @@ class Gate:
 
     @property
     def is_there(self) -> bool:
-        """Whether the kernel has it; somebody may have flushed nftables."""
+        """Whether the kernel has the table; somebody may have flushed nftables."""
         self._ready = self._read()
         return self._ready is not None
 
     def take_away(self) -> None:
-        """Have no such table."""
+        """Remove the table, if it exists."""
         if self._nft.is_installed and self.is_there:
             self._nft.load(no_table_text())
             self._ready = None
 
     @property
     def is_known(self) -> bool:
-        """What ``is_there`` said last."""
+        """Whether the table existed at the last look."""
         return self._ready is not None
 
     def namespaces(self, inspector: Inspector, listed: Listed, ids: Collection[str]) -> Dict[str, int]:
-        """The namespaces in which containers are now, by their ids; of those that run."""
+        """Return the current namespaces of those containers that run, by their ids."""
         found = every_container(self._system, PartialEngine(inspector, listed, ids))
         return {target.id: target.inode for target in found if target.reason is None and target.inode is not None}
 
     def open(self, inspector: Inspector, listed: Listed, ready: Mapping[str, int]) -> None:
-        """Containers that are ready: their ports are from now on. ready: by id the namespace in which they are; one that has started anew
-        since that was known is not ready."""
+        """Open the ports of containers that are ready. ready: their namespaces, by id. A container that is in another namespace now
+        has started again: it is not ready."""
         ports: List[str] = []
         for target in every_container(self._system, PartialEngine(inspector, listed, ready)):
             if target.reason is not None or ready[target.id] != target.inode:
@@ -99,12 +99,12 @@ class Gate:
         self._add(ports)
 
     def open_others(self, engine: Engine) -> None:
-        """Ports of bridges that are not Docker's are not ours to close."""
+        """Open the ports of bridges that are not Docker's."""
         ready = self._ready or ()
         ports = {name: bridge for name, bridge in bridge_ports().items() if _PORT.fullmatch(name) and name not in ready}
         if not ports:
             return
-        # Asked after the ports were looked up: an engine has a network before its bridge has a port.
+        # Ask after the ports were read: an engine knows a network before its bridge has a port.
         docker = {network.bridge for network in parse_networks(engine.networks(), {})} - {_NOT_CLOSED}
         self._add([name for name, bridge in ports.items() if bridge not in docker])
 
@@ -122,7 +122,7 @@ class Gate:
         self._ready = self._read()
 
     def _read(self) -> Optional[FrozenSet[str]]:
-        """The ports that are ready; None where there is no table."""
+        """Return the ports that are ready; None without a table."""
         output = self._system.run([self._system.require("nft", "nftables"), "list", "set", "bridge", TABLE, "ready"])
         return frozenset(_QUOTED.findall(output.stdout)) if output.rc == 0 else None
 

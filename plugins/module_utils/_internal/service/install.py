@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the event service is on a host: one file that Python runs, a unit of systemd, and the folder of records."""
+"""Install the event service: its program (one file), its systemd units, and the folder of records."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ TABLE = LIBRARY + "/closed.nft"
 CLOSED_FILE = os.path.join(unit.FOLDER, CLOSED_UNIT)
 PATHS = (PROGRAM, TABLE, UNIT_FILE, CLOSED_FILE)
 CLOSED = " --closed-until-ready"
-# It becomes a word of a unit's command line.
+# The address becomes a word of the unit's command line.
 _SOCKET = re.compile(r"unix://(?:/[A-Za-z0-9_.-]+)+")
 
-# It has to enter namespaces of containers and to make some, to see processes of containers, and to write rules and the boot files.
+# The service enters and makes namespaces, sees containers' processes, and writes rules and the boot files.
 _UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
 [Unit]
 Description=Drawbridge: rules follow the containers that start
@@ -76,7 +76,7 @@ SystemCallArchitectures=native
 WantedBy=multi-user.target
 """
 
-# At boot containers start before the service does. Behind those that flush nftables.
+# At boot, containers start before the service. The unit starts after units that flush nftables.
 _CLOSED_UNIT = """# Written by the Ansible collection drawbridge.docker; changes are overwritten.
 [Unit]
 Description=Drawbridge: containers are closed until their rules are in
@@ -94,14 +94,14 @@ WantedBy=docker.service
 
 
 class Change(NamedTuple):
-    """A file that is not as it shall be; None where there is none, or shall be none."""
+    """A file to change. before, after: its content; None for no file."""
 
     path: str
     before: Optional[bytes]
     after: Optional[bytes]
 
     def as_diff(self) -> Dict[str, str]:
-        """As Ansible shows it; of the program, what tells it from another."""
+        """Return Ansible's diff; of the program, only its digest."""
         return {
             "before_header": self.path,
             "after_header": self.path,
@@ -111,15 +111,14 @@ class Change(NamedTuple):
 
 
 class Installation:
-    """Of the service on this host."""
+    """The service on this host."""
 
     def __init__(self, system: System) -> None:
         self._system = system
         self._folders = (Folder(LIBRARY), Folder(FOLDER))
 
     def missing(self, docker_host: str, closed: bool) -> List[Change]:
-        """What has to be written, or removed, so that the service is there and follows this engine. closed: until they are ready, containers
-        are."""
+        """Return the files to write or remove for a service of this engine. closed: whether containers are closed until they are ready."""
         wanted: Dict[str, Optional[bytes]] = dict.fromkeys(PATHS)
         wanted.update(service_files(docker_host, CLOSED if closed else ""))
         if closed:
@@ -127,21 +126,21 @@ class Installation:
         return _changes(wanted)
 
     def present(self) -> List[Change]:
-        """What of it is there."""
+        """Return the service's existing files, as changes that remove them."""
         return _changes(dict.fromkeys(PATHS))
 
     def folders(self) -> List[str]:
-        """Those of its folders that are there."""
+        """Return the service's folders that exist."""
         return [folder.path for folder in self._folders if folder.exists]
 
     @property
     def is_complete(self) -> bool:
-        """Whether it has its folders, runs, and will at the next boot."""
+        """Whether the service has its folders, runs, and starts at boot."""
         running = event_service(self._system) == RUNNING and self._says("is-enabled", UNIT) == "enabled"
         return running and len(self.folders()) == len(self._folders)
 
     def install(self, changes: List[Change]) -> None:
-        """Write what is missing, and have systemd run it: anew where anything changed."""
+        """Apply the changes and have systemd run the service; restart it if anything changed."""
         if not unit.has_systemd(self._system):
             raise DrawbridgeError("this host was not booted by systemd, which has to run the event service")
         for folder in self._folders:
@@ -154,11 +153,11 @@ class Installation:
         self._must("daemon-reload")
         self._must("reenable", UNIT)
         if any(change.path == CLOSED_FILE and change.after is not None for change in changes):
-            # Not started: the service makes the table, with those in it that are ready.
+            # Enable only: the service makes the table, with the ready ports in it.
             self._must("reenable", CLOSED_UNIT)
         self._must("restart" if changes else "start", UNIT)
         if not os.path.lexists(CLOSED_FILE):
-            # Not before: the service would have made it again.
+            # Only after the restart: the old service would make the table again.
             Gate(self._system).take_away()
 
     def _remove(self, path: str) -> None:
@@ -167,7 +166,7 @@ class Installation:
         files.remove(path)
 
     def remove(self) -> None:
-        """Take all of it away, the records too. Rules that are in containers stay until these end."""
+        """Remove everything, also the records. Rules in containers stay until the containers end."""
         if os.path.lexists(UNIT_FILE):
             self._must("disable", "--now", UNIT)
         for path in PATHS:
@@ -193,7 +192,7 @@ class Installation:
 
 
 def service_files(docker_host: str, options: str) -> Dict[str, bytes]:
-    """The service's files by path. Raises DrawbridgeError for an engine that cannot be followed."""
+    """Return the service's files by path. Raises DrawbridgeError if the engine cannot be followed."""
     if not _SOCKET.fullmatch(docker_host):
         raise DrawbridgeError(
             "%s is not a unix socket on this host" % quoted(docker_host), "docker_host", "the service follows an engine whose containers are here"
@@ -203,7 +202,7 @@ def service_files(docker_host: str, options: str) -> Dict[str, bytes]:
 
 
 def gate_files(nft: str) -> Dict[str, bytes]:
-    """What closes containers at boot, by path."""
+    """Return the files that close containers at boot, by path."""
     return {TABLE: table_text().encode("utf-8"), CLOSED_FILE: _CLOSED_UNIT.format(nft=nft, table=TABLE).encode("utf-8")}
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which function does again what a record asks for, by the module whose record it is."""
+"""The functions that apply a record again, by the record's module."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..tasks.container_rules import put_rules
 from ..tasks.task import Result, Task
 from .policy_records import follow_policy
 
-# Inside the containers that the record chooses, one like the other.
+# Inside the chosen containers, in all of them alike.
 IN_CONTAINERS: Dict[str, Callable[[Task, Callable[[str], Inspector], TaskRecords], Result]] = {CONTAINER_RULES: put_rules}
-# On the host, by what the whole engine says, of containers that ended too.
+# On the host. These see the whole engine, also containers that ended.
 ON_THE_HOST: Dict[str, Callable[[Task, Callable[[str], WholeEngine], TaskRecords], Result]] = {
     CONTAINER_PORT: open_port,
     HOST_POLICY: follow_policy,

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Lines for systemd's journal, which nobody else can write by what he calls his container."""
+"""Write lines to systemd's journal. A container's name cannot forge a line of its own."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ INFO, WARNING, ERROR = 6, 4, 3
 
 
 def tell(level: int, message: str) -> None:
-    """One line of the journal. level: as syslog has them."""
-    # Engines, kernels and users have a part in messages.
+    """Write one line to the journal. level: a syslog level."""
+    # Messages quote engines, kernels and users.
     text = "".join(char if " " <= char <= "~" else ascii(char)[1:-1] for char in message)
     sys.stderr.write("<%d>%s\n" % (level, text if len(text) <= _LONGEST else text[:_LONGEST] + "..."))
     sys.stderr.flush()
 
 
 def notify(state: str) -> None:
-    """Tell systemd, where it started this process and wants to know: ``READY=1``, ``WATCHDOG=1``."""
+    """Notify systemd, if it started this process and asks for it. state: ``READY=1``, ``WATCHDOG=1``."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address:
         name = "\0" + address[1:] if address.startswith("@") else address

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""An engine of which only some containers are seen."""
+"""A client of the engine that shows only some containers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Listed = List[Dict[str, object]]
 
 
 class PartialEngine(Inspector):
-    """Those of ``listed``, the engine's list, that have one of these ids."""
+    """Shows the containers of ``listed`` (the engine's list) with one of these ids."""
 
     def __init__(self, engine: Inspector, listed: Listed, ids: Collection[str]) -> None:
         self._engine = engine

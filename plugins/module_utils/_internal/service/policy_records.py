@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's opened ports and masquerading, led to where containers and networks are now: by the event service."""
+"""Update a policy's opened ports and masquerading to the current containers and networks: for the event service."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from .journal import INFO, tell
 
 
 def follow_policy(task: Task, engine: Callable[[str], WholeEngine], memory: TaskRecords) -> Result:
-    """Do what a record of host_policy says, if it is the one in force. ``engine``: the one at an address. A record that is in force neither
-    now nor in anything that this host could go back to is forgotten."""
+    """Apply a record of host_policy, if it is in force. engine: returns the client for an address. Remove the record if it is not in
+    force now and not in any saved rules that this host could go back to."""
     with locked(task.settings()):
         memory.begin()
         name = record_name(task.params)

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers that take a neighbour's address are stopped at their own port of the bridge.
+"""Stop containers that forge a neighbour's address, at their own bridge port.
 
-Where egress tells containers of one network apart, it goes by their addresses, and with NET_RAW, which Docker gives by default, a container
-writes any into its packets. Only the port tells who it is. A table of nftables in the family of bridges knows each port's addresses; it is
-there while a policy needs it. A port that it does not know yet, of a container that has just started, passes.
+Egress rules tell containers of one network apart by their addresses. With NET_RAW, which Docker gives by default, a container can write any
+source address into its packets. Only the bridge port identifies the container. So an nftables table of the bridge family holds each port's
+addresses. It exists while a policy needs it. A port that is not in the table yet passes: its container has just started.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..policy.chains.egress import tells_containers_apart
 TABLE = "drawbridge-sources"
 _PORT = re.compile(r"veth[A-Za-z0-9_.-]{1,11}")
 _NETWORKS = "flags interval; auto-merge;"
-# An address of link-local scope is no one network's: there, only what a neighbour is known to have is not free.
+# A link-local address belongs to no one network: only the known addresses of other containers are denied.
 _TEXT = """table bridge {table} {{
 {sets}  chain from-containers {{
     type filter hook prerouting priority -299; policy accept;
@@ -46,8 +46,8 @@ _TEXT = """table bridge {table} {{
 
 
 class Ports(NamedTuple):
-    """own: each port's name with an address of its container's, link-local ones among them. networks: the subnets in question. behind: what
-    the host routes to containers. gateways: those of own whose container it is routed to, with the network."""
+    """own: pairs of port name and an address of its container, also link-local ones. networks: the subnets of the bridges. behind: networks
+    that the host routes to containers. gateways: pairs of a port whose container is such a route's gateway, and the network."""
 
     own: List[Tuple[str, str]]
     networks: List[str]
@@ -64,7 +64,7 @@ class PortSources:
         self._loaded: Optional[str] = None
 
     def follow(self, engine: WholeEngine) -> None:
-        """Have what the containers are now; no table, and no question to the engine, where no policy needs one."""
+        """Update the table to the current containers. If no policy needs it, remove it and do not ask the engine."""
         if not self._nft.is_installed:
             return
         if not self._is_needed():
@@ -76,7 +76,7 @@ class PortSources:
             self._loaded = text
 
     def take_away(self) -> None:
-        """Have no such table."""
+        """Remove the table, if it exists."""
         self._loaded = None
         if self._nft.is_installed and self._is_there():
             self._nft.load(no_table_text())
@@ -90,7 +90,7 @@ class PortSources:
 
 
 def ports_of(system: System, inspector: Inspector, listed: List[Dict[str, object]], networks: List[Network]) -> Ports:
-    """Which addresses each container has, at each of its ports: it may answer by one of them what came by another."""
+    """Return all of a container's addresses for each of its ports: it may answer a packet of one port through another."""
     bridges = {network.id: network.bridge for network in networks if network.bridge is not None}
     on_bridges = bridge_ports()
     by_id = {str(item.get("Id")): item for item in listed}
@@ -113,7 +113,7 @@ def ports_of(system: System, inspector: Inspector, listed: List[Dict[str, object
 
 
 def link_local(mac: str) -> str:
-    """The address that a kernel gives an interface of that hardware address by itself (RFC 4291, appendix A)."""
+    """Return the link-local address that a kernel derives from a hardware address (RFC 4291, appendix A)."""
     parts = [int(part, 16) for part in mac.split(":")]
     parts[0] ^= 2
     parts[3:3] = [0xFF, 0xFE]
@@ -121,7 +121,7 @@ def link_local(mac: str) -> str:
 
 
 def table_text(ports: Ports) -> str:
-    """``nft -f`` input that makes the table."""
+    """Return ``nft -f`` input that makes the table."""
     sets = [_set("known", "ifname", ['"%s"' % port for port in sorted({port for port, _address in ports.own})])]
     for word, kind, is_mine in (("4", "ipv4_addr", _is_ipv4), ("6", "ipv6_addr", _is_ipv6)):
         own = ['"%s" . %s' % pair for pair in ports.own if is_mine(pair[1])]
@@ -135,7 +135,7 @@ def table_text(ports: Ports) -> str:
 
 
 def no_table_text() -> str:
-    """``nft -f`` input that removes it, wherever it is or not."""
+    """Return ``nft -f`` input that removes the table, whether or not it exists."""
     return "add table bridge {0}\ndelete table bridge {0}\n".format(TABLE)
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Records put into force again for containers that run."""
+"""Apply records again to running containers."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from .jobs import IN_CONTAINERS, ON_THE_HOST
 from .journal import ERROR, INFO, WARNING, notify, tell
 from .partial_engine import Listed, PartialEngine
 
-# Another run's change may wait for its confirmation meanwhile.
+# Another run may hold the lock while its change waits for confirmation.
 LOCK_SECONDS = 30
 _ID = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 200
 
 
 class Choice(NamedTuple):
-    """A record, and the ids of the containers that it chooses. hosted: of those on the host's network, which get nothing. sure: False where
-    it cannot be told whom it chooses."""
+    """A record, and the ids of the containers that it chooses. hosted: the ids of those on the host's network, which get no rules. sure:
+    False if the choice failed."""
 
     record: Record
     ids: Set[str]
@@ -42,7 +42,7 @@ class Choice(NamedTuple):
 
 
 class Replay:
-    """engine: a client of the engine at ``docker_host``."""
+    """Applies the records of one engine. engine: a client of the engine at ``docker_host``."""
 
     def __init__(self, system: System, engine: WholeEngine, docker_host: str, records: Records) -> None:
         self._system = system
@@ -51,7 +51,7 @@ class Replay:
         self._records = records
 
     def records(self) -> List[Record]:
-        """Those about containers of this engine, and about pods, in the order in which they were asked for."""
+        """Return the records for containers of this engine and for pods, oldest first."""
         return [
             record
             for record in self._records.all()
@@ -59,7 +59,7 @@ class Replay:
         ]
 
     def choose(self, records: Sequence[Record], listed: Listed, ids: Collection[str]) -> List[Choice]:
-        """What each record chooses among those of the listed containers that have one of these ids."""
+        """Return each record's choice among the listed containers with one of these ids."""
         found = [self._choose(record, listed, ids) for record in records if record.module in IN_CONTAINERS]
         return [choice for choice in found if choice.ids or not choice.sure]
 
@@ -68,7 +68,7 @@ class Replay:
             selector = selector_of(record.arguments)
             if selector.pod is not None:
                 return Choice(record, set())
-            # A query may be about all of them together.
+            # A query may compare all containers.
             seen = {str(item.get("Id")) for item in listed} if selector.query is not None else ids
             found = select(selector, self._system, lambda: PartialEngine(self._engine, listed, seen))
         except DrawbridgeError as error:
@@ -81,7 +81,7 @@ class Replay:
         return Choice(record, {target.id for target in chosen}, frozenset(target.id for target in hosted))
 
     def put(self, choice: Choice, listed: Listed) -> Dict[str, Optional[int]]:
-        """Do again what the record asks for → by the id of each of its containers the namespace that has it now, None where none has."""
+        """Apply the record again → by container id, the namespace that has its rules now; None if none has."""
         record, ids = choice.record, choice.ids - choice.hosted
         nowhere: Dict[str, Optional[int]] = dict.fromkeys(ids)
         if not ids:
@@ -93,7 +93,7 @@ class Replay:
             return nowhere
         except DrawbridgeError as error:
             if len(ids) > 1:
-                # One that cannot be served is no reason to leave the others out.
+                # One container's failure must not keep the others from their rules: try each alone.
                 return {one: inode for each in sorted(ids) for one, inode in self.put(Choice(record, {each}), listed).items()}
             tell(ERROR, "%s: not put into %s: %s" % (_title(record), ", ".join(_named(each) for each in sorted(ids)), error))
             return nowhere
@@ -102,14 +102,14 @@ class Replay:
         return dict(nowhere, **{str(entry["id"]): entry["namespace"] for entry in running})
 
     def pods(self, records: Sequence[Record]) -> bool:
-        """Do again what is asked for pods, of which no engine tells anything → whether all of it was done."""
+        """Apply the records for pods again; no engine knows pods → whether all succeeded."""
         return self._all_done(
             [record for record in records if record.module in IN_CONTAINERS and names_pods([record])],
             lambda record: self._job(record, PartialEngine(self._engine, [], ())),
         )
 
     def on_the_host(self, records: Sequence[Record]) -> bool:
-        """Do again what is asked for on the host → whether all of it was done."""
+        """Apply the records for the host again → whether all succeeded."""
         return self._all_done(
             [record for record in records if record.module in ON_THE_HOST],
             self._host_job,
@@ -136,7 +136,7 @@ class Replay:
         return done
 
     def prune(self, records: Sequence[Record]) -> None:
-        """Forget what is about a container that was removed: nobody gets its id again."""
+        """Remove records for a container that was removed: its id is never used again."""
         for record in records:
             identity = str(record.arguments.get("id"))
             try:
@@ -156,12 +156,12 @@ class Replay:
 
 
 def names_pods(records: Sequence[Record]) -> bool:
-    """Whether any of them is about pods."""
+    """Whether any of the records is for pods."""
     return any(record.arguments.get("pod") is not None for record in records)
 
 
 def _tell(record: Record, result: Result) -> bool:
-    """Say what became of it → whether nothing failed."""
+    """Write the result to the journal → whether nothing failed."""
     for entry in result.values["containers"]:
         name = _named(str(entry["id"]), str(entry["name"]))
         if entry["state"] == "failed":
@@ -183,6 +183,6 @@ def _named(identity: str, name: str = "") -> str:
 
 
 def _place(docker_host: str) -> str:
-    """The same for every spelling of one socket."""
+    """Return one spelling for all spellings of the same socket."""
     path = socket_path(docker_host)
     return docker_host if path is None else os.path.realpath(path)

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The event service: what was asked for containers is put back when they start, and the sets that follow the engine are kept up to date.
+"""The event service: it applies the records again when containers start, and keeps the sets that follow the engine up to date.
 
-One thread listens to the engine, one works. The worker learns from the listener which containers to look at, and everything else anew
-at each pass from the engine, the records and the kernel: it remembers nothing that could be wrong or grow.
+One thread listens to the engine, another works. The listener tells the worker which containers to look at. The worker reads everything
+else again at each pass, from the engine, the records and the kernel. So it has no memory that could be wrong or grow.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from .port_sources import PortSources
 from .replay import LOCK_SECONDS, Choice, Replay, names_pods
 from .work_queue import EVERYTHING, Work, WorkQueue
 
-# An event may get lost, and of pods there are none.
+# Events may get lost, and pods have no events.
 PASS_SECONDS = 600.0
 PODS_SECONDS = 30.0
-# How soon a record that came since the last pass is noticed.
+# A new record is noticed after this time at most.
 LOOK_SECONDS = 1.0
-# What has gone may come again at once, and is in nobody's way until then.
+# Removals can wait: the container may come back at once, and old entries do no harm.
 LATER_SECONDS = 0.5
-# Whatever else brings back rules or sets that were, and tells nobody.
+# Something else may restore old rules or sets unnoticed.
 HOST_SECONDS = 60.0
-# How soon it is noticed that somebody flushed nftables.
+# A flush of nftables is noticed after this time at most.
 GATE_SECONDS = 15.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
 
 def listen(docker_host: str, pending: WorkQueue) -> None:
-    """Note what happens at the engine, and connect again whenever the connection ends. Does not return."""
+    """Queue the engine's events, and connect again whenever the connection ends. Returns only once the queue is stopped."""
     wait = FIRST_WAIT
     while not pending.is_stopped:
         try:
@@ -73,7 +73,7 @@ class Service:
     """The worker."""
 
     def __init__(self, system: System, docker_host: str, records: Records, gate: Optional[Gate]) -> None:
-        """gate: what keeps containers closed until they are ready; None where nothing does."""
+        """gate: the table that keeps containers closed until they are ready; None without one."""
         self._system = system
         self._gate = gate
         self._sources = PortSources(system)
@@ -89,12 +89,12 @@ class Service:
         self._decision = last_decision()
 
     def _connect(self) -> None:
-        # An engine that was upgraded speaks another version.
+        # An upgraded engine may speak another API version.
         self._engine = SocketEngine(self._docker_host)
         self._replay = Replay(self._system, self._engine, self._docker_host, self._records)
 
     def turn(self, pending: WorkQueue) -> None:
-        """Wait for something to do, for LOOK_SECONDS at most, and do it."""
+        """Wait for work, for LOOK_SECONDS at most, and do it."""
         todo = pending.take(max(0.0, min(LOOK_SECONDS, min(self._due, self._host_due) - time.monotonic())))
         done = False
         try:
@@ -102,12 +102,12 @@ class Service:
                 todo = EVERYTHING
             done = self._do(todo)
         except EngineUnreachable:
-            # The listener knows, and says so.
+            # The listener reports this.
             pass
         except DrawbridgeError as error:
             tell(ERROR, str(error))
         except Exception as error:  # pylint: disable=broad-exception-caught
-            # What one container makes go wrong must not keep all others from their rules.
+            # A failure caused by one container must not keep the others from their rules.
             tell(ERROR, "internal error, please report it: %s: %s" % (type(error).__name__, error))
         self._plan(todo, done)
 
@@ -120,7 +120,7 @@ class Service:
         return now >= self._due or self._records.stamp != self._seen
 
     def _plan(self, todo: Optional[Work], done: bool) -> None:
-        """When everything is looked at next."""
+        """Set the time of the next whole pass."""
         whole = todo is not None and todo.everything
         if not done:
             again = time.monotonic() + self._retry
@@ -131,7 +131,7 @@ class Service:
             self._retry = FIRST_RETRY
 
     def _do(self, todo: Optional[Work]) -> bool:
-        """Whether all of it was done."""
+        """Do the work → whether all of it succeeded."""
         done = True
         if todo is not None:
             self._seen = self._records.stamp
@@ -150,7 +150,7 @@ class Service:
         return done
 
     def _is_decided(self) -> bool:
-        """Whether rules from before may be in force again, which lead to where containers were then."""
+        """Whether old rules may be in force again, which lead to the containers' old addresses."""
         before, self._decision = self._decision, last_decision()
         return self._decision != before
 
@@ -166,11 +166,11 @@ class Service:
             ids &= todo.containers
         if ids:
             self._host_due = 0.0
-        # Before it is asked whom the records are for: what a query chooses may be another with each start.
+        # Read before the records' choices: a query may choose other containers after each start.
         seen = self._gate.namespaces(self._engine, listed, ids) if self._gate else {}
         choices = self._replay.choose(records, listed, ids)
         sure = all(choice.sure for choice in choices)
-        # Where it cannot be told whom a record is for, it may be for any of them.
+        # If a record's choice failed, it may be for any container: then open no port.
         done = self._put(choices, listed, seen if sure else None) and sure
         if todo.everything:
             self._pause = PODS_SECONDS if names_pods(records) else PASS_SECONDS
@@ -179,11 +179,11 @@ class Service:
         return done
 
     def _put(self, choices: List[Choice], listed: Listed, seen: Optional[Dict[str, int]]) -> bool:
-        """Put the records in → whether all was done. seen: the namespaces of those whose ports may be opened then, None for nobody's."""
+        """Put the records' rules in → whether all succeeded. seen: namespaces of containers whose ports may be opened; None: open no port."""
         ready: Dict[str, Set[Optional[int]]] = {identity: set() for choice in choices for identity in choice.ids - choice.hosted}
         named: Set[str] = set().union(*(choice.ids for choice in choices))
         unnamed = {identity: inode for identity, inode in (seen or {}).items() if identity not in named}
-        # A gate that is new closes those as well that have their rules already: it comes with all who may pass.
+        # A new gate also closes containers that have their rules already: load it with all ready ports.
         if unnamed and self._gate and self._gate.is_known:
             self._gate.open(self._engine, listed, unnamed)
             unnamed = {}
@@ -191,7 +191,7 @@ class Service:
             notify("WATCHDOG=1")
             for identity, namespace in self._replay.put(choice, listed).items():
                 ready[identity].add(namespace)
-        # All of its records, and all in one namespace.
+        # A container is ready if all of its records are in the same namespace.
         whole = {identity: inode for identity, found in ready.items() if len(found) == 1 for inode in found if inode is not None}
         if self._gate and seen is not None and (unnamed or whole or not self._gate.is_known):
             self._gate.open(self._engine, listed, {**unnamed, **whole})
@@ -210,7 +210,7 @@ class Service:
 
 
 def start_listening(docker_host: str, pending: WorkQueue) -> None:
-    """Listen on a thread of its own. Should it end, so does the process: systemd starts another."""
+    """Listen on a thread of its own. If the thread fails, the process ends, and systemd starts another."""
 
     def died(args: threading.ExceptHookArgs) -> None:
         tell(ERROR, "internal error, please report it: %s: %s" % (args.exc_type.__name__, args.exc_value))

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What is to be done, between the thread that hears of it and the one that does it. It does not grow: of too much it becomes all."""
+"""The queue between the listening thread and the working thread. It cannot grow without limit: too many containers become a whole pass."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MAX_CONTAINERS = 256
 
 
 class Work(NamedTuple):
-    """everything: a whole pass; then there are no containers. containers: the ids of those that started, or joined a network.
-    soon, later: whether ports, networks or nodes came, or went, by which the host's part is not up to date."""
+    """everything: a whole pass; containers is empty then. containers: the ids of those that started or joined a network.
+    soon, later: the host's part is out of date, because ports, networks or nodes came (soon) or went (later)."""
 
     everything: bool
     containers: FrozenSet[str]
@@ -41,13 +41,13 @@ class WorkQueue:
         self.is_waiting = False
 
     def note(self, event: Event) -> None:
-        """Something happened."""
+        """Add an event."""
         with self._changed:
             self._todo = _after(self._todo, event)
             self._changed.notify()
 
     def stop(self) -> None:
-        """Nothing more is to be done. For a signal's handler, on the thread that takes."""
+        """Stop the work. For a signal handler, on the working thread."""
         self._stopped = True
 
     @property
@@ -55,7 +55,7 @@ class WorkQueue:
         return self._stopped
 
     def take(self, seconds: float) -> Optional[Work]:
-        """What there is to do, all of it; None where nothing has happened for so long."""
+        """Take all work from the queue. Wait for these seconds at most; return None if there is no work."""
         with self._changed:
             if self._todo == _NOTHING:
                 self.is_waiting = True
@@ -66,7 +66,7 @@ class WorkQueue:
 
 
 def _after(todo: Work, event: Event) -> Work:
-    """What is to be done once this has happened too."""
+    """Return the work with that of one more event."""
     what = (event.kind, event.action)
     containers = todo.containers
     if event.container and (what in _STARTS or what == _JOINS):
@@ -75,5 +75,5 @@ def _after(todo: Work, event: Event) -> Work:
         containers -= {event.container}
     if event == UNKNOWN or todo.everything or len(containers) > MAX_CONTAINERS:
         return EVERYTHING
-    # One that joins a network has most often not started yet; the host's part changes when it does.
+    # A container that joins a network has usually not started yet. The host's part changes when it starts.
     return Work(False, containers, todo.soon or what in _COMES, todo.later or what not in (*_COMES, _JOINS))

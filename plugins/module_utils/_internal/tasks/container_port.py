@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""One opened port from the arguments of container_port: for its task, and for the event service."""
+"""Open one port from the arguments of container_port: for its task, and for the event service."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ EngineAt = Callable[[str], WholeEngine]
 
 
 def own_memory(task: Task) -> TaskRecords:
-    """What the module itself remembers."""
+    """Return the records that the module itself keeps."""
     return port_memory(_key(parse_target(task.params)), task.params, not task.check_mode)
 
 
 def open_port(task: Task, engine: EngineAt, memory: TaskRecords) -> Result:
-    """Open the port, or close it, as the task says. ``engine``: the one at an address."""
+    """Open or close the port, as the task says. engine: returns the client for an address."""
     ports = [parse_open_port(task.params)] if task.params["state"] == "present" else []
     key = _key(parse_target(task.params))
     opener = Forwarder(task.system, engine(task.params["docker_host"]), PortForwardingOwner(key), ports, lambda opening: opening.port.mark, memory.refused)
@@ -57,7 +57,7 @@ def open_port(task: Task, engine: EngineAt, memory: TaskRecords) -> Result:
 
 
 def told(found: Iterable[Opening]) -> List[Dict[str, Any]]:
-    """The containers that ports lead to, as modules return them."""
+    """Return the containers that ports lead to, in the modules' format."""
     return [
         {
             "name": opening.container.name,
@@ -75,7 +75,7 @@ def told(found: Iterable[Opening]) -> List[Dict[str, Any]]:
 
 
 def _key(target: Target) -> str:
-    """What the chains of one port of the host are called after: at most 17 characters."""
+    """Return the part of chains' names for one port of the host: at most 17 characters."""
     key = "%s-%s" % (target.protocol, target.ports)
     if target.address is None:
         return key
@@ -83,7 +83,7 @@ def _key(target: Target) -> str:
 
 
 def _set_owner(key: str) -> str:
-    """Nine capital letters: as many as leave room for a set's name."""
+    """Return nine capital letters. More would leave no room for a set's name."""
     number, letters = int(_digest(key)[:12], 16), "O"
     while len(letters) < 9:
         number, letter = divmod(number, 26)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a task that went into many containers returns: an entry for each, and what went wrong where. Pure."""
+"""The result of a task on many containers: an entry for each, and the errors. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 5
 
 
 class ContainerResults(NamedTuple):
-    """values: ``changed``, ``containers``, ``transport`` and ``diff``. failure: why the task failed in some, None where it did not."""
+    """values: ``changed``, ``containers``, ``transport`` and ``diff``. failure: why the task failed in some containers, or None."""
 
     values: Dict[str, object]
     warnings: List[str]
@@ -27,7 +27,7 @@ class ContainerResults(NamedTuple):
 
 
 def visited(groups: Sequence[Group], inside: Inside) -> ContainerResults:
-    """``groups``: targets by namespace; those that can be entered are in ``inside``, in the same order."""
+    """Return the result. groups: targets by namespace. inside: visits of those that can be entered, in the same order."""
     visits = iter(inside.visits)
     containers: List[Dict[str, object]] = []
     diffs: List[Dict[str, str]] = []
@@ -61,7 +61,7 @@ def visited(groups: Sequence[Group], inside: Inside) -> ContainerResults:
 
 
 def is_addressable(group: Group) -> bool:
-    """Whether rules can be put into the namespace that these share."""
+    """Whether rules can be put into the namespace that these targets share."""
     return group[0].reason is None
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Rules in containers' namespaces from the arguments of container_netns_rule: for its task, and for the event service."""
+"""Put rules into containers' namespaces from the arguments of container_netns_rule: for its task, and for the event service."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MODULE = "container_netns_rule"
 
 
 def own_memory(task: Task) -> TaskRecords:
-    """What the module itself remembers."""
+    """Return the records that the module itself keeps."""
     return memory_of(MODULE, task.params["section"], task.params, not task.check_mode)
 
 
 def put_rules(task: Task, engine: Callable[[str], Inspector], memory: TaskRecords) -> Result:
-    """Bring the section in every chosen namespace to what the task says. ``engine``: the one at an address.
+    """Bring the section in every chosen namespace to the task's state. engine: returns the client for an address.
 
-    A policy gives ``prefix`` too, the beginning of its chains' names."""
+    A policy also gives ``prefix``, the beginning of its chains' names."""
     params = task.params
     section = section_of(params, params.get("prefix", PREFIX))
     wanted = ns_wanted(section, params["rules"] if params["rules"] is not None else [], params["rules_from"] or "rules")

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The one place that knows AnsibleModule: arguments in, result out, and every failure as a message."""
+"""Run a module's job by AnsibleModule, which only this file uses. Every failure becomes a message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .task import Result, Task
 
 __all__ = ["Result", "Task", "run_module"]
 
-# Options of several modules, documented in the fragments netfilter and engine.
+# Shared options, documented in the fragments netfilter and engine.
 LOCK_ARGUMENTS: Dict[str, Dict[str, object]] = {"lock_timeout": {"type": "int", "default": 30}}
 TRANSPORT_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "transport": {"type": "str", "choices": ["auto", "nft", "legacy"], "default": "auto"}
@@ -25,7 +25,7 @@ TRANSPORT_ARGUMENTS: Dict[str, Dict[str, object]] = {
 CROSS_CHECK_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "cross_check": {"type": "str", "choices": ["never", "when_available", "always"], "default": "when_available"}
 }
-# Of a section of rules. What the modules mean by each is documented there, what they share in the fragment.
+# Options of a section of rules. Each module documents its own meaning; the fragment documents the shared part.
 SECTION_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "section": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -51,7 +51,7 @@ def run_module(
     required_if: Optional[List[object]] = None,
     mutually_exclusive: Optional[List[List[str]]] = None,
 ) -> None:
-    """Run a module's job. A DrawbridgeError becomes the task's message; so does anything unforeseen, without a traceback."""
+    """Run a module's job. A DrawbridgeError becomes the task's message. So does any other exception, without its traceback in the message."""
     module = AnsibleModule(
         argument_spec=arguments,
         supports_check_mode=True,
@@ -73,12 +73,12 @@ def run_module(
         module.warn(warning)
     if result.failure is not None:
         module.fail_json(msg=result.failure, **result.values)
-    # The arguments may be a policy of 10,000 addresses: they do not travel back.
+    # The arguments may be a policy of 10,000 addresses: do not send them back.
     module.exit_json(invocation={"module_args": {}}, **result.values)
 
 
 def _advised(error: DrawbridgeError) -> DrawbridgeError:
-    """Whatever the host refuses somebody else than root, most likely it refuses for that."""
+    """Advise ``become: true`` if the task does not run as root: that is the most likely cause."""
     if os.geteuid() == 0 or error.path is not None or error.hint is not None:
         return error
     return DrawbridgeError(error.message, None, "run the task as root: become: true")

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a module is asked to do and what it returns, without Ansible: the event service does the same work."""
+"""A module's task and result, without Ansible: the event service does the same work."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..transaction.converge import Settings
 
 
 class Task(NamedTuple):
-    """What a module is asked to do, and where.
+    """A module's arguments and the host.
 
-    params: by option, what its argument spec says; Ansible has checked it. shows_diff: whether somebody reads the diff, so that it may
-    cost something.
+    params: values by option, checked by Ansible against the argument spec. shows_diff: whether the diff is shown, so that it may
+    cost time.
     """
 
     params: Dict[str, Any]
@@ -41,19 +41,19 @@ class Task(NamedTuple):
 
 
 class Result(NamedTuple):
-    """values: what the module returns, ``changed`` among them. warnings: shown to the user beside it. failure: why the task
-    failed although there is something to return."""
+    """values: the module's return values, with ``changed``. warnings: shown to the user. failure: why the task failed, if it has
+    values to return all the same."""
 
     values: Dict[str, Any]
     warnings: List[str] = []
     failure: Optional[str] = None
 
     def with_diffs(self, added: Sequence[object]) -> Result:
-        """The same with more for ``--diff`` behind what it shows already."""
+        """Return the result with more diffs for ``--diff``, after those that it has."""
         return self._replace(values=dict(self.values, diff=[*self._shown, *added])) if added else self
 
     def explained(self, words: Optional[Dict[str, str]]) -> Result:
-        """The same with what the change means ahead of what ``--diff`` shows already, if there is anything."""
+        """Return the result with the change in words ahead of its other diffs; the same result if words is None."""
         return self if words is None else self._replace(values=dict(self.values, diff=[words, *self._shown]))
 
     @property

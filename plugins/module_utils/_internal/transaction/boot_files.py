@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A change of the kernel's rules, and the boot files that follow it or take it back."""
+"""Change the kernel's rules together with the boot files. The boot files are updated after the change, or roll it back."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ..persistence.texts import Generation
 def change_with_files(
     files: BootFiles, netfilter: Netfilter, read: Callable[[], Live], live: Live, work: Callable[[], None]
 ) -> None:
-    """Do ``work``, which changes the kernel, and write what it came to.
+    """Do ``work``, which changes the kernel, and write the kernel's new state to the boot files.
 
-    read, live: reads the kernel, and what it held before. Under a checkpoint the new generation waits for its confirmation.
-    Raises DrawbridgeError where the files cannot be written; the rules are then those from before.
+    read: reads the kernel. live: the kernel's state before the change. Under a checkpoint the new generation waits for confirmation.
+    Raises DrawbridgeError if the files cannot be written; the old rules are then in force again.
     """
     write_if_outdated(files, netfilter, live)
     wait = Checkpoint(netfilter.system).armed() is not None
@@ -34,7 +34,7 @@ def change_with_files(
 
 
 def write_if_outdated(files: BootFiles, netfilter: Netfilter, live: Live) -> None:
-    """Put the files right where they are missing, damaged, or not what is in force."""
+    """Write the files again if they are missing, damaged, or differ from the rules in force."""
     if not files.are_in_step(live):
         files.begin()
         files.write(files.texts(netfilter, live), files.has_next)
@@ -49,7 +49,7 @@ def _take_back(files: BootFiles, cause: DrawbridgeError) -> None:
 
 
 def arm_before_change(checkpoint: Checkpoint, files: BootFiles, saved: Generation, timeout: int) -> Optional[Armed]:
-    """Arm one for a single task, unless the play has one for all its tasks."""
+    """Arm a checkpoint for a single task, unless the play has one for all its tasks. Return None in that case."""
     there = checkpoint.armed()
     if there and there.by == BY_PLAY and there.seconds_left > 0:
         return None

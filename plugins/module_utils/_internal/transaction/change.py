@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A plan's change, and what goes with it: a checkpoint armed before, what is done beside rules, the boot files written after."""
+"""Make a plan's change: arm a checkpoint before it, make the other changes on the host, and write the boot files after it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .boot_files import arm_before_change, change_with_files, write_if_outdated
 if TYPE_CHECKING:
     from .host_change import HostChange
 
-# Seconds for what cannot be taken back without a checkpoint, where nobody else confirms it.
+# Seconds until the rollback of a change that needs a checkpoint to be rolled back, if the task sets no confirm_timeout.
 BY_ITSELF = 60
 
 
 class Change:
-    """live: what the kernel held when the plan was made. files: None where no boot files are kept. beside: None where nothing is to do
-    beside rules."""
+    """live: the kernel's state when the plan was made. files: None if no boot files are kept. beside: the other changes on the host, None
+    if there are none."""
 
     def __init__(
         self, netfilter: Netfilter, planner: Planner, plan: Plan, live: Live, files: Optional[BootFiles], beside: Optional[HostChange]
@@ -39,10 +39,10 @@ class Change:
         self.beside = beside
 
     def make(self, confirm_timeout: int) -> Optional[Armed]:
-        """Raises DrawbridgeError, and the old rules are then in force unless it says otherwise.
+        """Make the change. Raises DrawbridgeError; the old rules are then in force unless the message says otherwise.
 
-        confirm_timeout: seconds until the host takes the change back unless it is confirmed; 0 for never. Returns what to confirm, with 0
-        as well where boot files are to know what was done beside rules.
+        confirm_timeout: seconds until the host rolls an unconfirmed change back; 0 for never. Return the checkpoint to confirm. There is
+        also one with 0 if boot files are kept and there are other changes on the host, so that the boot files know of these.
         """
         timeout = confirm_timeout or (BY_ITSELF if self.files and self.beside else 0)
         if not timeout or not (self.plan.is_change or self.beside):

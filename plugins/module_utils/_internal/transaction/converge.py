@@ -2,9 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Bring a host to what is wanted: lock, read, plan and, outside of check mode, apply.
+"""Bring a host to its desired state: lock, read, plan and, outside of check mode, apply.
 
-Most modules give ``converge`` a function for what is wanted. A policy takes the same steps one by one, see ``policy_pipeline/pipeline.py``.
+Most modules give ``converge`` a function that returns the desired state. A policy takes the same steps one by one, see
+``policy_pipeline/pipeline.py``.
 """
 
 from __future__ import annotations
@@ -36,10 +37,9 @@ _POLL_SECONDS = 0.1
 
 
 class Settings(NamedTuple):
-    """How a task runs. transport: nft, legacy or auto. lock_timeout: seconds to wait for other runs on the host.
-    confirm_timeout: seconds until the host takes a change back that nobody confirmed, 0 for never. armed: id of the checkpoint that
-    this very run has armed, which it does not wait for. settles: how the boot files take a change. cross_check: whether a second reader
-    looks at what was written."""
+    """How a task runs. transport: nft, legacy or auto. lock_timeout: seconds to wait for other runs on the host. confirm_timeout: seconds until
+    the host rolls an unconfirmed change back, 0 for never. armed: id of the checkpoint that this run itself has armed; the run does not
+    wait for it. settles: how the boot files take a change, COMMIT or FOLLOW. cross_check: whether a second reader checks the written rules."""
 
     transport: str
     lock_timeout: float
@@ -51,8 +51,8 @@ class Settings(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a task did, or would do. files: whether the boot files were written. armed: the checkpoint that covers the change. cross_checked: what
-    a second reader found, None where it was not asked."""
+    """The result of a task, or in check mode the result it would have. files: whether the boot files were written. armed: the checkpoint that
+    covers the change. cross_checked: the second reader's report, None if it did not run."""
 
     plan: Plan
     transport: str
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
         return self.plan.is_change or self.files
 
     def result(self) -> Dict[str, object]:
-        """The part of a module's result that all modules share."""
+        """Return the part of a module's result that all modules share."""
         values: Dict[str, object] = {"changed": self.is_change, "transport": self.transport, "diff": before_and_after(self.plan)}
         if self.armed is not None:
             values["checkpoint"] = {"id": self.armed.id, "seconds": self.armed.seconds_left}
@@ -76,8 +76,8 @@ class Outcome(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A host that is read while its caller finds out what is wanted. rulesets and sets wait for what was begun; sets is None where it is not
-    known yet whose sets are to be read."""
+    """The reads of a host, which run while the caller determines the desired state. rulesets and sets wait for these reads. sets is None if the
+    owner of the sets is not known yet."""
 
     netfilter: Netfilter
     rulesets: Callable[[], Dict[int, Ruleset]]
@@ -85,7 +85,7 @@ class Reading(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """What is to be done, and what the kernel held when that was found out."""
+    """A plan, and the kernel's state when it was made."""
 
     planner: Planner
     live: Live
@@ -93,33 +93,33 @@ class Planned(NamedTuple):
 
 
 def converge(system: System, settings: Settings, wanted: Callable[[Netfilter], DesiredState]) -> Outcome:
-    """``wanted`` is asked once the lock is held, so that what it looks up is what the rules are made for."""
+    """Bring the host to the desired state. ``wanted`` is called under the lock, so that nothing it looks up changes before the rules do."""
     with locked(settings):
         return converge_locked(system, settings, wanted)
 
 
 def converge_locked(system: System, settings: Settings, wanted: Callable[[Netfilter], DesiredState]) -> Outcome:
-    """The same for a caller that holds the lock, and has more to do while it does."""
+    """Do the same for a caller that holds the lock and needs it for more."""
     reading = begin(system, settings)
     return commit(planned(reading, wanted(reading.netfilter), settings), settings)
 
 
 def begin(system: System, settings: Settings, owner: str = "") -> Reading:
-    """Begin to read the host; the caller holds the lock. owner: whose sets will be wanted, if that is known."""
+    """Begin to read the host; the caller holds the lock. owner: the owner of the sets to read, empty if it is not known yet."""
     netfilter = Netfilter(system, settings.transport, settings.cross_check)
     return Reading(netfilter, begun(netfilter.rulesets), begun(lambda: netfilter.sets(owner)) if owner else None)
 
 
 def planned(reading: Reading, wanted: DesiredState, settings: Settings) -> Planned:
-    """What has to be changed to bring the host to what is wanted. Raises DrawbridgeError for rules that the host refuses."""
+    """Plan the changes that bring the host to the desired state. Raises DrawbridgeError if the host refuses a rule."""
     planner = Planner(reading.netfilter, wanted, assume_missing=settings.check_mode)
     live = planner.read_by(reading.rulesets, reading.sets or planner.sets)
     return Planned(planner, live, planner.plan(live))
 
 
 def commit(change: Planned, settings: Settings, beside: HostChange = HostChange()) -> Outcome:
-    """Change it, unless in check mode; the caller still holds the lock. Raises DrawbridgeError, and the old rules are then in force unless it
-    says otherwise."""
+    """Make the planned change, unless in check mode; the caller still holds the lock. Raises DrawbridgeError; the old rules are then in force
+    unless the message says otherwise."""
     planner, live, plan = change
     netfilter = planner.netfilter
     files = boot_files(netfilter.system, settings.settles)
@@ -136,7 +136,7 @@ def commit(change: Planned, settings: Settings, beside: HostChange = HostChange(
 
 
 def bring(netfilter: Netfilter, wanted: DesiredState, settings: Settings) -> Plan:
-    """Bring the network namespace that this thread is in to what is wanted; the caller holds the lock."""
+    """Bring this thread's network namespace to the desired state; the caller holds the lock."""
     planner = Planner(netfilter, wanted, assume_missing=settings.check_mode)
     plan = planner.plan(planner.read())
     if plan.is_change and not settings.check_mode:
@@ -145,7 +145,7 @@ def bring(netfilter: Netfilter, wanted: DesiredState, settings: Settings) -> Pla
 
 
 def _apply(planner: Planner, plan: Plan) -> None:
-    """Imported late: most runs change nothing, and every import is compiled anew on the host."""
+    """Apply the plan. Imported late: most runs change nothing, and the host compiles every import anew."""
     from ..netfilter.reconcile.apply import apply  # pylint: disable=import-outside-toplevel
 
     apply(planner, plan)
@@ -153,8 +153,8 @@ def _apply(planner: Planner, plan: Plan) -> None:
 
 @contextmanager
 def locked(settings: Settings) -> Iterator[None]:
-    """The host for this run alone, and no change of another run that waits to be confirmed. Check mode writes nothing, not even a
-    lock."""
+    """Hold the host's lock, and wait until no change of another run waits for confirmation. Check mode writes nothing, not even a lock.
+    Raises DrawbridgeError after the lock timeout."""
     if settings.check_mode:
         yield
         return

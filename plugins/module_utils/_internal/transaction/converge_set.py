@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Bring sets alone to what is wanted, and the boot files with them."""
+"""Bring sets, without rules, to their desired state, and update the boot files."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from .converge import Outcome, Settings, locked
 
 
 class PlansSets(Protocol):
-    """Compares sets with the kernel's, and writes what differs."""
+    """Compares sets with the kernel, and writes the differences."""
 
     def read(self) -> Dict[str, LiveSet]:
-        """All sets by name, with the entries of those that matter."""
+        """Return all sets by name, with the entries of those that matter."""
 
     def plan(self, live: Dict[str, LiveSet]) -> Plan:
-        """What has to be changed."""
+        """Return the changes to make."""
 
     def apply(self, plan: Plan) -> None:
-        """Change it, and read the kernel again. Raises DrawbridgeError."""
+        """Make the changes, and read the kernel again. Raises DrawbridgeError."""
 
 
 def converge_set(system: System, settings: Settings, wanted: UserSet) -> Outcome:
-    """Bring a named set's twins to what is wanted."""
+    """Bring a named set, one for each family, to its desired state."""
     planner = SetPlanner(system, wanted)
     return converge_sets(system, settings, lambda: planner)
 
 
 def converge_sets(system: System, settings: Settings, wanted: Callable[[], PlansSets]) -> Outcome:
-    """``wanted`` is asked once the lock is held."""
+    """Bring sets to their desired state. ``wanted`` is called under the lock."""
     with locked(settings):
         planner = wanted()
         plan = planner.plan(planner.read())

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a task changes on the host beside rules."""
+"""Changes that a task makes on the host in addition to rules."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..netfilter.kernel.netfilter import Netfilter
 
 
 class HostChange:
-    """What a task does to the host beside rules, as one change with them. Most do nothing."""
+    """The changes on the host that a task makes together with its rules, as one change. Most tasks have none."""
 
     def changes(self, _netfilter: Netfilter) -> bool:
-        """Whether there is anything to do. Asked once the rules are known to be right, in check mode as well. Raises DrawbridgeError for
-        what would be refused."""
+        """Return whether there is anything to do. Called when the rules are known to be valid, in check mode as well. Raises DrawbridgeError if
+        a change would be refused."""
         return False
 
     def narrow(self) -> None:
-        """Do what goes ahead of the rules, once a checkpoint is armed."""
+        """Make the changes that go before the rules, after a checkpoint is armed."""

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The same wanted state in many network namespaces of one host: judged once, compared and written in each."""
+"""The same desired state in many network namespaces of one host: its rules are checked once, then compared and written in each."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ N = TypeVar("N")
 
 
 class NamespaceResult(NamedTuple):
-    """One namespace. plan: what was done there, None where nothing could be. error: why. others: whether it has rules of the
-    iptables variant that is not used."""
+    """The result of one namespace. plan: the change made there, None after an error. error: the error, or None. others: whether the
+    namespace has rules of the other iptables variant."""
 
     plan: Optional[Plan]
     error: Optional[DrawbridgeError]
@@ -32,7 +32,7 @@ class NamespaceResult(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """visits: in the order of the namespaces. transport: the variant. warnings: of the whole task."""
+    """visits: the results, in the order of the namespaces. transport: the variant. warnings: of the whole task."""
 
     visits: List[NamespaceResult]
     transport: str
@@ -47,9 +47,8 @@ def converge_inside(
     opened: Callable[[N], ContextManager[int]],
     finished: Callable[[List[NamespaceResult]], None],
 ) -> Inside:
-    """Bring each namespace to what is wanted, which is asked on the host once the lock is held. ``opened`` holds a namespace
-    open as a file descriptor; its errors are that namespace's, and no other's. ``finished`` is called with all visits while the
-    lock is still held."""
+    """Bring each namespace to the desired state. ``wanted`` is called on the host, under the lock. ``opened`` holds a namespace open as a file
+    descriptor; its errors affect only that namespace. ``finished`` is called with all visits, still under the lock."""
     with locked(settings):
         netfilter = Netfilter(system, settings.transport)
         netfilter.judge = CachedJudge(netfilter.judge)

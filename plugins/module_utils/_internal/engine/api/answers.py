@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What an engine's JSON means, as values. Nothing here asks an engine.
+"""Parse an engine's JSON into typed values. Nothing here asks an engine.
 
-Missing and odd fields are met with what is left of the answer: engines of ten years differ in what they leave out.
+If fields are missing or odd, the rest of the answer is used: engines of ten years leave out different fields.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class Backend(NamedTuple):
-    """What an engine programs the firewall with.
+    """The firewall backend of an engine.
 
-    driver: ``iptables`` or ``nftables`` (engines before 28.1 do not say: they know only iptables).
-    firewalld: whether it goes through firewalld.
+    driver: ``iptables`` or ``nftables`` (engines before 28.1 do not tell it: they have only iptables).
+    firewalld: whether the engine uses firewalld.
     """
 
     driver: str
@@ -37,7 +37,7 @@ class Backend(NamedTuple):
 class Network(NamedTuple):
     """A Docker network.
 
-    bridge: the interface on the host, None for drivers that make none there.
+    bridge: the interface on the host, None for drivers without one.
     gateway_modes: ``nat``, ``routed``, ``nat-unprotected`` or ``isolated`` per family; empty for other drivers.
     """
 
@@ -54,8 +54,8 @@ class Network(NamedTuple):
 class PublishedPort(NamedTuple):
     """A port of the host that leads into a container.
 
-    address: of the host, in its shortest spelling; None for every address of the family.
-    loopback: published on the host's loopback only.
+    address: the host's address in its shortest spelling, None for every address of the family.
+    loopback: whether it is published only on the host's loopback.
     """
 
     family: int
@@ -69,9 +69,9 @@ class PublishedPort(NamedTuple):
 
 
 class Container(NamedTuple):
-    """A running container: its name, and where its network is.
+    """A running container and its networks.
 
-    network_mode: as the engine spells it: ``default``, ``host``, ``none``, a network's name, ``container:ID``.
+    network_mode: in the engine's spelling: ``default``, ``host``, ``none``, a network's name, ``container:ID``.
     networks: ids of the networks that it is connected to.
     """
 
@@ -82,14 +82,14 @@ class Container(NamedTuple):
 
 
 def parse_backend(info: JsonObject) -> Backend:
-    """From ``/info``."""
+    """Parse ``/info``."""
     described = mapping(info.get("FirewallBackend"))
     driver, _plus, rest = text(described.get("Driver")).partition("+")
     return Backend(driver or IPTABLES, rest == "firewalld")
 
 
 def backend_details(info: JsonObject) -> Dict[str, str]:
-    """The label and value pairs of ``/info``'s FirewallBackend, for example ``EnableUserlandProxy: "true"``."""
+    """Return the label and value pairs of FirewallBackend in ``/info``, for example ``EnableUserlandProxy: "true"``."""
     pairs = mapping(info.get("FirewallBackend")).get("Info")
     if not isinstance(pairs, list):
         return {}
@@ -97,14 +97,14 @@ def backend_details(info: JsonObject) -> Dict[str, str]:
 
 
 def release(info: JsonObject) -> Tuple[int, ...]:
-    """The engine's release from ``/info``: ``20.10.24+dfsg1`` → (20, 10, 24). Empty where it does not say."""
+    """Return the engine's release from ``/info``: ``20.10.24+dfsg1`` → (20, 10, 24). Empty if it is not there."""
     found = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", text(info.get("ServerVersion")))
     return tuple(int(part) for part in found.group().split(".")) if found else ()
 
 
 def parse_networks(answer: List[JsonObject], info: JsonObject) -> List[Network]:
-    """From ``/networks``, by name, and ``/info``, which tells what an engine of its release makes of their options."""
-    # Older engines take every option, and ignore those of gateway modes.
+    """Parse ``/networks``. Return the networks by name. ``/info`` tells the release, and so the options that the engine supports."""
+    # Older engines accept any option, but ignore gateway modes.
     has_modes = release(info) >= (27,) or not release(info)
     return sorted(_network(item, has_modes) for item in answer)
 
@@ -138,7 +138,7 @@ def _subnets(item: JsonObject) -> List[str]:
 
 
 def parse_containers(answer: List[JsonObject]) -> List[Container]:
-    """From ``/containers/json``, by name."""
+    """Parse ``/containers/json``. Return the containers by name."""
     return sorted(_container(item) for item in answer)
 
 
@@ -153,7 +153,7 @@ def _container(item: JsonObject) -> Container:
 
 
 def container_name(item: JsonObject) -> str:
-    """The container's own name: a link gives it further ones, ``/other/alias``."""
+    """Return the container's own name. Links give it additional names, as ``/other/alias``."""
     names = item.get("Names")
     texts = [text(name) for name in names] if isinstance(names, list) else []
     own = [name for name in texts if name.count("/") == 1] or texts or [text(item.get("Id"))[:12]]
@@ -161,7 +161,7 @@ def container_name(item: JsonObject) -> str:
 
 
 def parse_published(answer: List[JsonObject]) -> List[PublishedPort]:
-    """The published ports in ``/containers/json``, each once, by family, port and address."""
+    """Return the published ports in ``/containers/json``, without duplicates, sorted by family, port, protocol and address."""
     found = {port for item in answer for port in _published(item)}
     return sorted(found, key=lambda port: (port.family, port.port, port.protocol, port.address or "", port))
 
@@ -170,7 +170,7 @@ def _published(item: JsonObject) -> List[PublishedPort]:
     ports = item.get("Ports")
     found: List[PublishedPort] = []
     for entry in ports if isinstance(ports, list) else []:
-        # No PublicPort: exposed by the image, not published.
+        # Without PublicPort, the port is only exposed by the image.
         if not isinstance(entry, dict) or not isinstance(entry.get("PublicPort"), int) or not entry["PublicPort"]:
             continue
         for family, address in host_addresses(text(entry.get("IP"))):
@@ -190,9 +190,9 @@ def _published(item: JsonObject) -> List[PublishedPort]:
 
 
 def host_addresses(text: str) -> List[Tuple[int, Optional[str]]]:
-    """An address that a port is published on → (family, address) each; no address means every one of both families.
+    """Turn the address that a port is published on into (family, address) pairs. Empty text means every address of both families.
 
-    An address that cannot be read counts as every address too: what it means is open, so nothing narrower is safe.
+    An invalid address counts as every address too: its meaning is unknown, so nothing narrower is safe.
     """
     for family, af in _AF.items():
         try:

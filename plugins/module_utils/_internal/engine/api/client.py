@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the collection asks of a Docker engine: four look-ups, answered with the API's own JSON.
+"""The collection's interface to a Docker engine: requests that are answered with the API's own JSON.
 
-Two implementations: :mod:`.socket_client` for the one path whose cost counts at every task, :mod:`.sdk` for all else.
+It has two implementations: :mod:`.unix_socket` for unix sockets, where speed counts at every task, and :mod:`.sdk` for all other addresses.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class EngineUnreachable(DrawbridgeError):
 
 
 class EngineError(DrawbridgeError):
-    """Something answered, but not with what was asked for: an error status, or no API of an engine at all."""
+    """The answer is not the requested one: an error status, or it does not come from an engine's API."""
 
 
 class Engine(ABC):
-    """A running engine. Each method asks it anew; the answers are its JSON, not interpreted.
+    """A running engine. Each method call sends a request and returns the engine's JSON as it is.
 
-    All of them raise EngineUnreachable or EngineError. is_concurrent: several threads may ask at once.
+    All methods may raise EngineUnreachable or EngineError. is_concurrent: whether several threads may ask at once.
     """
 
     is_concurrent = False
@@ -47,23 +47,23 @@ class Engine(ABC):
 
     @abstractmethod
     def containers(self) -> List[Dict[str, object]]:
-        """``GET /containers/json``: the running ones."""
+        """``GET /containers/json``: the running containers."""
 
     def nodes(self) -> List[Dict[str, object]]:
-        """``GET /nodes``, of a swarm's manager."""
+        """``GET /nodes``, which only a swarm's manager answers."""
         raise EngineError("this engine is asked nothing about swarms")
 
     def network(self, network_id: str) -> Dict[str, object]:
-        """``GET /networks/ID``: one network with more of it than the list has. network_id: as the engine gave it."""
+        """``GET /networks/ID``: one network in more detail than in the list. network_id: as the engine returned it."""
         raise EngineError("this engine is asked nothing about swarms")
 
 
 class NoSuchContainer(EngineError):
-    """The engine has no container of this id any more."""
+    """The engine has no container with this id any more."""
 
 
 class Inspector(ABC):
-    """A running engine's containers, stopped ones too. Raises as Engine does."""
+    """A running engine's containers, including stopped ones. Raises the same errors as Engine."""
 
     @abstractmethod
     def all_containers(self) -> List[Dict[str, object]]:
@@ -71,22 +71,22 @@ class Inspector(ABC):
 
     @abstractmethod
     def inspect(self, container_id: str) -> Dict[str, object]:
-        """``GET /containers/ID/json``. container_id: whole, as the engine gave it. Raises NoSuchContainer."""
+        """``GET /containers/ID/json``. container_id: the full id, as the engine returned it. Raises NoSuchContainer."""
 
 
 class WholeEngine(Engine, Inspector):
-    """A running engine that can be asked all of it."""
+    """A running engine with all requests of Engine and Inspector."""
 
 
 def as_object(value: object, asked: str) -> Dict[str, object]:
-    """The answer as a JSON object, or EngineError."""
+    """Return the answer as a JSON object. Raises EngineError if it is not one."""
     if not isinstance(value, dict):
         raise EngineError("the engine answered %s with %s instead of an object" % (asked, type(value).__name__))
     return value
 
 
 def as_objects(value: object, asked: str) -> List[Dict[str, object]]:
-    """The answer as a list of JSON objects, or EngineError. Go writes an empty list as null at times."""
+    """Return the answer as a list of JSON objects. Raises EngineError if it is not one. Go may write an empty list as null."""
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The cheapest client that reaches an engine."""
+"""Choose the fastest client that can reach an engine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _REMOTE = re.compile(r"(tcp|http|https|ssh)://[^/]+")
 
 
 def connect(docker_host: str) -> WholeEngine:
-    """A client for a unix socket without libraries, the docker SDK for every other address.
+    """Return a client without libraries for a unix socket, or the Docker SDK's for any other address.
 
-    Asks nothing yet. Raises EngineError for what is no address of an engine: a typing error is not an engine that is down.
+    This sends no request. Raises EngineError if the text is not an engine's address: a typing error is not an engine that is down.
     """
     if socket_path(docker_host) is not None:
         return SocketEngine(docker_host)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What happens at an engine, as it happens: its stream of events over the unix socket."""
+"""The engine's stream of events over its unix socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .unix_socket import socket_path
 
 CONTAINER = "container"
 NETWORK = "network"
-# Of a swarm, told to its managers.
+# Swarm events. Only managers get them.
 NODE = "node"
 _ACTIONS = {
     CONTAINER: ("start", "die", "rename"),
@@ -32,20 +32,19 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Event(NamedTuple):
-    """kind: container, network or node. action: as the engine calls it. container: the id of the one that it is about, empty where there is
-    none."""
+    """kind: container, network or node. action: the engine's word. container: the container's id, empty if there is none."""
 
     kind: str
     action: str
     container: str
 
 
-# Something happened that could not be read; and the first of every stream: from now on nothing is missed.
+# An event that could not be read. Also the first event of every stream: from then on no event is missed.
 UNKNOWN = Event("", "", "")
 
 
 def events(docker_host: str) -> Iterator[Event]:
-    """UNKNOWN once the stream is open, then what happens to containers and networks. Ends where the engine ends.
+    """Yield UNKNOWN when the stream is open, then the events of containers, networks and nodes. Ends when the engine ends.
 
     Raises EngineUnreachable and EngineError.
     """
@@ -71,7 +70,7 @@ def events(docker_host: str) -> Iterator[Event]:
 
 def _request() -> str:
     filters = {"type": list(_ACTIONS), "event": [action for actions in _ACTIONS.values() for action in actions]}
-    # The engine answers a moment before it subscribes; it remembers the last events for that.
+    # The engine answers a moment before it subscribes. So this also asks for its last recorded events.
     query = "since=%d&filters=%s" % (int(time.time()) - 1, quote(json.dumps(filters)))
     return "GET /events?%s HTTP/1.0\r\nHost: docker\r\nAccept: application/json\r\n\r\n" % query
 
@@ -85,7 +84,7 @@ def _head(lines: Lines) -> None:
 
 
 class Lines:
-    """The lines of a stream, none longer than MAX_LINE in memory."""
+    """The lines of a stream. Memory holds no line longer than MAX_LINE."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -93,7 +92,7 @@ class Lines:
         self._ended = False
 
     def rest(self) -> Iterator[Optional[bytes]]:
-        """Each line to the end of the stream; None for one that is too long."""
+        """Yield each line to the end of the stream, None for a line that is too long."""
         while True:
             line = self.next_line()
             if line is None and self._ended:
@@ -101,7 +100,7 @@ class Lines:
             yield line
 
     def next_line(self) -> Optional[bytes]:
-        """The next line without its end. None at the end of the stream, and for a line that is too long."""
+        """Return the next line without its line end. None at the end of the stream, and for a line that is too long."""
         too_long = False
         while True:
             line, end, rest = self._buffer.partition(b"\n")
@@ -118,7 +117,7 @@ class Lines:
 
 
 def parse_event(line: bytes) -> Optional[Event]:
-    """One line of the stream. None for what is of no interest, UNKNOWN for what makes no sense."""
+    """Parse one line of the stream. Return None for an event of no interest, UNKNOWN if the line makes no sense."""
     try:
         data = json.loads(line.decode("utf-8"))
     except ValueError:

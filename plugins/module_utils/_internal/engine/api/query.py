@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A jmespath expression over what the engine tells of containers."""
+"""Choose containers by a jmespath expression over the engine's inspect objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _HINT = "as [?Config.Image=='nginx'], or with .Id at the end"
 
 
 def chosen(expression: str, inspected: List[Dict[str, object]]) -> List[Dict[str, object]]:
-    """Those of the inspect objects that the expression gives, whole or by their Id, in the order of the list."""
+    """Return the inspect objects that the expression chooses, in the order of the list. Its result may be whole objects or Ids.
+
+    Raises DrawbridgeError.
+    """
     try:
         jmespath = importlib.import_module("jmespath")
     except ImportError as error:

@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A Docker engine through the Docker SDK for Python: every address that the SDK takes, TLS included.
+"""A Docker engine through the Docker SDK for Python: every address that the SDK accepts, including TLS.
 
-Adds 7 to 14 times what :mod:`.socket_client` adds to a process, four fifths of it by its import.
+It adds 7 to 14 times as much time to a process as :mod:`.unix_socket`. Four fifths of that is its import.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ MISSING = "install python3-docker (Debian, Ubuntu, Fedora) or docker (PyPI) for 
 class SdkEngine(WholeEngine):
     """The engine that the SDK's client reaches.
 
-    docker_host: ``unix://``, ``tcp://``, ``ssh://``. None: what the environment says (``DOCKER_HOST``), as for the
-    docker command, else the usual socket. ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` hold for both.
-
-    The client is made by the first question, which raises EngineError where the SDK is missing or refuses the address,
-    and EngineUnreachable where no engine answers.
+    docker_host: ``unix://``, ``tcp://``, ``ssh://``. None: ``DOCKER_HOST`` from the environment as for the docker command,
+    else the usual socket. ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` apply in both cases.
+    The first request creates the client. It raises EngineError if the SDK is missing or refuses the address,
+    and EngineUnreachable if no engine answers.
     """
 
     def __init__(self, docker_host: Optional[str] = None, timeout: int = TIMEOUT) -> None:
@@ -62,7 +61,7 @@ class SdkEngine(WholeEngine):
 
     def _ask(self, method: str, **arguments: object) -> object:
         try:
-            # Late, and by name: most of what this engine costs is this import, and no host needs to have it.
+            # Imported late and by name: the import takes most of the time, and the SDK is optional.
             docker = importlib.import_module("docker")
             requests = importlib.import_module("requests")
         except ImportError as error:

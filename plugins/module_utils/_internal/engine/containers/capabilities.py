@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a container may do to networks, and which rule from the host makes that needless. Pure."""
+"""A container's network privileges, and the rules from the host that make them unnecessary. Pure."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ...netfilter.reconcile.ns_chain import PARENTS
 from ...netfilter.rules.ownership import is_ours
 from ...netfilter.rules.saved_ruleset import Ruleset, SavedChain, target_of
 
-# By variant and family.
+# Rulesets by variant and family.
 Rulesets = Dict[Tuple[str, int], Ruleset]
 
 _NET_ADMIN, _NET_RAW = 12, 13
 _RESOLVER = ("DOCKER_OUTPUT", "DOCKER_POSTROUTING")
 _SOCKETS = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
-# Whoever is given one of these has the engine's socket with it.
+# These folders contain an engine's socket.
 _FOLDERS = ("/", "/run", "/var", "/var/run", "/run/containerd", "/run/podman", "/run/crio")
 
 
 class Privileges(NamedTuple):
-    """privileged, net_admin, net_raw, engine_socket: None where nobody tells. host_network: whether it is on the host's."""
+    """privileged, net_admin, net_raw, engine_socket: None if unknown. host_network: whether it is on the host's network."""
 
     privileged: Optional[bool]
     net_admin: Optional[bool]
@@ -35,8 +35,10 @@ class Privileges(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """code: a key for programs. hint: what to do instead. rules: what it keeps by itself, as arguments of
-    container_netns_rule."""
+    """code: a key for programs. hint: an alternative for the user.
+
+    rules: the container's own rules, as arguments of container_netns_rule.
+    """
 
     code: str
     message: str
@@ -45,7 +47,7 @@ class Finding(NamedTuple):
 
 
 def privileges(details: JsonObject, status: Optional[str], host_network: bool) -> Privileges:
-    """details: the engine's inspect object, ``{}`` where there is none. status: /proc/PID/status of a running process."""
+    """details: the engine's inspect object, ``{}`` if there is none. status: /proc/PID/status of a running process."""
     config = mapping(details.get("HostConfig"))
     privileged = config.get("Privileged") is True if details else None
     held = _bounding_set(status or "")
@@ -84,7 +86,7 @@ def _socket(details: JsonObject) -> Optional[bool]:
 
 
 def findings(held: Privileges, rulesets: Rulesets) -> List[Finding]:
-    """What the container holds that a rule from the host makes needless."""
+    """Return the container's privileges that rules from the host make unnecessary."""
     return list(_found(held, rulesets))
 
 
@@ -129,8 +131,10 @@ def _hint(rules: List[JsonObject], others: int) -> str:
 
 
 def own_rules(rulesets: Rulesets) -> Tuple[List[JsonObject], int]:
-    """The rules that a container made for itself in built-in chains, as arguments of container_netns_rule; and how many
-    lines of theirs are left out because they lead to chains of its own."""
+    """Return the rules that a container made in built-in chains, as arguments of container_netns_rule.
+
+    Also return the number of rules that are left out because they jump to the container's own chains.
+    """
     arguments: List[JsonObject] = []
     others = 0
     for (_variant, family), ruleset in rulesets.items():

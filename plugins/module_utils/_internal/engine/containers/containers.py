@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Containers of a Docker engine as targets."""
+"""Docker containers as targets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .target import RUNNING, Source, Target, running, stopped
 
 
 class EngineSource(Source):
-    """The engine's containers that a selector names."""
+    """The engine's containers that match a selector."""
 
     def __init__(self, system: System, engine: Inspector, selector: Selector) -> None:
         self._system = system
         self._engine = engine
         self._selector = selector
         self._sandboxes = SandboxLookup(system, engine)
-        # Targets are entered by several threads; clients of an engine are made for one.
+        # Several threads enter targets. An engine's client is made for one thread.
         self._guard = threading.Lock()
 
     def find(self) -> List[Target]:

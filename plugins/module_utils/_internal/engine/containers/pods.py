@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Kubernetes pods as targets, by what the node's container runtime tells of them."""
+"""Kubernetes pods as targets, from the node's container runtime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .target import HOST_NETWORK, RUNNING, Source, Target, running, stopped
 
 
 class PodSource(Source):
-    """The pods of one name on this node; a pod that was made anew has older sandboxes of the same name beside it."""
+    """The pods with one name on this node. A recreated pod may have older sandboxes with the same name."""
 
     def __init__(self, system: System, cri: Cri, name: str, namespace: str) -> None:
         self._system = system
@@ -25,7 +25,7 @@ class PodSource(Source):
         self._namespace = namespace
 
     def find(self) -> List[Target]:
-        # A runtime's own filters for names are patterns; equality is not.
+        # The runtime's own name filters are patterns. Here names must be equal.
         matching = [pod for pod in self._cri.pods() if (pod.name, pod.namespace) == (self._name, self._namespace)]
         ready = [pod for pod in matching if pod.ready]
         return [self._target(pod) for pod in ready or matching[:1]]
@@ -45,6 +45,7 @@ class PodSource(Source):
             return stopped(self, name, pod.id, RUNNING, HOST_NETWORK)
         if status.pid is None:
             raise DrawbridgeError("the runtime does not tell the process of pod %s" % ascii(name), "pod", "give its pid or path")
-        # Of a runtime in a mount namespace of its own the file is not to be seen; its process is nobody's but the runtime's then.
+        # If the runtime has its own mount namespace, the file is not visible here. Then the sandbox's process
+        # is used instead: it belongs to the runtime alone.
         sandbox = status.sandbox if status.sandbox and netns_inode(status.sandbox) is not None else None
         return running(self._system, self, name, pod.id, status.pid, status.created, sandbox)

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The network namespace that an engine made for a container, whatever its processes did since.
+"""The network namespace that an engine made for a container.
 
-A container's first process may leave it, and lead rules for the container to where nothing is. The engine keeps a file of the namespace; its path
-is one in the mount namespace that the engine is in.
+A container's first process may move to another namespace. Rules would then go to the wrong namespace.
+So this module uses the engine's file of the namespace. Its path is valid in the engine's mount namespace.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ...host.system.system import System
 from ..api.client import Inspector, NoSuchContainer
 from ..daemon.process import find_daemon
 
-# A container of a container of a container: engines make no circles, hostile ones would.
+# A container may share the network of a container, and so on. An engine makes no loops, a hostile one could.
 _MAX_STEPS = 8
 _MAX_LINKS = 40
 
 
 class NotFound(Exception):
-    """The engine names a file that is not to be seen from here."""
+    """The engine names a file that is not visible from here."""
 
 
 class SandboxLookup:
-    """One engine's."""
+    """Finds the namespace files of one engine's containers."""
 
     def __init__(self, system: System, engine: Inspector, daemon: Optional[Callable[[], Optional[int]]] = None) -> None:
-        """daemon: tells the id of the engine's process, None where it is not known."""
+        """daemon: returns the engine's process id, None if unknown."""
         self._system = system
         self._engine = engine
         self._daemon = daemon or self._find_daemon
@@ -40,9 +40,9 @@ class SandboxLookup:
         self._is_asked = False
 
     def path(self, item: JsonObject, pid: int) -> Optional[str]:
-        """The file of a running container's namespace, of what the engine tells of it; None where it tells of none.
+        """Return the file of a running container's namespace, None if the engine names none.
 
-        Raises NotFound.
+        item: the container's inspect object. Raises NotFound if the file is not visible.
         """
         key = self._key(item)
         if not key:
@@ -64,12 +64,12 @@ class SandboxLookup:
             except NoSuchContainer:
                 break
             if mapping(item.get("State")).get("Running") is not True:
-                # Nothing leads to that network any more.
+                # That container does not run, so its network is gone.
                 break
         return ""
 
     def _roots(self, pid: int) -> Iterator[str]:
-        """Where the engine's path may be valid: as the engine sees it, as we do, as what the container was started by does."""
+        """Yield root folders where the engine's path may be valid: the engine's, ours, and that of the container's parent process."""
         if not self._is_asked:
             self._pid, self._is_asked = self._daemon(), True
         for seen_by in (self._pid, None, _parent(self._system, pid)):
@@ -81,7 +81,7 @@ class SandboxLookup:
 
 
 def in_root(root: str, path: str) -> str:
-    """A path as who has that root directory means it: /var/run is a link to /run, and not to ours."""
+    """Return a path for a process with that root folder. Links are resolved within it: its /var/run links to its own /run."""
     current = root
     parts = path.split("/")[::-1]
     links = 0
@@ -106,6 +106,6 @@ def in_root(root: str, path: str) -> str:
 
 
 def _parent(system: System, pid: int) -> Optional[int]:
-    # The name before the state may hold anything, parentheses included.
+    # The process name stands before the state. It may contain any character, parentheses too.
     fields = (system.read("%s/%d/stat" % (PROC, pid)) or "").rpartition(")")[2].split()
     return int(fields[1]) if len(fields) > 1 and int(fields[1]) > 0 else None

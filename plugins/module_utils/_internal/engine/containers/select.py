@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""From what a user wrote to network namespaces: engine, CRI and kernel are asked, and what all of them name is chosen."""
+"""Find the network namespaces that a selector chooses, by asking the engine, the CRI and the kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .target import Source, Target, kept, running
 
 
 class ProcessSource(Source):
-    """The namespace that a process is in. That the process is the same one, its start time tells."""
+    """The namespace of a process. The process's start time tells that it is still the same process."""
 
     def __init__(self, system: System, pid: int) -> None:
         self._system = system
@@ -31,7 +31,7 @@ class ProcessSource(Source):
 
 
 class PathSource(Source):
-    """A namespace by its file; the open file is the namespace."""
+    """A namespace by its file. The open file is the namespace."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -44,10 +44,10 @@ class PathSource(Source):
 
 
 def select(selector: Selector, system: System, engine: Callable[[], Inspector]) -> List[Target]:
-    """The targets, by name; empty where nothing matches. ``engine`` is called only where the selector asks one.
+    """Return the targets by name, empty if nothing matches. ``engine`` is called only if the selector needs an engine.
 
-    Where the selector mixes worlds (a name and a namespace's path), a target has to be in the namespace that each of
-    them names. Raises DrawbridgeError.
+    If a selector needs several sources (a name and a namespace's path), all of them must find the target's namespace.
+    Raises DrawbridgeError.
     """
     sources: List[Source] = []
     if selector.asks_engine:
@@ -70,10 +70,10 @@ def select(selector: Selector, system: System, engine: Callable[[], Inspector]) 
 
 
 def every_container(system: System, engine: Inspector) -> List[Target]:
-    """All of an engine's containers, by name."""
+    """Return all of an engine's containers by name."""
     return EngineSource(system, engine, Selector()).find()
 
 
 def nothing_matches() -> DrawbridgeError:
-    """The error of a task that chooses nothing."""
+    """Return the error for a task that chooses nothing."""
     return DrawbridgeError("no container matches", None, "on_missing: ignore makes that no error")

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What users write to choose containers."""
+"""The options that users choose containers with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 from ...address import quoted
 from ...errors import DrawbridgeError
 
-# What an engine can answer; documented in the fragment containers.
+# The options that an engine can answer. Documented in the fragment containers.
 ENGINE_SELECTORS: Dict[str, Dict[str, object]] = {
     "name": {"type": "str"},
     "id": {"type": "str"},
@@ -20,7 +20,7 @@ ENGINE_SELECTORS: Dict[str, Dict[str, object]] = {
     "compose_service": {"type": "str"},
     "query": {"type": "str"},
 }
-# All options of modules that choose network namespaces, documented in the fragment's part namespaces too.
+# All options of modules that choose network namespaces. The additional ones are documented in the fragment's part namespaces.
 SELECTOR_ARGUMENTS: Dict[str, Dict[str, object]] = {
     **ENGINE_SELECTORS,
     "pod": {"type": "str"},
@@ -30,19 +30,20 @@ SELECTOR_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "path": {"type": "path"},
 }
 
-# Choose nothing by themselves.
+# These options choose nothing by themselves.
 _WITH_POD = frozenset(("pod_namespace", "cri_socket"))
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 
 
 class Selector(NamedTuple):
-    """Which containers. All that is given has to match.
+    """Chooses containers. All given fields have to match.
 
-    name: exact. id: whole, or a prefix that fits one container only. labels: pairs of a label and its value, the value None
-    for any. query: a jmespath expression over the list of inspect objects. pod, pod_namespace: of Kubernetes, by the CRI. cri_socket: where
-    that is, None for where it is found.
-    pid: of a process in the namespace. path: of a namespace, as ``/run/netns/blue``.
+    name: exact. id: whole, or a prefix that fits only one container.
+    labels: pairs of a label and its value, None for any value.
+    query: a jmespath expression over the list of inspect objects.
+    pod, pod_namespace: a Kubernetes pod, looked up by the CRI. cri_socket: the CRI's socket, None to find it.
+    pid: a process in the namespace. path: the file of a namespace, as ``/run/netns/blue``.
     """
 
     name: Optional[str] = None
@@ -57,13 +58,16 @@ class Selector(NamedTuple):
 
     @property
     def asks_engine(self) -> bool:
-        """Whether it can only be answered by a container engine."""
+        """Tell whether only a container engine can answer the selector."""
         return bool(self.name or self.id or self.labels or self.query)
 
 
 def parse_selector(data: Mapping[str, object], path: str = "") -> Selector:
-    """The keys of SELECTOR_ARGUMENTS as a Selector. ``path``: where they were written, for errors; a key that is None was
-    not given, one that is empty is refused: an empty variable must not choose everything."""
+    """Turn the keys of SELECTOR_ARGUMENTS into a Selector. ``path``: their place in the user's data, for errors.
+
+    A key with the value None was not given. An empty value is refused: an empty variable must not choose everything.
+    Raises DrawbridgeError.
+    """
     given = {key: value for key, value in data.items() if value is not None}
     for key, value in given.items():
         place = "%s.%s" % (path, key) if path else key
@@ -93,7 +97,7 @@ def parse_selector(data: Mapping[str, object], path: str = "") -> Selector:
 
 
 def selector_data(selector: Selector) -> Dict[str, object]:
-    """The selector as users write it; what Compose sets as the labels that it sets."""
+    """Return the selector as users write it. Compose projects and services are written as Compose's labels."""
     given = {key: value for key, value in selector._asdict().items() if key != "labels" and value is not None}
     labels = [key if value is None else "%s=%s" % (key, value) for key, value in selector.labels]
     return dict(given, label=labels) if labels else given

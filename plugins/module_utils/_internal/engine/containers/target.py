@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A network namespace that was chosen, and what has to hold so that it is still the one that was meant."""
+"""A chosen network namespace, and the checks that it is still the same one when it is entered."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ HOST_NETWORK = "it is on the host's network: rules in there would be the host's 
 
 
 class ContainerGone(DrawbridgeError):
-    """The container has ended, or another process has its id, since it was looked up."""
+    """Since the look-up, the container has ended or another process has its process id."""
 
 
 class Source(ABC):
-    """Who knows the target: an engine, a CRI, the kernel."""
+    """The source of a target: an engine, a CRI or the kernel."""
 
     @abstractmethod
     def find(self) -> List["Target"]:
-        """All that match. Raises DrawbridgeError where nobody can be asked."""
+        """Return all matching targets. Raises DrawbridgeError if the source cannot be asked."""
 
     @abstractmethod
     def lost(self, target: "Target") -> Optional[str]:
-        """Asked while the namespace is held open: why it is not the target's any more; None where it is."""
+        """Return why the namespace is not the target's any more, None if it still is. Call it while the namespace is held open."""
 
 
 class Target(NamedTuple):
     """A container, a pod, a process or a bare namespace.
 
-    name, id: as its source calls it; empty where it has none. state: ``running``, or as the source calls what is not.
-    pid: a process in the namespace, 0 for none. since: when the source says that it was started. born: when the kernel says
-    that the process was. path: the namespace's file. inode: its number; None where there is none.
-    reason: why no rule can be put into it; None where one can. details: all that an engine tells of a container, ``{}`` of
-    what is none.
+    name, id: as the source names it, empty if it has none. state: ``running``, or the source's word for another state.
+    pid: a process in the namespace, 0 for none. since: the start time from the source.
+    born: the process's start time from the kernel.
+    path: the namespace's file. inode: its number, None if there is no namespace.
+    reason: why it cannot have rules, None if it can.
+    details: the engine's inspect object of a container, ``{}`` for other targets.
     """
 
     source: Source
@@ -64,8 +65,10 @@ class Target(NamedTuple):
 
 
 def running(system: System, source: Source, name: str, identity: str, pid: int, since: str = "", sandbox: Optional[str] = None) -> Target:
-    """A target known by a process in it, found in /proc now. sandbox: the file of the namespace that was made for it, where its source says;
-    the process may have left it."""
+    """Return a target that is known by a process in it. The process is looked up in /proc now.
+
+    sandbox: the file of the namespace that was made for it, if the source tells it. The process may have left that namespace.
+    """
     path = sandbox or netns_path(pid)
     born, inode = started(system, pid), netns_inode(path)
     target = Target(source, name, identity, RUNNING, pid, since, born, path, inode, None)
@@ -75,7 +78,7 @@ def running(system: System, source: Source, name: str, identity: str, pid: int, 
 
 
 def kept(source: Source, name: str, path: str) -> Target:
-    """A target known by its namespace's file. Raises DrawbridgeError where that is none."""
+    """Return a target that is known by its namespace's file. Raises DrawbridgeError if the file is not a namespace."""
     inode = netns_inode(path)
     if inode is None:
         raise DrawbridgeError("there is no network namespace at %s" % ascii(path), "path")
@@ -87,23 +90,23 @@ def _judged(target: Target) -> Target:
 
 
 def stopped(source: Source, name: str, identity: str, state: str, reason: str) -> Target:
-    """A target without a namespace."""
+    """Return a target that cannot have rules. It has no namespace."""
     return Target(source, name, identity, state, 0, "", None, "", None, reason)
 
 
 def host_inodes() -> FrozenSet[int]:
-    """The namespaces that are never a container's: the first process's, and the one that this process is in."""
+    """Return the namespaces that are never a container's: the first process's and this process's."""
     found = [netns_inode("/proc/self/ns/net")]
     try:
         found.append(netns_inode(netns_path(1)))
     except DrawbridgeError:
-        # Some sandboxes hide it even from root; the other containers of such a host are out of reach as well.
+        # Some sandboxes hide it even from root. On such a host other containers cannot be reached either.
         pass
     return frozenset(inode for inode in found if inode is not None)
 
 
 def refuse_host_network(targets: Iterable[Target]) -> None:
-    """Raises DrawbridgeError where any of them is on the host's network."""
+    """Raises DrawbridgeError if any target is on the host's network."""
     found = [quoted(target.name or target.path) for target in targets if target.is_host_network]
     if found:
         raise DrawbridgeError(
@@ -113,10 +116,10 @@ def refuse_host_network(targets: Iterable[Target]) -> None:
 
 @contextmanager
 def held(system: System, target: Target) -> Iterator[int]:
-    """The target's namespace, open, and proven to be its own after it was opened: from then on the kernel keeps it, whatever
-    becomes of the container and its process id.
+    """Open the target's namespace, then check that it is still the target's.
 
-    Raises Gone, and DrawbridgeError where the namespace would be the host's.
+    While it is open, the kernel keeps it, even if the container ends or its process id is reused.
+    Raises ContainerGone if it is not the target's any more, and DrawbridgeError if it is the host's.
     """
     try:
         fd = os.open(target.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -137,7 +140,7 @@ def held(system: System, target: Target) -> Iterator[int]:
 
 
 def by_namespace(targets: Iterable[Target]) -> List[List[Target]]:
-    """Those that share a namespace together; those without one each alone. In the given order."""
+    """Group targets that share a namespace, in the given order. A target without a namespace is a group of its own."""
     groups: Dict[object, List[Target]] = {}
     for number, target in enumerate(targets):
         key: object = ("none", number) if target.inode is None else target.inode

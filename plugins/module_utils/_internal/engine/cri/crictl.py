@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A node's CRI through crictl, which knows from its own configuration where it is."""
+"""A node's CRI through crictl. crictl's own configuration has the CRI's address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _READY = "SANDBOX_READY"
 
 
 class Crictl(Cri):
-    """The crictl at ``program``. Nothing that a user wrote becomes one of its arguments."""
+    """The crictl at ``program``. Its arguments contain no user data."""
 
     def __init__(self, system: System, program: str) -> None:
         self._system = system

@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""One gRPC call over a unix socket: HTTP/2 as far as a single unary call needs it, each on a connection of its own.
+"""gRPC calls over a unix socket. This has only the parts of HTTP/2 that a unary call needs. Each call has its own connection.
 
-The headers of an answer are not read. A call that went well has a message in it; one without was refused.
+The headers of an answer are not read. The answer to a successful call has a message. An answer without one means that the call was refused.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ _MAX_ANSWER = 64 * 1024 * 1024
 
 
 def call(path: str, method: str, message: bytes, timeout: float = 30.0) -> bytes:
-    """path: the socket. method: as ``/runtime.v1.RuntimeService/Version``. message: at most 16 KB. Returns the answer's message.
+    """Make a call. Return the answer's message.
 
-    Raises EngineUnreachable, and EngineError for a call that was refused.
+    path: the socket. method: as ``/runtime.v1.RuntimeService/Version``. message: at most 16 KB.
+    Raises EngineUnreachable, and EngineError if the call was refused.
     """
     deadline = time.monotonic() + timeout
     try:
@@ -64,7 +65,7 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def _header(name: str, value: str) -> bytes:
-    """HPACK: a literal that is not indexed. Names and values are ours, and shorter than 127."""
+    """Encode a header in HPACK, as a literal without indexing. Names and values are our own, and shorter than 127 bytes."""
     return b"\0" + bytes([len(name)]) + name.encode("ascii") + bytes([len(value)]) + value.encode("ascii")
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What is asked of a node's container runtime (CRI), whoever asks it."""
+"""The interface to a node's container runtime (CRI)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ class Pod(NamedTuple):
 
 
 class PodStatus(NamedTuple):
-    """created: as the runtime tells it. pid: of the sandbox's process, None where it is not told. sandbox: the file of its network namespace,
-    None where it is not told."""
+    """created: the time in the runtime's format. pid: the sandbox's process, None if the runtime does not tell it.
+
+    sandbox: the file of its network namespace, None if the runtime does not tell it.
+    """
 
     ready: bool
     created: str
@@ -31,7 +33,7 @@ class PodStatus(NamedTuple):
 
 
 def told_sandbox(info: object) -> Optional[str]:
-    """The file of a sandbox's network namespace in what containerd and CRI-O tell of it when asked for everything."""
+    """Return the file of a sandbox's network namespace from the verbose status of containerd or CRI-O, None if it is not there."""
     spec: object = info
     for key in ("runtimeSpec", "linux", "namespaces"):
         spec = spec.get(key) if isinstance(spec, dict) else None
@@ -40,12 +42,12 @@ def told_sandbox(info: object) -> Optional[str]:
 
 
 class Cri(ABC):
-    """A node's container runtime. Raises DrawbridgeError where it cannot be asked."""
+    """A node's container runtime. Methods raise DrawbridgeError if it cannot be asked."""
 
     @abstractmethod
     def pods(self) -> List[Pod]:
-        """Every sandbox, of pods that ended too."""
+        """Return all sandboxes, including those of ended pods."""
 
     @abstractmethod
     def status(self, identity: str) -> PodStatus:
-        """One sandbox."""
+        """Return the status of one sandbox."""

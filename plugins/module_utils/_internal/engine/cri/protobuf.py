@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""As much of protocol buffers as three questions to a CRI need: the wire format, without a schema."""
+"""The parts of protocol buffers that requests to a CRI need: the wire format, without a schema."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def text_field(number: int, text: str) -> bytes:
-    """A string, or with bytes in it a message, as a field."""
+    """Encode a string as a field. It may also be a message, with its bytes as surrogate escapes."""
     return bytes_field(number, text.encode("utf-8", "surrogateescape"))
 
 
@@ -37,7 +37,7 @@ def _varint(value: int) -> bytes:
 
 
 class Message:
-    """A message's fields by number, each with all its values. Raises EngineError for what is none."""
+    """A message's fields by number, each with all its values. Raises EngineError if the bytes are not a message."""
 
     def __init__(self, raw: bytes) -> None:
         self._fields: Dict[int, List[Value]] = {}
@@ -48,7 +48,7 @@ class Message:
             self._fields.setdefault(key >> 3, []).append(value)
 
     def number(self, field: int) -> int:
-        """The last value of a field, as protocol buffers want it; 0 where it was left out."""
+        """Return the last value of a field, as protocol buffers require. 0 if the field is missing."""
         value = self._fields.get(field, [0])[-1]
         return value if isinstance(value, int) else 0
 

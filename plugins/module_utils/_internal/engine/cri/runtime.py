@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What is asked of a node's container runtime (CRI), and who is asked: crictl, or the runtime's socket."""
+"""Choose the way to a node's container runtime (CRI): crictl, or the runtime's socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...errors import DrawbridgeError
 from ...host.system.system import System
 from .model import Cri
 
-# Where crictl looks too: containerd, CRI-O, cri-dockerd; and k3s.
+# crictl's own default sockets: containerd, CRI-O, cri-dockerd. And k3s's socket.
 SOCKETS = (
     "/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/cri-dockerd.sock", "/run/k3s/containerd/containerd.sock",
 )  # fmt: skip
@@ -25,7 +25,10 @@ _HINT = (
 
 
 def connect(system: System, path: Optional[str]) -> Cri:
-    """The runtime at a socket; without one, crictl as it is configured; where that is missing, the first usual socket."""
+    """Return the runtime at the given socket. Without one, use crictl as configured. If crictl is missing, use the first usual socket.
+
+    Raises DrawbridgeError if no socket is found.
+    """
     crictl = None if path is not None else system.which("crictl")
     if crictl is not None:
         from .crictl import Crictl  # pylint: disable=import-outside-toplevel

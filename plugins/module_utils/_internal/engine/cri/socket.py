@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A node's CRI at its own socket: version 1 of the runtime service, which containerd has from 1.6 on and CRI-O from 1.23."""
+"""A node's CRI at its own socket: version 1 of the runtime service. containerd has it since 1.6, CRI-O since 1.23."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .protobuf import Message, number_field, text_field
 
 _SERVICE = "/runtime.v1.RuntimeService/"
 _HINT = "is its CRI plugin on? Packages of Docker Inc. switch it off in /etc/containerd/config.toml"
-# Of runtime.v1's enums.
+# Values of runtime.v1's enums.
 _READY, _NODE = 0, 2
 
 
@@ -35,7 +35,7 @@ class SocketCri(Cri):
         ]
 
     def status(self, identity: str) -> PodStatus:
-        # verbose: the process is in there.
+        # The second field is verbose: only a verbose answer has the process.
         answer = self._ask("PodSandboxStatus", text_field(1, identity) + number_field(2, 1))
         status = answer.message(1)
         info = _object({entry.text(1): entry.text(2) for entry in answer.messages(2)}.get("info", ""))

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""dockerd's command line: the running one's, and the one that its unit will start it with."""
+"""dockerd's arguments: those of the running process, and those in its systemd unit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ UNIT = "docker.service"
 
 
 class Arguments(NamedTuple):
-    """Both without the program's own name; None where there is no such process or unit."""
+    """Both are without the program's own name, None if there is no such process or unit."""
 
     running: Optional[List[str]]
     unit: Optional[List[str]]
 
     @property
     def next(self) -> List[str]:
-        """What the next start is expected to have."""
+        """Return the expected arguments of the next start."""
         return self.unit or self.running or []
 
     @property
@@ -32,12 +32,12 @@ class Arguments(NamedTuple):
 
 
 def arguments(system: System, daemon: Optional[Daemon]) -> Arguments:
-    """Read them; a host without systemd has no unit."""
+    """Read the arguments. A host without systemd has no unit."""
     return Arguments(None if daemon is None else daemon.cmdline[1:], _unit_arguments(system))
 
 
 def without_config_file(words: List[str]) -> List[str]:
-    """The same arguments with no word about where daemon.json is."""
+    """Return the arguments without ``--config-file``."""
     kept: List[str] = []
     skip = False
     for word in words:
@@ -65,7 +65,7 @@ def _unit_arguments(system: System) -> Optional[List[str]]:
             own = environment("\n".join(_words(value)))
         elif name == "ExecStart" and "argv[]=" in value:
             words = value.partition("argv[]=")[2].partition(" ; ")[0].split()[1:]
-    # A file's word counts for more than the unit's.
+    # Environment files override the unit's Environment.
     return None if words is None else _expanded(words, {**own, **variables})
 
 
@@ -77,7 +77,7 @@ def _words(text: str) -> List[str]:
 
 
 def _expanded(words: List[str], variables: Dict[str, str]) -> List[str]:
-    """systemd splits $NAME at white space where it stands alone, and puts ${NAME} in as one word."""
+    """Expand variables as systemd does: it splits a separate $NAME at white space, and inserts ${NAME} as one word."""
     expanded: List[str] = []
     for word in words:
         if word.startswith("${") and word.endswith("}"):
@@ -90,7 +90,7 @@ def _expanded(words: List[str], variables: Dict[str, str]) -> List[str]:
 
 
 def environment(text: str) -> Dict[str, str]:
-    """A file of ``NAME=value`` lines as systemd reads it, as far as dockerd's arguments need it."""
+    """Parse ``NAME=value`` lines as systemd does, as far as dockerd's arguments need it."""
     found = {}
     for line in text.splitlines():
         name, equals, value = line.strip().partition("=")

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which firewall backend this host's engine runs with, and which one its next start will have, told without asking it."""
+"""The firewall backend of this host's running engine and of its next start, found out without asking the engine."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ IP_FORWARD = "ip-forward"
 
 
 class Backends(NamedTuple):
-    """running: the engine's now, None where none runs. coming: its next start's, None where there is no engine or its file makes no
-    sense. demands_forwarding: whether the next start refuses a host that does not forward."""
+    """running: the running engine's backend, None if none runs.
+
+    coming: the backend of the next start, None if there is no engine or its file cannot be read.
+    demands_forwarding: whether the next start fails if IP forwarding is off.
+    """
 
     running: Optional[str]
     coming: Optional[str]
@@ -33,14 +36,14 @@ class Backends(NamedTuple):
 
     @property
     def nftables(self) -> Optional[str]:
-        """What to say of an engine with the nftables backend; None for others."""
+        """Return a message about an engine with the nftables backend, None for other engines."""
         if self.running == NFTABLES:
             return "the engine runs with its nftables backend"
         return "the engine's next start will be with its nftables backend" if self.coming == NFTABLES else None
 
 
 def backends(system: System, note: str = running_config.NOTE) -> Backends:
-    """Of this host's engine."""
+    """Return the backends of this host's engine."""
     daemon = find_daemon(system)
     words = arguments(system, daemon)
     coming = ip_forward = None
@@ -52,7 +55,7 @@ def backends(system: System, note: str = running_config.NOTE) -> Backends:
 
 
 def next_start(system: System) -> Tuple[str, Optional[str]]:
-    """The configuration file that the engine's next start reads, and the backend that its arguments state, None for none."""
+    """Return the configuration file of the engine's next start, and the backend in its arguments, None if they state none."""
     words = arguments(system, find_daemon(system)).next
     return config_file(words), _flag(words, BACKEND)
 
@@ -64,13 +67,13 @@ def _running(system: System, daemon: Optional[Daemon], words: Arguments, note: s
     now = _keys(system, words.running)
     keys = running_config.started_with(system, process, now or {}, _changed_at(system, config_file(words.running)), note)
     if keys is None and _flag(words.running, BACKEND) is None:
-        # Somebody changed the file since: the rules tell.
+        # The file was changed after the engine's start. The engine's tables tell its backend.
         return NFTABLES if has_bridges_table(system) else IPTABLES
     return _stated(words.running, keys or {})
 
 
 def _changed_at(system: System, path: str) -> Optional[float]:
-    """None where there is no file; an engine may be given /dev/null."""
+    """Return the file's modification time, None if it is not a regular file: an engine may be given /dev/null."""
     try:
         held = system.look(path)
     except DrawbridgeError:
@@ -88,12 +91,12 @@ def _states_no_forwarding(words: List[str], keys: Dict[str, object]) -> bool:
 
 
 def _flag(words: List[str], key: str) -> Optional[str]:
-    """What dockerd's arguments say of a key last, None where they do not."""
+    """Return the last value of a key in dockerd's arguments, None if they do not state it."""
     found = None
     for at, word in enumerate(words):
         name, equals, value = word.partition("=")
         if name == "--" + key:
-            # A flag of its own is true; the value of another kind may be the next word.
+            # A boolean flag without a value is true. Another flag's value may be the next word.
             found = value if equals else "".join(words[at + 1:at + 2]) if key == BACKEND else "true"
     return found
 

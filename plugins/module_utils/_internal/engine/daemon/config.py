@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Bring an engine's daemon.json to what is wanted, so that the engine will start with it."""
+"""Bring an engine's daemon.json to the desired configuration, and check that the engine would start with it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ _VALIDATES = (23,)
 
 
 class DesiredConfig(NamedTuple):
-    """values: keys of the file and what they shall be, checked. absent: keys that shall not be there.
-    path: of the file, None for the one that the engine reads. place: where the user wrote all that."""
+    """values: keys of the file and their desired values, already checked. absent: keys to remove.
+
+    path: the file, None for the one that the engine reads. place: the place in the user's data.
+    """
 
     values: Dict[str, object]
     absent: Tuple[str, ...] = ()
@@ -39,11 +41,11 @@ class DesiredConfig(NamedTuple):
 
 
 class Configured(NamedTuple):
-    """What was done, or would be.
+    """The result of configuring, or of check mode.
 
-    changes: by key, before and after; None where it is not in the file.
-    before, after: the keys that touch the firewall.
-    restart_required: whether the running engine does otherwise than the file says.
+    changes: by key, its values before and after, None if the key is not in the file.
+    before, after: the keys that affect the firewall.
+    restart_required: whether the running engine's configuration differs from the file.
     """
 
     path: str
@@ -60,7 +62,7 @@ class Configured(NamedTuple):
 
 
 def configure(system: System, wish: DesiredConfig, check_mode: bool, note: str = running_config.NOTE) -> Configured:
-    """Raises DrawbridgeError, with the file left byte for byte, where the engine would not start with it."""
+    """Configure the engine. Raises DrawbridgeError if the engine would not start with the new file. The file is unchanged then."""
     daemon = find_daemon(system)
     program = _program(system, daemon)
     engine = () if program is None else parse_release(system.run([program, "--version"]).stdout)
@@ -93,13 +95,13 @@ def configure(system: System, wish: DesiredConfig, check_mode: bool, note: str =
 
 
 def shown(done: Configured) -> Dict[str, str]:
-    """Ansible's diff. The rest of the file may hold secrets."""
+    """Return Ansible's diff. It has only the firewall's keys: the rest of the file may hold secrets."""
     before, after = (json.dumps(keys, indent=4) + "\n" if done.changed else "" for keys in (done.before, done.after))
     return {"before_header": done.path, "after_header": done.path, "before": before, "after": after}
 
 
 class _Before(NamedTuple):
-    """running: the engine's process. keys: those it was started with, None where nobody knows."""
+    """running: the engine's process. keys: the keys that it was started with, None if unknown."""
 
     running: Optional[running_config.Running]
     keys: Optional[Dict[str, object]]
@@ -134,7 +136,7 @@ def _changes(old: DaemonFile, wish: DesiredConfig) -> Dict[str, Dict[str, object
 
 
 def _program(system: System, daemon: Optional[Daemon]) -> Optional[str]:
-    """The dockerd that the next start runs."""
+    """Return the path of the dockerd that the next start runs."""
     if daemon is not None and os.path.isabs(daemon.cmdline[0]) and os.access(daemon.cmdline[0], os.X_OK):
         return daemon.cmdline[0]
     found = system.which("dockerd")
@@ -154,7 +156,7 @@ def _refuse_flags(words: List[str], wish: DesiredConfig) -> None:
 
 
 class _Installed(NamedTuple):
-    """The engine that the next start runs. program: None where there is none. flags: its arguments."""
+    """The engine that the next start runs. program: None if there is none. flags: its arguments."""
 
     program: Optional[str]
     release: Release
@@ -162,7 +164,7 @@ class _Installed(NamedTuple):
 
 
 def _validate(system: System, engine: _Installed, text: str, path: str) -> List[str]:
-    """Ask the engine's own validation, with the arguments that it is started with. Returns warnings."""
+    """Run the engine's own validation with the arguments of its next start. Return warnings. Raises DrawbridgeError if it fails."""
     if engine.program is None:
         return ["dockerd is not installed: %s was not checked by it" % path]
     if engine.release and engine.release < _VALIDATES:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The text of a daemon.json, changed key by key: whatever is not changed stays byte for byte."""
+"""Change the text of a daemon.json key by key. All other text stays byte for byte."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INDENT = "    "
 
 
 class Member(NamedTuple):
-    """One ``"key": value`` of the object: where its key begins, its value begins, and its value ends."""
+    """One ``"key": value`` of the object: the offsets of the key's start, the value's start and the value's end."""
 
     key: str
     start: int
@@ -28,10 +28,10 @@ class Member(NamedTuple):
 
 
 class DaemonFile:
-    """A daemon.json's text. No text, or only white space, is an engine's way to say nothing."""
+    """A daemon.json's text. Empty text or only white space means no keys, as for the engine."""
 
     def __init__(self, text: str, path: str) -> None:
-        """Raises DrawbridgeError with line and column for what is not a JSON object."""
+        """Raises DrawbridgeError with line and column if the text is not a JSON object."""
         self.path = path
         self.bom, self.text = (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
         if not self.text.strip(" \t\r\n"):
@@ -59,7 +59,7 @@ class DaemonFile:
         raise json.JSONDecodeError("%s is no JSON" % name, self.text, at)
 
     def _members(self, decoder: json.JSONDecoder) -> List[Member]:
-        """The text is known to be an object: only its places are looked for."""
+        """Return the members with their offsets. The text is already known to be an object."""
         found = []
         at = self._after_space(self.text.index("{") + 1)
         while self.text[at] == '"':
@@ -77,16 +77,16 @@ class DaemonFile:
         return at if found is None else found.end()
 
     def duplicates(self) -> List[str]:
-        """Keys that stand there more than once, each with its lines: an engine takes the last."""
+        """Return keys that are there more than once, each with its line numbers. The engine uses the last one."""
         lines: Dict[str, List[str]] = {}
         for member in self.members:
             lines.setdefault(member.key, []).append(str(self.text.count("\n", 0, member.start) + 1))
         return ["%s in lines %s" % (key, ", ".join(found)) for key, found in lines.items() if len(found) > 1]
 
     def changed(self, wanted: Mapping[str, object], absent: Sequence[str]) -> str:
-        """The text with these keys set, and those gone.
+        """Return the text with the keys of ``wanted`` set and those of ``absent`` removed.
 
-        Raises DrawbridgeError where a key that would have to change stands there twice.
+        Raises DrawbridgeError if a key that has to change is there twice.
         """
         touched = [key for key, value in wanted.items() if key not in self.values or not same(self.values[key], value)]
         gone = [key for key in absent if key in self.values]
@@ -116,7 +116,7 @@ class DaemonFile:
         return self._put_together(pieces, kept, lead)
 
     def _put_together(self, pieces: List[Tuple[str, str]], kept: List[Member], lead: str) -> str:
-        """Members with what stood between them; where a neighbour is new or gone, with what stands between the rest."""
+        """Join members with the text that was between them. If a neighbour is new or gone, use the usual separator."""
         head = self.text[:self.text.index("{") + 1]
         tail = self.text[self.members[-1].end:]
         usual = "," + (lead if "\n" in lead else " ")
@@ -137,7 +137,7 @@ class DaemonFile:
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two values mean the same to an engine: for Python, True is 1."""
+    """Tell whether two values mean the same to an engine. Python's == does not work: it says that True equals 1."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The keys of daemon.json that touch the firewall: what each takes, since which engine, and what the engine does without it."""
+"""The keys of daemon.json that affect the firewall: their values, the first engine release with them, and their defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...errors import DrawbridgeError
 
 Release = Tuple[int, ...]
 
-# What to do about the key ip-forward where forwarding is turned off: write it, demand it, or leave it alone.
+# Modes for the key ip-forward if forwarding is turned off: write it, demand it, or leave it alone.
 SET = "set"
 REQUIRE = "require"
 IGNORE = "ignore"
@@ -28,7 +28,7 @@ _MARK_FORM = re.compile(r"(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})(/(0[xX][0-9a-fA-F]
 
 
 class Key(NamedTuple):
-    """takes: what its value is. since: the first release that knows it. default: what an engine does without it."""
+    """takes: a description of its values. since: the first release that knows it. default: the engine's default."""
 
     takes: str
     since: Release = ()
@@ -49,12 +49,12 @@ KEYS: Dict[str, Key] = {
     "bridge-accept-fwmark": Key(_MARK, (29,), ""),
     "default-network-opts": Key(_OPTIONS, (24,), {}),
 }
-# On by itself from here on; before, only for experimental engines.
+# On by default since this release. Before, only for experimental engines.
 _IP6TABLES_ON = (27,)
 
 
 def check_value(key: str, value: object, path: str) -> object:
-    """The value, or DrawbridgeError."""
+    """Return the value. Raises DrawbridgeError if it is not valid for the key."""
     takes = KEYS[key].takes
     if takes == _BOOL:
         right = isinstance(value, bool)
@@ -81,7 +81,7 @@ def _is_options(value: object) -> bool:
 
 
 def check_known(key: str, engine: Release, path: str) -> None:
-    """Raises DrawbridgeError where the engine does not know the key. An engine of unknown release knows all."""
+    """Raises DrawbridgeError if the engine does not know the key. An engine of unknown release is assumed to know all."""
     since = KEYS[key].since
     if engine and engine < since:
         raise DrawbridgeError(
@@ -92,7 +92,7 @@ def check_known(key: str, engine: Release, path: str) -> None:
 
 
 def check_together(values: Mapping[str, object], engine: Release, path: str) -> None:
-    """Raises DrawbridgeError for keys of a whole file that an engine takes one by one and does not start with."""
+    """Raises DrawbridgeError if keys of a file are valid alone, but the engine does not start with them together."""
     if values.get("iptables") is False and values.get("icc") is False:
         raise DrawbridgeError("the engine does not start with both iptables and icc off", path, "icc needs iptables")
     if engine and engine < _IP6TABLES_ON and values.get("ip6tables") is True and values.get("experimental") is not True:
@@ -102,7 +102,7 @@ def check_together(values: Mapping[str, object], engine: Release, path: str) -> 
 
 
 def effective(values: Mapping[str, object], engine: Release) -> Dict[str, object]:
-    """What an engine does by a file's keys: those that it lacks by their defaults."""
+    """Return the effective values for a file's keys. Missing keys have their defaults."""
     found = {}
     for key, meaning in KEYS.items():
         default = meaning.default
@@ -114,17 +114,17 @@ def effective(values: Mapping[str, object], engine: Release) -> Dict[str, object
 
 
 def flags_given(words: List[str]) -> List[str]:
-    """The keys that dockerd's arguments state: the engine refuses to start where the file states them too."""
+    """Return the keys in dockerd's arguments. The engine refuses to start if the file has them too."""
     names = {word[2:].partition("=")[0] for word in words if word.startswith("--")}
     return [key for key in KEYS if (key[:-1] if key == "default-network-opts" else key) in names]
 
 
 def parse_release(text: str) -> Release:
-    """``Docker version 26.1.5+dfsg1, build 411e817`` → (26, 1, 5). Empty where there is none."""
+    """``Docker version 26.1.5+dfsg1, build 411e817`` → (26, 1, 5). Empty if there is no release."""
     found = re.search(r"\bversion v?([0-9]{1,9}(?:\.[0-9]{1,9})*)", text)
     return tuple(int(part) for part in found.group(1).split(".")) if found else ()
 
 
 def dotted(release: Optional[Release]) -> str:
-    """A release as people write it."""
+    """Return a release as text."""
     return ".".join(str(part) for part in release) if release else "of unknown release"

@@ -2,11 +2,12 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What an engine does about IP forwarding, and its ``ip-forward`` key that keeps it from that.
+"""The engine's handling of IP forwarding, and the ``ip-forward`` key that stops it.
 
-Measured on 20.10, 26.1 and 28.5: an engine turns IPv4 forwarding on when it is started, from 28 on also when a network is
-made; IPv6 forwarding when it is started with an IPv6 network, and when one is made. With ``ip-forward: false`` never. An engine with
-the nftables backend (29) never does either: it refuses to start, to make networks and to start containers on a host that does not forward.
+Measured on 20.10, 26.1 and 28.5: an engine turns IPv4 forwarding on at its start, since 28 also when a network is created.
+It turns IPv6 forwarding on when it starts with an IPv6 network, and when one is created. With ``ip-forward: false`` it does neither.
+An engine with the nftables backend (29) never turns forwarding on. While forwarding is off, it refuses to start, to create networks
+and to start containers.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _REFUSES = "the engine has the nftables backend: it refuses to start, and to mak
 
 
 class Kept(NamedTuple):
-    """What was done to the engine's configuration; ``configured`` is None where nothing was looked at or to do."""
+    """The change to the engine's configuration. ``configured`` is None if nothing was checked or there was nothing to do."""
 
     configured: Optional[Configured]
     warnings: List[str]
@@ -51,14 +52,14 @@ class Kept(NamedTuple):
 
 
 def has_engine(system: System) -> bool:
-    """Whether Docker is installed or runs on this host."""
+    """Tell whether Docker is installed or runs on this host."""
     return system.which("dockerd") is not None or find_daemon(system) is not None
 
 
 def keep_off(system: System, mode: str, check_mode: bool, note: str = running_config.NOTE) -> Kept:
-    """Keep the engine from turning forwarding on, demand that it is kept from it, or say what comes.
+    """Stop the engine from turning forwarding on, demand that this is configured, or only warn, depending on the mode.
 
-    Raises DrawbridgeError where it is demanded and is not so, or where the engine would not start with the key.
+    Raises DrawbridgeError if it is demanded and not configured, or if the engine would not start with the key.
     """
     if not has_engine(system) or _flag_says_so(system):
         return Kept(None, [])
@@ -82,7 +83,7 @@ def _without_the_key(engine: Backends) -> str:
 
 
 def _comes_back(system: System, engine: Backends, note: str) -> List[str]:
-    """What the user has to know of an engine that is left as it is, however it is configured."""
+    """Return warnings about an engine whose configuration is left as it is."""
     try:
         done = configure(system, _OFF, True, note)
     except DrawbridgeError as error:
@@ -93,7 +94,7 @@ def _comes_back(system: System, engine: Backends, note: str) -> List[str]:
 
 
 def _flag_says_so(system: System) -> bool:
-    """Whether the unit starts dockerd with it, which a file that states it too would be at odds with."""
+    """Tell whether the next start's arguments have the key with false. The engine does not start if the file states the key too."""
     for word in reversed(arguments(system, find_daemon(system)).next):
         flag, _equals, value = word.partition("=")
         if flag == "--" + KEY:
@@ -102,7 +103,7 @@ def _flag_says_so(system: System) -> bool:
 
 
 def leave_to_engine(system: System, mode: str, check_mode: bool, note: str = running_config.NOTE) -> Kept:
-    """Take the key out again, or say what it does where it is left."""
+    """Remove the key, or warn about its effect if it stays."""
     if not has_engine(system):
         return Kept(None, [])
     if mode != SET:

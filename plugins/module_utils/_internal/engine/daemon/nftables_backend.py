@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The tables of an engine's nftables backend, ``ip docker-bridges`` and ``ip6 docker-bridges``, as far as others have to know them."""
+"""Read the tables of an engine's nftables backend: ``ip docker-bridges`` and ``ip6 docker-bridges``. Only the parts in use here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...host.system.system import System
 NAME = "docker-bridges"
 _FAMILY = {IPV4: "ip", IPV6: "ip6"}
 _CHAIN = r"^\tchain %s \{\n(.*?)^\t\}"
-# A network with trusted interfaces has them beside its bridge, in braces.
+# If a network has trusted interfaces, they stand in braces together with its bridge.
 _DIRECT = re.compile(
     r'^\t\tip6? daddr ([0-9A-Fa-f.:]+) iifname != (\{[^}]*\}|"[^"]+") (?:counter (?:packets \d+ bytes \d+ )?)?drop\b', re.MULTILINE
 )
@@ -24,15 +24,17 @@ _DNAT = re.compile(r"^\t\t(?:.* )?(tcp|udp|sctp) dport (\d+) (?:.* )?dnat (?:ip6
 
 
 class BridgesTable(NamedTuple):
-    """direct: what is dropped on its way to containers' own addresses, as (address, an interface that it may come in by).
-    dnated: protocols and ports of the host that are translated."""
+    """direct: packets to containers' own addresses are dropped. Pairs of an address and an interface that is exempt.
+
+    dnated: protocols and ports of the host with DNAT.
+    """
 
     direct: List[Tuple[str, str]]
     dnated: List[Tuple[str, int]]
 
 
 def bridges_tables(system: System) -> Dict[int, BridgesTable]:
-    """The engine's tables by family; none where it has none, or nft is not installed."""
+    """Return the engine's tables by family, none if there are none or nft is not installed."""
     program = system.which("nft")
     if program is None:
         return {}
@@ -45,7 +47,7 @@ def bridges_tables(system: System) -> Dict[int, BridgesTable]:
 
 
 def has_bridges_table(system: System) -> bool:
-    """Whether an engine with that backend made its tables here."""
+    """Tell whether an engine with the nftables backend made its tables here."""
     program = system.which("nft")
     return program is not None and bool(_there(system, program))
 
@@ -56,7 +58,7 @@ def _there(system: System, program: str) -> List[int]:
 
 
 def parse_bridges_table(text: str) -> BridgesTable:
-    """From what ``nft list table`` prints."""
+    """Parse the output of ``nft list table``."""
     translated = _chain(text, "nat-prerouting-and-output") or ""
     dropped = _DIRECT.findall(_chain(text, "raw-PREROUTING") or "")
     return BridgesTable(

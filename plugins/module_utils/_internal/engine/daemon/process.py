@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The engine's process and configuration file on this host, read from its files."""
+"""The engine's process and configuration file on this host."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PIDFILE = "/var/run/docker.pid"
 class Daemon(NamedTuple):
     """A running dockerd.
 
-    cmdline: its arguments, its own name first.
-    config: the text of its daemon.json, None where it has none or it cannot be read.
+    cmdline: its arguments. The first is its own name.
+    config: the text of its daemon.json, None if there is none or it cannot be read.
     """
 
     pid: int
@@ -30,11 +30,11 @@ class Daemon(NamedTuple):
 
 
 def find_daemon(system: System, proc: str = PROC, pidfile: str = PIDFILE) -> Optional[Daemon]:
-    """The dockerd of this host, None where none is found.
+    """Find this host's dockerd. None if there is none.
 
-    The pid file first; without one every process. Engines inside containers show in the host's /proc as well: their namespaces
-    tell them apart. What a process calls itself proves nothing, and its arguments will be believed: the program has to be
-    dockerd, and root's through and through.
+    The process in the pid file is tried first, then every process. The host's /proc also shows engines inside containers:
+    their namespaces differ. A process can choose its own name, and this module trusts its arguments.
+    So its program must be dockerd, and all of its user ids must be root's.
     """
     for pid in _pids(system, proc, pidfile):
         text = system.read(os.path.join(proc, pid, "cmdline")) or ""
@@ -57,7 +57,7 @@ def _pids(system: System, proc: str, pidfile: str) -> List[str]:
 def _is_ours(system: System, proc: str, pid: str) -> bool:
     if any(_link(proc, pid, kind) != _link(proc, "self", kind) for kind in ("ns/net", "ns/pid")):
         return False
-    # Wrapped programs have more in their names. The folder's owner is root for any process that cannot be dumped.
+    # A wrapped program's name has additions. The owner of the /proc folder proves nothing: it is root for any undumpable process.
     if "dockerd" not in os.path.basename(_link(proc, pid, "exe") or ""):
         return False
     users = re.search(r"^Uid:(.*)$", system.read(os.path.join(proc, pid, "status")) or "", re.MULTILINE)

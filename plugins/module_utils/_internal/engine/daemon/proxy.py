@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether the engine runs docker-proxy: told by the engine, by its configuration, or by the rules that it made."""
+"""Find out whether the engine runs docker-proxy: from the engine, its configuration, or the rules that it made."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ UNKNOWN = "unknown"
 DEFAULT_CONFIG = "/etc/docker/daemon.json"
 
 _FLAG = "--userland-proxy"
-# strconv.ParseBool, which reads the value of dockerd's flags.
+# False for strconv.ParseBool, which reads the values of dockerd's flags.
 FALSE = ("0", "f", "F", "false", "False", "FALSE")
 
 
 def userland_proxy(
     info: JsonObject, cmdline: Optional[List[str]], config: Optional[str], nat_output: Iterable[str]
 ) -> str:
-    """``on``, ``off`` or ``unknown``.
+    """Return ``on``, ``off`` or ``unknown``.
 
-    info: the engine's ``/info``; 29.5 and later say it there.
-    cmdline: dockerd's arguments, None where its process was not found.
-    config: the text of its daemon.json, None where there is none.
-    nat_output: the lines of IPv4's nat OUTPUT, as iptables-save prints them behind ``-A OUTPUT``.
+    info: the engine's ``/info``. Engines since 29.5 tell it there.
+    cmdline: dockerd's arguments, None if its process was not found.
+    config: the text of its daemon.json, None if there is none.
+    nat_output: the rules of IPv4's nat OUTPUT chain, as iptables-save prints them after ``-A OUTPUT``.
 
-    The file comes last: it may have been changed since the engine was started.
+    The file is used last: it may have changed since the engine's start.
     """
     told = backend_details(info).get("EnableUserlandProxy")
     if told is not None:
@@ -42,7 +42,7 @@ def userland_proxy(
         flag, equals, value = word.partition("=")
         if flag == _FLAG:
             return _on_or_off(not equals or value not in FALSE)
-    # A former life of the engine with iptables leaves its rules behind.
+    # Only with the iptables backend: rules of an earlier run with iptables may be left over.
     for line in nat_output if parse_backend(info).driver == IPTABLES else ():
         words = line.split()
         if words[-2:] == ["-j", "DOCKER"]:
@@ -53,7 +53,7 @@ def userland_proxy(
 
 
 def config_file(cmdline: List[str]) -> str:
-    """Where dockerd with these arguments reads its daemon.json."""
+    """Return the path of the daemon.json that dockerd reads with these arguments."""
     for at, word in enumerate(cmdline):
         flag, equals, value = word.partition("=")
         if flag == "--config-file":

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the running engine was started with, which is not what its file says now.
+"""The configuration that the running engine was started with. The file may have changed since.
 
-An engine reads the keys of daemon.json that touch the firewall once, at its start, and tells none of them. So whoever
-changes the file first notes what it said; the note is for that one process, and goes with the next boot.
+An engine reads the firewall's keys of daemon.json only at its start, and does not report them.
+So the old keys are noted before the file is changed. The note is valid for that one process. It is gone after the next boot.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ NOTE = "/run/drawbridge.daemon"
 
 
 class Running(NamedTuple):
-    """A running engine. identity: of this one process. started: seconds since the epoch."""
+    """A running engine. identity: identifies this one process. started: seconds since the epoch."""
 
     identity: str
     started: float
 
 
 def running(system: System, daemon: Optional[Daemon], proc: str = PROC) -> Optional[Running]:
-    """The daemon's identity and start; None where none runs."""
+    """Return the daemon's identity and start time, None if none runs."""
     if daemon is None:
         return None
-    # The name before the state may hold anything, parentheses included.
+    # The process name stands before the state. It may contain any character, parentheses too.
     fields = (system.read("%s/%d/stat" % (proc, daemon.pid)) or "").rpartition(")")[2].split()
     if len(fields) < 20:
         return None
@@ -45,9 +45,9 @@ def running(system: System, daemon: Optional[Daemon], proc: str = PROC) -> Optio
 def started_with(
     system: System, engine: Running, now: Dict[str, object], changed_at: Optional[float], note: str = NOTE
 ) -> Optional[Dict[str, object]]:
-    """The keys that the engine was started with, None where nobody knows.
+    """Return the keys that the engine was started with, None if unknown.
 
-    now: what the file says. changed_at: when the file was written last, None where there is none.
+    now: the file's keys. changed_at: the time of the file's last change, None if there is no file.
     """
     noted = _noted(system, note)
     keys = None if noted is None or noted.get("engine") != engine.identity else noted.get("keys")
@@ -57,7 +57,7 @@ def started_with(
 
 
 def remember(engine: Running, keys: Dict[str, object], note: str = NOTE) -> None:
-    """Note what an engine was started with, before its file is changed."""
+    """Note the keys that an engine was started with, before its file is changed."""
     files.replace(note, json.dumps({"engine": engine.identity, "keys": keys}).encode(), 0o600)
 
 

@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Ports that the engine itself listens on, as it was told to: services of the host, and none of its containers'.
+"""Ports that the engine itself listens on, from its configuration. They are host services, not containers' ports.
 
-Not by its sockets: since 28 it makes those of docker-proxy itself.
+The engine's sockets do not tell them: since 28 the engine also opens docker-proxy's sockets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _API, _API_TLS, _MANAGER, _GOSSIP, _DATA = 2375, 2376, 2377, 7946, 4789
 
 
 def own_ports(daemon: Optional[Daemon], info: JsonObject) -> List[Published]:
-    """In each family where it may be."""
+    """Return the engine's own ports, for each family that they may be open in."""
     found: List[Published] = []
     for address in [] if daemon is None else _addresses(daemon):
         found += _listens(address)
@@ -78,7 +78,7 @@ def _on(host: str, port: int) -> List[Published]:
     try:
         network = parse_network(host)
     except DrawbridgeError:
-        # A name, or nothing: any of the host's addresses.
+        # A host name, or nothing: it may be any of the host's addresses.
         return _everywhere("tcp", port)
     if host in ("0.0.0.0", "::"):
         return _everywhere("tcp", port)

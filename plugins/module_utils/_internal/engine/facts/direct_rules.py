@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The rules by which an engine from 28 on drops what comes from outside for a container's own address, ahead of everything else. Pure."""
+"""The engine's rules (since 28) that drop packets from outside to containers' own addresses, ahead of all other rules. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ...netfilter.rules.saved_ruleset import Ruleset
 
 
 class DirectDrop(NamedTuple):
-    """network: as iptables-save prints it. bridge: by which packets to it may come. of_all: whether the rule asks for nothing else, like a port."""
+    """network: as iptables-save prints it. bridge: packets to the network may come in by it.
+
+    of_all: whether the rule has no other matches, for example for a port.
+    """
 
     network: str
     bridge: str
@@ -22,7 +25,7 @@ class DirectDrop(NamedTuple):
 
 
 def direct_drops(ruleset: Ruleset) -> List[DirectDrop]:
-    """All of one family. What else a rule asks for, known or not, makes it one that does not drop all."""
+    """Return these rules of one family. A rule with any other match, known or not, does not drop everything."""
     return [found for found in map(_direct_drop, ruleset.rules("raw", "PREROUTING")) if found is not None]
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Where running containers are: labels, and addresses on bridge networks, from the engine's JSON."""
+"""Labels of running containers and their addresses on bridge networks, from the engine's JSON."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
 
 
 def container_facts(answer: List[JsonObject], networks: List[Network]) -> List[ContainerFacts]:
-    """From ``/containers/json``, by name. Containers on no bridge network have no ends."""
+    """Parse ``/containers/json``. Return the containers by name. A container without a bridge network has no ends."""
     bridges = {network.id: network.bridge for network in networks if network.bridge is not None}
     return sorted((_container(item, bridges) for item in answer), key=lambda container: container.name)
 
 
 def addresses_of(item: JsonObject, bridges: Mapping[str, str]) -> List[str]:
-    """A container's addresses on these networks. bridges: by the network's id."""
+    """Return a container's addresses on these networks. bridges: interfaces by network id."""
     return [address for _bridge, address in _all_ends(item, bridges)]
 
 
 def mac_addresses_of(item: JsonObject) -> List[str]:
-    """The hardware addresses of its interfaces."""
+    """Return the MAC addresses of a container's interfaces."""
     found = [str(mapping(one).get("MacAddress") or "") for one in _attached(item)]
     return [mac for mac in found if _MAC.fullmatch(mac)]
 

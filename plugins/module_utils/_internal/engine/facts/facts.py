@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a policy has to know about the host it is compiled for."""
+"""The facts about a host that a policy is compiled for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .unfiltered_networks import ROUTED_MODES
 
 
 class Published(NamedTuple):
-    """A port of the host that leads into a container; ``address`` None means every address of the family."""
+    """A port of the host that leads into a container. ``address`` None means every address of the family."""
 
     family: int
     address: Optional[str]
@@ -31,7 +31,7 @@ class NetworkFacts(NamedTuple):
 
 
 class ContainerFacts(NamedTuple):
-    """A running container. ends: the interface of each bridge network that it is on, and its address there."""
+    """A running container. ends: pairs of the interface of a bridge network that it is on, and its address there."""
 
     name: str
     labels: Dict[str, str]
@@ -41,22 +41,22 @@ class ContainerFacts(NamedTuple):
 class HostFacts(NamedTuple):
     """The engine's view of the host.
 
-    published: without those on the host's loopback only.
+    published: published ports, without those on the host's loopback only.
     bridges: the interfaces of Docker's bridge networks.
-    closed_bridges: per family those of them whose containers are reached by publishing only: not those with routed mode.
+    closed_bridges: per family, the bridges whose containers are reachable only by published ports: not those with a routed mode.
     subnets: the networks behind bridges, of both families.
     behind: networks that the host routes to containers.
-    routed: those of the subnets whose containers are reached at their own addresses, by their networks' mode.
-    swarm: whether the engine is in a swarm. swarm_nodes: the addresses of its other nodes; None where the engine cannot say, which leaves what the
-        kernel holds.
-    vrfs: VRFs of the host that have an interface.
-    other_tables: whether addresses may be the host's by another routing table than the usual one: a VRF's, or one that a rule names.
+    routed: the subnets whose containers are reachable at their own addresses because of their networks' gateway mode.
+    swarm: whether the engine is in a swarm.
+    swarm_nodes: the addresses of its other nodes. None if the engine cannot tell: then the kernel's entries stay.
+    vrfs: the host's VRFs that have an interface.
+    other_tables: whether the host may have addresses by other routing tables than the usual ones: a VRF's, or a routing rule's.
     engine_own: ports that the engine itself listens on.
-    engine_cgroup: the cgroup of its unit, by which the kernel tells its sockets; None where it cannot.
+    engine_cgroup: the cgroup of its unit. The kernel recognises the engine's sockets by it. None if it cannot.
     networks: Docker's bridge networks.
-    containers: those that run.
-    foreign_bridges: interfaces whose names begin like those that Docker gives its bridges, and that are none.
-    known: False where the engine could not be asked. Then the rest is empty, and what the kernel holds is left as it is.
+    containers: the running containers.
+    foreign_bridges: interfaces with names like Docker's bridges that are not Docker's.
+    known: False if the engine could not be asked. Then the rest is empty, and the kernel's entries stay as they are.
     """
 
     published: List[Published]
@@ -78,12 +78,12 @@ class HostFacts(NamedTuple):
 
 
 def unknown_host(swarm: bool) -> HostFacts:
-    """A host whose engine could not be asked. ``swarm`` is for the caller to find out, or to assume."""
+    """Return the facts of a host whose engine could not be asked. The caller finds out or assumes ``swarm``."""
     return HostFacts([], [], {family: [] for family in FAMILIES}, [], swarm, known=False)
 
 
 def host_facts(networks: List[Network], ports: List[PublishedPort], swarm: bool) -> HostFacts:
-    """From what the engine answered."""
+    """Build the facts from the engine's answers."""
     facts = HostFacts(
         published=[Published(*port[:4]) for port in ports if not port.loopback],
         bridges=[],

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a policy has to know of the engine, asked in three questions."""
+"""Ask the engine for the facts that a policy needs, in three requests."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from .facts import HostFacts, host_facts, unknown_host
 from .swarm_nodes import swarm_nodes
 from .unfiltered_networks import swarm_active
 
-# An engine writes it when it joins a swarm and removes it when it leaves.
+# The engine writes this file when it joins a swarm and removes it when it leaves.
 SWARM_STATE = "/var/lib/docker/swarm/docker-state.json"
 
 
-# As Docker names its bridges, in characters that every part of netfilter takes.
+# Names like Docker's bridges, in characters that every part of netfilter accepts.
 _BRIDGE_LIKE = re.compile(r"br-[A-Za-z0-9_.:@-]{0,12}")
 
 
 class EngineFacts(NamedTuple):
-    """What the engine answered.
+    """The engine's answers.
 
-    facts: for the policy's compiler. backend: None where the engine could not be asked.
-    warnings: why the engine could not be asked, and what follows; which networks are not Docker's alone, or in a VRF.
-    published: with their containers, those on the loopback too.
+    facts: for the policy's compiler. backend: None if the engine could not be asked.
+    warnings: why the engine could not be asked and the consequence; networks whose bridge is shared or in a VRF.
+    published: published ports with their containers, including those on the loopback.
     """
 
     facts: HostFacts
@@ -47,9 +47,9 @@ class EngineFacts(NamedTuple):
 
 
 def ask(engine: Engine, system: System) -> EngineFacts:
-    """Ask the engine. One that cannot be reached is no error: its host has to be closed all the same.
+    """Ask the engine. An unreachable engine is not an error: its host must be closed all the same.
 
-    Raises EngineError where something answers that makes no sense.
+    Raises EngineError if the answer makes no sense.
     """
     members = vrf_members()
     vrfs = sorted(set(members.values()))
@@ -84,7 +84,7 @@ def ask(engine: Engine, system: System) -> EngineFacts:
 
 
 def _alone(network: Network, entered: Dict[str, str]) -> Network:
-    """The network, without its bridge where that is a way in from outside: it is nobody's inside then."""
+    """Return the network. Its bridge is removed if outsiders come in by it: the bridge then counts as outside."""
     return network._replace(bridge=None) if network.bridge in entered else network
 
 

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The other nodes of a swarm, as far as this host's engine knows them.
+"""The other nodes of a swarm that this host's engine knows.
 
-A manager knows all nodes. A worker knows the managers, and the nodes that are on the overlay networks that it is on itself; that is every node
-where the routing mesh is in use.
+A manager knows all nodes. A worker knows the managers and the nodes on its own overlay networks.
+If the routing mesh is in use, that is every node.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ...host.system.json_values import JsonObject, mapping, objects, text
 from ..api.client import Engine, EngineError
 
 _ACTIVE = "active"
-# On a worker, which has those only that its own containers are on.
+# The limit for a worker. It has only the overlay networks of its own containers.
 _MAX_NETWORKS = 32
 
 
 def swarm_nodes(engine: Engine, info: JsonObject, networks: Sequence[JsonObject]) -> Optional[List[str]]:
-    """The other nodes' addresses; None where the engine is in a swarm and cannot say.
+    """Return the other nodes' addresses, None if the engine cannot tell them.
 
-    networks: as ``/networks`` lists them. Raises EngineUnreachable.
+    networks: the answer to ``/networks``. Raises EngineUnreachable.
     """
     swarm = mapping(info.get("Swarm"))
     if swarm.get("LocalNodeState") != _ACTIVE:
@@ -34,7 +34,7 @@ def swarm_nodes(engine: Engine, info: JsonObject, networks: Sequence[JsonObject]
     texts = [_without_port(item.get("Addr")) for item in objects(swarm.get("RemoteManagers"))]
     try:
         if is_manager:
-            # Without a majority of the managers nobody answers this.
+            # This fails if the swarm has no majority of managers.
             texts += [text for node in engine.nodes() for text in _of_node(node)]
         texts += _peers(engine, networks, is_manager)
     except EngineError:
@@ -44,13 +44,13 @@ def swarm_nodes(engine: Engine, info: JsonObject, networks: Sequence[JsonObject]
 
 
 def _of_node(node: JsonObject) -> Iterator[str]:
-    """What a manager sees a node come from, and what a manager is asked at."""
+    """Yield the address that managers see a node connect from. For a manager, also the address that it listens on."""
     yield text(mapping(node.get("Status")).get("Addr"))
     yield _without_port(mapping(node.get("ManagerStatus")).get("Addr"))
 
 
 def _peers(engine: Engine, networks: Sequence[JsonObject], is_manager: bool) -> List[str]:
-    """Who takes part in overlay networks. On a manager the one of the routing mesh says it for all."""
+    """Return the addresses of the nodes on overlay networks. On a manager, the routing mesh's network has all of them."""
     overlays = [item for item in networks if item.get("Driver") == "overlay" and item.get("Scope") == "swarm"]
     overlays.sort(key=lambda item: item.get("Ingress") is not True)
     if is_manager:
@@ -60,12 +60,12 @@ def _peers(engine: Engine, networks: Sequence[JsonObject], is_manager: bool) -> 
 
 
 def _without_port(value: object) -> str:
-    """``192.0.2.1:2377`` and ``[2001:db8::1]:2377``."""
+    """Return the address in ``192.0.2.1:2377`` or ``[2001:db8::1]:2377``."""
     return text(value).rpartition(":")[0].strip("[]")
 
 
 def _address(text: str) -> Iterator[str]:
-    """The address, unless it is none, or one that says nothing about another host."""
+    """Yield the address. Invalid, loopback and unspecified addresses are left out."""
     try:
         network = parse_network(text)
     except DrawbridgeError:

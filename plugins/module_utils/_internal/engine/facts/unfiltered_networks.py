@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What escapes rules on published ports by nature: no rule about a port of the host is ever asked for it."""
+"""Traffic that rules on published ports cannot filter: no rule about a port of the host ever sees it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _REASONS = {
 
 
 class Unfiltered(NamedTuple):
-    """One thing that published ports' rules do not reach.
+    """A network or container that rules on published ports do not filter.
 
     kind: a key for programs: host_network, macvlan, ipvlan, shared_bridge, routed, nat-unprotected, swarm, rootless.
-    network, container: the names of what escapes, None where the kind has none.
-    reason: why, for people.
+    network, container: their names, None if the kind has none.
+    reason: why, as a text for people.
     """
 
     kind: str
@@ -40,14 +40,14 @@ class Unfiltered(NamedTuple):
 
 
 def swarm_active(info: JsonObject) -> bool:
-    """Whether the engine is in a swarm. In doubt (locked, in error, about to join) it is: its ports may be in use."""
+    """Tell whether the engine is in a swarm. True if in doubt (locked, in error, about to join): its ports may be in use."""
     swarm = info.get("Swarm")
     state = swarm.get("LocalNodeState") if isinstance(swarm, dict) else None
     return state not in (None, "", "inactive")
 
 
 def rootless(info: JsonObject) -> bool:
-    """Whether the engine runs without root, in namespaces of its own."""
+    """Tell whether the engine runs without root, in its own namespaces."""
     options = info.get("SecurityOptions")
     return isinstance(options, list) and "name=rootless" in options
 
@@ -55,8 +55,10 @@ def rootless(info: JsonObject) -> bool:
 def escapes(
     info: JsonObject, networks: List[Network], containers: List[Container], shared_bridges: FrozenSet[str] = frozenset()
 ) -> List[Unfiltered]:
-    """Everything on this host that escapes, hosts first, then networks with their containers. shared_bridges: those by which others than
-    containers come in."""
+    """Return everything on this host that is not filtered: host-wide items first, then networks with their containers.
+
+    shared_bridges: bridges with ports that are not containers'.
+    """
     found: List[Unfiltered] = []
     if swarm_active(info):
         found.append(_escape("swarm"))
@@ -87,7 +89,7 @@ def _network_kinds(network: Network, shared_bridges: FrozenSet[str]) -> List[str
 
 
 def _in_host_network(container: Container, containers: List[Container]) -> bool:
-    """Directly, or by sharing the network of a container that is (of one that is, …)."""
+    """Tell whether a container uses the host's network: directly, or through other containers whose network it shares."""
     by_id: Dict[str, Container] = {other.id: other for other in containers}
     current: Optional[Container] = container
     for _step in containers:

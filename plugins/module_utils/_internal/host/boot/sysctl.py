@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Kernel settings, now and at boot. A setting is named as its file below /proc/sys: ``net/ipv4/conf/eth0.100/forwarding``.
+"""Kernel settings, now and at boot. A setting's name is its file below /proc/sys: ``net/ipv4/conf/eth0.100/forwarding``.
 
-With slashes since names of interfaces may have dots; systemd and procps both read that in sysctl.d.
+Names have slashes because interface names may have dots. systemd and procps both read such names in sysctl.d.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from ...errors import DrawbridgeError
 from ..system.system import System
 
 PROC_SYS = "/proc/sys"
-# Files that are read after ours, by procps or by a firewall's own service.
+# procps or a firewall's own service reads these files after ours.
 LATER = ("/etc/sysctl.conf", "/etc/ufw/sysctl.conf")
-# Two names of one setting.
+# Two names for the same setting.
 _ALIASES = {"net/ipv4/conf/all/forwarding": "net/ipv4/ip_forward"}
 _HEAD = "# Kept by the Ansible collection drawbridge.docker; what is changed by hand here is overwritten.\n"
 
 
 def value_now(system: System, name: str, root: str = PROC_SYS) -> Optional[str]:
-    """The kernel's value; None where it has no such setting."""
+    """Return the kernel's value, None if the kernel does not have the setting."""
     text = system.read(os.path.join(root, name))
     return None if text is None else text.strip()
 
 
 def set_now(name: str, value: str, root: str = PROC_SYS) -> None:
-    """Tell the kernel. Raises DrawbridgeError."""
+    """Set the kernel's value. Raises DrawbridgeError if that fails."""
     try:
         with open(os.path.join(root, name), "w", encoding="ascii") as stream:
             stream.write(value + "\n")
@@ -40,12 +40,12 @@ def set_now(name: str, value: str, root: str = PROC_SYS) -> None:
 
 
 def read_boot(system: System, path: str) -> Dict[str, str]:
-    """The settings in one of our files; none where it is missing."""
+    """Return the settings in one of our files, none if the file is missing."""
     return parse(system.read(path) or "")
 
 
 def parse(text: str) -> Dict[str, str]:
-    """sysctl.d's lines, with dots or slashes; what is none is left out."""
+    """Parse lines of sysctl.d, with dots or slashes. Other lines are skipped."""
     found = {}
     for line in text.splitlines():
         name, equals, value = line.strip().lstrip("-").partition("=")
@@ -60,18 +60,18 @@ def parse(text: str) -> Dict[str, str]:
 
 
 def render(settings: Mapping[str, str]) -> str:
-    """Our file. What holds for all interfaces comes first: to the kernel it is an order to all of them."""
+    """Return the text of our file. Settings for all interfaces come first: the kernel applies them to every interface."""
     return _HEAD + "".join("%s = %s\n" % (name, settings[name]) for name in sorted(settings, key=place))
 
 
 def place(name: str) -> List[object]:
-    """What to sort settings by, so that those for all interfaces come first."""
+    """Return the sort key of a setting. Settings for all interfaces come first."""
     folder = name.split("/conf/")[-1].split("/")[0]
     return ["/conf/" in name, {"all": 0, "default": 1}.get(folder, 2), name]
 
 
 def write_boot(system: System, path: str, settings: Mapping[str, str]) -> None:
-    """Our file with these settings, or no file where there are none."""
+    """Write these settings to our file, or remove the file if there are none."""
     if settings:
         system.write(path, render(settings).encode("ascii"))
     else:
@@ -79,12 +79,12 @@ def write_boot(system: System, path: str, settings: Mapping[str, str]) -> None:
 
 
 def same_setting(one: str, other: str) -> bool:
-    """Whether two names are one setting's."""
+    """Tell whether two names are for the same setting."""
     return _ALIASES.get(one, one) == _ALIASES.get(other, other)
 
 
 def contradictions(system: System, path: str, settings: Mapping[str, str]) -> List[str]:
-    """Lines of other files that come after ours at boot and say otherwise, as ``FILE: NAME = VALUE``."""
+    """Return contradicting lines of files that are read after ours at boot, as ``FILE: NAME = VALUE``."""
     folder, own = os.path.split(path)
     after = [other for other in sorted(glob.glob(os.path.join(folder, "*.conf"))) if os.path.basename(other) > own]
     found = []
@@ -98,11 +98,11 @@ def contradictions(system: System, path: str, settings: Mapping[str, str]) -> Li
 
 
 def differing(system: System, settings: Mapping[str, str], root: str = PROC_SYS) -> Dict[str, Optional[str]]:
-    """The settings whose value now is another one, with that; None where the kernel does not have the setting."""
+    """Return the settings that the kernel has with another value, with that value. None if the kernel does not have the setting."""
     now = {name: value_now(system, name, root) for name in settings}
     return {name: value for name, value in now.items() if value != settings[name]}
 
 
 def missing(found: Mapping[str, Optional[str]]) -> Iterable[str]:
-    """Those that the kernel does not have."""
+    """Return the settings that the kernel does not have."""
     return [name for name, value in found.items() if value is None]

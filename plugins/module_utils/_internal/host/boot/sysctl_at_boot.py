@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a kernel setting will be after the next boot, by all files that say something of it."""
+"""The value of a kernel setting after the next boot, from all sysctl files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from typing import Dict, Optional, Sequence
 from ..system.system import System
 from . import sysctl
 
-# The first that has a file of a name has it for all.
+# For each file name, the file in the first of these folders counts.
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
 
 
 def value_at_boot(
     system: System, name: str, ours: Sequence[str] = (), ignored: Sequence[str] = (), folders: Sequence[str] = FOLDERS
 ) -> Optional[str]:
-    """The value, None where no file says one. ours: files that count though they may not be written yet. ignored: files that are about
-    to go."""
+    """Return the value, None if no file sets it.
+
+    ours: files that count, even if they are not written yet. ignored: files that will be removed.
+    """
     files: Dict[str, str] = {}
     for folder in reversed(folders):
         files.update({os.path.basename(path): path for path in glob.glob(os.path.join(folder, "*.conf"))})

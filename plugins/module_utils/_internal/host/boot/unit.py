@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""systemd units of ours: written, enabled, taken away."""
+"""Write, enable and remove our systemd units."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ FOLDER = "/etc/systemd/system"
 
 
 def read(system: System, name: str) -> Optional[str]:
-    """A unit's text, None where there is none."""
+    """Return a unit's text, None if there is no such unit."""
     return system.read(os.path.join(FOLDER, name))
 
 
 def has_systemd(system: System) -> bool:
-    """Whether systemd runs this host."""
+    """Tell whether systemd runs this host."""
     return os.path.isdir("/run/systemd/system") and system.which("systemctl") is not None
 
 
 def install(system: System, name: str, text: str) -> None:
-    """Write a unit, and have systemd start it from now on as its [Install] section says; it is not started now. A host that waits for
-    a confirmation has systemd do so then."""
+    """Write a unit and enable it as its [Install] section says. The unit is not started now.
+
+    If the host waits for a confirmation, the unit is enabled on confirmation.
+    """
     system.write(os.path.join(FOLDER, name), text.encode("utf-8"))
     if system.waits:
         return
@@ -36,7 +38,7 @@ def install(system: System, name: str, text: str) -> None:
 
 
 def uninstall(system: System, name: str) -> None:
-    """Take a unit away. One that is active is forgotten, not stopped."""
+    """Remove a unit. An active unit is not stopped."""
     if read(system, name) is None:
         return
     if not system.waits:

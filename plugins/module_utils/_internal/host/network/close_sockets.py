@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""TCP sockets of this host, closed from outside of the process that has them: both ends learn at once that the connection is over."""
+"""Close TCP sockets of other processes on this host. Both ends learn at once that the connection is over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import List, NamedTuple, Optional
 
 from ..system.system import System
 
-# As many as fit a command line with room to spare.
+# This many fit on a command line, with room to spare.
 _AT_ONCE = 200
 
 
@@ -24,7 +24,7 @@ class FlowEnds(NamedTuple):
 
 
 def close(system: System, connections: List[FlowEnds]) -> Optional[str]:
-    """Close the sockets of these connections, those of them that are this host's → why some are open still, None where none is."""
+    """Close this host's sockets of these connections. Return why some are still open, None if all are closed."""
     if not connections:
         return None
     program = system.which("ss")
@@ -33,7 +33,7 @@ def close(system: System, connections: List[FlowEnds]) -> Optional[str]:
     for start in range(0, len(connections), _AT_ONCE):
         chosen = " or ".join("( %s )" % _filter(ends) for ends in connections[start : start + _AT_ONCE])
         system.run([program, "-K", "-H", "-n", "-t", "state", "connected", chosen])
-        # What ss says of a kernel that closes nothing differs by its release.
+        # If the kernel closes nothing, the output of ss depends on its release.
         left = system.run([program, "-H", "-n", "-t", "state", "established", chosen])
         if left.rc != 0 or left.stdout.strip():
             return "the kernel closes no sockets (CONFIG_INET_DIAG_DESTROY)"

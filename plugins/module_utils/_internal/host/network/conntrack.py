@@ -2,8 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The flows that connection tracking knows. Hardly ever is an entry deleted: the next packet of either side makes it anew, and if that is
-the server's, with client and server exchanged."""
+"""The flows in the conntrack table.
+
+Deleting an entry is rarely useful: the next packet of either side creates it again.
+If that packet is the server's, the new entry has client and server exchanged.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,21 @@ from typing import Iterable, List, NamedTuple, Optional
 
 from ..system.system import System
 
-# Of the network namespace that this thread is in.
+# The table of this thread's network namespace.
 TABLE = "/proc/thread-self/net/nf_conntrack"
 _END = r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) "
 _FLOW = re.compile(r"^ipv([46]) +\d+ (tcp|udp|sctp) +\d+ (?:\d+ )?([A-Z_]+ )?%s.*?%s(.*)" % (_END, _END), re.MULTILINE)
-# How often to try to delete entries: a packet on its way may make one anew between two commands.
+# The number of attempts to delete entries. A packet may create an entry again between two commands.
 ROUNDS = 5
 
 
 class Flow(NamedTuple):
-    """A flow as its first packet was sent, and as its replies are. Addresses are in their shortest spelling.
+    """A flow in the directions of its first packet and of its replies. Addresses are in their shortest spelling.
 
-    state: of TCP and SCTP, empty for others and for what is offloaded. answers_from, answers_from_port: the server, behind any translation. answers_to,
-    answers_to_port: the client as the server sees it. offloaded: whether its packets take a shorter way, past every rule.
+    state: the state of TCP and SCTP flows, empty for other protocols and for offloaded flows.
+    answers_from, answers_from_port: the server, behind any NAT.
+    answers_to, answers_to_port: the client as the server sees it.
+    offloaded: whether the flow's packets bypass all rules.
     """
 
     family: int
@@ -43,12 +48,12 @@ class Flow(NamedTuple):
 
     @property
     def is_translated(self) -> bool:
-        """Whether the server is another than the one that the client dialled."""
+        """Tell whether the server differs from the address and port that the client connected to."""
         return (self.answers_from, self.answers_from_port) != (self.destination, self.port)
 
 
 def flows(system: System) -> Optional[List[Flow]]:
-    """TCP, UDP and SCTP flows of both families; None where neither the kernel nor the command conntrack tells them."""
+    """Return TCP, UDP and SCTP flows of both families, None if neither the kernel nor the conntrack command lists them."""
     text = system.read(TABLE)
     if text is None:
         program = system.which("conntrack")
@@ -62,7 +67,7 @@ def flows(system: System) -> Optional[List[Flow]]:
 
 
 def parse_flows(text: str) -> List[Flow]:
-    """From lines as /proc/net/nf_conntrack and conntrack -o extended have them."""
+    """Parse lines of /proc/net/nf_conntrack or of ``conntrack -o extended``."""
     return [
         Flow(
             int(family), protocol, state.strip(), _short(source), int(source_port), _short(destination), int(port),
@@ -74,27 +79,27 @@ def parse_flows(text: str) -> List[Flow]:
 
 
 def run_commands(system: System, program: str, lines: List[str]) -> None:
-    """Run conntrack's commands, one right after the other. Which of them failed is for the caller to see from the flows."""
+    """Run conntrack commands, one right after the other. To find out which failed, the caller looks at the flows."""
     if system.run([program, "-R", "-"], stdin="".join(line + "\n" for line in lines)).rc != 0:
-        # Older releases cannot read them.
+        # Older releases of conntrack cannot read commands from a file.
         for line in lines:
             system.run([program, *line.split(" ")])
 
 
 def there(protocol: str, source: str, source_port: int, destination: str, port: int) -> str:
-    """An entry's first direction, as conntrack's commands have it."""
+    """Return the arguments of a conntrack command for an entry's original direction."""
     return "-p %s -s %s --sport %d -d %s --dport %d" % (protocol, source, source_port, destination, port)
 
 
 def deleted(flow: Flow) -> str:
-    """conntrack's command that deletes a flow's entry."""
+    """Return the conntrack command that deletes a flow's entry."""
     return "-D " + there(flow.protocol, flow.source, flow.source_port, flow.destination, flow.port)
 
 
 def put_back(system: System, offloaded: Iterable[Flow]) -> Optional[str]:
-    """Have the rules see what these flows still send, by deleting their entries → why that could not be done, None where it was.
+    """Delete the entries of these flows, so that their packets pass the rules again. Return why that failed, None if it worked.
 
-    The kernel notices within a second or two. What an entry is made anew for is for the caller to prevent.
+    The kernel notices within a second or two. If a flow must not get a new entry, the caller has to prevent that.
     """
     wanted = frozenset(offloaded)
     for _round in range(ROUNDS if wanted else 0):
@@ -109,5 +114,5 @@ def put_back(system: System, offloaded: Iterable[Flow]) -> Optional[str]:
 
 
 def _short(address: str) -> str:
-    """/proc writes IPv6 addresses in full."""
+    """Return the shortest spelling of an address: /proc has IPv6 addresses in full."""
     return inet_ntop(AF_INET6, inet_pton(AF_INET6, address)) if ":" in address else address

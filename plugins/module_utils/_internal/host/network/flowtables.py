@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Flowtables of nftables: open flows that are put into one take a shorter way, past every rule."""
+"""nftables flowtables. Open flows in a flowtable bypass all rules."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _DEVICES = re.compile(r"\bdevices = \{ ([^}]*) \}")
 
 
 def flowtables(system: System) -> List[str]:
-    """What this host has, ``inet filter fast: br0, eth0``; nothing where nft is not installed or does not tell."""
+    """Return this host's flowtables, as ``inet filter fast: br0, eth0``. Empty if nft is not installed or fails."""
     program = system.which("nft")
     output = None if program is None else system.run([program, "list", "flowtables"])
     return parse_flowtables(output.stdout) if output is not None and output.rc == 0 else []
 
 
 def parse_flowtables(text: str) -> List[str]:
-    """From what ``nft list flowtables`` prints."""
+    """Parse the output of ``nft list flowtables``."""
     return [
         "%s %s: %s" % (table, name, ", ".join(_DEVICES.findall(body)) or "no device")
         for table, content in _TABLE.findall(text)

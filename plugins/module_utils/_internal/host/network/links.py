@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Interfaces of this namespace: which lead into another one, and which are ports of a bridge. The kernel is asked over netlink."""
+"""Interfaces of this network namespace, from netlink: veth ends into other namespaces, bridge ports, VRF members."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from .netlink import ATTRIBUTE, DUMP, REQUEST, ask, attributes
 _RTM_GETLINK, _RTM_GETNSID = 18, 90
 _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_LINK_NETNSID = 3, 10, 18, 37
 _IFLA_INFO_KIND = 1
-# One of a pair, as containers have them; and what nothing comes in by.
+# Containers have veth pairs. No packets come in by a dummy interface.
 _NO_ENTRANCES = (b"veth", b"dummy")
-# Not a VRF: rules see its members' packets with both names.
+# VRFs are not listed here: rules see packets with the names of both the VRF and its member.
 _UPPERS = (b"bridge", b"bond", b"team")
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 _LINK_HEAD = 16
 
 
 class _Link(NamedTuple):
-    """number: as other links name it. kind: the kernel's word, empty for hardware. master: the number of the bridge that it is a
-    port of. netns: of the namespace that its other end is in."""
+    """number: the interface number that other links refer to. kind: the kernel's name for the kind, empty for hardware.
+
+    master: the number of the interface that it is a port or member of. netns: the number of the namespace with its other end.
+    """
 
     number: bytes
     name: str
@@ -34,43 +36,42 @@ class _Link(NamedTuple):
 
 
 def ends_into(netns: int) -> List[str]:
-    """The names of interfaces whose other end is in the namespace that is open as ``netns``."""
-    # The list makes the kernel number the namespaces that are in it.
+    """Return the names of interfaces whose other end is in the namespace that is open as ``netns``."""
+    # Listing the links makes the kernel assign numbers to their namespaces.
     links = _links()
     number = _number(netns)
     return [link.name for link in links if number is not None and link.netns == number]
 
 
 def bridge_ports() -> Dict[str, str]:
-    """Each port's name, and its bridge's."""
+    """Map the name of each port to its bridge."""
     return _ports(_links())
 
 
 def entrances() -> Dict[str, str]:
-    """The ports by which others than containers come into a bridge: a network card, a tunnel, a virtual machine's. Each one's name, and
-    its bridge's."""
+    """Map bridge ports that are not containers' to their bridges: network cards, tunnels, virtual machines."""
     links = _links()
     kinds = {link.name: link.kind for link in links}
     return {name: bridge for name, bridge in _ports(links).items() if kinds[name] not in _NO_ENTRANCES}
 
 
 def seen_as() -> Dict[str, str]:
-    """Interfaces whose packets count as another one's: ports of a bridge, members of a bond. Each one's name, and the other's."""
+    """Map the ports of bridges, bonds and teams to those. Rules see their packets with the name of the bridge, bond or team."""
     return _members(_UPPERS)
 
 
 def vrf_members() -> Dict[str, str]:
-    """Interfaces in a VRF. Each one's name, and the VRF's."""
+    """Map each interface in a VRF to its VRF."""
     return _members((b"vrf",))
 
 
 def kinds() -> Dict[str, str]:
-    """What the kernel calls each interface's kind; empty for hardware."""
+    """Map each interface to the kernel's name for its kind, empty for hardware."""
     return {link.name: link.kind.decode("ascii", "replace") for link in _links()}
 
 
 def vrfs() -> List[str]:
-    """The VRFs that have an interface."""
+    """Return the VRFs that have an interface."""
     return sorted(set(vrf_members().values()))
 
 
@@ -97,7 +98,7 @@ def _link(answer: bytes) -> _Link:
 
 
 def _number(netns: int) -> Optional[bytes]:
-    """The number by which links of this namespace name that one; None where none does."""
+    """Return the number that links of this namespace use for that namespace, None if it has no number here."""
     attribute = ATTRIBUTE.pack(8, _NETNSA_FD) + struct.pack("=i", netns)
     for answer in ask(_RTM_GETNSID, REQUEST, bytes(4) + attribute):
         number = dict(attributes(answer[4:])).get(_NETNSA_NSID)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Sockets of the host that hold a port, and whose they are, as /proc shows them."""
+"""The host's sockets that hold a port, and their processes, from /proc."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ...address import BOTH, IPV4, IPV6, quoted
 from ..system.process import PROC
 from ..system.system import System
 
-# The namespace of this thread, not of the process.
+# The network namespace of this thread, not of the process.
 _NET = PROC + "/thread-self/net/"
-# A TCP socket that listens, a UDP socket that is bound and connected to nobody.
+# A listening TCP socket; a UDP socket that is bound and not connected.
 _HOLDING = {"tcp": "0A", "udp": "07"}
 _MAPPED = "::ffff:"
 
 
 class Listener(NamedTuple):
-    """A socket that takes what comes to a port. address: None for every one of the families. inode: the socket's number."""
+    """A socket that receives packets for a port. address: None for every address of the families. inode: the socket's number."""
 
     protocol: str
     families: Tuple[int, ...]
@@ -33,7 +33,7 @@ class Listener(NamedTuple):
 
 
 def listeners(system: System, protocol: str) -> List[Listener]:
-    """All of one protocol: tcp, udp or sctp."""
+    """Return all listeners of one protocol: tcp, udp or sctp."""
     if protocol == "sctp":
         return list(_sctp(system.read(_NET + "sctp/eps") or ""))
     texts = [(family, system.read(_NET + protocol + ending) or "") for family, ending in ((IPV4, ""), (IPV6, "6"))]
@@ -66,7 +66,7 @@ def _listener(protocol: str, address: str, port: int, inode: int) -> Listener:
     if address.startswith(_MAPPED) and "." in address:
         address = address[len(_MAPPED):]
     if address == "::":
-        # Whether it takes IPv4 as well, /proc does not tell; most do.
+        # /proc does not tell whether the socket takes IPv4 too. Most do.
         return Listener(protocol, BOTH, None, port, inode)
     if address == "0.0.0.0":
         return Listener(protocol, (IPV4,), None, port, inode)
@@ -74,7 +74,7 @@ def _listener(protocol: str, address: str, port: int, inode: int) -> Listener:
 
 
 def owner(inode: int) -> str:
-    """Who has the socket open: ``sshd (process 712)``; a text too where nobody is found."""
+    """Return a text about the process that has the socket open: ``sshd (process 712)``. If none is found, the text says so."""
     for pid in (name for name in os.listdir(PROC) if name.isdigit()):
         try:
             held = os.listdir("%s/%s/fd" % (PROC, pid))

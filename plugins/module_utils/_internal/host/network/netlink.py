@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Questions to the kernel over netlink: interfaces, namespaces, routing rules."""
+"""Netlink requests to the kernel: interfaces, namespaces, routing rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROOM = 256 * 1024
 
 
 def ask(kind: int, flags: int, payload: bytes) -> List[bytes]:
-    """One request → the payloads of its answers."""
+    """Send one request. Return the payloads of its answers."""
     answers: List[bytes] = []
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
@@ -49,7 +49,7 @@ def _messages(data: bytes) -> Iterator[Tuple[int, bytes]]:
 
 
 def attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    """Each attribute's kind and value."""
+    """Yield each attribute's kind and value."""
     at = 0
     while at + ATTRIBUTE.size <= len(data):
         length, kind = ATTRIBUTE.unpack_from(data, at)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Routing: whether an address may be the host's by another table than the usual ones, and what is reached by an interface."""
+"""Routing: whether the host uses routing tables other than the usual ones, and the routes by an interface."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..system.system import System
 from .netlink import DUMP, REQUEST, ask, attributes
 
 _RTM_GETRULE = 34
-# struct fib_rule_hdr; the table's number is in an attribute of its own, since it has more than a byte.
+# struct fib_rule_hdr. It has one byte for the table's number. Larger numbers are in an attribute.
 _HEAD = struct.Struct("=8BI")
 _FRA_TABLE = 15
 _DEFAULT, _MAIN, _LOCAL = 253, 254, 255
 
 
 def has_rules_of_its_own() -> bool:
-    """Whether a rule leads to a table of its own, of either family, as TPROXY and VRFs have them."""
+    """Tell whether a routing rule of either family uses another table than the usual ones. TPROXY and VRFs have such rules."""
     answers = ask(_RTM_GETRULE, REQUEST | DUMP, bytes(_HEAD.size))
     return any(_table(answer) not in (0, _DEFAULT, _MAIN, _LOCAL) for answer in answers)
 
@@ -32,19 +32,22 @@ def _table(answer: bytes) -> int:
     return struct.unpack("=I", found)[0] if found else answer[4]
 
 
-# RTF_LOCAL and RTF_ANYCAST: addresses of the host's own.
+# RTF_LOCAL and RTF_ANYCAST: the host's own addresses.
 _NOT_A_WAY = 0x80000000 | 0x00100000
 
 
 class Route(NamedTuple):
-    """gateway: empty for what is on the link itself."""
+    """gateway: empty for networks on the link itself."""
 
     network: str
     gateway: str
 
 
 def routes_by(system: System, interfaces: Collection[str]) -> List[Route]:
-    """Where the host's main table leads by one of these interfaces; not what is everywhere (defaults and their halves) or on each link."""
+    """Return the main table's routes by one of these interfaces.
+
+    Default routes, their halves (/1) and the link-local and multicast routes of each link are left out.
+    """
     found = {*_ipv4(system, interfaces), *_ipv6(system, interfaces)}
     return sorted(route for route in found if int(route.network.rpartition("/")[2]) > 1)
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Sockets of a process and of its network namespace, as /proc shows them, and which addresses are the host's own."""
+"""Sockets of a process and of its network namespace, from /proc; and a test for the host's own addresses."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .ssh import address_of
 
 _ESTABLISHED, _LISTENS = "01", "0A"
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
-# An address and port, and the other end's.
+# The local address and port, and the remote address and port.
 FlowEnds = Tuple[str, int, str, int]
 
 
 class TcpSockets(NamedTuple):
-    """Those of one network namespace: established ones by their number, and the ports that somebody listens on."""
+    """TCP sockets of one network namespace: the established ones by socket number, and the listening ports."""
 
     established: Dict[str, FlowEnds]
     listening: Set[int]
 
 
 def tcp_of(system: System, pid: int) -> TcpSockets:
-    """Of the namespace that a process is in."""
+    """Return the TCP sockets of a process's network namespace."""
     found = TcpSockets({}, set())
     for name in ("tcp", "tcp6"):
         for number, state, ends in _rows(system, pid, name):
@@ -41,7 +41,7 @@ def tcp_of(system: System, pid: int) -> TcpSockets:
 
 
 def udp_of(system: System, pid: int) -> Dict[str, Tuple[str, int]]:
-    """The addresses and ports that the UDP sockets of a process's namespace have, by their number."""
+    """Return the addresses and ports of the UDP sockets in a process's network namespace, by socket number."""
     return {number: ends[:2] for name in ("udp", "udp6") for number, _state, ends in _rows(system, pid, name)}
 
 
@@ -56,7 +56,7 @@ def _end(text: str) -> Tuple[str, int]:
 
 
 def sockets_of(pid: int) -> Dict[str, int]:
-    """The numbers of a process's sockets, and its descriptors for them."""
+    """Map the numbers of a process's sockets to its file descriptors for them."""
     folder = "%s/%d/fd" % (PROC, pid)
     found: Dict[str, int] = {}
     try:
@@ -65,13 +65,13 @@ def sockets_of(pid: int) -> Dict[str, int]:
             if its is not None:
                 found[its.group(1)] = int(name)
     except OSError:
-        # It has ended.
+        # The process has ended.
         pass
     return found
 
 
 def is_local(address: str, vrf: str = "") -> bool:
-    """Whether an address is one of the host's, or of a VRF's on it."""
+    """Tell whether an address is one of the host's, or of a VRF on the host."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, vrf.encode())

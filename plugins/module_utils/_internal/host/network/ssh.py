@@ -2,8 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The SSH connection that this task came in by, from the socket of the sshd among our ancestors: ``become`` strips the
-environment, the process tree stays."""
+"""The task's SSH connection, from the socket of the sshd process above this one.
+
+``become`` removes the environment variables. The process tree stays.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ _MAPPED = "::ffff:"
 
 
 class Connection(NamedTuple):
-    """Both ends as the host sees them: addresses without prefix length."""
+    """Both ends as the host sees them. Addresses have no prefix length."""
 
     local_address: str
     local_port: int
@@ -28,7 +30,7 @@ class Connection(NamedTuple):
 
 
 class AcceptedSocket(NamedTuple):
-    """The connection's socket: the port at the other end, the process that has it open, and as which descriptor."""
+    """The connection's socket: the remote port, the process that has it open, and that process's file descriptor."""
 
     connection: Connection
     remote_port: int
@@ -37,13 +39,13 @@ class AcceptedSocket(NamedTuple):
 
 
 def controlling_connection(system: System, proc: str = "/proc") -> Optional[Connection]:
-    """The connection of the nearest sshd above this process; None where there is none (a local run, another transport)."""
+    """Return the connection of the nearest sshd above this process, None if there is none (a local run, another transport)."""
     found = controlling_socket(system, proc)
     return None if found is None else found.connection
 
 
 def controlling_socket(system: System, proc: str = "/proc") -> Optional[AcceptedSocket]:
-    """The same with its socket."""
+    """Return the same connection with its socket."""
     sockets: Optional[Dict[str, Tuple[Connection, int]]] = None
     pid = os.getpid()
     while pid > 1:
@@ -58,8 +60,8 @@ def controlling_socket(system: System, proc: str = "/proc") -> Optional[Accepted
 
 
 def parent(system: System, pid: int, proc: str = "/proc") -> int:
-    """The process above; 0 for none."""
-    # The name before the state may hold anything, parentheses included.
+    """Return the parent process's id, 0 if there is none."""
+    # The process name stands before the state. It may contain any character, parentheses too.
     fields = (system.read("%s/%d/stat" % (proc, pid)) or "").rpartition(")")[2].split()
     return int(fields[1]) if len(fields) > 1 else 0
 
@@ -82,7 +84,7 @@ def _own_connection(proc: str, pid: int, sockets: Dict[str, Tuple[Connection, in
 
 
 def _connections(system: System, proc: str) -> Dict[str, Tuple[Connection, int]]:
-    """Established TCP connections of this network namespace by socket inode, with the port at the other end."""
+    """Return the established TCP connections of this network namespace by socket inode, with the remote port."""
     found: Dict[str, Tuple[Connection, int]] = {}
     for name in ("tcp", "tcp6"):
         for line in (system.read("%s/net/%s" % (proc, name)) or "").splitlines()[1:]:
@@ -95,7 +97,7 @@ def _connections(system: System, proc: str) -> Dict[str, Tuple[Connection, int]]
 
 
 def address_of(text: str) -> str:
-    """From /proc/net: the kernel prints addresses as 32-bit words in the machine's byte order."""
+    """Parse an address of /proc/net. The kernel prints it as 32-bit words in the machine's byte order."""
     words = [int(text[index : index + 8], 16).to_bytes(4, sys.byteorder) for index in range(0, len(text), 8)]
     raw = b"".join(words)
     printed = socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Files of the host written so that whoever reads them sees the old content or the new one, after a crash too."""
+"""Write files of the host atomically: a reader sees the old content or the new one, also after a crash."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
 class Held(NamedTuple):
-    """A file as it is. mtime: seconds since the epoch."""
+    """A file's content and metadata. mtime: seconds since the epoch."""
 
     data: bytes
     mode: int
@@ -28,12 +28,12 @@ class Held(NamedTuple):
 
 
 def look(path: str) -> Optional[Held]:
-    """The file behind a path, symbolic links followed; None where there is none.
+    """Return the file at a path, None if there is none. Symbolic links are followed.
 
-    Raises DrawbridgeError for what is there and is not a readable regular file.
+    Raises DrawbridgeError if the path is not a readable regular file.
     """
     try:
-        # Opening a FIFO would wait for its other end.
+        # O_NONBLOCK: without it, opening a FIFO waits for its other end.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             found = os.fstat(stream.fileno())
             if not stat.S_ISREG(found.st_mode):
@@ -46,10 +46,10 @@ def look(path: str) -> Optional[Held]:
 
 
 def replace(path: str, data: bytes, mode: int = 0o644) -> None:
-    """Write a file whole, keeping the mode, owner and label of the one that it replaces; ``mode`` is for a new one.
+    """Replace a file atomically. The new file keeps the mode, owner and SELinux label of the old one. ``mode`` is for a new file.
 
-    A symbolic link stays one: the file that it names is replaced. The folder is made where it is missing.
-    Raises DrawbridgeError, and then the old file is as it was.
+    A symbolic link stays: its target is replaced. A missing folder is created.
+    Raises DrawbridgeError if that fails. The old file is unchanged then.
     """
     target = target_of(path)
     try:
@@ -62,7 +62,7 @@ def replace(path: str, data: bytes, mode: int = 0o644) -> None:
 
 
 def remove(path: str) -> None:
-    """Delete a file that may be missing already."""
+    """Delete a file. It may be missing already."""
     try:
         os.unlink(path)
         _sync_folder(os.path.dirname(path))
@@ -72,7 +72,7 @@ def remove(path: str) -> None:
 
 
 def back_up(path: str) -> Optional[str]:
-    """Copy a file to a name beside it that ends in the time and ``~`` → that name; None where there is no file."""
+    """Copy a file within its folder to a name that ends in the time and ``~``. Return that name, None if there is no file."""
     target = target_of(path)
     held = look(target)
     if held is None:
@@ -90,7 +90,7 @@ def back_up(path: str) -> Optional[str]:
 
 
 def target_of(path: str) -> str:
-    """Where to write: behind symbolic links. Raises DrawbridgeError where somebody else could change what stands there."""
+    """Return the path to write to: the target of symbolic links. Raises DrawbridgeError if another user could change the target."""
     if not os.path.islink(path):
         return path
     target = os.path.realpath(path)
@@ -127,7 +127,7 @@ def _copy_label(source: str, handle: int) -> None:
     try:
         os.setxattr(handle, _LABEL, os.getxattr(source, _LABEL))
     except OSError:
-        pass  # no SELinux, or a new file: the folder's label is right
+        pass  # there is no SELinux, or the file is new and its folder's label is right
 
 
 def _sync_folder(folder: str) -> None:

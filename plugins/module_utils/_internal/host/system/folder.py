@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A folder that belongs to root alone, and files that come into it whole or not at all."""
+"""A folder that only root can write to. Files are put into it atomically."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Folder:
-    """The folder at a path. Every method raises DrawbridgeError with the path in it."""
+    """The folder at a path. Every method raises DrawbridgeError with the path in its message."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     @property
     def exists(self) -> bool:
-        """Whether it is there. Raises DrawbridgeError where somebody else than root could write to it."""
+        """Tell whether the folder exists. Raises DrawbridgeError if anyone but root could write to it."""
         try:
             found = os.lstat(self.path)
         except OSError:
@@ -35,21 +35,21 @@ class Folder:
         return True
 
     def make(self) -> None:
-        """Have the folder, closed to everybody else."""
+        """Create the folder if it is missing. Give access to its owner only."""
         with self._errors():
             os.makedirs(self.path, 0o700, exist_ok=True)
         if self.exists:
             os.chmod(self.path, 0o700)
 
     def names(self) -> List[str]:
-        """What is in it; nothing where it is missing."""
+        """Return the names in the folder, none if the folder is missing."""
         if not self.exists:
             return []
         with self._errors():
             return sorted(os.listdir(self.path))
 
     def read(self, name: str) -> Optional[str]:
-        """A file's text; None where it is missing."""
+        """Return a file's text, None if it is missing."""
         try:
             with open(os.path.join(self.path, name), "rb") as stream:
                 return stream.read().decode("utf-8", "surrogateescape")
@@ -57,21 +57,21 @@ class Folder:
             return None
 
     def link(self, name: str) -> Optional[str]:
-        """Where a symbolic link points; None where there is none."""
+        """Return the target of a symbolic link, None if there is no link."""
         try:
             return os.readlink(os.path.join(self.path, name))
         except OSError:
             return None
 
     def write(self, name: str, text: str) -> None:
-        """Put a file in place whole."""
+        """Write a file atomically."""
         with self._open() as folder:
             _put(folder, name + ".new", text)
             os.rename(name + ".new", name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
 
     def write_folder(self, name: str, files: Dict[str, str]) -> None:
-        """Put a folder with these files in place whole; one of that name that was there is replaced."""
+        """Write a subfolder with these files, and put it in place whole. An existing one of that name is replaced."""
         temporary = os.path.join(self.path, name + ".new")
         with self._open() as folder:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -88,7 +88,7 @@ class Folder:
             os.fsync(folder)
 
     def point(self, name: str, target: str) -> None:
-        """Have a symbolic link."""
+        """Set a symbolic link atomically."""
         with self._open() as folder:
             _unlink(folder, name + ".new")
             os.symlink(target, name + ".new", dir_fd=folder)
@@ -96,16 +96,16 @@ class Folder:
             os.fsync(folder)
 
     def remove(self, name: str) -> None:
-        """Remove a file or a link that may be missing."""
+        """Remove a file or a link. It may be missing."""
         with self._open() as folder:
             _unlink(folder, name)
 
     def remove_folder(self, name: str) -> None:
-        """Remove a folder in it that may be missing."""
+        """Remove a subfolder. It may be missing."""
         shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
 
     def discard(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove the folder with everything in it."""
         if self.exists:
             with self._errors():
                 shutil.rmtree(self.path)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Values out of JSON that others wrote: an ``object`` until somebody looks at its type."""
+"""Typed access to JSON from other programs. Its values have the type ``object`` until they are checked."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ JsonObject = Dict[str, object]
 
 
 def mapping(value: object) -> JsonObject:
-    """The value; an empty object where it is none."""
+    """Return the value, an empty object if it is not an object."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: object) -> List[JsonObject]:
-    """The objects of a list; none where the value is no list."""
+    """Return the objects in a list, none if the value is not a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def text(value: object) -> str:
-    """The value; an empty text where it is none."""
+    """Return the value, an empty string if it is not a string."""
     return value if isinstance(value, str) else ""

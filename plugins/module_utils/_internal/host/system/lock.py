@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""One Drawbridge at a time on a host: an advisory lock that the kernel gives back when its holder ends."""
+"""A lock that allows one Drawbridge run at a time on a host. It is advisory. The kernel releases it when its holder ends."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class HostLock:
 
 
 def lock_holders(system: System, path: str) -> str:
-    """Who holds a file's lock, from the kernel's list, by process id and name."""
+    """Return the ids and names of the processes that hold a file's lock, from the kernel's list."""
     try:
         inode = os.stat(path).st_ino
     except OSError:

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Work in a network namespace other than the host's, in this process, on a thread of its own.
+"""Run work in another network namespace, in a separate thread of this process.
 
-unshare(2) and setns(2) move only the calling thread, and the commands it starts go along: nothing has to be
-forked or entered from outside, and the rest of the process stays where it is.
+unshare(2) and setns(2) move only the calling thread. Commands that the thread starts run in its namespace.
+So no fork and no helper program is needed, and the rest of the process stays in its namespace.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ T = TypeVar("T")
 
 
 class NamespaceUnavailable(DrawbridgeError):
-    """A network namespace could not be made or entered: not root, or a container that forbids it."""
+    """A network namespace could not be created or entered: the user is not root, or a container forbids it."""
 
 
 def in_new_netns(work: Callable[[], T]) -> T:
-    """Run ``work`` in a network namespace that exists only until it returns.
+    """Run ``work`` in a new network namespace that exists only until it returns.
 
-    Raises NamespaceUnavailable where the kernel refuses one, and whatever ``work`` raises.
+    Raises NamespaceUnavailable if the kernel refuses a namespace, and any error of ``work``.
     """
     return _on_a_thread(_unshare, work)
 
 
 def in_netns(fd: int, work: Callable[[], T]) -> T:
-    """Run ``work`` in the network namespace that is open as ``fd``. The namespace lives at least that long.
+    """Run ``work`` in the network namespace that is open as ``fd``. The namespace exists at least until ``work`` returns.
 
-    Raises NamespaceUnavailable where the kernel does not let us in, and whatever ``work`` raises.
+    Raises NamespaceUnavailable if the kernel refuses access, and any error of ``work``.
     """
     return _on_a_thread(lambda: _enter(fd), work)
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The same work on many things, several at a time: most of it is waiting for commands."""
+"""Run work in several threads. Most of the work is waiting for commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SWITCH_SECONDS = 0.0005
 
 
 def at_once(first: Callable[[], A], second: Callable[[], B], third: Callable[[], C]) -> Tuple[A, B, C]:
-    """What three questions of different kinds give."""
+    """Call three functions at the same time. Return their results."""
     one: List[A] = []
     two: List[B] = []
     three: List[C] = []
@@ -31,7 +31,10 @@ def at_once(first: Callable[[], A], second: Callable[[], B], third: Callable[[],
 
 
 def on_all(work: Callable[[S], T], things: Sequence[S]) -> List[T]:
-    """The results in the order of ``things``. The first error is raised once all that was begun is done."""
+    """Run ``work`` on each of ``things``. Return the results in the same order.
+
+    The first error is raised when all work that was started is done.
+    """
     pending: Iterator[int] = iter(range(len(things)))
     guard = threading.Lock()
     results: Dict[int, T] = {}
@@ -59,7 +62,7 @@ def on_all(work: Callable[[S], T], things: Sequence[S]) -> List[T]:
 
 
 def begun(work: Callable[[], T]) -> Callable[[], T]:
-    """Work that goes on beside what the caller does next; what is returned waits for its result, or raises its error."""
+    """Start work in a thread. The returned function waits for it and returns its result, or raises its error."""
     results: List[T] = []
     errors: List[BaseException] = []
 
@@ -69,7 +72,7 @@ def begun(work: Callable[[], T]) -> Callable[[], T]:
         except BaseException as error:  # pylint: disable=broad-exception-caught
             errors.append(error)
 
-    # What waits for commands is to have the interpreter at once when they answer, not after 5 ms.
+    # A thread that waits for a command has to continue at once when the command answers, not after 5 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
     thread = threading.Thread(target=worker)
     thread.start()

@@ -2,14 +2,14 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Where Drawbridge keeps things on a host."""
+"""Paths that Drawbridge uses on a host."""
 
 from __future__ import annotations
 
 ETC = "/etc/drawbridge"
 PROGRAM = "boot.sh"
 STATE = "/var/lib/drawbridge"
-# A folder of the checkpoint, and of the boot files: what a change did beside rules.
+# A folder in the checkpoint and in the boot files. It has the parts of a change that are not rules.
 BESIDE = "beside"
-# How the boot program takes a new generation: as a change that can be gone back from, or as the same state brought up to date.
+# Modes for a new generation in the boot program: commit a change that can be rolled back, or only update the same state.
 COMMIT, FOLLOW = "commit", "follow"

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Processes and their network namespaces, as /proc shows them."""
+"""Processes and their network namespaces, from /proc."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def netns_path(pid: int, proc: str = PROC) -> str:
 
 
 def netns_inode(path: str) -> Optional[int]:
-    """The number that tells one namespace from another; None for a path that is no namespace, or is gone.
+    """Return the inode number that identifies a namespace, None if the path is not a namespace or is gone.
 
-    Raises DrawbridgeError where this process may not look.
+    Raises DrawbridgeError if this process has no permission to look.
     """
     try:
         found, own = os.stat(path), os.stat(PROC + "/self/ns/net")
@@ -34,7 +34,10 @@ def netns_inode(path: str) -> Optional[int]:
 
 
 def started(system: System, pid: int, proc: str = PROC) -> Optional[int]:
-    """When a process was started, in ticks since boot: with its id it tells it from every other. None: no such process."""
-    # The name before the state may hold anything, parentheses included.
+    """Return the start time of a process in ticks since boot, None if there is no such process.
+
+    The start time and the process id together identify a process.
+    """
+    # The process name stands before the state. It may contain any character, parentheses too.
     fields = (system.read("%s/%d/stat" % (proc, pid)) or "").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 else None

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The host as the rest of the code sees it: commands and files behind one small class, passed in everywhere."""
+"""Access to the host: one small class for commands and files. All other code gets an instance of it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ...errors import DrawbridgeError
 if TYPE_CHECKING:
     from .files import Held
 
-# Administrators' tools live here, and `become` may leave PATH without them.
+# Administrators' tools are in these folders. `become` may leave them out of PATH.
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class Output(NamedTuple):
-    """What a command left: exit status and both streams as text (bytes that are not UTF-8 survive as surrogates)."""
+    """The result of a command: its exit status, and both streams as text. Bytes that are not UTF-8 become surrogates."""
 
     rc: int
     stdout: str
@@ -29,9 +29,9 @@ class Output(NamedTuple):
 
 
 class System:
-    """This host. Tests pass a subclass, or a namespace of their own around the process.
+    """This host. Tests pass a subclass, or run the process in their own namespace.
 
-    waits: whether a file that is written here comes into its place only when a change is confirmed.
+    waits: whether written files are put in place only when the change is confirmed.
     """
 
     waits = False
@@ -40,7 +40,7 @@ class System:
         self.path = os.environ.get("PATH", os.defpath) + ":" + _SBIN
 
     def which(self, name: str) -> Optional[str]:
-        """The absolute path of an executable, or None."""
+        """Return the absolute path of an executable, or None."""
         for folder in self.path.split(":"):
             found = os.path.join(folder, name)
             if folder and os.access(found, os.X_OK):
@@ -48,18 +48,18 @@ class System:
         return None
 
     def require(self, name: str, package: str) -> str:
-        """The absolute path of an executable; an error naming the package that brings it."""
+        """Return the absolute path of an executable. If it is missing, raises DrawbridgeError with the name of its package."""
         found = self.which(name)
         if found is None:
             raise DrawbridgeError("%s is not installed" % name, None, "install the package %s" % package)
         return found
 
     def run(self, argv: List[str], stdin: str = "", env: Optional[Dict[str, str]] = None) -> Output:
-        """Run a command to its end. Raises DrawbridgeError only where it cannot be started."""
+        """Run a command to its end. Raises DrawbridgeError only if it cannot be started."""
         environment = dict(os.environ, LC_ALL="C", PATH=self.path)
         environment.update(env or {})
         try:
-            # The module's own run_command is not at hand here, and this runs in threads that moved to other namespaces.
+            # AnsibleModule.run_command is not available here. Also, this runs in threads that are in other namespaces.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
             )
@@ -69,11 +69,11 @@ class System:
         return Output(process.returncode, _text(out), _text(err))
 
     def interfaces(self) -> List[str]:
-        """The network interfaces of the namespace that this process is in."""
+        """Return the network interfaces of this process's namespace."""
         return [name for _index, name in socket.if_nameindex()]
 
     def read(self, path: str) -> Optional[str]:
-        """A file's text, or None where there is none to read."""
+        """Return a file's text, None if it cannot be read."""
         try:
             with open(path, "rb") as stream:
                 return _text(stream.read())
@@ -81,34 +81,34 @@ class System:
             return None
 
     def look(self, path: str) -> Optional[Held]:
-        """As ``files.look``."""
+        """Call ``files.look``."""
         from . import files  # pylint: disable=import-outside-toplevel
 
         return files.look(path)
 
     def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
-        """As ``files.replace``."""
+        """Call ``files.replace``."""
         from . import files  # pylint: disable=import-outside-toplevel
 
         files.replace(path, data, mode)
 
     def remove(self, path: str) -> None:
-        """As ``files.remove``."""
+        """Call ``files.remove``."""
         from . import files  # pylint: disable=import-outside-toplevel
 
         files.remove(path)
 
     def back_up(self, path: str) -> Optional[str]:
-        """As ``files.back_up``."""
+        """Call ``files.back_up``."""
         from . import files  # pylint: disable=import-outside-toplevel
 
         return files.back_up(path)
 
     def remember(self, values: Mapping[str, str]) -> None:
-        """What settings are now, by name, that are about to be changed: for a host that has to take it back."""
+        """Record the current values of settings before they change. A host that may roll back overrides this."""
 
     def refuse_if_over(self) -> None:
-        """Raises DrawbridgeError where what is done here was taken back meanwhile."""
+        """Raises DrawbridgeError if the change was rolled back in the meantime."""
 
 
 def _text(raw: bytes) -> str:

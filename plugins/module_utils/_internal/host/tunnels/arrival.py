@@ -2,9 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The interface by which an accepted TCP connection came in. Which one answers it is another question: routes need not be symmetric.
+"""The interface by which an accepted TCP connection came in. Replies may leave by another one: routes need not be symmetric.
 
-The kernel keeps it with the socket, and tells whoever has the socket open: so another process's socket is borrowed for a moment.
+The kernel keeps the interface with the socket. Only a process that has the socket open can ask for it.
+So this module briefly duplicates the other process's descriptor.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import struct
 from contextlib import closing
 from typing import Optional
 
-# The same numbers on every architecture; from Linux 5.6 on.
+# These numbers are the same on every architecture. Since Linux 5.6.
 _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
-# Of Linux; Python knows only some of them.
+# Linux constants. Python has only some of them.
 _IP_PKTINFO, _IP_PKTOPTIONS = 8, 9
 _IPV6_2292PKTOPTIONS, _IPV6_RECVPKTINFO, _IPV6_PKTINFO = 6, 49, 50
 _CONTROL = struct.Struct("@Nii")
@@ -26,7 +27,7 @@ _ROOM = 256
 
 
 def came_in_by(pid: int, descriptor: int) -> Optional[str]:
-    """The name of the interface; None where the kernel does not tell."""
+    """Return the interface's name, None if the kernel does not tell it."""
     try:
         with closing(_borrowed(pid, descriptor)) as accepted:
             number = _asked(accepted)
@@ -51,7 +52,7 @@ def _checked(result: int) -> int:
 
 
 def _asked(accepted: socket.socket) -> int:
-    """The interface's number. The option that makes the kernel tell it says nothing to a stream's reader, and is put back."""
+    """Return the interface's number. This sets a socket option and puts it back. The option does not affect a stream's reader."""
     if accepted.family == socket.AF_INET6:
         level, option, packet, told = socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, _IPV6_2292PKTOPTIONS, (_IPV6_PKTINFO, 16)
     else:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Tunnels that end on this host: what arrives outside of them, of what arrives inside by an interface."""
+"""Tunnels that end on this host: the outer packets of a connection that comes in by a tunnel's interface."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..system.json_values import JsonObject, mapping, objects
 from ..system.system import System
 from .tunnel import OuterPacket, Tunnel
 
-# Kernel's kinds of links that are no tunnel: what comes in by them has no other packet around it.
+# Link kinds that are not tunnels: their packets have no outer packet.
 _NO_TUNNELS = frozenset(("", "bond", "bridge", "dummy", "ifb", "ipvlan", "macvlan", "macsec", "macvtap", "netkit", "team", "veth", "vlan", "vrf"))
-# Those that carry packets right in IP, and by which protocol; 4 and 6: the family of what is inside.
+# Tunnels that carry packets directly in IP, and their protocol. For _SIX_IN_IP it depends on the inner packet's family.
 _IN_IP = {
     **dict.fromkeys(("gre", "gretap", "erspan", "ip6gre", "ip6gretap", "ip6erspan"), "gre"), "ipip": "ipencap", "vti": "esp", "vti6": "esp",
 }
@@ -26,7 +26,7 @@ _ANY = ("any", "0.0.0.0", "::", None)
 
 
 def tunnel_of(system: System, interface: str, inner: str) -> Optional[Tunnel]:
-    """The tunnel that an interface is the end of, None for an interface that is none. inner: who sends, inside of it."""
+    """Return the tunnel of an interface, None if the interface is not a tunnel. inner: the sender's address inside the tunnel."""
     known = kinds()
     kind = known.get(interface, "")
     if kind == "bridge":
@@ -51,13 +51,13 @@ def tunnel_of(system: System, interface: str, inner: str) -> Optional[Tunnel]:
 
 
 def _data(system: System, interface: str) -> JsonObject:
-    """What is particular to an interface's kind."""
+    """Return the details that are specific to the interface's kind."""
     said = _told(system, ["-d", "link", "show", "dev", interface])
     return mapping(mapping(said[0].get("linkinfo")).get("info_data")) if said else {}
 
 
 def _told(system: System, words: List[str], program: str = "ip") -> List[JsonObject]:
-    """What a command of iproute2 says as JSON; nothing where it fails."""
+    """Return the JSON that an iproute2 command prints, empty if it fails."""
     output = system.run([system.require(program, "iproute2"), "-j", *words])
     try:
         answer = json.loads(output.stdout or "[]")
@@ -72,7 +72,7 @@ def _in_ip(system: System, interface: str, kind: str, data: JsonObject, inner: s
     remotes = _remotes(system, interface, data, inner)
     encapsulated = mapping(data.get("encap"))
     if encapsulated.get("type") in ("fou", "gue"):
-        # The port that this end sends from is, but for odd set-ups, the one that it listens on.
+        # The source port of this end is usually also its listening port.
         ports = [int(port) for item in _told(system, ["fou", "show"]) for port in [str(item.get("port", ""))] if port.isdigit()]
         own = encapsulated.get("sport")
         ports = [own] if isinstance(own, int) and own in ports else ports
@@ -89,7 +89,7 @@ def _in_udp(system: System, interface: str, kind: str, data: JsonObject, inner: 
 
 
 def _remotes(system: System, interface: str, data: JsonObject, inner: str) -> List[Optional[str]]:
-    """Who sends what comes by the tunnel: its one other end, or the one behind which the sender is."""
+    """Return the outer sender: the tunnel's only other end, or the end that the inner sender is behind."""
     remote = _address(data, "remote")
     if remote is not None:
         return [remote]
@@ -103,7 +103,7 @@ def _remotes(system: System, interface: str, data: JsonObject, inner: str) -> Li
 
 
 def _of_port(system: System, bridge: str, inner: str, tunnels: List[str]) -> Optional[Tunnel]:
-    """Of the port of a bridge behind which the sender is, or the router that it comes by. tunnels: those of the ports that may be one."""
+    """Return the tunnel of the bridge port that leads to the sender or to its router. tunnels: the ports that may be tunnels."""
     route = _told(system, ["route", "get", inner])
     neighbour = str(route[0].get("gateway", inner)) if route else inner
     hardware = [item.get("lladdr") for item in _told(system, ["neighbour", "show", neighbour, "dev", bridge])]

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""IPsec around what one address sends to another: it has no interface of its own, the kernel's policies say who has to encrypt."""
+"""IPsec between two addresses. It has no interface of its own: the kernel's policies say which packets must be encrypted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...address import contains, parse_network
 from ..system.system import System
 from .tunnel import OuterPacket, Tunnel
 
-# There where the kernel knows IPsec at all.
+# This file exists if the kernel supports IPsec.
 _KNOWN = "/proc/sys/net/core/xfrm_acq_expires"
 _SELECTOR = re.compile(r"src (\S+) dst (\S+)")
 _PRIORITY = re.compile(r"\bpriority (\d+)")
@@ -23,11 +23,11 @@ _ANY = ("0.0.0.0", "::")
 
 
 def ipsec_of(system: System, remote: str, local: str) -> Optional[Tunnel]:
-    """As ``ip xfrm`` tells; None where packets of these two are let in as they are."""
+    """Return the tunnel as ``ip xfrm`` shows it, None if the kernel accepts unencrypted packets between these addresses."""
     if system.read(_KNOWN) is None:
         return None
     policies = [block for block in _blocks(system, ["policy", "list", "dir", "in"]) if _is_about(block, remote, local)]
-    # The first one holds, and says by a template that what it is about comes encrypted.
+    # The policy with the lowest priority number applies. If it has a template, its packets come encrypted.
     found = None if not policies else _TEMPLATE.search(min(policies, key=_priority))
     if found is None:
         return None

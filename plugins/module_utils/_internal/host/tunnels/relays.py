@@ -2,8 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Who on this machine is the other end of a TCP connection, in whatever network namespace, and by which connections of its own it was asked for that:
-docker-proxy, a bastion in a container, sshd itself."""
+"""Relays on this machine: docker-proxy, a bastion in a container, sshd itself.
+
+A relay holds the other end of a TCP connection, in any network namespace. This module finds the connections that the relay has accepted.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from ..system.system import System
 
 
 class Inbound(NamedTuple):
-    """A connection that a process has accepted. here: whether its socket is in the host's own network namespace."""
+    """A connection that a process has accepted. here: whether its socket is in the host's network namespace."""
 
     local_address: str
     local_port: int
@@ -32,12 +34,12 @@ class Inbound(NamedTuple):
 
 
 def asked_by(system: System, ends: FlowEnds) -> Optional[List[Inbound]]:
-    """The connections that the process has accepted, or the nearest one above it, which holds the socket with these ends.
+    """Find the process that holds the socket with these ends. Return the connections accepted by it or its nearest ancestor.
 
-    None where no process of this machine holds it. A process may have accepted several, of which one is meant.
+    None if no process of this machine holds the socket. A process may have accepted several connections: only one of them is the right one.
     """
     for pids in _namespaces():
-        # The kernel takes long to tell all connections of a namespace.
+        # The kernel takes long to list all connections of a namespace.
         if not _has_address(system, pids[0], ends[0]):
             continue
         table = tcp_of(system, pids[0])
@@ -63,7 +65,7 @@ def _accepted(system: System, holder: int, pids: Set[int], table: TcpSockets) ->
 
 
 def _namespaces() -> List[List[int]]:
-    """The processes of each network namespace."""
+    """Return the processes of each network namespace."""
     found: Dict[int, List[int]] = {}
     for name in os.listdir(PROC):
         try:
@@ -76,7 +78,7 @@ def _namespaces() -> List[List[int]]:
 
 
 def _has_address(system: System, pid: int, address: str) -> bool:
-    """Whether an address is one of the namespace's that a process is in."""
+    """Tell whether the network namespace of a process has an address."""
     folder = "%s/%d/net/" % (PROC, pid)
     if ":" in address:
         return socket.inet_pton(socket.AF_INET6, address).hex() in (system.read(folder + "if_inet6") or "")

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whose packets a program reads from a tun or tap device sends on, and how they came to it: OpenVPN, and VPNs like it."""
+"""The outer packets of a tun or tap device, from the sockets of the program behind it: OpenVPN and similar VPNs."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ from .arrival import came_in_by
 from .tunnel import OuterPacket, Tunnel
 
 _DEVICE = "/dev/net/tun"
-# Virtual machines: what they send is their own.
+# Virtual machines send their own packets. They are not tunnels.
 _MACHINES = ("qemu", "kvm", "cloud-hypervis", "firecracker", "crosvm")
 
 
 def tun(system: System, interface: str) -> Tunnel:
-    """By the sockets of the program that has the device open. Connections that it opened itself, and flows that it began, are kept open by it."""
+    """Find the tunnel by the sockets of the program that has the device open.
+
+    The program itself keeps open the connections and flows that it started.
+    """
     pids = _programs(system, interface)
     if not pids:
         return Tunnel(interface, "tun", [], "no program has it open that can be seen here")
     known = flows(system) or []
-    # Who takes UDP carries his packets by that, whatever he serves over TCP beside it.
+    # A program with UDP sockets carries the packets over UDP. Its TCP connections are for something else.
     carried = [carrier for pid in pids for carrier in _udp(system, pid, known)] or [carrier for pid in pids for carrier in _tcp(system, pid, interface)]
     outers = list(dict.fromkeys(outer for carrier in carried for outer in carrier))
     return Tunnel(interface, "tun", outers, "" if carried else "the program that has it open has no socket that can be seen here")
 
 
 def _udp(system: System, pid: int, known: List[Flow]) -> List[List[OuterPacket]]:
-    """Of each socket, who sends to it."""
+    """Return the senders for each UDP socket of a process."""
     numbers = sockets_of(pid)
     return [_by_udp(address, port, known) for number, (address, port) in udp_of(system, pid).items() if number in numbers]
 
 
 def _tcp(system: System, pid: int, interface: str) -> List[List[OuterPacket]]:
-    """Of each connection, who made it; not of those that come out of the device itself."""
+    """Return the client of each TCP connection. Connections that come in by the device itself or by ``lo`` are left out."""
     table = tcp_of(system, pid)
     found: List[List[OuterPacket]] = []
     for number, descriptor in sockets_of(pid).items():
@@ -52,7 +55,7 @@ def _tcp(system: System, pid: int, interface: str) -> List[List[OuterPacket]]:
 
 
 def _by_udp(address: str, port: int, known: List[Flow]) -> List[OuterPacket]:
-    """Who sends to a socket. Only of flows that the program began, there is nothing to be let in."""
+    """Return the senders to a socket. If the program started all of its flows, nothing has to be let in."""
     udp = [flow for flow in known if flow.protocol == "udp"]
     inward = [flow for flow in udp if flow.port == port and is_local(flow.destination)]
     if inward or not any(flow.source_port == port and is_local(flow.source) for flow in udp):
@@ -62,7 +65,7 @@ def _by_udp(address: str, port: int, known: List[Flow]) -> List[OuterPacket]:
 
 
 def _programs(system: System, interface: str) -> List[int]:
-    """The processes that have the device open."""
+    """Return the processes that have the device open."""
     wanted = re.compile(r"^iff:\s*%s$" % re.escape(interface), re.MULTILINE)
     found: List[int] = []
     for name in (name for name in os.listdir(PROC) if name.isdigit()):

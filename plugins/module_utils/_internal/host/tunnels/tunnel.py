@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A tunnel that ends on this host, and how its packets come in."""
+"""A tunnel that ends on this host, and the packets that carry it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import List, NamedTuple, Optional
 
 
 class OuterPacket(NamedTuple):
-    """What packets of a tunnel are outside. remote: who sends them, None where that is not known. local: where they go to, None for some address of the host.
-    port: of the host; None for what has no ports."""
+    """The outer packets of a tunnel.
+
+    remote: the sender, None if unknown. local: the destination, None for any address of the host.
+    port: the host's port, None for protocols without ports.
+    """
 
     protocol: str
     remote: Optional[str]
@@ -20,7 +23,10 @@ class OuterPacket(NamedTuple):
 
 
 class Tunnel(NamedTuple):
-    """outers: how its packets may come in, of which one is ours; none where the host keeps the way open itself. unknown: why that cannot be told."""
+    """outers: the outer packets that may carry the tunnel. One of them carries ours. Empty if the host keeps the path open itself.
+
+    unknown: why the outer packets are not known, empty if they are.
+    """
 
     interface: str
     kind: str

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The peer of a WireGuard interface by which an address comes."""
+"""The WireGuard peer that an address belongs to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .tunnel import OuterPacket, Tunnel
 
 
 def wireguard(system: System, interface: str, inner: str) -> Tunnel:
-    """As ``wg`` tells. Of a peer that this host sends keepalives to, the host itself keeps the way open."""
+    """Return the tunnel as ``wg`` shows it. If this host sends keepalives to the peer, the host itself keeps the path open."""
     program = system.which("wg")
     output = None if program is None else system.run([program, "show", interface, "dump"])
     lines = [] if output is None or output.rc != 0 else [line.split("\t") for line in output.stdout.splitlines()]
@@ -29,7 +29,7 @@ def wireguard(system: System, interface: str, inner: str) -> Tunnel:
 
 
 def _length(allowed: str, inner: str) -> int:
-    """How long the prefix is by which a peer's allowed addresses have this one; -1 for not at all."""
+    """Return the longest prefix length of a peer's allowed networks that contain this address, -1 if none does."""
     mine = parse_network(inner)
     networks = [parse_network(text) for text in allowed.split(",") if "/" in text]
     return max([network.prefix for network in networks if contains(network, mine)], default=-1)

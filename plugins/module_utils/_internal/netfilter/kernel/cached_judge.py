@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The judge for many namespaces of one host: the same rules are looked at once."""
+"""The judge for many namespaces of one host: it checks the same rules only once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .judge import Bench, ChainKey, Judge
 
 
 class CachedJudge(Judge):
-    """A judge that remembers. What it is asked for is the same in each namespace but for the chains at hand; of those only
-    the ones that the rules jump to make a difference. Safe for several threads."""
+    """A judge with a cache. Its input differs between namespaces only in the existing chains. Of these, only the targets of the rules
+    matter, so the cache ignores the others. Thread-safe."""
 
     def __init__(self, judge: Judge) -> None:
         super().__init__(judge.system, judge.variant)

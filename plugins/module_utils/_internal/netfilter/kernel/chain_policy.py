@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The policy of filter's FORWARD: what becomes of a packet that no rule decides about."""
+"""The policy of the FORWARD chain in the table filter. It applies to packets that no rule decides on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PROGRAM = {True: "iptables", False: "ip6tables"}
 
 
 def policies_in(rulesets: Mapping[int, Ruleset]) -> Dict[int, str]:
-    """By family. A table that nobody made yet lets everything pass."""
+    """Return the policy by family. A table that does not exist yet accepts everything."""
     found = {}
     for family, ruleset in rulesets.items():
         chain = ruleset.chain(TABLE, CHAIN)
@@ -32,14 +32,14 @@ def policies_in(rulesets: Mapping[int, Ruleset]) -> Dict[int, str]:
 
 
 def policy_text(policy: str) -> str:
-    """iptables-restore input. With --noflush, naming a built-in chain sets its policy and leaves its rules (measured, nft
+    """Return iptables-restore input. With --noflush, naming a built-in chain sets its policy and keeps its rules (measured with nft
     and legacy)."""
     return "*%s\n:%s %s [0:0]\nCOMMIT\n" % (TABLE, CHAIN, policy)
 
 
 def set_policies(netfilter: Netfilter, wanted: Mapping[int, str]) -> None:
-    """Make the change in all families and read the kernel again. Raises DrawbridgeError, and the policies are as before unless it says
-    otherwise."""
+    """Change the policies of all families and read the kernel again. Raises DrawbridgeError; the old policies then stay unless the
+    message says otherwise."""
     before = policies_in(netfilter.rulesets())
     done: List[int] = []
     try:
@@ -56,7 +56,7 @@ def set_policies(netfilter: Netfilter, wanted: Mapping[int, str]) -> None:
 
 
 def command(netfilter: Netfilter, family: int, policy: str) -> str:
-    """The command line that sets a policy, for a unit."""
+    """Return the command line that sets a policy, for a systemd unit."""
     program = find_command(netfilter.system, _PROGRAM[family == IPV4], netfilter.variant, "restore")
-    # iptables has no word for the variant where a distribution ships one only.
+    # Distributions that ship one variant have no command with the variant in its name.
     return "%s -w 30 -t %s -P %s %s" % (program[: -len("-restore")], TABLE, CHAIN, policy)

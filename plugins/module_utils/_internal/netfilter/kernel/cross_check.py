@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A second reader for legacy iptables: python-iptables reads from the kernel what iptables-save was read to say.
+"""A second reader for legacy iptables: python-iptables reads the kernel's rules, to be compared with iptables-save.
 
-It reads in a child process, because its native code can crash or hang.
+It runs in a child process, because its native code can crash or hang.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from .state import State
 
 NEVER, WHEN_AVAILABLE, ALWAYS = "never", "when_available", "always"
 _PACKAGES = "install python3-iptables (Debian, Ubuntu) or python-iptables (PyPI; needs a C compiler) for the Python that runs the task"
-# How long python-iptables may read, in seconds.
+# Seconds that python-iptables may take to read.
 _SECONDS = 60
-# How often both are read before a difference counts: somebody else may change rules between the two.
+# Both readers run this often before a difference counts: somebody else may change rules between them.
 _LOOKS = 2
-# What the child cannot tell of an extension.
+# The child prints this for options of an extension that it cannot read.
 _UNTOLD = "\0"
 _PROTOCOL = re.compile(r"\A((?:(?:! )?-[sdio] \S+ )*(?:! )?-p )([^\s\d]\S*)")
-# Those that iptables knows by itself, without /etc/protocols.
+# Protocols that iptables knows without /etc/protocols.
 _NUMBERS = {
     "tcp": 6, "sctp": 132, "udp": 17, "udplite": 136, "icmp": 1, "icmpv6": 58, "ipv6-icmp": 58, "esp": 50, "ah": 51, "ipv6-mh": 135, "mh": 135,
     "dccp": 33,
@@ -44,24 +44,24 @@ _NUMBERS = {
 
 
 class Disagreement(DrawbridgeError):
-    """iptables-save does not say what the kernel holds."""
+    """iptables-save's output differs from the kernel's rules."""
 
 
 class Interpreter(NamedTuple):
-    """The Python that has python-iptables, and the folders where it looks for modules."""
+    """The Python that has python-iptables, and its module search path."""
 
     program: str
     path: List[str]
 
 
 def own_interpreter() -> Interpreter:
-    """The Python that runs the task."""
+    """Return the Python that runs the task."""
     return Interpreter(sys.executable, [name for name in sys.path if os.path.isabs(name)])
 
 
 class Report(NamedTuple):
-    """rules: how many rules both readers say alike. by_name_only: matches and targets whose options python-iptables cannot read. skipped:
-    why nothing was compared, empty where it was."""
+    """rules: the number of rules that both readers agree on. by_name_only: matches and targets whose options python-iptables cannot read.
+    skipped: why nothing was compared; empty after a comparison."""
 
     rules: int
     by_name_only: List[str]
@@ -69,14 +69,14 @@ class Report(NamedTuple):
 
 
 class _Watched(NamedTuple):
-    """A chain that is compared. targets: only the rules that lead there count, None for all."""
+    """A chain to compare. targets: compare only the rules that lead to these; None for all rules."""
 
     table: str
     chain: str
     targets: Optional[Set[str]]
 
     def saved(self, ruleset: Ruleset) -> Optional[List[str]]:
-        """Its rules as iptables-save says them."""
+        """Return the compared rules as iptables-save prints them; None if the chain does not exist."""
         found = ruleset.chain(self.table, self.chain)
         if found is None or self.targets is None:
             return None if found is None else found.rules
@@ -84,10 +84,10 @@ class _Watched(NamedTuple):
 
 
 class CrossCheck:
-    """What a task is told to do about a second reader, and what came of it."""
+    """The task's setting for the second reader, and its result."""
 
     def __init__(self, system: System, variant: str, choice: str) -> None:
-        """Raises DrawbridgeError where it is always to be done, and cannot be."""
+        """Raises DrawbridgeError if the choice is ``always`` and the comparison is impossible."""
         self._system = system
         self._must = choice == ALWAYS
         self._interpreter = own_interpreter()
@@ -103,9 +103,9 @@ class CrossCheck:
         return "" if PathFinder.find_spec("iptc", self._interpreter.path) else "python-iptables is not installed"
 
     def compare(self, states: Mapping[int, Iterable[State]], read: Callable[[], Mapping[int, Ruleset]]) -> None:
-        """Compare our chains, and the jumps to them. states: by family, what names them. read: what iptables-save says now.
+        """Compare our chains, and the jumps to them. states: by family, the states that name them. read: returns iptables-save's current rules.
 
-        Raises Disagreement for the first rule that differs, and DrawbridgeError where it is always to be done and cannot be.
+        Raises Disagreement for the first rule that differs, and DrawbridgeError if the choice is ``always`` and the comparison fails.
         """
         if self._reason:
             self.report = Report(0, [], self._reason)
@@ -126,7 +126,7 @@ class CrossCheck:
                 return
 
     def _looked(self, watched: Mapping[int, List[_Watched]], rulesets: Mapping[int, Ruleset]) -> Report:
-        # Merely looking would make a table.
+        # Reading a table would create it.
         there = {family: [item for item in items if item.table in rulesets[family].tables] for family, items in watched.items()}
         kernel = on_all(lambda family: self._read(family, there[family]), list(there))
         reports = [_compared(family, there[family], rulesets[family], held) for family, held in zip(there, kernel)]
@@ -139,7 +139,7 @@ class CrossCheck:
             "family": family,
             "chains": [(item.table, item.chain, None if item.targets is None else sorted(item.targets)) for item in watched],
         }
-        # -I: modules from the current folder or the environment have no business in here.
+        # -I: import no modules from the current folder or the environment.
         output = self._system.run([self._interpreter.program, "-I", "-c", _program()], json.dumps(request))
         if output.rc == -signal.SIGALRM:
             raise DrawbridgeError("python-iptables did not read the rules within %d s" % _SECONDS)
@@ -152,7 +152,7 @@ class CrossCheck:
 
 
 def _program() -> str:
-    """The child's text, out of a folder or out of the archive that Ansible sends. Imported late: most tasks need none of it."""
+    """Return the child's source, from a folder or from the archive that Ansible sends. Imported late: most tasks do not need it."""
     from . import cross_check_child  # pylint: disable=import-outside-toplevel
 
     loader: Any = cross_check_child.__loader__
@@ -160,7 +160,7 @@ def _program() -> str:
 
 
 def _watched(states: Iterable[State]) -> List[_Watched]:
-    """Our chains in these states whole, and of the chains that enter them the jumps."""
+    """Return all rules of our chains in these states, and the jumps to our chains in their parents."""
     chains: Dict[ChainKey, None] = {}
     parents: Dict[ChainKey, Set[str]] = {}
     for state in states:
@@ -189,7 +189,7 @@ def _compared(family: int, watched: List[_Watched], ruleset: Ruleset, kernel: Li
 
 
 def _are_alike(said: str, found: str) -> bool:
-    """Whether iptables-save's rule is the child's."""
+    """Return whether iptables-save and the child print the same rule."""
     said = _PROTOCOL.sub(lambda match: match.group(1) + _number(match.group(2)), said)
     if _UNTOLD not in found:
         return said == found

@@ -2,12 +2,12 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A program of its own: reads chains of legacy iptables by python-iptables, and says them as iptables-save does.
+"""A separate program: reads chains of legacy iptables with python-iptables, and prints them like iptables-save.
 
-:mod:`.cross_check` runs the text of this file with ``python -I -c``, because native code that crashes ends its process. So it uses
-nothing of the collection. The request is one JSON object on standard input, the answer another on standard output.
+:mod:`.cross_check` runs the text of this file with ``python -I -c``, because native code that crashes ends its process. So this file
+imports nothing from the collection. It reads one JSON object from standard input and writes one to standard output.
 
-Two words differ from iptables-save's: a protocol is always a number, and ``\\0`` stands for options that cannot be told.
+Two things differ from iptables-save: a protocol is always a number, and ``\\0`` stands for options that cannot be read.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import sys
 from typing import Any, Dict, List, Optional, Tuple
 
 _UNTOLD = "\0"
-# Head of struct xt_entry_match and of xt_entry_target: size, name, revision.
+# The first fields of struct xt_entry_match and of xt_entry_target: size, name, revision.
 _HEAD = struct.Struct("=H29sB")
-# Of struct ipt_ip and of struct ip6t_ip6: bits of invflags.
+# Bits of the field invflags in struct ipt_ip and struct ip6t_ip6.
 _NOT_IN, _NOT_OUT, _NOT_SOURCE, _NOT_DESTINATION, _NOT_FRAGMENT, _NOT_PROTOCOL = 0x01, 0x02, 0x08, 0x10, 0x20, 0x40
-# Bits of flags, where the two differ.
+# Bits of the field flags; they differ between the two structs.
 _IPV4_FRAGMENT, _IPV4_GOTO, _IPV6_PROTOCOL, _IPV6_GOTO = 0x01, 0x02, 0x01, 0x04
 
 
@@ -37,15 +37,15 @@ class Reader:
     def __init__(self, iptc: Any, family: int) -> None:
         self._family = family
         self._table_class = iptc.Table if family == 4 else iptc.Table6
-        # A rule looks for chains in all tables, which would make those that do not exist.
+        # A rule looks for chains in all tables. That would create missing tables, so it gets an empty list.
         self._rule = type("Rule", (iptc.Rule if family == 4 else iptc.Rule6,), {"tables": []})()
         self._match, self._target = iptc.Match, iptc.Target
         self._libc = ctypes.CDLL(None)
         self._told: Dict[Tuple[bytes, int], str] = {}
 
     def chain(self, table_name: str, name: str, targets: Optional[List[str]]) -> Optional[List[str]]:
-        """A chain's rules, or those of them that lead to one of ``targets``. None where there is no such chain."""
-        # The library commits what it has read when it lets go of a table, unless told.
+        """Return a chain's rules; with ``targets``, only the rules that lead to one of them. None if the chain does not exist."""
+        # By default the library commits a table when it releases it, even if it only read.
         table = self._table_class(table_name, autocommit=False)
         if not table.is_chain(name):
             return None
@@ -91,7 +91,7 @@ class Reader:
         ):
             if any(mask) or ip.invflags & inverted:
                 add(inverted, option, _interface(name, mask))
-        # An IPv6 rule without the flag is for every protocol, whatever it says.
+        # An IPv6 rule without the flag matches every protocol, even if the field proto is set.
         if ip.proto and (self._family == 4 or ip.flags & _IPV6_PROTOCOL):
             add(_NOT_PROTOCOL, "-p", str(ip.proto))
         if self._family == 4 and ip.flags & _IPV4_FRAGMENT:
@@ -99,7 +99,7 @@ class Reader:
         return words
 
     def _extension(self, kind: Any, keyword: str, ip: Any, address: int, size: int) -> str:
-        """A match or a target: its name and options. The same bytes are asked about once."""
+        """Return the name and options of a match or target. The answer for the same bytes is cached."""
         key = (ctypes.string_at(address, size), ip.proto)
         if key not in self._told:
             self._told[key] = self._asked(kind, keyword, ip, address, size)
@@ -111,7 +111,7 @@ class Reader:
         try:
             found = kind(self._rule, **{keyword: struct_class.from_address(address)})
         except Exception:  # pylint: disable=broad-exception-caught
-            # The library says that it has no such extension in several ways.
+            # The library raises several kinds of errors for a missing extension.
             return name + _UNTOLD
         module = found._module  # pylint: disable=protected-access
         if module.revision != revision or found.size != size:
@@ -119,20 +119,20 @@ class Reader:
         return "%s%s" % (found.name, self._printed(found, module, ip))
 
     def _printed(self, extension: Any, module: Any, ip: Any) -> str:
-        """What an extension prints of itself. The library's own way takes 1,024 bytes at most."""
+        """Return the options that an extension prints. The library's own function reads at most 1,024 bytes."""
         os.ftruncate(1, 0)
         os.lseek(1, 0, os.SEEK_SET)
         if module.save:
             extension._xt.save(module, ip, extension._ptr)  # pylint: disable=protected-access
         self._libc.fflush(None)
-        # The library ends it with a newline.
+        # The library adds a newline at the end.
         return os.pread(1, os.fstat(1).st_size, 0).decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 def _head(address: int) -> Tuple[int, str, int]:
-    """Size, name and revision of the extension there."""
+    """Return size, name and revision of the extension at this address."""
     size, name, revision = _HEAD.unpack_from(ctypes.string_at(address, _HEAD.size))
-    # Behind the end of the name stands whatever was in the memory before.
+    # The bytes after the name's end are left over from earlier use of the memory.
     return size, name.partition(b"\0")[0].decode(), revision
 
 
@@ -140,12 +140,12 @@ def _interface(name: bytes, mask: bytes) -> str:
     length = len(mask.rstrip(b"\0"))
     if mask != (b"\xff" * length).ljust(len(mask), b"\0"):
         return "%s/%s" % (name.decode("utf-8", "surrogateescape"), mask.hex())
-    # The mask of a whole name covers the zero behind it, too.
+    # The mask of a whole name also covers the zero byte at its end.
     return name[:length].decode("utf-8", "surrogateescape") + ("" if length > len(name) else "+")
 
 
 def _raw(ip: Any, field: str) -> bytes:
-    """A field's bytes; ctypes ends an array of characters at the first zero."""
+    """Return all bytes of a field. ctypes itself ends an array of characters at the first zero byte."""
     place = getattr(type(ip), field)
     return ctypes.string_at(ctypes.addressof(ip) + place.offset, place.size)
 
@@ -155,20 +155,20 @@ def _spoken(address: bytes) -> str:
 
 
 def _length(mask: bytes) -> str:
-    """A netmask's length, or the mask where it has holes."""
+    """Return a netmask's prefix length, or the mask itself if it has holes."""
     bits = "".join("{:08b}".format(byte) for byte in mask)
     return _spoken(mask) if "01" in bits else str(bits.count("1"))
 
 
 def work(request: Dict[str, Any]) -> List[Any]:
-    """The chains that the request names, in its order. Of one family: the library mixes up what it loads for two."""
+    """Return the requested chains, in order. All are of one family: the library mixes up the extensions of two families."""
     reader = Reader(importlib.import_module("iptc"), request["family"])
     return [reader.chain(*chain) for chain in request["chains"]]
 
 
 def main() -> None:
     request = json.load(sys.stdin)
-    # It ends native code that hangs, too.
+    # The alarm also ends native code that hangs.
     signal.alarm(request["seconds"])
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     # Extensions print to standard output.
@@ -177,11 +177,11 @@ def main() -> None:
     try:
         answer: Dict[str, Any] = {"chains": work(request)}
     except Exception as error:  # pylint: disable=broad-exception-caught
-        # A compiled part that does not fit the Python or the libraries here fails in any way it likes.
+        # A compiled part that does not fit this Python or its libraries can raise any error.
         answer = {"error": "%s: %s" % (type(error).__name__, error)}
     json.dump(answer, answers)
     answers.flush()
-    # Nothing is left to do, and destructors of native code could still crash.
+    # The work is done. A normal exit runs destructors of native code, which could crash.
     os._exit(0)  # pylint: disable=protected-access
 
 

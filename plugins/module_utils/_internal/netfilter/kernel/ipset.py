@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Address sets in the kernel: reading them, and the lines that bring one to a wanted content."""
+"""Address sets in the kernel: read them, and make the ipset lines that change one to its desired entries."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..rules.ownership import scratch_set
 
 _FAMILY_WORD = {IPV4: "inet", IPV6: "inet6"}
 _FAMILY = {word: family for family, word in _FAMILY_WORD.items()}
-# Create options that tune a set without being part of what it is.
+# Create options that tune a set; two sets that differ in them alone are of the same type.
 _TUNING = ("hashsize", "maxelem", "bucketsize", "initval")
 _MIN_HASHSIZE = 1024
 _MIN_MAXELEM = 65536
-# Differences up to this share of a set are patched in; beyond it the set is filled anew and swapped.
+# Up to this share of changed entries, a set is patched. Beyond it, a new set is filled and swapped in.
 _PATCH_SHARE = 0.2
 _PATCH_ALWAYS = 64
 _PROMPT = "ipset> "
@@ -32,8 +32,8 @@ _DESTROY_POLL = 0.02
 
 
 class LiveSet(NamedTuple):
-    """A set as the kernel holds it. family is None for types without one; entries is None where they were not read. size: how
-    many it has, None where the kernel does not tell. references: how many rules and sets name it."""
+    """A set in the kernel. family: None for types without a family. entries: None if they were not read. size: the number of entries,
+    None if the kernel does not tell. references: the number of rules and sets that name this set."""
 
     name: str
     type: SetType
@@ -45,7 +45,7 @@ class LiveSet(NamedTuple):
 
 
 class SetTarget(NamedTuple):
-    """A set as it shall be, under its kernel name, its entries in the kernel's spelling; None leaves them alone."""
+    """A desired set. name: its name in the kernel. entries: in the kernel's spelling; None leaves the entries as they are."""
 
     name: str
     type: SetType
@@ -60,7 +60,7 @@ class Ipset:
         self.system = system
 
     def headers(self) -> Dict[str, LiveSet]:
-        """Every set of the namespace by name, without entries. Empty where ipset is not installed."""
+        """Return all sets of the namespace by name, without entries. Empty if ipset is not installed."""
         command = self.system.which("ipset")
         if command is None:
             return {}
@@ -70,7 +70,7 @@ class Ipset:
         return parse_headers(output.stdout)
 
     def entries(self, names: Iterable[str]) -> Dict[str, FrozenSet[str]]:
-        """The entries of these sets, which have to exist. One command for all of them."""
+        """Return the entries of these sets. The sets must exist. One command reads them all."""
         wanted = list(names)
         if not wanted:
             return {}
@@ -80,12 +80,12 @@ class Ipset:
         return parse_entries(output.stdout)
 
     def with_entries(self, sets: Dict[str, LiveSet], names: Iterable[str]) -> Dict[str, LiveSet]:
-        """The sets, with the entries of those named read from the kernel."""
+        """Return the sets; those in ``names`` with their entries, read from the kernel."""
         entries = self.entries(name for name in dict.fromkeys(names) if name in sets)
         return {name: live._replace(entries=entries.get(name, live.entries)) for name, live in sets.items()}
 
     def spelt(self, kind: SetType, family: int, entries: List[str]) -> FrozenSet[str]:
-        """Entries as ipset prints them, from a throwaway namespace. Raises IpsetFailed naming the one that it does not take."""
+        """Return entries as ipset prints them, from a throwaway namespace. Raises IpsetFailed with the refused entry."""
         lines = [create_line("judged", kind, family, len(entries))]
         lines.extend("add judged %s" % entry for entry in entries)
 
@@ -96,11 +96,11 @@ class Ipset:
         return in_new_netns(load)
 
     def holds(self, name: str, entry: str) -> bool:
-        """Whether a set exists and matches the entry."""
+        """Return whether a set exists and matches the entry."""
         return self.system.run([self._command(), "test", name, entry]).rc == 0
 
     def restore(self, lines: List[str]) -> None:
-        """Run ipset commands in order. What exists already, or is gone already, is no error. Raises IpsetFailed."""
+        """Run ipset commands in order. Creating what exists and removing what is gone are no errors. Raises IpsetFailed."""
         if not lines:
             return
         output = self.system.run([self._command(), "-exist", "restore"], "\n".join(lines) + "\n")
@@ -108,8 +108,8 @@ class Ipset:
             raise IpsetFailed(lines, output.stderr.strip())
 
     def destroy(self, names: List[str]) -> None:
-        """Remove sets that no rule names any more. nft lets go of a rule's sets a moment after the commit, so a set in use is
-        tried again for a while. Raises IpsetFailed where it stays in use."""
+        """Remove sets that no rule names any more. nft releases a rule's sets a moment after the commit, so this retries a set in use
+        for a while. Raises IpsetFailed if the set stays in use."""
         deadline = time.monotonic() + _DESTROY_SECONDS
         for name in names:
             while True:
@@ -122,7 +122,7 @@ class Ipset:
                     time.sleep(_DESTROY_POLL)
 
     def wait_until_unused(self, names: List[str]) -> None:
-        """Wait until no rule names these sets, for the moment that nft takes. Raises DrawbridgeError where one still does."""
+        """Wait the moment that nft takes until no rule names these sets. Raises DrawbridgeError if a rule still names one."""
         deadline = time.monotonic() + _DESTROY_SECONDS
         while names:
             used = [name for name, live in self.headers().items() if name in names and live.references]
@@ -137,7 +137,7 @@ class Ipset:
 
 
 class IpsetFailed(DrawbridgeError):
-    """ipset restore stopped at a line. line: that line, where ipset names it."""
+    """ipset restore stopped at a line. line: that line, None if ipset does not name it."""
 
     def __init__(self, lines: List[str], words: str) -> None:
         found = re.search(r"Error in line (\d+): (.*)", words, re.DOTALL)
@@ -149,7 +149,7 @@ class IpsetFailed(DrawbridgeError):
 
 
 def parse_headers(text: str) -> Dict[str, LiveSet]:
-    """``ipset list -t``."""
+    """Parse the output of ``ipset list -t``."""
     sets: Dict[str, LiveSet] = {}
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
@@ -184,18 +184,19 @@ def _live_set(name: str, type_name: str, header: str) -> LiveSet:
 
 
 def parse_entries(text: str) -> Dict[str, FrozenSet[str]]:
-    """``ipset list`` of several sets, a command each → entries by set. Works on whole texts: a set may hold a million lines."""
+    """Parse the output of ``ipset list`` commands, one for each set. Return entries by set. Works on whole texts: a set may have a
+    million lines."""
     sets: Dict[str, FrozenSet[str]] = {}
     for block in ("\n" + text).split("\n" + _PROMPT + "Name: ")[1:]:
         header, _members, body = block.partition("\nMembers:\n")
-        # Behind the last set stands the prompt that waits for more.
+        # ipset prints its prompt again after the last set.
         body = (body[: -len(_PROMPT)] if body.endswith(_PROMPT) else body).rstrip("\n")
         sets[header.partition("\n")[0]] = frozenset(body.split("\n")) if body else frozenset()
     return sets
 
 
 def create_line(name: str, kind: SetType, family: int, size: int = 0) -> str:
-    """``create`` with a hash table fit for ``size`` entries, which halves the time to fill it."""
+    """Return a ``create`` line. Its hash table fits ``size`` entries, which halves the time to fill it."""
     words = ["create", name, kind.name]
     if kind.has_family:
         words += ["family", _FAMILY_WORD[family]]
@@ -207,12 +208,12 @@ def create_line(name: str, kind: SetType, family: int, size: int = 0) -> str:
 
 
 def same_kind(live: LiveSet, target: SetTarget) -> bool:
-    """Whether a live set can take the target's entries, or be swapped with one that does."""
+    """Return whether a live set can hold the target's entries, or be swapped with a set that holds them."""
     return live.type == target.type and (not target.type.has_family or live.family == target.family)
 
 
 def fill_lines(target: SetTarget) -> List[str]:
-    """Create the set and fill it."""
+    """Return the lines that create and fill the set."""
     entries = target.entries or frozenset()
     lines = [create_line(target.name, target.type, target.family, len(entries))]
     lines.extend("add %s %s" % (target.name, entry) for entry in sorted(entries))
@@ -220,7 +221,7 @@ def fill_lines(target: SetTarget) -> List[str]:
 
 
 def bring_lines(target: SetTarget, held: Optional[LiveSet]) -> List[str]:
-    """Bring whatever the kernel holds under the target's name, if anything, to the target. None where it is that already."""
+    """Return the lines that change the kernel's set of that name, if any, to the target. Empty if it is like the target already."""
     if held is None:
         return fill_lines(target)
     if same_kind(held, target):
@@ -229,10 +230,10 @@ def bring_lines(target: SetTarget, held: Optional[LiveSet]) -> List[str]:
 
 
 def update_lines(target: SetTarget, live: LiveSet) -> List[str]:
-    """Bring a live set of the same kind to the target's entries: patched where little differs, else swapped.
+    """Return the lines that change a live set of the same kind to the target's entries. Small differences are patched, others swapped.
 
-    A patch adds first: at every moment the set has at least what its old and its new content have in common, whichever
-    entries that is spread over. An entry that stays with other options cannot be patched so.
+    A patch adds before it deletes. So at every moment the set covers all addresses that both its old and its new entries cover.
+    This does not work for an entry whose options change: such a set is swapped.
     """
     if target.entries is None or live.entries is None:
         return []

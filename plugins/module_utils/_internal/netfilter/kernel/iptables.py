@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""iptables on this host: which of its two variants, and its save and restore commands."""
+"""iptables on this host: detect its variant (nft or legacy), and run its save and restore commands."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LEGACY = "legacy"
 VARIANTS = (NFT, LEGACY)
 
 _PROGRAM = {IPV4: "iptables", IPV6: "ip6tables"}
-# How long to wait for the xtables lock (legacy; nft has none), in seconds.
+# Seconds to wait for the xtables lock. Only legacy has this lock.
 XTABLES_WAIT = 30
 _PACKAGE = "iptables"
 _BUSY = re.compile(r"xtables lock|Resource temporarily unavailable|RULESET_GENID|Device or resource busy")
-# iptables-nft-save's only word about a table that it leaves out.
+# iptables-nft-save prints this comment for a table that it leaves out.
 _HIDDEN_TABLE = re.compile(r"^# Table [`'](filter|nat|mangle|raw)' is incompatible", re.MULTILINE)
 
 
@@ -36,7 +36,7 @@ class RestoreFailed(DrawbridgeError):
 
 
 class Transport:
-    """Reads and writes one variant's rules by the host's own iptables-save and iptables-restore. Both families."""
+    """Reads and writes one variant's rules with the host's iptables-save and iptables-restore. Serves both families."""
 
     def __init__(self, system: System, variant: str, env: Optional[Dict[str, str]] = None) -> None:
         self.system = system
@@ -45,11 +45,11 @@ class Transport:
         self._commands: Dict[str, str] = {}
 
     def read(self, family: int) -> Ruleset:
-        """All tables of a family, with counters."""
+        """Return all tables of a family, with counters."""
         return saved_ruleset.parse(self._saved(family, ["-c"]))
 
     def read_expecting(self, family: int, expected: Mapping[str, Mapping[str, Sequence[str]]]) -> Ruleset:
-        """The same without counters, sooner where rules are as expected. expected: rules by table and chain."""
+        """Return the same without counters. This is faster if the rules are as expected. expected: rules by table and chain."""
         return saved_ruleset.parse_expecting(self._saved(family, []), expected)
 
     def _saved(self, family: int, options: List[str]) -> str:
@@ -66,9 +66,9 @@ class Transport:
         return output.stdout
 
     def restore(self, family: int, text: str) -> None:
-        """Load ``text`` beside what is there. Each table in it is committed as a whole.
+        """Load ``text`` and keep the existing rules. Each table in the text is committed as a whole.
 
-        Raises RestoreFailed with iptables' own words.
+        Raises RestoreFailed with iptables' own message.
         """
         argv = [self._command(family, "restore"), "--noflush", "--counters", "--wait", str(XTABLES_WAIT)]
         output = self.system.run(argv, text, self.env)
@@ -81,7 +81,7 @@ class Transport:
         raise RestoreFailed(words_of(output), None, hint)
 
     def test(self, family: int, text: str) -> None:
-        """Have iptables parse ``text`` without applying it: less than a throwaway namespace tells."""
+        """Let iptables parse ``text`` without applying it. This finds fewer errors than a throwaway namespace."""
         output = self.system.run([self._command(family, "restore"), "--noflush", "--test"], text, self.env)
         if output.rc != 0:
             raise RestoreFailed(words_of(output))
@@ -95,7 +95,7 @@ class Transport:
 
 
 def find_command(system: System, program: str, variant: str, verb: str) -> str:
-    """``iptables-nft-save``, or plain ``iptables-save`` on distributions that ship one variant only."""
+    """Return the path of ``iptables-nft-save``, or of plain ``iptables-save`` on distributions that ship only one variant."""
     found = system.which("%s-%s-%s" % (program, variant, verb))
     if found is None and path_variant(system) == variant:
         found = system.which("%s-%s" % (program, verb))
@@ -107,7 +107,7 @@ def find_command(system: System, program: str, variant: str, verb: str) -> str:
 
 
 def path_variant(system: System) -> Optional[str]:
-    """The variant behind plain ``iptables``: what dockerd runs. None where there is no iptables."""
+    """Return the variant of plain ``iptables``, the command that dockerd runs. None if iptables is not installed."""
     found = system.which("iptables")
     if found is None:
         return None
@@ -119,7 +119,7 @@ def path_variant(system: System) -> Optional[str]:
 
 
 def held_rulesets(system: System) -> Dict[str, Dict[int, Ruleset]]:
-    """The rules of every variant that holds any, by variant and family; no table is made by looking."""
+    """Return the rules by variant and family, for each variant that has rules. Reading creates no tables."""
     found: Dict[str, Dict[int, Ruleset]] = {}
     for variant in VARIANTS:
         if holds_rules(system, variant):
@@ -130,7 +130,7 @@ def held_rulesets(system: System) -> Dict[str, Dict[int, Ruleset]]:
 
 
 class Detected:
-    """The variant to use, and a warning where the other one holds rules as well."""
+    """The variant to use, and a warning if the other variant has rules too."""
 
     def __init__(self, variant: str, warning: Optional[str] = None) -> None:
         self.variant = variant
@@ -138,10 +138,10 @@ class Detected:
 
 
 def detect(system: System, choice: str) -> Detected:
-    """``choice``: nft, legacy, or auto: the variant that holds Docker's chains; where none or both do, the one that holds ours; else the
-    one that plain iptables is.
+    """Choose the variant. ``choice``: nft, legacy or auto. auto takes the variant with Docker's chains; if none or both have these, the one
+    with our chains; else the variant of plain iptables.
 
-    Raises DrawbridgeError where both hold rules and neither Docker's chains nor ours tell.
+    Raises DrawbridgeError if both variants have rules, and neither Docker's chains nor ours decide.
     """
     if choice != "auto":
         return Detected(choice)
@@ -158,7 +158,7 @@ def detect(system: System, choice: str) -> Detected:
     if here.docker != theirs.docker:
         chosen = default if here.docker else other
         return Detected(chosen, _beside(other if here.docker else default, chosen, "where Docker's chains are"))
-    # An engine with the nftables backend has none, and one that was moved from one variant to the other leaves them in both.
+    # Docker with the nftables backend has its chains in neither variant. Docker that changed its variant leaves chains in both.
     if here.ours != theirs.ours:
         chosen = default if here.ours else other
         return Detected(chosen, _beside(other if here.ours else default, chosen, "where Drawbridge's chains are"))
@@ -175,7 +175,7 @@ def _beside(left: str, chosen: str, why: str) -> str:
 
 
 class _Summary:
-    """docker, ours: whether Docker's chains are among the rules, and Drawbridge's."""
+    """docker, ours: whether the rules contain Docker's chains, and Drawbridge's."""
 
     def __init__(self, docker: bool, ours: bool) -> None:
         self.docker = docker
@@ -183,9 +183,9 @@ class _Summary:
 
 
 def _summary(system: System, variant: str) -> Optional[_Summary]:
-    """Whether a variant holds rules, Docker's among them, and ours. None: no rules, or not installed.
+    """Return whether a variant's rules contain Docker's chains and ours. None: no rules, or not installed.
 
-    Reading legacy tables would create them, so only those that exist already are looked at.
+    iptables-legacy-save would create the legacy tables, so it runs only if tables exist already.
     """
     if variant == LEGACY and not _legacy_tables(system):
         return None
@@ -204,22 +204,22 @@ def _summary(system: System, variant: str) -> Optional[_Summary]:
 
 
 def holds_rules(system: System, variant: str) -> bool:
-    """Whether the namespace of the calling thread has rules of this variant."""
+    """Return whether the namespace of the calling thread has rules of this variant."""
     return _summary(system, variant) is not None
 
 
 def _legacy_tables(system: System) -> bool:
-    # /proc/net is the main thread's.
+    # /proc/net shows the main thread's namespace.
     return any((system.read("/proc/thread-self/net/%s_tables_names" % name) or "").strip() for name in ("ip", "ip6"))
 
 
 def words_of(output: Output) -> str:
-    """A command's complaint on one line."""
+    """Return a command's error message on one line."""
     lines = [line.strip() for line in (output.stderr or output.stdout).splitlines()]
     kept = [line for line in lines if line and not line.startswith(("Try `", "Error occurred at line"))]
     return " ".join(kept)[:500] or "exit status %d" % output.rc
 
 
 def lock_file(env: Dict[str, str]) -> str:
-    """The lock that every legacy iptables command takes. env: what is added to the environment of commands."""
+    """Return the path of the lock file that every legacy iptables command takes. env: variables added to the commands' environment."""
     return env.get("XTABLES_LOCKFILE") or os.environ.get("XTABLES_LOCKFILE") or "/run/xtables.lock"

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The host's own iptables as the judge of how a rule is spelt and whether it is one.
+"""The host's own iptables checks rules and gives their spelling.
 
-Rules are loaded into a network namespace that lives only for this, beside empty ipsets of the same names and types,
-and read back: exact spelling and full validation by the kernel, without touching a live rule.
+Rules are loaded into a throwaway network namespace, beside empty ipsets of the same names and types, and read back. This gives the
+exact spelling and the kernel's full validation, and touches no live rule.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ ChainKey = Tuple[str, str]
 
 
 class Bench(NamedTuple):
-    """What has to stand in the throwaway namespace for rules to load.
+    """The content that the throwaway namespace needs before rules can load.
 
-    chains: every chain that rules may jump to, as (table, name). sets: ``ipset restore`` lines that create the sets
-    rules may name.
+    chains: every chain that rules may jump to, as (table, name). sets: ``ipset restore`` lines that create the sets that rules may name.
     """
 
     chains: List[ChainKey]
@@ -35,7 +34,7 @@ class Bench(NamedTuple):
 
 
 class Judge:
-    """Canonical spelling for one host's iptables variant."""
+    """Gives the canonical spelling of rules, for one iptables variant of the host."""
 
     def __init__(self, system: System, variant: str) -> None:
         self.system = system
@@ -44,10 +43,9 @@ class Judge:
     def canonical(
         self, family: int, chains: Dict[ChainKey, List[str]], bench: Bench
     ) -> Dict[ChainKey, List[str]]:
-        """The chains as iptables-save prints them. One rule may have become several.
+        """Return the chains as iptables-save prints them. One rule may become several.
 
-        Raises RuleRefused with the place of the first rule that the kernel does not take, NamespaceUnavailable where no
-        namespace can be made.
+        Raises RuleRefused with the place of the first rule that the kernel refuses, and NamespaceUnavailable if no namespace can be created.
         """
         return self._inside(bench, lambda transport: _load(transport, family, chains, bench))
 
@@ -55,7 +53,7 @@ class Judge:
         lockfile: Optional[str] = None
         env: Dict[str, str] = {}
         if self.variant == LEGACY:
-            # The host's lock would be taken even in here.
+            # Without a lock file of its own, iptables would take the host's lock even in the namespace.
             handle, lockfile = tempfile.mkstemp(prefix="drawbridge-")
             os.close(handle)
             env["XTABLES_LOCKFILE"] = lockfile
@@ -76,7 +74,7 @@ class Judge:
 
 
 class RuleRefused(DrawbridgeError):
-    """A rule the kernel or iptables does not take. chain, index: which one, counted from 0."""
+    """The kernel or iptables refuses a rule. chain, index: the rule's place, counted from 0."""
 
     def __init__(self, chain: ChainKey, index: int, words: str) -> None:
         super().__init__("iptables refuses the rule: %s" % words)
@@ -94,7 +92,7 @@ def _load(transport: Transport, family: int, chains: Dict[ChainKey, List[str]], 
 
 
 def restore_text(chains: Dict[ChainKey, List[str]], declared: Iterable[ChainKey]) -> str:
-    """iptables-restore's input for these chains, with others declared so that rules can jump to them."""
+    """Return iptables-restore input for these chains. declared: other chains to declare, so that rules can jump to them."""
     text: List[str] = []
     tables = sorted({table for table, _name in list(chains) + list(declared)})
     for table in tables:
@@ -113,7 +111,7 @@ def _is_builtin(name: str) -> bool:
 def _refused(
     transport: Transport, family: int, chains: Dict[ChainKey, List[str]], bench: Bench, error: RestoreFailed
 ) -> DrawbridgeError:
-    """Find the first bad rule by halving: iptables' own line numbers are off by one for some errors and missing for others."""
+    """Find the first bad rule by bisection. iptables' own line numbers are off by one for some errors, and missing for others."""
     rules = [(key, index, text) for key, texts in chains.items() for index, text in enumerate(texts)]
 
     def loads(count: int) -> bool:

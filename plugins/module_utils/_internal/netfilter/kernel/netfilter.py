@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Netfilter on this host: everything that is read and written, behind one object."""
+"""Netfilter on this host: one object for all reads and writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .nft_table import Nft
 
 
 class Live(NamedTuple):
-    """What the kernel holds. sets: headers of all; entries only of those asked for. tables: of nftables, those asked for."""
+    """The kernel's content. sets: the headers of all sets, and the entries of the requested ones. tables: the requested nftables tables."""
 
     rulesets: Dict[int, Ruleset]
     sets: Dict[str, LiveSet]
@@ -30,11 +30,11 @@ class Live(NamedTuple):
 
 
 class Netfilter:
-    """One variant of iptables, ipset and throwaway namespaces of the host (or network namespace) this process is in."""
+    """One variant of iptables, ipset, nft and throwaway namespaces, for the network namespace of this process."""
 
     def __init__(self, system: System, choice: str, cross_check: str = NEVER) -> None:
-        """choice: nft, legacy or auto. cross_check: whether a second reader looks at what was written. Raises DrawbridgeError where auto
-        would be a guess, or the second reader is asked for and not to be had."""
+        """choice: nft, legacy or auto. cross_check: whether a second reader checks the written rules. Raises DrawbridgeError if auto would
+        be a guess, or if the second reader is required and not available."""
         self.system = system
         detected = detect(system, choice)
         self.warnings: List[str] = [detected.warning] if detected.warning else []
@@ -49,14 +49,14 @@ class Netfilter:
             self.warnings.append("the kernel has no IPv6: only IPv4 is managed")
 
     def rulesets(self) -> Dict[int, Ruleset]:
-        """All tables of each family."""
+        """Return all tables of each family."""
         return self.of_each_family(self.transport.read)
 
     def of_each_family(self, read: Callable[[int], Ruleset]) -> Dict[int, Ruleset]:
-        """The same, as ``read`` reads a family."""
+        """Return the same, with ``read`` as the function that reads one family."""
         return dict(zip(self.families, on_all(read, self.families)))
 
     def sets(self, owner: str) -> Dict[str, LiveSet]:
-        """Headers of all sets, with the entries of this owner's; empty for nobody's."""
+        """Return the headers of all sets, and the entries of this owner's sets. An empty owner has no sets."""
         headers = self.ipset.headers()
         return self.ipset.with_entries(headers, [name for name in headers if owner and name.startswith(owned_set_prefix(owner))])

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Tables of our own in nftables, for what iptables cannot hold in its place.
+"""Our own tables in nftables, for rules that iptables cannot hold in the right place.
 
-A table is compared as the text that ``nft --stateless list table`` prints: a wanted one is loaded into a throwaway network
-namespace and listed there. The same text is what is loaded, what undoes a change and what boots a host.
+Tables are compared as the text of ``nft --stateless list table``. For this a desired table is loaded into a throwaway network namespace
+and listed there. The same text is loaded, rolls back a change, and is loaded at boot.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..rules.desired import INET, NftTables, TableKey
 from .iptables import words_of
 
 _FAMILY = {IPV4: "ip", IPV6: "ip6", INET: "inet"}
-# The one table of ours that no policy wants, no boot brings back, and whatever goes back to earlier rules removes: see cut_answers.py.
+# This table of ours is temporary: no policy contains it, no boot restores it, and every rollback removes it. See policy/revocation/drop_replies.py.
 CUT_TABLE = "drawbridge-cut"
 
 
@@ -28,7 +28,7 @@ _OURS = "drawbridge-"
 
 
 class TableChange(NamedTuple):
-    """A table before and after; None where there is none."""
+    """A table's text before and after; None if the table does not exist."""
 
     key: TableKey
     before: Optional[str]
@@ -40,17 +40,17 @@ class TableChange(NamedTuple):
 
 
 def transaction(changes: Iterable[TableChange]) -> str:
-    """``nft -f`` input that brings all these tables to their later content at once, whatever they hold now."""
+    """Return ``nft -f`` input that replaces all these tables in one transaction, whatever they contain now."""
     return "".join(_replaced(change.key, change.after) for change in changes)
 
 
 def _replaced(key: TableKey, text: Optional[str]) -> str:
-    # To be deleted a table has to exist; "destroy" is not known to older releases.
+    # A table must exist before "delete". Older releases do not know "destroy".
     return "add table {0}\ndelete table {0}\n{1}".format(spoken(key), text or "")
 
 
 def spoken(key: TableKey) -> str:
-    """The table as nft names it."""
+    """Return the table's name as nft prints it, with its family."""
     return "%s %s" % (_FAMILY[key[0]], key[1])
 
 
@@ -65,23 +65,23 @@ class Nft:
         return self.system.which("nft") is not None
 
     def read(self, keys: Iterable[TableKey]) -> Dict[TableKey, Optional[str]]:
-        """The tables as nft prints them; None for those that do not exist. Without nft there are none."""
+        """Return the tables as nft prints them; None for a table that does not exist. Without nft no table exists."""
         wanted = list(keys)
         there = self._run("list", "tables").splitlines() if wanted and self.is_installed else []
         return {key: self._listed(key) if "table " + spoken(key) in there else None for key in wanted}
 
     def ours(self) -> Dict[str, str]:
-        """Every table of ours, of any family, by what nft calls it, as nft prints it."""
+        """Return all our tables of any family, as nft prints them, by nft's name for each."""
         listed = self._run("list", "tables").splitlines() if self.is_installed else []
         names = [line[len("table "):] for line in listed if line.rpartition(" ")[2].startswith(_OURS)]
         return {name: self._run("--stateless", "list", "table", *name.split()) for name in names}
 
     def has_element(self, key: TableKey, name: str, element: str) -> bool:
-        """Whether a set of a table has an element."""
+        """Return whether a set of a table has an element."""
         return self.system.run([self._command(), "get", "element", *spoken(key).split(), name, "{ %s }" % element]).rc == 0
 
     def _listed(self, key: TableKey) -> str:
-        # What a table of both families has in its sets is not ours to keep, see engine_table.py.
+        # The set elements of an inet table are not part of its text, see policy/blocks/engine_table.py.
         terse = ["--terse"] if key[0] == INET else []
         return self._run("--stateless", *terse, "list", "table", *spoken(key).split())
 
@@ -92,13 +92,13 @@ class Nft:
         return output.stdout
 
     def load(self, text: str) -> None:
-        """Load ``text`` as one transaction. Raises DrawbridgeError with nft's own words; nothing was changed then."""
+        """Load ``text`` as one transaction. Raises DrawbridgeError with nft's own message; then nothing was changed."""
         output = self.system.run([self._command(), "-f", "-"], text)
         if output.rc != 0:
             raise DrawbridgeError("nft refuses the table: %s" % words_of(output))
 
     def canonical(self, wanted: NftTables) -> Tuple[Dict[TableKey, Optional[str]], List[str]]:
-        """The tables as nft will print them, and warnings. Raises DrawbridgeError for what the kernel does not take."""
+        """Return the tables as nft will print them, and warnings. Raises DrawbridgeError if the kernel refuses a table."""
         texts = {key: None if body is None else table_text(key, body) for key, body in wanted.items()}
         written = "".join(text for text in texts.values() if text is not None)
         if not written:
@@ -118,5 +118,5 @@ class Nft:
 
 
 def table_text(key: TableKey, body: List[str]) -> str:
-    """``nft -f`` input that makes a table of the lines between its braces."""
+    """Return ``nft -f`` input that creates a table. body: the lines between its braces."""
     return "table %s {\n%s}\n" % (spoken(key), "".join("\t%s\n" % line for line in body))

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a host holds, what it shall hold, and the texts that lead from one to the other. Pure.
+"""The live state, the desired state, and the iptables-restore texts that lead from one to the other. Pure.
 
-A *state* is, for each table, the content of our chains and our jumps in other people's chains. What applies a change
-and what takes a failed one back are one function of two states.
+A *state* contains, for each table, our chains and our jumps in foreign chains. One function of two states makes both the text that
+applies a change and the text that rolls back a failed one.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Rules = Tuple[str, ...]
 
 
 class TableState(NamedTuple):
-    """chains: our chains and their rules. jumps: by parent chain, our jumps in it, in order. foreign: by parent chain,
-    lines of others that are to be deleted (only ever in the old state of a purge)."""
+    """chains: our chains and their rules. jumps: by parent chain, our jumps in it, in order. foreign: by parent chain, foreign lines
+    to delete (only in the old state of a purge)."""
 
     chains: Dict[str, Rules] = {}
     jumps: Dict[str, Rules] = {}
@@ -35,7 +35,7 @@ _EMPTY = TableState()
 
 
 def live_state(ruleset: Ruleset, owned: Iterable[Owned], parents: Iterable[Tuple[str, str]]) -> State:
-    """This owner's chains as they stand, and everybody's Drawbridge jumps in the parents that it hooks into."""
+    """Return this owner's live chains, and the Drawbridge jumps of all owners in its parent chains."""
     owned, parents = list(owned), list(parents)
     state: State = {}
     for name, table in ruleset.tables.items():
@@ -63,13 +63,13 @@ def _targets(rules: Rules, table: str, owned: Sequence[Owned]) -> bool:
 
 
 def hook_line(hook: Hook) -> str:
-    """The hook as iptables-save prints it."""
+    """Return the hook as iptables-save prints it."""
     place = "" if hook.priority is None else '-m comment --comment "drawbridge:%d"' % hook.priority
     return " ".join(part for part in (hook.match, place, "-j " + hook.target) if part)
 
 
 def _priority(rule: str) -> int:
-    """As ``hook_line`` writes it. Lines whose comment says something else are the first ones."""
+    """Return the priority that ``hook_line`` wrote; 0 for a line with another comment or none, which puts it first."""
     comments = [match.text.partition(":") for match in parse(rule).matches if isinstance(match, Comment)]
     return next((int(number) for mark, _colon, number in comments if mark == "drawbridge" and number.isdigit() and len(number) <= 4), 0)
 
@@ -77,8 +77,8 @@ def _priority(rule: str) -> int:
 def wanted_state(
     live: State, owned: Sequence[Owned], rules: Dict[Tuple[str, str], Rules], hooks: List[Hook]
 ) -> State:
-    """The state after the change: our chains whole, our hooks among those of Drawbridge's other owners, by priority
-    and name."""
+    """Return the state after the change: our complete chains, and our hooks among those of Drawbridge's other owners, by priority and
+    name."""
     state: State = {}
     tables = dict.fromkeys(list(live) + [table for table, _name in rules] + [hook.table for hook in hooks])
     for table in tables:
@@ -90,7 +90,7 @@ def wanted_state(
             others = [rule for rule in was.jumps.get(parent, ()) if not owns(owned, table, target_of(rule) or "")]
             lines = others + [hook_line(hook) for hook in here if hook.parent == parent]
             if lines:
-                # By name where priorities are the same, or two owners would take turns.
+                # Equal priorities are sorted by name. Otherwise two owners would swap places in every run.
                 jumps[parent] = tuple(sorted(lines, key=lambda rule: (_priority(rule), target_of(rule) or "")))
         if content or jumps:
             state[table] = TableState(content, jumps)
@@ -98,7 +98,7 @@ def wanted_state(
 
 
 def in_place(ruleset: Ruleset, hook: Hook) -> bool:
-    """Whether nothing stands before our last jump in the hook's parent that could let a packet pass it by."""
+    """Return whether no line before our last jump in the hook's parent can let a packet bypass that jump."""
     rules = ruleset.rules(hook.table, hook.parent)
     table = ruleset.tables.get(hook.table, {})
     last = max((index for index, rule in enumerate(rules) if _is_jump_of_ours(rule)), default=-1)
@@ -114,7 +114,7 @@ RESTRICTING = frozenset(
 
 
 def only_restricts(rule: str, table: Table, depth: int = 0) -> bool:
-    """Whether a rule can do no more than stop a packet, or note it: what comes after it still sees all that passes."""
+    """Return whether a rule can only stop a packet, or lets it go on (LOG, MARK and the like). Later rules then see all that passes."""
     target = target_of(rule)
     if target is None or target in RESTRICTING:
         return True
@@ -125,11 +125,11 @@ def only_restricts(rule: str, table: Table, depth: int = 0) -> bool:
 
 
 class Change(NamedTuple):
-    """How one table gets from one state to another.
+    """The change of one table from one state to another.
 
-    make: chains of others to create, empty. enter: lines that hook such a chain in, as Docker itself would, or bring that jump to
-    its place; neither is taken back, for both are Docker's once they are there. enters_anew: that jump was there, and a line before it
-    could let packets pass it by. moved: parents in which our jumps are out of their place.
+    make: foreign chains to create, empty. enter: lines that add a jump to such a chain, as Docker itself would, or move that jump to its
+    place. A rollback keeps both, because they belong to Docker then. enters_anew: the jump existed, but a line before it could let packets
+    bypass it. moved: parents in which our jumps are not in their place.
     """
 
     table: str
@@ -146,14 +146,14 @@ class Change(NamedTuple):
 
 
 def changes(old: State, new: State) -> List[Change]:
-    """What both states differ in, a change for each table."""
+    """Return a change for each table of the two states."""
     return [Change(table, old.get(table, _EMPTY), new.get(table, _EMPTY)) for table in sorted({**old, **new})]
 
 
 def commit(change: Change, counters: Dict[str, Dict[str, str]]) -> str:
-    """One table's block of iptables-restore input (``--noflush``): old state in, new state out, in one commit.
+    """Return one table's block of iptables-restore input (``--noflush``). It changes the old state to the new one in one commit.
 
-    counters: by chain and rule what to start its counters with.
+    counters: the initial counters, by chain and rule.
     """
     old, new = change.old, change.new
     rewritten = [name for name in new.chains if new.chains[name] != old.chains.get(name)]
@@ -179,8 +179,8 @@ def commit(change: Change, counters: Dict[str, Dict[str, str]]) -> str:
 
 
 def returning(parent: str, before: Sequence[str], now: Sequence[str]) -> List[str]:
-    """What puts lines of others that a chain had ``before``, and has not ``now``, back to their places; our jumps are taken
-    for being back already."""
+    """Return the lines that put foreign lines back to their places: those that a chain had ``before`` and has not ``now``. Our jumps
+    must be back already."""
     left = [rule for rule in now if not _is_jump_of_ours(rule)]
     length = len(left) + sum(map(_is_jump_of_ours, before))
     lines = []
@@ -196,7 +196,7 @@ def returning(parent: str, before: Sequence[str], now: Sequence[str]) -> List[st
 
 
 def kept_counters(ruleset: Ruleset, table: str) -> Dict[str, Dict[str, str]]:
-    """The counters of our chains' rules, for rules that stay."""
+    """Return the counters of our chains' rules, so that rules that stay keep them."""
     kept: Dict[str, Dict[str, str]] = {}
     for name, chain in ruleset.tables.get(table, {}).items():
         if is_ours(name):
@@ -205,15 +205,15 @@ def kept_counters(ruleset: Ruleset, table: str) -> Dict[str, Dict[str, str]]:
 
 
 def staged_change(change: Change) -> Change:
-    """The change's first half: old and new content stand side by side, both hooked, so that a packet passes only if both let it.
+    """Return the change's first half: old and new content side by side. Both are hooked in, so a packet passes only if both accept it.
 
-    Needed when more than one table changes: each table is a commit of its own, and between two commits no packet may pass
-    that neither the old nor the new policy lets through.
+    This is needed if more than one table changes, because each table is a separate commit. Between two commits no packet may pass that
+    neither the old nor the new policy accepts.
     """
     new_names = frozenset(change.new.chains)
 
     def renamed(rule: str) -> str:
-        """A jump ends with the chain's name: what ends otherwise is not parsed, there may be 10,000 rules."""
+        """A jump ends with the chain's name. Other rules are not parsed: there may be 10,000."""
         if rule.rpartition(" ")[2] not in new_names:
             return rule
         read = parse(rule)
@@ -230,8 +230,8 @@ def staged_change(change: Change) -> Change:
 
 
 def in_order(needed: List[Change]) -> List[Change]:
-    """The commits, one after another, for a family: a single table at once; several so that at every moment all tables
-    together hold the old policy whole, or the new one whole, or more than one of them."""
+    """Return a family's commits in order. One table is one commit. Several tables are ordered so that at every moment all tables together
+    hold the complete old policy, or the complete new one, or both."""
     if len(needed) < 2:
         return needed
     first: List[Change] = []

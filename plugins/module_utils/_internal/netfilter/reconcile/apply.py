@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A plan put into force: sets, rules of each family, nftables' tables, sets that are left over; then the kernel is read again, by a
-second reader too where there is one.
+"""Apply a plan: write sets, the rules of each family and nftables' tables, and remove unused sets. Then read the kernel again. A second
+reader, if there is one, checks the rules before the unused sets are removed.
 
-What fails half-way is taken back, so that a host holds the old rules or the new ones, and an error says which.
+A failed change is rolled back. So a host has either the old rules or the new ones, and the error tells which.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from ..kernel.state import State, changes, commit, live_state, returning
 from ..rules.saved_ruleset import Ruleset
 from .plan import FamilyPlan, Plan, Planner, SetChange
 
-# What is said where a line that the change stands beside, or a jump of ours, was taken by somebody else since the kernel was read.
+# iptables' messages if somebody else removed a jump of ours, or a line next to it, since the kernel was read.
 _OVERTAKEN = re.compile(r"RULE_(?:INSERT|DELETE|REPLACE) failed|Bad rule|does a matching rule exist|RULESET_GENID|line \d+ failed")
 _TRIES = 10
 
 
 class PlanOutdated(DrawbridgeError):
-    """The change did not fit the kernel any more; nothing was changed."""
+    """The kernel's rules changed since the plan was made; nothing was changed."""
 
 
 def apply(planner: Planner, plan: Plan) -> None:
-    """Make the plan's change. Raises DrawbridgeError; the old rules are then in force unless it says otherwise.
+    """Make the plan's change. Raises DrawbridgeError; the old rules are then in force unless the message says otherwise.
 
-    Where somebody else changes the same chains in that moment, it is planned again, several times.
+    If somebody else changes the same chains at that moment, it plans and tries again, several times.
     """
     for left in range(_TRIES, 0, -1):
         if not plan.is_change:
@@ -73,7 +73,7 @@ def _apply(planner: Planner, plan: Plan) -> None:
 
 
 def verify(planner: Planner, plan: Plan) -> None:
-    """Read the kernel again. Raises DrawbridgeError where it does not hold what the plan wanted."""
+    """Read the kernel again. Raises DrawbridgeError if it differs from the plan."""
     live = planner.read_by(lambda: _read_again(planner.netfilter, plan), planner.sets)
     differing = [
         "IPv%d %s" % (family, table)
@@ -97,7 +97,7 @@ def verify(planner: Planner, plan: Plan) -> None:
 
 
 def _read_again(netfilter: Netfilter, plan: Plan) -> Dict[int, Ruleset]:
-    """All rules, which most likely are those of the plan."""
+    """Read all rules, with those of the plan as the expected ones."""
 
     def read(family: int) -> Ruleset:
         return netfilter.transport.read_expecting(family, {table: state.chains for table, state in plan.families[family].new.items()})
@@ -117,7 +117,7 @@ def _differing_tables(part: FamilyPlan, ruleset: Ruleset) -> List[str]:
 
 
 def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: DrawbridgeError) -> None:
-    """Bring rules and sets back to the plan's old state from wherever they are now."""
+    """Roll rules and sets back to the plan's old state, from whatever state they are in now."""
     try:
         for family in touched:
             part = plan.families[family]
@@ -125,7 +125,7 @@ def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: Draw
             owned = [(change.table, chain) for change in part.commits for chain in change.new.chains]
             owned += [(table, chain) for table, state in part.old.items() for chain in state.chains]
             parents = [(table, parent) for table, state in part.old.items() for parent in state.jumps]
-            # Where iptables-save cannot be believed: what was written, for that went through.
+            # After a Disagreement iptables-save cannot be trusted. The new rules were written successfully, so they are the current state.
             held = part.new if isinstance(cause, Disagreement) else live_state(now, owned, parents)
             back = [change for change in changes(held, _without_foreign(part)) if change.is_needed]
             text = "".join(commit(change, {}) for change in back)
@@ -140,7 +140,7 @@ def _take_back(netfilter: Netfilter, plan: Plan, touched: List[int], cause: Draw
 
 
 def _purged_lines(part: FamilyPlan, now: Ruleset) -> str:
-    """Puts lines of others that the plan deleted back to their places."""
+    """Return iptables-restore input that puts foreign lines that the plan deleted back to their places."""
     blocks = [
         "*%s\n%s\nCOMMIT\n" % (table, "\n".join(lines))
         for table, state in part.old.items()

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A plan as people read it: before and after, in iptables-save's and ipset's own words."""
+"""A plan's diff for people: before and after, in the syntax of iptables-save and ipset."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..rules.saved_ruleset import Table
 from .parent_jump import PARENT, moved_lines
 from .plan import FamilyPlan, Plan, SetChange
 
-# Entries of a set that are shown one by one; a set of 100,000 addresses would drown the rest.
+# Show so many entries of a set at most; 100,000 addresses would hide the rest of the diff.
 _SHOWN_ENTRIES = 50
 
 
 def before_and_after(plan: Plan) -> Dict[str, str]:
-    """Ansible's diff of a plan; both texts are empty where nothing changes."""
+    """Return Ansible's diff of a plan. Both texts are empty if nothing changes."""
     before: List[str] = []
     after: List[str] = []
     for family, part in plan.families.items():
@@ -60,7 +60,7 @@ def _family_texts(family: int, part: FamilyPlan) -> Tuple[List[str], List[str]]:
 
 
 def _with_neighbours(old: TableState, new: TableState, moved: List[str], table: Table) -> Tuple[TableState, TableState]:
-    """Where our jumps change their place, what stands around them is part of the picture."""
+    """If our jumps move, add the other lines of their parent to both sides."""
     before, after = dict(old.jumps), dict(new.jumps)
     for parent in moved:
         ours = old.jumps.get(parent, ())
@@ -70,7 +70,7 @@ def _with_neighbours(old: TableState, new: TableState, moved: List[str], table: 
 
 
 def _with_entrance(old: TableState, new: TableState, change: Change, table: Table) -> Tuple[TableState, TableState]:
-    """Where the jump to a chain of others changes its place, what stands around it is part of the picture."""
+    """If the jump to a foreign chain moves, add the other lines of FORWARD to both sides."""
     rules = table[PARENT].rules
     ours = old.jumps.get(PARENT, ())
     others = moved_lines(change.enter, [rule for rule in rules if rule not in ours])
@@ -85,7 +85,7 @@ def _made_lines(change: Change) -> List[str]:
 
 
 def _state_lines(state: TableState, order: TableState) -> List[str]:
-    """A table's lines, its chains in the order of another state: what is in both must not look moved."""
+    """Return a table's lines, with its chains in the order of another state. So chains that both have do not look moved."""
     lines = [":%s -" % name for name in _ordered(state.chains, order.chains)]
     for rules_of, ordered in ((state.jumps, order.jumps), (state.chains, order.chains), (state.foreign, order.foreign)):
         lines.extend("-A %s %s" % (chain, shown_rule(rule)) for chain in _ordered(rules_of, ordered) for rule in rules_of[chain])
@@ -98,12 +98,12 @@ def _ordered(names: Iterable[str], order: Iterable[str]) -> List[str]:
 
 
 def shown_rule(rule: str) -> str:
-    """A rule that calls sets by what their generations have in common."""
+    """Return the rule with set names without their generation."""
     return with_set_names(rule, any_generation)
 
 
 def whole(sets: Iterable[SetChange]) -> List[SetChange]:
-    """A set whose one generation makes place for the other, as one change of one set."""
+    """Merge the changes of a set's two generations into one change of one set."""
     found: Dict[str, SetChange] = {}
     for change in sets:
         name = any_generation(change.name)
@@ -129,7 +129,7 @@ def _set_texts(change: SetChange) -> Tuple[List[str], List[str]]:
 
 
 def entry_lines(name: str, entries: FrozenSet[str], same: int) -> List[str]:
-    """Entries that only one side has, the first of them one by one. same: how many both have."""
+    """Return the lines for entries that only one side has; the first ones are listed. same: the number of entries that both have."""
     ordered = sorted(entries)
     lines = ["add %s %s" % (name, entry) for entry in ordered[:_SHOWN_ENTRIES]]
     if len(ordered) > _SHOWN_ENTRIES:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A section inside a container's network namespace: a chain of our own, entered by one jump from a built-in chain."""
+"""A section inside a container's network namespace: a chain of our own. One jump from a built-in chain leads to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .packed import rule_lines
 from .section import section_chain
 
 PREFIX = "DB-NS-"
-# The sections of a policy; no user's section is called so.
+# The sections of a policy. No user's section has this prefix.
 POLICY_PREFIX = "DB-NS-policy-"
 PARENTS: Dict[str, Tuple[str, ...]] = {
     "filter": ("INPUT", "OUTPUT", "FORWARD"),
@@ -25,12 +25,12 @@ PARENTS: Dict[str, Tuple[str, ...]] = {
     "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
 }
 _ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
-# Who forges the container's own address would have a flow in which he is the one that replies. What the container sends to a multicast
-# address comes back to it, of a flow that is known by then.
+# An attacker who forges the container's own address could start a flow in which the attacker's packets count as replies. The container's own
+# multicast packets come back to it, too, but their flow is confirmed by then.
 _FORGED = "! -i lo -m addrtype --src-type LOCAL -m conntrack ! --ctstatus CONFIRMED -j DROP"
-# The interface option by which a chain sees the loopback; FORWARD never does.
+# The interface option that matches loopback traffic in each chain. FORWARD never sees such traffic.
 _LOOPBACK = {"INPUT": "-i", "PREROUTING": "-i", "OUTPUT": "-o", "POSTROUTING": "-o"}
-# The engine's resolver answers at 127.0.0.11, by lines of its own in nat: neither loopback traffic nor those are ours.
+# Docker's resolver answers at 127.0.0.11, by its own lines in nat. These returns keep our rules away from its traffic.
 _RESOLVER = {
     "OUTPUT": ("-d 127.0.0.11/32 -j RETURN",),
     "POSTROUTING": ("-s 127.0.0.11/32 -j RETURN", "-d 127.0.0.11/32 -j RETURN"),
@@ -38,10 +38,10 @@ _RESOLVER = {
 
 
 class NsSection(NamedTuple):
-    """name, priority: lowest first. table, parent: where it hooks in. established: replies and flows that were let in before
-    pass first (in filter). loopback: so does what never leaves the container. families: those that the section is
-    for. purge: whether foreign lines of the parent are deleted. present: or to be removed, wherever it is. prefix: of the chain's
-    name, by whose section it is."""
+    """priority: lowest first. table, parent: the chain with the jump to the section. established: replies and established flows pass
+    first (in filter). loopback: traffic that never leaves the container passes first. families: the section's families. purge: whether
+    foreign lines of the parent are deleted. present: False to remove the section, wherever it is. prefix: of the chain's name; it tells
+    a user's section from a policy's."""
 
     name: str
     priority: int
@@ -56,7 +56,7 @@ class NsSection(NamedTuple):
 
 
 def section_of(arguments: Mapping[str, Any], prefix: str = PREFIX) -> NsSection:
-    """The section that arguments of container_netns_rule describe; a policy's have no ``state``, and are there."""
+    """Return the section that the arguments of container_netns_rule describe. A policy's arguments have no ``state``, which means present."""
     return NsSection(
         name=arguments["section"],
         priority=arguments["priority"],
@@ -72,9 +72,9 @@ def section_of(arguments: Mapping[str, Any], prefix: str = PREFIX) -> NsSection:
 
 
 def ns_wanted(section: NsSection, rules: object, path: str) -> DesiredState:
-    """The section as wanted state of each namespace. ``rules``: the user's list, or packed; ``path``: its name."""
+    """Return the section as the desired state of each namespace. ``rules``: the user's list, or packed; ``path``: its name."""
     chain = section_chain(section.prefix, section.name, section.priority)
-    # In whichever table an earlier task had it: a section has one place.
+    # All tables: an earlier task may have put the section into another one, and a section has only one place.
     owned = [(table, chain) for table in PARENTS]
     if not section.present:
         return DesiredState(chains=[], hooks=[], owned=owned)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Address sets for rules inside containers: a namespace has sets of its own, so the host's are copied in beside the rules."""
+"""Address sets for rules inside containers. Each network namespace has its own sets, so the host's sets are copied in with the rules."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ _KEPT = 10
 
 
 def with_host_sets(netfilter: Netfilter, section: str, wanted: DesiredState, assume_missing: bool) -> DesiredState:
-    """The wanted state with copies of the host's sets that its lines name. They belong to the section, and go with it.
+    """Return the desired state with copies of the host's sets that its lines name. The copies belong to the section and are removed with it.
 
-    Asked in the host's namespace. assume_missing: in check mode a set that an earlier task would have made is taken for an
-    empty one, with a warning.
+    Call it in the host's namespace. assume_missing: in check mode a set that an earlier task would create counts as empty, with a warning.
     """
     lines = [line for chain in wanted.chains for line in chain.lines]
     used: Dict[str, Optional[str]] = {}
@@ -43,12 +42,12 @@ def with_host_sets(netfilter: Netfilter, section: str, wanted: DesiredState, ass
 
 
 def _short(name: str) -> str:
-    """A name that leaves room for the owner's in the kernel's: recognisable, and of this set only."""
+    """Return a short name, so that the kernel's name has room for the owner's. It is recognisable, and unique by a checksum."""
     return "%s.%06x" % (name[:_KEPT], zlib.crc32(name.encode("utf-8")) & 0xFFFFFF)
 
 
 def _renamed(line: Line) -> Line:
-    """Sets that a container has of its own have no @."""
+    """Return the line with the short names of its ``@name`` sets. Names without @ are the container's own sets."""
     return line._replace(text=with_set_names(line.text, lambda name: "@" + _short(name[1:]) if name.startswith("@") else name))
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Rules on the way from the controller to a host: compiled there, carried as one text, checked again here."""
+"""Rules on the way from the controller to a host: the controller compiles them into one text, and the host checks it again."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..rules.rule_strings import written_rule
 from ..rules.structured import compile_rules
 
 _FAMILIES = {"4": (IPV4,), "6": (IPV6,), "46": BOTH}
-# Families and index; then the rule, as most are, or one to look at. One search for all lines: each call costs as much as its match.
+# Families and index, then a common rule, or a rule to check. One search for all lines: a call costs as much as its match.
 _PACKED = re.compile(r"^(?:(46|4|6) ([0-9]+) )?(?:(?P<common>%s)|(.*))$" % COMMON, re.MULTILINE)
 
 
 def rule_lines(rules: object, families: Tuple[int, ...], path: str) -> List[Line]:
-    """The user's list of rules, or the text that ``pack`` made of it, as lines. families: those that the rules are used
-    for; one that fits none of them is an error. path: what the user calls the list."""
+    """Return the user's list of rules, or the text that ``pack`` made from it, as lines. families: the families that the rules are used
+    for. path: the user's name for the list. Raises DrawbridgeError if a rule fits none of the families."""
     lines = unpack(rules, path) if isinstance(rules, str) else compile_rules(rules, path)
     for line in lines if set(families) != set(BOTH) else ():
         if not set(families).intersection(line.families):
@@ -32,9 +32,9 @@ def rule_lines(rules: object, families: Tuple[int, ...], path: str) -> List[Line
 
 
 def pack(rules: object, path: str) -> str:
-    """Rules compiled into one text, for the way to the host: 1,000 dicts as arguments cost more than all else there.
+    """Compile rules into one text to send to the host. 1,000 dicts as arguments cost more time there than all the rest.
 
-    path: what the user calls the list, for errors.
+    path: the user's name for the list, for errors.
     """
     packed = []
     for line in compile_rules(rules, path):
@@ -44,7 +44,7 @@ def pack(rules: object, path: str) -> str:
 
 
 def unpack(text: str, path: str) -> List[Line]:
-    """What ``pack`` made. Every line is checked again: this is the host's side of the way."""
+    """Return the lines of a text from ``pack``. This runs on the host, so it checks every line again."""
     lines = []
     for families, index, common, _protocol, other in _PACKED.findall(text) if text else ():
         place = "%s[%s]" % (path, index)

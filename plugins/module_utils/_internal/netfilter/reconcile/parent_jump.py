@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""How a chain of others is entered from a built-in one, as DOCKER-USER is from FORWARD, and what brings that jump to its place. Pure."""
+"""Find the jump from FORWARD to a foreign chain such as DOCKER-USER, and make the lines that move it to its place. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PARENT = "FORWARD"
 
 
 class Entrance(NamedTuple):
-    """line: the first jump that every packet takes, None where there is none. passed_by: the first line before it that could let a packet
-    pass it by. is_only: whether nothing else in the parent leads there."""
+    """line: the first jump that every packet takes, None if there is no such jump. passed_by: the first line before it that could let a
+    packet bypass it. is_only: whether no other line of the parent leads to the chain."""
 
     line: Optional[str]
     passed_by: Optional[str]
@@ -27,7 +27,7 @@ class Entrance(NamedTuple):
 
 
 def entrance(ruleset: Ruleset, table: str, name: str) -> Entrance:
-    """Where FORWARD leads to a chain."""
+    """Return how FORWARD leads to a chain."""
     chains = ruleset.tables.get(table, {})
     rules = ruleset.rules(table, PARENT)
     leading = [rule for rule in rules if target_of(rule) == name]
@@ -39,14 +39,14 @@ def entrance(ruleset: Ruleset, table: str, name: str) -> Entrance:
 
 
 def takes_everything(rule: str, name: str) -> bool:
-    """Whether a line is a jump to the chain on no condition; a comment is none, a match that is not known is one."""
+    """Return whether a line is an unconditional jump to the chain. A comment is no condition; an unknown match is one."""
     read = parse(rule)
     return not read.asks and read.target == Jump(name)
 
 
 def entering_lines(ruleset: Ruleset, table: str, name: str) -> Tuple[str, ...]:
-    """What makes FORWARD lead to a chain ahead of every line that could let a packet pass it by: one commit, so there is no moment without the
-    jump. Nothing where it does already."""
+    """Return the lines that put FORWARD's jump to a chain before every line that could let a packet bypass it. They go in as one commit,
+    so the jump is never missing. Empty if the jump is in its place."""
     found = entrance(ruleset, table, name)
     if found.line is None:
         return ("-I %s 1 -j %s" % (PARENT, name),)
@@ -54,13 +54,13 @@ def entering_lines(ruleset: Ruleset, table: str, name: str) -> Tuple[str, ...]:
         return ()
     lines: List[str] = ["-I %s 1 %s" % (PARENT, found.line)]
     if found.is_only:
-        # Some releases of iptables look at no interfaces when they search what to delete: another jump there could be taken for this one.
+        # Some releases of iptables ignore interfaces when they search the line to delete. They could delete another jump to the chain.
         lines.insert(0, "-D %s %s" % (PARENT, found.line))
     return tuple(lines)
 
 
 def moved_lines(enter: Sequence[str], rules: Sequence[str]) -> List[str]:
-    """The parent's lines after those commands."""
+    """Return the parent's lines after these commands."""
     after = list(rules)
     for line in enter:
         command, _parent, rest = line.split(" ", 2)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The plan: the one value that check mode reports, ``--diff`` shows, an apply writes and, where it fails, takes back."""
+"""The plan: one value that check mode reports and ``--diff`` shows. An apply writes it, and rolls it back after a failure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .resolve import Resolver
 
 
 class FamilyPlan(NamedTuple):
-    """One family's rules, before and after. commits: in the order in which they go in."""
+    """One family's rules, before and after. commits: in the order in which they are written."""
 
     old: State
     new: State
@@ -37,7 +37,7 @@ class FamilyPlan(NamedTuple):
 
 
 class SetChange(NamedTuple):
-    """A set that is made, changed or removed (target None)."""
+    """A set that is created (live None), changed, or removed (target None)."""
 
     name: str
     live: Optional[LiveSet]
@@ -45,9 +45,8 @@ class SetChange(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """families: what changes of the rules. sets: what changes of the sets. before: the ipset lines to run before the rules.
-    unused: the sets to destroy after them. tables: our tables in nftables, before and after. set_count: how many sets the owner has
-    after the change."""
+    """families: the rules' changes by family. sets: the changed sets. before: the ipset lines to run before the rules. unused: the sets to
+    destroy after the rules. tables: our tables in nftables, before and after. set_count: the number of the owner's sets after the change."""
 
     families: Dict[int, FamilyPlan]
     sets: List[SetChange]
@@ -59,13 +58,13 @@ class Plan(NamedTuple):
 
     @property
     def rule_count(self) -> int:
-        """How many rules the owner's chains have after the change."""
+        """The number of rules in the owner's chains after the change."""
         states = [table for family in self.families.values() for table in family.new.values()]
         return sum(len(rules) for table in states for rules in table.chains.values())
 
     @property
     def states(self) -> Tuple[Dict[int, State], Dict[int, State]]:
-        """Each family's, before the change and after it."""
+        """The states by family, before the change and after it."""
         return {family: part.old for family, part in self.families.items()}, {family: part.new for family, part in self.families.items()}
 
     @property
@@ -80,7 +79,7 @@ class Plan(NamedTuple):
 
 
 class Planner:
-    """Compares what is wanted with what is there. Reads only."""
+    """Compares the desired state with the live state. Changes nothing."""
 
     def __init__(self, netfilter: Netfilter, wanted: DesiredState, assume_missing: bool = False) -> None:
         self.netfilter = netfilter
@@ -88,16 +87,16 @@ class Planner:
         self.assume_missing = assume_missing
 
     def read(self) -> Live:
-        """What the kernel holds of everything this plan needs to know."""
+        """Return the part of the kernel's state that this plan needs."""
         return self.read_by(self.netfilter.rulesets, self.sets)
 
     def read_by(self, rulesets: Callable[[], Dict[int, Ruleset]], sets: Callable[[], Dict[str, LiveSet]]) -> Live:
-        """The same, with rules and sets as these read them."""
+        """Return the same, with these functions to read rules and sets."""
         tables = [key for key in self.wanted.tables if key[0] == INET or key[0] in self.netfilter.families]
         return Live(*at_once(rulesets, sets, lambda: self.netfilter.nft.read(tables)))
 
     def sets(self) -> Dict[str, LiveSet]:
-        """The kernel's sets, as far as this plan needs them."""
+        """Return the kernel's sets; empty if the plan needs none."""
         return self.netfilter.sets(self.wanted.owner) if self._sets_matter() else {}
 
     def _sets_matter(self) -> bool:
@@ -109,7 +108,7 @@ class Planner:
         return bool(self.wanted.owner) and name.startswith(owned_set_prefix(self.wanted.owner))
 
     def plan(self, live: Live) -> Plan:
-        """Raises DrawbridgeError with the place in the user's data for what the kernel would not take."""
+        """Return the plan. Raises DrawbridgeError, with the place in the user's data, if the kernel would refuse a rule or an entry."""
         resolver = Resolver(self.netfilter, self.wanted, live, self.assume_missing)
         targets = resolver.targets()
         families: Dict[int, FamilyPlan] = {}
@@ -119,7 +118,7 @@ class Planner:
             mine = {key: target for key, target in targets.items() if key[1] == family}
             plan = self._family_plan(family, live, rules)
             renamed = _next_generations(mine.values(), live, resolver, family)
-            # A set that changes alone needs no second name: between its old and its new content there is nothing.
+            # A set that changes alone needs no second name: ipset goes from its old to its new content without a gap.
             if renamed and (plan.commits or len(renamed) > 1):
                 rules = {key: tuple(_renamed(rule, renamed) for rule in chain) for key, chain in rules.items()}
                 mine = {key: target._replace(name=renamed.get(target.name, target.name)) for key, target in mine.items()}
@@ -149,7 +148,7 @@ class Planner:
         return FamilyPlan(old, new, commits, ruleset)
 
     def _placed(self, change: Change, hooks: List[Hook], ruleset: Ruleset) -> Change:
-        """The change with what the hooks' parents need: to exist, to be entered, to have our jumps in their place."""
+        """Return the change with additions for the hooks' parents: create them, add the jump to them, move our jumps to their place."""
         here = [hook for hook in hooks if hook.table == change.table]
         moved = [hook.parent for hook in here if ruleset.chain(*hook[:2]) is not None and not in_place(ruleset, hook)]
         make: List[str] = []
@@ -187,7 +186,7 @@ class Planner:
 def _next_generations(
     targets: Iterable[SetTarget], live: Live, resolver: Resolver, family: int
 ) -> Dict[str, str]:
-    """The other generation's names for sets whose content changes, so that all of them switch with the rules."""
+    """Return new names for sets whose content changes: those of the other generation. So all sets switch together with the rules."""
     renamed: Dict[str, str] = {}
     for target in targets:
         held = live.sets.get(target.name)
@@ -202,7 +201,7 @@ def _renamed(rule: str, names: Dict[str, str]) -> str:
     return with_set_names(rule, lambda name: names.get(name, name))
 
 
-# An engine's resolver inside a container's namespace.
+# The chains of Docker's resolver inside a container's namespace.
 _RESOLVER = ("DOCKER_OUTPUT", "DOCKER_POSTROUTING")
 
 

@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""From wanted lines to each family's rules: set names become the kernel's, rules go to the families they fit, and every
-rule is spelt as iptables-save prints it."""
+"""Turn desired lines into each family's rules: replace set names by the kernel's, select the lines that fit the family, and spell
+every rule as iptables-save prints it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _ASSUMED = SetType("hash:net")
 
 
 class Resolver:
-    """One plan's names and spellings. ``assume_missing``: in check mode a set that an earlier task would have made is
-    taken for an empty hash:net, with a warning."""
+    """The names and spellings of one plan. ``assume_missing``: in check mode a set that an earlier task would create counts as an empty
+    hash:net, with a warning."""
 
     def __init__(self, netfilter: Netfilter, wanted: DesiredState, live: Live, assume_missing: bool) -> None:
         self.netfilter = netfilter
@@ -43,7 +43,7 @@ class Resolver:
         self._assumed: Dict[str, Tuple[SetType, int]] = {}
 
     def _generation(self, name: str, family: int) -> str:
-        """The generation in use: the one that live rules name, else the one that exists, else the first."""
+        """Return the generation in use: the one that live rules name, else the one that exists, else the first."""
         candidates = [owned_set(self.wanted.owner, name, family, generation) for generation in GENERATIONS]
         existing = [candidate for candidate in candidates if candidate in self.live.sets]
         if len(existing) > 1:
@@ -51,7 +51,7 @@ class Resolver:
         return existing[0][-1] if existing else GENERATIONS[0]
 
     def is_referenced(self, set_name: str, family: int) -> bool:
-        """Whether any live rule of the family asks the set. Rules in which its name does not even stand are not parsed: there may be 10,000."""
+        """Return whether a live rule of the family names the set. Rules without the set's name in their text are not parsed: there may be 10,000."""
         needle = "--match-set %s " % set_name
         ruleset = self.live.rulesets[family]
         return any(
@@ -59,14 +59,14 @@ class Resolver:
         )
 
     def targets(self) -> Dict[Tuple[str, int], SetTarget]:
-        """The owner's sets under their current generation's names, entries in the kernel's spelling."""
+        """Return the owner's sets with the names of their current generation, and entries in the kernel's spelling."""
         result: Dict[Tuple[str, int], SetTarget] = {}
         for (name, family), kernel_name in self.names.items():
             result[(name, family)] = set_target(self.netfilter.ipset, self.wanted.sets[name], family, kernel_name, self.live.sets)
         return result
 
     def rules(self, family: int) -> Dict[ChainKey, Tuple[str, ...]]:
-        """The wanted chains of one family in canonical spelling."""
+        """Return the desired chains of one family in canonical spelling."""
         result: Dict[ChainKey, Tuple[str, ...]] = {}
         unsettled: Dict[ChainKey, List[Line]] = {}
         ruleset = self.live.rulesets[family]
@@ -99,8 +99,8 @@ class Resolver:
                 raise DrawbridgeError("the chain %s leads back to itself: %s" % (chain.name, " -> ".join(way + way[:1])), path)
 
     def _is_settled(self, key: ChainKey, lines: List[Line], live: List[str]) -> bool:
-        """Whether these rules are known to be spelt as iptables prints them: they are what it prints, or plain, and lead
-        nowhere but to other chains that are wanted."""
+        """Return whether all lines are known to be spelt as iptables prints them. A line is if it is a live rule, or if it is plain and
+        leads only to other desired chains."""
         known = frozenset(live)
         ways = {chain.name for chain in self.wanted.chains if chain.table == key[0] and chain.name != key[1]} | {None}
         return all(
@@ -120,7 +120,7 @@ class Resolver:
         return lines
 
     def _with_set_names(self, line: Line, family: int) -> Optional[str]:
-        """The line with kernel names for ``@name``; None where a set of the user's own is of the other family."""
+        """Return the line with kernel names for ``@name``; None if it names one of the user's own ipsets of the other family."""
         for word in set_names(line.text):
             if not word.startswith("@") and self._user_family(word, line) not in (None, family):
                 return None
@@ -163,7 +163,7 @@ class Resolver:
         return {key: tuple(lines) for key, lines in canonical.items()}
 
     def _bench(self, family: int, texts: Dict[ChainKey, List[str]]) -> Bench:
-        """The chains that rules may jump to and the sets that they name."""
+        """Return the chains that rules may jump to, and the sets that they name."""
         tables = {table for table, _name in texts}
         declared = [(table, name) for table in tables for name in self.live.rulesets[family].tables.get(table, {})]
         declared += [(chain.table, chain.name) for chain in self.wanted.chains if chain.table in tables]
@@ -179,7 +179,7 @@ class Resolver:
 def set_target(
     ipset: Ipset, wanted: AddressSet, family: int, kernel_name: str, live: Dict[str, LiveSet]
 ) -> SetTarget:
-    """One family's twin of a set, under its kernel name, entries spelt as the kernel does."""
+    """Return one family's set, with its kernel name and with entries in the kernel's spelling."""
     written = wanted.entries.get(family)
     entries: Optional[FrozenSet[str]] = None
     if written is not None:

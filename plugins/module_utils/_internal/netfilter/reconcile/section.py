@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Sections: named chains of rules that users order by priority, each entered by one jump from a chain that others share."""
+"""Sections: named chains of rules, ordered by the user's priorities. One jump from a shared chain leads to each section."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ...address import quoted
 from ...errors import DrawbridgeError
 from ..rules.desired import MAX_CHAIN_NAME
 
-# Whose sections of these names are, and of names that begin with one of them and a -.
+# Reserved section names and the modules that own them. Names that begin with one of these and a - are reserved too.
 RESERVED = {"policy": "host_policy", "egress": "container_egress"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
 def section_chain(prefix: str, name: str, priority: int) -> str:
-    """The chain of a user's section. Raises DrawbridgeError for a name or a priority that cannot be."""
+    """Return the chain of a user's section. Raises DrawbridgeError if the name or the priority is not valid."""
     longest = MAX_CHAIN_NAME - len(prefix)
     if not _NAME.fullmatch(name) or len(name) > longest:
         raise DrawbridgeError(

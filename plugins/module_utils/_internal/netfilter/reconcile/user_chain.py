@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A section of DOCKER-USER: a chain of our own, entered from there by one jump."""
+"""A section of DOCKER-USER: a chain of our own. One jump from DOCKER-USER leads to it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 
 
 class Section(NamedTuple):
-    """name, priority: lowest first. established: replies and flows that were let in before pass first. families: those that the
-    section is for. purge: whether foreign lines of DOCKER-USER are deleted. present: or to be removed."""
+    """priority: lowest first. established: replies and established flows pass first. families: the section's families. purge: whether
+    foreign lines of DOCKER-USER are deleted. present: False to remove the section."""
 
     name: str
     priority: int
@@ -31,7 +31,7 @@ class Section(NamedTuple):
 
 
 def section_wanted(section: Section, rules: object, path: str) -> DesiredState:
-    """The section as wanted state. ``rules``: the user's list, or text that ``pack`` made of it; ``path``: its name."""
+    """Return the section as desired state. ``rules``: the user's list, or the text that ``pack`` made from it; ``path``: its name."""
     chain = section_chain(PREFIX, section.name, section.priority)
     owned = [(TABLE, chain)]
     if not section.present:

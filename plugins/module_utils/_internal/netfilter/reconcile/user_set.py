@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Sets that users keep by name: what the module address_set wants, compared and written. Needs no iptables."""
+"""Named sets of users: compare the desired state of the module address_set with the kernel, and write it. Needs no iptables."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .plan import Plan, SetChange
 TYPES = ("hash:net", "hash:ip", "hash:ip,port", "hash:net,port", "hash:net,net", "hash:net,iface")
 MAX_NAME = 24
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-# To read so many entries again takes longer than all else that a small change of them does.
+# Reading so many entries again takes longer than the rest of a small change.
 _COUNTED_FROM = 10_000
 
 
 class UserSet(NamedTuple):
-    """What a task says of a set. mode: exact, add or remove. path: where its entries stand, for errors."""
+    """A task's description of a set. mode: exact, add or remove. path: the place of its entries, for errors."""
 
     name: str
     type: str
@@ -38,7 +38,7 @@ class UserSet(NamedTuple):
 
 
 class SetPlanner:
-    """Compares a named set's twins with the kernel's."""
+    """Compares a named set, one for each family, with the kernel, and applies the plan."""
 
     def __init__(self, system: System, wanted: UserSet) -> None:
         if not _NAME.fullmatch(wanted.name) or len(wanted.name) > MAX_NAME:
@@ -69,7 +69,7 @@ class SetPlanner:
         return Plan({}, changed, lines, [], [])
 
     def _refuse_another_type(self, live: Dict[str, LiveSet]) -> None:
-        """A set that is made anew holds what the task says and nothing else, which is not what adding is."""
+        """Raises DrawbridgeError if the type differs and the mode is not exact. A set that is created anew would lose its other entries."""
         for name in self.names.values() if self.wanted.mode != "exact" else ():
             if name in live and live[name].type != SetType(self.wanted.type):
                 held = " ".join(word for word in live[name].type if word)
@@ -97,17 +97,17 @@ class SetPlanner:
         )
 
     def apply(self, plan: Plan) -> None:
-        """Write the plan and read the sets again. Raises DrawbridgeError where the kernel refuses or differs."""
+        """Write the plan and read the sets again. Raises DrawbridgeError if the kernel refuses the change or differs afterwards."""
         if not plan.is_change:
             return
-        # Both twins, before either is touched.
+        # Wait for the sets of both families before changing either.
         self.ipset.wait_until_unused([change.name for change in plan.sets if _is_given_up(change)])
         self.ipset.restore(plan.before)
         self.ipset.destroy(plan.unused)
         self._verify(plan.sets)
 
     def _verify(self, changed: List[SetChange]) -> None:
-        """Long sets are counted: ipset has told of each entry already that it did not take."""
+        """Compare the sets with the kernel. Of long sets only the number of entries: ipset has already reported every refused entry."""
         live = self.ipset.headers()
         live = self.ipset.with_entries(live, [change.name for change in changed if not _is_counted(change, live)])
         for change in changed:
@@ -121,7 +121,7 @@ class SetPlanner:
 
 
 def _is_given_up(change: SetChange) -> bool:
-    """Whether the kernel's set has to go, for good or to be made anew."""
+    """Return whether the kernel's set must be removed, either for good or to be created anew."""
     return change.live is not None and (change.target is None or not ipset.same_kind(change.live, change.target))
 
 

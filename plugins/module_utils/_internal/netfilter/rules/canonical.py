@@ -2,13 +2,13 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Lines whose canonical spelling needs no look: they are spelt as iptables-save prints them already.
+"""Recognise plain lines: they are known to be spelt as iptables-save prints them.
 
-Only the plain shapes that our own compilers write in bulk count. A kernel test loads thousands of lines of these shapes with
-every iptables at hand and compares. What is not plain goes to the judge.
+Plain lines have the simple forms that our compilers write in bulk. A kernel test loads thousands of such lines with every installed
+iptables, and compares the output. All other lines go to the judge.
 
-This is about how a line is spelt, not what it says, and each of 10,000 lines comes by here: so it is told by patterns. To read each with
-``saved_rule`` takes four times as long. What a pattern does not know is not plain.
+This checks only a line's spelling, not its meaning, and runs for each of 10,000 lines. So it uses regular expressions: parsing with
+``saved_rule`` takes four times as long. A line that no pattern matches is not plain.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...errors import DrawbridgeError
 _PORTS = r"[0-9]{1,5}(?::[0-9]{1,5})?"
 _INTERFACE = r"(?:(?:! )?-%s (?=\S{1,15} )[A-Za-z0-9_][A-Za-z0-9_.-]*\+? )?"
 _COMMENT = r"(?:-m comment --comment (?:[A-Za-z0-9_][A-Za-z0-9_-]{0,200}|\"(?=[^\"]*[ .:/])[A-Za-z0-9_ .:/-]{1,200}\") )?"
-# In the order in which iptables prints them. Each piece may be missing, but for the last.
+# In the order in which iptables prints the parts. All but the last are optional.
 _PLAIN = (
     r"(?:(?:! )?-s (?P<source>[0-9a-f:.]+/[0-9]{1,3}) )?"
     r"(?:(?:! )?-d (?P<destination>[0-9a-f:.]+/[0-9]{1,3}) )?"
@@ -47,11 +47,11 @@ _PLAIN = (
 _PORT_RANGE = re.compile(r"port ([0-9]+):?([0-9]*)")
 
 
-# A host's address as iptables-save prints it, told without a closer look.
+# A host's IPv4 address as iptables-save prints it; it needs no further check.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _HOST = r"(?:%s\.){3}%s/32" % (_OCTET, _OCTET)
 _IS_HOST = re.compile(_HOST)
-# A pattern of most lines of long lists: plain, with numbers that need no closer look, and a verdict at the end.
+# Matches most lines of long lists: plain, with a verdict at the end, and with numbers that need no further check.
 COMMON = (
     r"(?:-s %s )?(?:-d %s )?" % (_HOST, _HOST)
     + r"(?:-p (?P<protocol>tcp|udp|sctp) -m (?P=protocol) --dport (?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}) )?"
@@ -62,14 +62,14 @@ COMMON = (
 
 @lru_cache(maxsize=None)
 def _compiled(pattern: str) -> Pattern[str]:
-    """Compiled once, and only where it is used: for a short task that is not nothing."""
+    """Compile a pattern once, and only if it is used: compiling takes a noticeable part of a short task."""
     return re.compile(pattern)
 
 
-# A line is asked about where it arrives, and again where it is compared.
+# Cached: a line is checked when it arrives, and again when it is compared.
 @lru_cache(maxsize=1 << 16)
 def is_plain(line: str) -> bool:
-    """Whether iptables-save prints this line as it stands. The sets and the chain that it names have to exist."""
+    """Return whether iptables-save prints this line unchanged. The sets and the chain that it names must exist."""
     if _compiled(COMMON).fullmatch(line):
         return True
     found = _compiled(_PLAIN).fullmatch(line)
@@ -101,11 +101,11 @@ def _is_port_range(first: str, last: str) -> bool:
     ends = [int(first), int(last)]
     if ends[-1] > 65535 or "%d%d" % tuple(ends) != first + last:
         return False
-    # A range of one port is printed otherwise; so are some that are open at an end, by some versions.
+    # iptables prints a range of one port differently. Some versions also print ranges from 0 or to 65535 differently.
     return 0 < ends[0] < ends[1] < 65535
 
 
 def leads_to(line: str) -> Optional[str]:
-    """The chain that a plain line jumps or goes to; None for a verdict."""
+    """Return the chain that a plain line jumps or goes to; None for a verdict."""
     target = line.rpartition(" ")[2]
     return target if target.startswith("DB-") else None

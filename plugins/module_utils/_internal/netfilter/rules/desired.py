@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a module wants of netfilter, as values: lines, chains, hooks and sets.
+"""The desired state of netfilter, as values: lines, chains, hooks, sets and nftables tables.
 
-Nothing here reads or writes a host. A *line* is the text behind ``-A CHAIN`` in iptables-save, for example
+Nothing here reads or writes a host. A *line* is the text after ``-A CHAIN`` in iptables-save, for example
 ``-s 192.0.2.0/24 -p tcp -m tcp --dport 80 -j RETURN``.
 """
 
@@ -23,11 +23,11 @@ MAX_SET_NAME = 31
 class Line(NamedTuple):
     """One rule as written.
 
-    text: what stands behind ``-A CHAIN``. ``--match-set @name`` names an address set by the user's name for it; it
-        becomes the kernel's name for the family when the plan is made.
+    text: the text after ``-A CHAIN``. ``--match-set @name`` names an address set by the user's name. The plan replaces it with
+        the kernel's name for the family.
     families: the families the rule is meant for.
     path: where the user wrote it, for errors.
-    is_common: known to be spelt as iptables-save prints it, and to end in a verdict.
+    is_common: the line is known to be spelt as iptables-save prints it, and to end in a verdict.
     """
 
     text: str
@@ -46,12 +46,12 @@ class Chain(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """The one line of ours in a chain that others share: a jump from ``parent`` to ``target``.
+    """A jump of ours in a shared chain, from ``parent`` to ``target``.
 
-    priority: orders several hooks in one parent, lowest first; None where only one of ours can be there.
-    ahead_of: jump targets the hook has to precede. Empty: it has to precede every line that could let a packet pass it
-        by (all but drops, logs and jumps to chains that only restrict).
-    match: which packets it is for, as iptables-save prints it; empty for all.
+    priority: orders several hooks in one parent, lowest first; None if the parent can have only one hook of ours.
+    ahead_of: jump targets that the hook must precede. Empty: it must precede every line that could let a packet bypass it
+        (all but drops, logs and jumps to chains that only restrict).
+    match: the packets that take the jump, as iptables-save prints matches; empty for all.
     """
 
     table: str
@@ -64,11 +64,11 @@ class Hook(NamedTuple):
 
 
 class SetType(NamedTuple):
-    """An ipset's type and the create options that are part of its identity.
+    """An ipset's type, with the create options that distinguish types.
 
     name: as ipset spells it, ``hash:net``.
-    options: further create options in ipset's order of printing, for example ``range 0-65535`` or ``timeout 0``; the family
-        is added where the type has one.
+    options: further create options, in the order in which ipset prints them, for example ``range 0-65535`` or ``timeout 0``. The
+        family is not among them; it is added for types that have one.
     """
 
     name: str
@@ -80,10 +80,9 @@ class SetType(NamedTuple):
 
 
 class AddressSet(NamedTuple):
-    """A set as wanted: a twin for each family, of the same name and type.
+    """A desired set. In the kernel it is two sets, one for each family, of the same name and type.
 
-    entries: per family the entries as the user or the compiler spelt them; None leaves the live content as it is
-        (the set is only made sure to exist).
+    entries: by family, as the user or the compiler spelt them. None keeps the live entries; the set is only created if it is missing.
     """
 
     name: str
@@ -92,25 +91,25 @@ class AddressSet(NamedTuple):
     path: Optional[str] = None
 
 
-# For a table of nftables that is about both families.
+# The family of an nftables table for IPv4 and IPv6.
 INET = 0
-# A table of ours in nftables: family and name; and tables as the lines between their braces, None for none at all.
+# TableKey: family and name of an nftables table of ours. NftTables: the lines between a table's braces; None if it shall not exist.
 TableKey = Tuple[int, str]
 NftTables = Dict[TableKey, Optional[List[str]]]
 
 
 class DesiredState(NamedTuple):
-    """Everything one owner wants of a host's netfilter.
+    """The desired state of one owner's part of netfilter.
 
-    owner: what its sets in the kernel are called after, see :mod:`.names`; empty where it has none.
-    owned: the chains it may write and remove, as (table, name), a trailing * for any ending. One that is in the kernel
-        and not in ``chains`` is removed.
-    chains: owned chains, whole.
-    hooks: where the chains are entered from.
-    shared: chains of others that are made, empty, in each family in which a hook needs them and they do not exist: (table, chain).
-    sets: the owner's sets by the user's name for them.
-    purge: (table, chain) of others in which every line but our jumps and a bare ``-j RETURN`` is deleted.
-    tables: the owner's own tables in nftables; one that is not named here is left as it is.
+    owner: a part of the kernel names of its sets, see :mod:`.ownership`; empty if it has no sets.
+    owned: the chains it may write and remove, as (table, name), a trailing * for any ending. An owned chain in the kernel that is not in
+        ``chains`` is removed.
+    chains: the owned chains, complete.
+    hooks: the jumps into these chains.
+    shared: foreign chains that hooks need, as (table, chain). A missing one is created, empty, in each family that needs it.
+    sets: the owner's sets, by the user's name.
+    purge: foreign (table, chain) pairs. Every line there is deleted, except our jumps and a bare ``-j RETURN``.
+    tables: the owner's tables in nftables. Tables that are not listed here are left as they are.
     """
 
     chains: List[Chain]

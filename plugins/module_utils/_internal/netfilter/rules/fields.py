@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The values of a structured rule's keys, each checked and spelt as iptables-save prints it."""
+"""Check the values of a structured rule's keys, and spell them as iptables-save prints them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNA
 
 
 def negated(value: object, path: str) -> Tuple[str, str]:
-    """``"! eth0"`` → ("! ", "eth0"); anything that is not text or a number is an error."""
+    """Split a negation: ``"! eth0"`` → ("! ", "eth0"). Raises DrawbridgeError if the value is neither text nor a number."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise DrawbridgeError("expected text, got %s" % quoted(value), path)
     text = str(value).strip()
@@ -37,7 +37,7 @@ def negated(value: object, path: str) -> Tuple[str, str]:
 
 
 def address(text: str, path: str) -> Tuple[str, int]:
-    """A network as iptables prints it, and its family. ``0.0.0.0/0`` is printed as nothing at all."""
+    """Return a network as iptables prints it, and its family. The text for ``0.0.0.0/0`` and ``::/0`` is empty."""
     network = parse_network(text, path)
     return ("" if network.prefix == 0 else str(network)), network.family
 
@@ -49,7 +49,7 @@ def interface(text: str, path: str) -> str:
 
 
 def port(text: str, path: str) -> str:
-    """``80``, ``8000:8010``, ``8000-8010`` or a service name, which iptables resolves."""
+    """Check a port: ``80``, ``8000:8010``, ``8000-8010`` or a service name, which iptables resolves."""
     ends = re.split("[:-]", text) if text[:1].isdigit() or text[:1] == ":" else [text]
     if len(ends) > 2 or not ends[0]:
         raise DrawbridgeError("%s is not a port or a range of ports" % quoted(text), path)
@@ -91,7 +91,7 @@ def set_name(text: str, path: str) -> str:
 
 
 def states(value: object, path: str) -> str:
-    """Connection states, sorted as iptables-save sorts them."""
+    """Return connection states, sorted as iptables-save sorts them."""
     given = value if isinstance(value, list) else str(value).split(",")
     wanted = []
     for index, state in enumerate(given):
@@ -107,8 +107,8 @@ def states(value: object, path: str) -> str:
 
 
 def text_value(value: object, path: str, limit: int) -> str:
-    """Free text (a comment, a log prefix), quoted. A quote or backslash in it is refused: tools that read these rules
-    back disagree about them, and no comment needs one."""
+    """Return free text (a comment, a log prefix), quoted. Quotes and backslashes in it are refused: tools that read these rules back
+    disagree about them, and no comment needs one."""
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         raise DrawbridgeError("expected text, got %s" % quoted(value), path)
     text = str(value)
@@ -123,7 +123,7 @@ def text_value(value: object, path: str, limit: int) -> str:
 
 
 def word(value: object, path: str) -> str:
-    """One word without white space or quotes, for an option's argument that iptables itself checks."""
+    """Return one word without white space or quotes, for an argument that iptables itself checks."""
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not _WORD.fullmatch(str(value)):
         raise DrawbridgeError("%s is not a single plain word" % quoted(value), path)
     if str(value).startswith("-"):
@@ -132,12 +132,12 @@ def word(value: object, path: str) -> str:
 
 
 def listed(value: object) -> List[object]:
-    """A value that may be one or a list of them."""
+    """Return a list: the value itself, or a list of the one value."""
     return value if isinstance(value, list) else [value]
 
 
 def families_of(value: object, path: str) -> Tuple[int, ...]:
-    """``ip_version``: ipv4, ipv6 or both."""
+    """Return the families of ``ip_version``: ipv4, ipv6 or both."""
     versions = {"ipv4": (4,), "ipv6": (6,), "both": BOTH}
     if not isinstance(value, str) or value not in versions:
         raise DrawbridgeError("%s is not one of ipv4, ipv6, both" % quoted(value), path)

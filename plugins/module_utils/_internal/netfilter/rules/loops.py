@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Chains that lead back to themselves. The kernel refuses them only once a packet can get there, which in the throwaway
-namespace none can."""
+"""Chains that lead back to themselves. The kernel refuses them only if a packet can reach them. In the throwaway namespace no
+packet can."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Dict, Iterable, List, Mapping
 from .matches import Jump, Unknown
 from .saved_rule import parse
 
-# A comment with a space in it ends with a quote: these end the rule.
+# A comment with a space ends with a quote. So a rule with one of these endings ends with a verdict.
 _VERDICTS = ("-j ACCEPT", "-j DROP", "-j RETURN")
 
 
 def ways_from(rules: Iterable[str]) -> List[str]:
-    """The chains that rules may lead to; a target that is not known may be one. Rules that end with a verdict, or with the name of a chain that was found
-    already, are not parsed: there may be 10,000."""
+    """Return the chains that rules may lead to; an unknown target may be one. Rules that end with a verdict, or with a chain that was
+    found already, are not parsed: there may be 10,000."""
     found: Dict[str, None] = {}
     for rule in rules:
         if not rule.endswith(_VERDICTS) and rule.rpartition(" ")[2] not in found:
@@ -29,7 +29,7 @@ def ways_from(rules: Iterable[str]) -> List[str]:
 
 
 def leads_back(start: str, table: Mapping[str, Iterable[str]]) -> List[str]:
-    """The chains on a way from ``start`` back to it, ``start`` first; empty where there is none. table: chains and rules."""
+    """Return the chains on a way from ``start`` back to it, ``start`` first; empty if there is no such way. table: rules by chain."""
     came_from: Dict[str, str] = {}
     waiting = [start]
     while waiting:

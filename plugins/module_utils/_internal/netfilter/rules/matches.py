@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a rule of iptables is made of: its matches and its target, as values. Pure.
+"""The parts of an iptables rule, as values: its matches and its target. Pure.
 
-Each option is a match of its own, and a packet has to meet all of them. An option that changes what another one means, like ``--return-nomatch`` of a
-set, is one as well: who does not know it sees that there is something else. What is not known at all is ``Unknown``, with the words as they stand. Values
-are held as iptables-save prints them, so that ``words`` gives them back; each reader says what a match that it does not know means to it.
+Each option is a separate match, and a packet must meet all matches. An option that changes another one, like ``--return-nomatch`` of a
+set, is a match too, so that no reader overlooks it. Anything unknown is ``Unknown``, with its words unchanged. Values are kept as
+iptables-save prints them, and ``words`` returns them. Each reader decides how to treat a match that it does not know.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ...address import number
 from .saved_ruleset import split_words
 
 Words = Tuple[str, ...]
-# Options that say where a translation leads.
+# Options with the new address or port of a translation.
 _TO = ("--to-destination", "--to-source", "--to-ports", "--to")
-# As iptables-save prints protocols: by these names, and others by number.
+# iptables-save prints these protocols by name, and others by number.
 _NUMBERS = {
     "icmp": "1", "ipencap": "4", "tcp": "6", "udp": "17", "dccp": "33", "ipv6": "41", "gre": "47", "esp": "50", "ah": "51", "ipv6-icmp": "58", "icmpv6": "58",
     "sctp": "132", "udplite": "136",
 }  # fmt: skip
-# Modules that a packet may fail to meet whatever options are there.
+# Modules that a packet may fail even without options.
 _ASKING = ("rpfilter", "socket", "limit")
 
 
 class AddressMatch(NamedTuple):
-    """``-s``, ``-d`` and the addresses that connection tracking knows. network: as printed, with a length or a mask."""
+    """``-s``, ``-d`` and the addresses of connection tracking. network: as printed, with a prefix length or a mask."""
 
     option: str
     network: str
@@ -59,7 +59,7 @@ class RangeMatch(NamedTuple):
 
 
 class InterfaceMatch(NamedTuple):
-    """``-i``, ``-o`` and their like for ports of bridges. name: with a + at its end it is the beginning of names."""
+    """``-i``, ``-o`` and the like for bridge ports. name: a + at its end means all names with this beginning."""
 
     option: str
     name: str
@@ -90,7 +90,7 @@ class ProtocolMatch(NamedTuple):
 
 
 class PortMatch(NamedTuple):
-    """``--dport``, ``--sport``, the lists of multiport, and the ports that connection tracking knows. ports: as printed: ``80,8000:8100``."""
+    """``--dport``, ``--sport``, the lists of multiport, and the ports of connection tracking. ports: as printed: ``80,8000:8100``."""
 
     option: str
     ports: str
@@ -102,7 +102,7 @@ class PortMatch(NamedTuple):
 
     @property
     def ranges(self) -> Optional[Tuple[Tuple[int, int], ...]]:
-        """The first and the last port of each; None where a service is called by its name, as only users do."""
+        """The first and the last port of each range; None for service names, which only users write."""
         found = []
         for part in self.ports.split(","):
             first, colon, last = part.partition(":")
@@ -112,13 +112,13 @@ class PortMatch(NamedTuple):
         return tuple(found)
 
     def holds(self, port: int) -> Optional[bool]:
-        """None where it cannot be told."""
+        """Return whether the match holds for a port; None if it is not known."""
         ranges = self.ranges
         return None if ranges is None else any(first <= port <= last for first, last in ranges) != self.negated
 
 
 class TcpFlagsMatch(NamedTuple):
-    """``--tcp-flags``: of those in mask, these are set and no others."""
+    """``--tcp-flags``: of the flags in mask, exactly these are set."""
 
     option: str
     mask: str
@@ -155,12 +155,12 @@ class OneOfMatch(NamedTuple):
         return _words(self.negated, self.option, self.listed)
 
     def holds_any(self, *held: str) -> bool:
-        """Whether a packet meets it of which all of these can be said."""
+        """Return whether a packet that has all these values meets the match."""
         return (not set(self.listed.split(",")).isdisjoint(held)) != self.negated
 
 
 class MarkMatch(NamedTuple):
-    """``--mark``. module: mark for the packet's own, connmark for its connection's. value: as printed, perhaps with a mask."""
+    """``--mark``. module: ``mark`` for the packet's mark, ``connmark`` for its connection's. value: as printed, perhaps with a mask."""
 
     module: str
     option: str
@@ -173,7 +173,7 @@ class MarkMatch(NamedTuple):
 
 
 class ValueMatch(NamedTuple):
-    """Any other option that is known and takes one word: ``--icmp-type``, ``--limit``, ``--label``, ``--uid-owner``. value: as printed, quotes included."""
+    """Any other known option with one word: ``--icmp-type``, ``--limit``, ``--label``, ``--uid-owner``. value: as printed, quotes included."""
 
     option: str
     value: str
@@ -185,7 +185,7 @@ class ValueMatch(NamedTuple):
 
 
 class FlagMatch(NamedTuple):
-    """An option that is known and takes no word: ``-f``, ``--invert`` of rpfilter, ``--physdev-is-bridged``."""
+    """A known option without a word: ``-f``, ``--invert`` of rpfilter, ``--physdev-is-bridged``."""
 
     option: str
     negated: bool = False
@@ -196,7 +196,7 @@ class FlagMatch(NamedTuple):
 
 
 class Comment(NamedTuple):
-    """``--comment``, which every packet meets. word: as printed, quotes included."""
+    """``--comment``; every packet meets it. word: as printed, quotes included."""
 
     option: str
     word: str
@@ -212,7 +212,7 @@ class Comment(NamedTuple):
 
 
 class Module(NamedTuple):
-    """``-m NAME`` of a module that is known. Its options follow as matches of their own."""
+    """``-m NAME`` of a known module. Its options follow as separate matches."""
 
     name: str
 
@@ -230,12 +230,12 @@ class Module(NamedTuple):
 
     @property
     def asks(self) -> bool:
-        """Whether a packet may fail to meet it by the module alone, whatever its options."""
+        """Whether a packet may fail the module itself, whatever its options."""
         return self.name in _ASKING
 
 
 class Unknown(NamedTuple):
-    """A match that is not known, or a target: its words as printed."""
+    """An unknown match or target: its words as printed."""
 
     words: Words
 
@@ -249,7 +249,7 @@ class Unknown(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As a target."""
+        """The name of a target."""
         return self.words[1] if len(self.words) > 1 else ""
 
 
@@ -260,7 +260,7 @@ Match = Union[
 
 
 class Verdict(NamedTuple):
-    """ACCEPT, DROP, RETURN, REJECT: the packet does not come to the next rule. options: of REJECT."""
+    """ACCEPT, DROP, RETURN, REJECT: the packet does not reach the next rule. options: for REJECT."""
 
     name: str
     options: Words = ()
@@ -271,7 +271,7 @@ class Verdict(NamedTuple):
 
 
 class Jump(NamedTuple):
-    """To a chain; or to an extension without options that is not known. goto: the packet does not come back to the next rule."""
+    """A jump to a chain, or to an unknown extension without options. goto: the packet does not return to the next rule."""
 
     name: str
     goto: bool = False
@@ -282,7 +282,7 @@ class Jump(NamedTuple):
 
 
 class Translation(NamedTuple):
-    """DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP: it decides in the table nat, and packets get other addresses or ports."""
+    """DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP: a final target in the table nat, which changes the packets' addresses or ports."""
 
     name: str
     options: Words = ()
@@ -293,12 +293,12 @@ class Translation(NamedTuple):
 
     @property
     def to(self) -> Optional[str]:
-        """Where to; None for MASQUERADE without ports, which finds out itself."""
+        """The new address or ports; None for MASQUERADE without ports, which finds the address itself."""
         return next((value for option, value in zip(self.options, self.options[1:]) if option in _TO), None)
 
 
 class Effect(NamedTuple):
-    """LOG, MARK, CT, SET and the like: it does something, and the packet goes on to the next rule."""
+    """LOG, MARK, CT, SET and the like: the packet goes on to the next rule."""
 
     name: str
     options: Words = ()
@@ -317,7 +317,7 @@ def _words(negated: bool, *words: str) -> Words:
 
 @lru_cache(maxsize=1 << 12)
 def _masked(network: str) -> Tuple[int, int, int]:
-    """A network's address, its mask and how many bits both have. By hand there may be masks that are no prefix."""
+    """Return a network's address, its mask and the number of bits of each. Masks that users write may not be a prefix."""
     address, _slash, length = network.partition("/")
     value, bits = number(address)
     is_mask = length and not length.isdigit()

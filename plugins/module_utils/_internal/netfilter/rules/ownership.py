@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What belongs to Drawbridge, told by its name alone: chains and sets."""
+"""Chains and sets that belong to Drawbridge, recognised by their names alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import zlib
 from typing import Iterable, Optional, Tuple
 
-# (table, chain) pairs; a trailing * stands for any ending.
+# A (table, chain) pair; a trailing * stands for any ending.
 Owned = Tuple[str, str]
 
 _STAGED = "DBX-"
@@ -19,12 +19,12 @@ _OUR_CHAINS = ("DOCKER-FILTER",)
 
 
 def is_ours(chain: str) -> bool:
-    """Whether a chain of this name is Drawbridge's, whoever of its modules wrote it."""
+    """Return whether a chain of this name belongs to Drawbridge, whichever module wrote it."""
     return chain.startswith(_OURS) or chain in _OUR_CHAINS
 
 
 def staged(chain: str) -> str:
-    """The name under which a chain's new content stands beside the old one while a change goes in."""
+    """Return the temporary name of a chain's new content, which stands beside the old content during a change."""
     return _STAGED + chain
 
 
@@ -33,7 +33,7 @@ def is_staged(chain: str) -> bool:
 
 
 def owns(owned: Iterable[Owned], table: str, chain: str) -> bool:
-    """Whether this owner may write and remove the chain, its staged twin included."""
+    """Return whether this owner may write and remove the chain, or the chain that it is the staged name of."""
     if is_staged(chain):
         chain = chain[len(_STAGED):]
     for owned_table, name in owned:
@@ -43,12 +43,12 @@ def owns(owned: Iterable[Owned], table: str, chain: str) -> bool:
 
 
 def user_set(name: str, family: int) -> str:
-    """The kernel's name of a set that the module address_set keeps."""
+    """Return the kernel's name of a set that the module address_set manages."""
     return "DB-%s-%d" % (name, family)
 
 
 def taken_for_empty(name: str, path: Optional[str]) -> str:
-    """What check mode says of a set that no module keeps yet; path: where the user names it."""
+    """Return check mode's warning for a set that does not exist yet. path: where the user names it."""
     return (
         "%sthere is no address set %s yet, which is an error in the run unless a task makes it before this one; check mode takes it for an empty one"
         % ("%s: " % path if path else "", ascii("@" + name))
@@ -56,7 +56,7 @@ def taken_for_empty(name: str, path: Optional[str]) -> str:
 
 
 def owned_set(owner: str, name: str, family: int, generation: str) -> str:
-    """The kernel's name of a set that belongs to an owner's rules; its two generations are ``a`` and ``b``."""
+    """Return the kernel's name of a set that belongs to an owner's rules. generation: ``a`` or ``b``."""
     return "%s%s-%d%s" % (owned_set_prefix(owner), name, family, generation)
 
 
@@ -64,7 +64,7 @@ _GENERATION = re.compile(r"(DB[A-Z]+-.+-[46])[ab]\Z")
 
 
 def any_generation(name: str) -> str:
-    """What both generations of a set are called in common; other names are as they are."""
+    """Return a set's name without its generation. Other names are returned unchanged."""
     return _GENERATION.sub(r"\1", name)
 
 
@@ -72,7 +72,7 @@ _CALLED = re.compile(r"DB[A-Z]*-(.+)-[46][ab]?\Z")
 
 
 def called(name: str) -> str:
-    """What whoever wants a set of ours calls it: both families and generations the same. Other names are as they are."""
+    """Return the user's name of one of our sets, the same for both families and generations. Other names are returned unchanged."""
     return _CALLED.sub(r"\1", name)
 
 
@@ -85,10 +85,10 @@ _SCRATCH = "DBT-"
 
 
 def is_our_set(name: str) -> bool:
-    """Whether a set of this name is Drawbridge's, and not one of a moment."""
+    """Return whether a set of this name belongs to Drawbridge and is not temporary."""
     return _OUR_SET.match(name) is not None and not name.startswith(_SCRATCH)
 
 
 def scratch_set(name: str) -> str:
-    """A name for the moment of a swap, within ipset's limit whatever the set's own name is."""
+    """Return a set's temporary name for a swap. It is within ipset's limit, however long the set's name is."""
     return _SCRATCH + "%08x" % (zlib.crc32(name.encode("utf-8")) & 0xFFFFFFFF)

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Rules that users write as strings, in iptables' own syntax: what is let through to iptables-restore, and what is not.
+"""Check rules that users write as strings, in iptables' own syntax, before iptables-restore reads them.
 
-A string may use every match and target that iptables knows. It may not be a command: nothing that names a chain, a table,
-another rule, or a program to run gets past this file, in whatever abbreviation getopt_long would take it.
+A string may use every match and target that iptables knows. It may not be a command. Options that name the rule's chain, a table, another
+rule or a program to run are refused, also in abbreviations that getopt_long accepts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...errors import DrawbridgeError
 from .desired import Line
 from .saved_ruleset import quote, split_words
 
-# iptables' short options that belong into a rule and take a word; all others are commands or change how it runs.
+# iptables' short options that belong in a rule and take a word. All others are commands, or change how iptables runs.
 _SHORT_WITH_WORD = "sdpiojgm"
 _SHORT_ALONE = ("-f", "-4", "-6")
 
@@ -28,9 +28,9 @@ _COMMANDS = (
     "delete-chain", "policy", "rename-chain", "table", "modprobe", "wait", "wait-interval", "verbose", "numeric",
     "exact", "line-numbers", "version", "help", "set-counters", "noflush", "counters", "test",
 )  # fmt: skip
-# Options of matches that read like an abbreviated command.
+# Options of matches that look like an abbreviated command.
 _NOT_COMMANDS = frozenset(("--pol", "--set"))
-# Options that take addresses and would look host names up.
+# Options that take addresses. iptables would look up host names there.
 _ADDRESS_OPTIONS = (
     "source", "src", "destination", "dst", "ctorigsrc", "ctorigdst", "ctreplsrc", "ctrepldst", "tunnel-src", "tunnel-dst", "gateway",
 )  # fmt: skip
@@ -39,7 +39,7 @@ _MAX_RULE = 1000
 
 
 def written_rule(text: str, path: Optional[str] = None) -> Line:
-    """Check a rule and give it back with its quoting made uniform, for the families that its addresses and protocols fit.
+    """Check a rule. Return it with uniform quoting, and with the families that fit its addresses and protocols.
 
     Raises DrawbridgeError with the reason.
     """
@@ -52,7 +52,7 @@ def written_rule(text: str, path: Optional[str] = None) -> Line:
     if not words:
         raise DrawbridgeError("the rule is empty", path)
     if "" in words:
-        # iptables-restore drops it, and would read the word behind it in its place.
+        # iptables-restore drops an empty word, and would read the next word instead.
         raise DrawbridgeError("an empty word in %s" % quoted(text), path)
     _check_words(words, path)
     return Line(" ".join(_spelt(word) for word in words), _families(words, path), path)
@@ -62,7 +62,7 @@ _ATTACHED = re.compile("(-[%s])([^-].*)|(--[A-Za-z][A-Za-z0-9-]*)=(.*)" % _SHORT
 
 
 def _separated(words: List[str]) -> List[str]:
-    """``--dport=80`` and ``-s192.0.2.1`` as two words, so that what follows sees one form of each option."""
+    """Split ``--dport=80`` and ``-s192.0.2.1`` into two words, so that later checks see one form of each option."""
     result: List[str] = []
     for word in words:
         found = _ATTACHED.fullmatch(word)
@@ -71,7 +71,7 @@ def _separated(words: List[str]) -> List[str]:
 
 
 def plain_text(text: str, path: Optional[str], limit: int) -> None:
-    """Refuse what could end a line, or overflow one, of iptables-restore's input."""
+    """Refuse text that could end or overflow a line of iptables-restore's input."""
     if _CONTROL.search(text):
         raise DrawbridgeError("control characters and line breaks are not allowed: %s" % quoted(text), path)
     if len(text) > limit:
@@ -122,7 +122,7 @@ def _check_short(word: str, path: Optional[str]) -> None:
 _IPV4_ONLY = re.compile(r"-4|icmp|icmp-[a-z-]+|[0-9]{1,3}(\.[0-9]{1,3}){3}([^0-9.].*)?")
 _IPV6_ONLY = re.compile(r"-6|ipv6-icmp|icmpv6|icmp6-[a-z-]+")
 _IPV6_ADDRESS = re.compile(r"\[?([0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)")
-# What follows these says nothing about a family.
+# The word after these options tells nothing about the family.
 _FREE_TEXT = (
     "--comment", "--log-prefix", "--nflog-prefix", "--string", "--hex-string", "--match-set", "-j", "--jump", "-g", "--goto",
     "-i", "--in-interface", "-o", "--out-interface",

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A rule as iptables-save prints it behind ``-A CHAIN``, read: its matches, in order, and its target. Pure.
+"""Parse a rule as iptables-save prints it after ``-A CHAIN``: its matches, in order, and its target. Pure.
 
-Everything that reads rules reads them here. Nothing of a rule is lost: ``str(parse(rule)) == rule``. Rules that users wrote are read as well; of those, long
-spellings come back as iptables-save prints them.
+This is the only parser of rules. It loses nothing: ``str(parse(rule)) == rule``. It also reads rules that users wrote. Their long option
+names come back short, as iptables-save prints them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .matches import (  # fmt: skip
 
 
 class SavedRule(NamedTuple):
-    """target: None for a rule that only counts."""
+    """A parsed rule. target: None for a rule that only counts."""
 
     matches: Tuple[Match, ...]
     target: Optional[Target]
@@ -51,12 +51,12 @@ class SavedRule(NamedTuple):
 
     @property
     def asks(self) -> Tuple[Match, ...]:
-        """The matches that a packet may fail to meet."""
+        """The matches that a packet may fail."""
         return tuple(match for match in self.matches if type(match) not in _SILENT or isinstance(match, Module) and match.asks)
 
     @property
     def goes_to(self) -> str:
-        """The target's name: a verdict's, a chain's, an extension's; empty for none."""
+        """The target's name: a verdict, a chain or an extension; empty without target."""
         return "" if self.target is None else self.target.name
 
     @property
@@ -64,30 +64,30 @@ class SavedRule(NamedTuple):
         return tuple(match for match in self.matches if isinstance(match, SetMatch))
 
 
-# One rule is read by several readers, most often shortly after one another.
+# Cached: several functions parse the same rule, most often shortly after one another.
 @lru_cache(maxsize=1 << 14)
 def parse(rule: str) -> SavedRule:
-    """Read one rule. It need not be one that iptables knows: what is not understood is Unknown."""
+    """Parse one rule. It need not be valid: parts that are not understood become Unknown."""
     words = rule.split() if '"' not in rule else _WORD.findall(rule)
     if '"' in words:
-        # A quote that is not closed.
+        # An unclosed quote.
         return SavedRule((Unknown((rule,)),), None)
     matches, at = _matches(words)
     return SavedRule(tuple(matches), _target(tuple(words[at:])))
 
 
 def set_names(rule: str) -> Words:
-    """The sets that a rule asks. Most rules ask none: those are not parsed, for lists of 10,000 rules come by here."""
+    """Return the sets that a rule names. Rules without sets, the most, are not parsed: a list may have 10,000 rules."""
     return tuple(match.name for match in parse(rule).sets) if "--match-set " in rule else ()
 
 
 def called_sets(rule: str) -> Words:
-    """The sets that a line asks by the user's name for them, which has an @ before it there."""
+    """Return the sets that a line names as ``@name``, by the user's name, without the @."""
     return tuple(name[1:] for name in set_names(rule) if name.startswith("@"))
 
 
 def with_set_names(rule: str, name: Callable[[str], str]) -> str:
-    """The rule with its sets called otherwise. As it stands, and not parsed, where it asks none."""
+    """Return the rule with its sets renamed. A rule without sets is returned as it is, without parsing."""
     if "--match-set " not in rule:
         return rule
     read = parse(rule)
@@ -96,7 +96,7 @@ def with_set_names(rule: str, name: Callable[[str], str]) -> str:
 
 
 def _matches(words: Sequence[str]) -> Tuple[List[Match], int]:
-    """The matches, and where the target stands."""
+    """Return the matches, and the index of the target."""
     found: List[Match] = []
     known, seen, at = _BUILT_IN, [_BUILT_IN], 0
     while at < len(words) and words[at] not in _LEADS:
@@ -116,17 +116,17 @@ def _matches(words: Sequence[str]) -> Tuple[List[Match], int]:
             found.append(make(option, *words[at + 1 : at + 1 + count], negated))
             at += 1 + count
             if make is ProtocolMatch:
-                # Behind -p tcp users may leave -m tcp out.
+                # After -p tcp users may omit -m tcp.
                 seen.append(_MODULES.get(_IMPLIED.get(words[at - 1], words[at - 1]), _NO_MODULE)[1])
             continue
-        # How many words the options of a module take that is not known, nobody can say.
+        # It is not known how many words the options of an unknown module take.
         at = _next(words, at + 1, _starts_match if option == "-m" else _starts_option)
         found.append(Unknown(tuple(words[start:at])))
     return found, at
 
 
 def _found(word: str, seen: Sequence[_Options]) -> Tuple[str, _Option]:
-    """An option of a module that is not the last one, or by the name that only users give it."""
+    """Find an option by its short name, in all modules so far, the last one first."""
     option = _SHORT.get(word, word)
     return option, next((options[option] for options in reversed(seen) if option in options), _NOTHING)
 
@@ -149,19 +149,19 @@ def _target(words: Words) -> Optional[Target]:
     lead, name, options = _SHORT.get(words[0], words[0]), "".join(words[1:2]), words[2:]
     make = _TARGETS.get(name)
     if lead == "-j" and make is not None:
-        # Users may write matches behind the target.
+        # Users may write matches after the target.
         is_understood = make is not Verdict or not options or name == "REJECT" and options[0] == "--reject-with" and len(options) == 2
         return make(name, options) if is_understood else Unknown(words)
     return Jump(name, lead == "-g") if name and not options else Unknown(words)
 
 
-# A word with its quotes; a quote alone is one that is not closed.
+# A word with its quotes. A single quote as a word is an unclosed one.
 _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"])+|"', re.DOTALL)
 _LEADS = ("-j", "-g", "--jump", "--goto")
 _MATCH = ("-m", "--match")
 _STARTS = (*_LEADS, *_MATCH)
 _SILENT = (Module, Comment)
-# As users may write them.
+# Long option names that users may write.
 _SHORT = {
     "--match": "-m", "--jump": "-j", "--goto": "-g", "--protocol": "-p", "--proto": "-p", "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d",
     "--in-interface": "-i", "--out-interface": "-o", "--fragment": "-f", "--source-port": "--sport", "--destination-port": "--dport",
@@ -173,7 +173,7 @@ _TARGETS: Dict[str, Callable[[str, Words], Target]] = {
         ("LOG", "NFLOG", "MARK", "CONNMARK", "CT", "NOTRACK", "TRACE", "TCPMSS", "SET", "CHECKSUM", "CLASSIFY", "DSCP", "TOS", "TTL", "HL", "AUDIT"), Effect
     ),
 }
-# By option: how many words it takes, and what it is.
+# For an option: how many words it takes, and the type of match it makes.
 _Option = Tuple[int, Optional[Callable[..., Match]]]
 _Options = Dict[str, _Option]
 _NOTHING: _Option = (0, None)
@@ -220,6 +220,6 @@ _OPTIONS: Dict[str, _Options] = {
     "physdev": {**_one(InterfaceMatch, "--physdev-in", "--physdev-out"), **_flags("--physdev-is-in", "--physdev-is-out", "--physdev-is-bridged")},
     "owner": {**_one(ValueMatch, "--uid-owner", "--gid-owner"), **_flags("--socket-exists", "--suppl-groups")},
 }  # fmt: skip
-# Options of none but the rule itself may stand behind those of a module.
+# The rule's own options, such as -s or -p, may follow a module's options.
 _MODULES: Dict[str, Tuple[Match, _Options]] = {name: (Module(name), {**_BUILT_IN, **options}) for name, options in _OPTIONS.items()}
 _NO_MODULE: Tuple[Match, _Options] = (Module(""), {})

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""iptables-save's text as a value, and back."""
+"""Parse iptables-save's text into values, and render it again."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...errors import DrawbridgeError
 
 
 class SavedChain(NamedTuple):
-    """policy: a built-in chain's policy, ``-`` for others. rules: the lines behind ``-A CHAIN``. counters: for each
-    rule its ``[packets:bytes]``, empty where they were not saved."""
+    """policy: a built-in chain's policy, ``-`` for others. rules: the texts after ``-A CHAIN``. counters: each rule's
+    ``[packets:bytes]``, empty if they were not saved."""
 
     policy: str
     rules: List[str]
@@ -37,13 +37,13 @@ class Ruleset:
         return self.tables.get(table, {}).get(name)
 
     def rules(self, table: str, name: str) -> List[str]:
-        """A chain's rules; none where the chain does not exist."""
+        """Return a chain's rules; an empty list if the chain does not exist."""
         found = self.chain(table, name)
         return [] if found is None else found.rules
 
 
 def parse(text: str) -> Ruleset:
-    """Read iptables-save's output, with or without ``-c``."""
+    """Parse iptables-save's output, with or without ``-c``."""
     ruleset = Ruleset()
     table: Table = {}
     for line in _logical_lines(text):
@@ -60,8 +60,8 @@ def parse(text: str) -> Ruleset:
 
 
 def parse_expecting(text: str, expected: Mapping[str, Mapping[str, Sequence[str]]]) -> Ruleset:
-    """Read iptables-save's output without ``-c``. expected: by table and chain, rules that most likely are in it: where they are, word
-    for word, they are not taken apart line by line."""
+    """Parse iptables-save's output without ``-c``. expected: likely rules, by table and chain. A chain that has exactly these rules is not
+    parsed line by line."""
     found = []
     for table, chains in expected.items():
         for name, rules in chains.items():
@@ -76,7 +76,7 @@ def parse_expecting(text: str, expected: Mapping[str, Mapping[str, Sequence[str]
 
 
 def _without(text: str, table: str, name: str, rules: Sequence[str]) -> Optional[str]:
-    """``text`` without the rules of a chain; None where these are not exactly what it holds."""
+    """Return ``text`` without the rules of a chain; None if the chain does not have exactly these rules."""
     head = "-A %s " % name
     block = "\n%s%s\n" % (head, ("\n" + head).join(rules))
     start = text.find(block) if rules else -1
@@ -89,7 +89,7 @@ def _without(text: str, table: str, name: str, rules: Sequence[str]) -> Optional
 
 
 def _add_rule(table: Table, line: str) -> None:
-    """``-A CHAIN RULE``, with ``[packets:bytes]`` before it where counters were saved."""
+    """Add a line ``-A CHAIN RULE``, perhaps with ``[packets:bytes]`` before it."""
     counters, _append, rest = line.partition("-A ")
     name, _space, rule = rest.partition(" ")
     chain = table[name]
@@ -98,7 +98,7 @@ def _add_rule(table: Table, line: str) -> None:
 
 
 def _logical_lines(text: str) -> Iterator[str]:
-    """Lines, with the rare rule put together again whose quoted comment holds a newline of somebody else's making."""
+    """Yield the lines. A foreign rule may have a newline in its quoted comment: its lines are joined again."""
     held = ""
     for line in text.split("\n"):
         if held:
@@ -118,8 +118,8 @@ def _quote_is_open(line: str) -> bool:
 
 
 def target_of(rule: str) -> Optional[str]:
-    """The chain or target behind ``-j`` or ``-g``; None for a rule that only counts. Every rule of a host comes by here, so it is not parsed as
-    :mod:`.saved_rule` does: the words are enough, but for one that is a comment itself."""
+    """Return the chain or target after ``-j`` or ``-g``; None for a rule that only counts. This runs for every rule of a host. So it only splits
+    words, which is faster than :mod:`.saved_rule`, and skips the text of comments."""
     words = split_words(rule)
     for index, word in enumerate(words[:-1]):
         if word in ("-j", "-g") and (not index or words[index - 1] not in _FREE_TEXT):
@@ -127,12 +127,12 @@ def target_of(rule: str) -> Optional[str]:
     return None
 
 
-# What stands behind these in front of a target may be any word.
+# The word after these options may be any text, even -j.
 _FREE_TEXT = ("--comment", "--string")
 
 
 def split_words(rule: str) -> List[str]:
-    """A rule's words as iptables-restore splits them: by white space, double quotes, backslashes inside them."""
+    """Split a rule into words like iptables-restore: at white space, with double quotes, and backslashes inside them."""
     if '"' not in rule:
         return rule.split()
     words: List[str] = []
@@ -162,7 +162,7 @@ _BARE = frozenset("_-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 
 
 def quote(word: str) -> str:
-    """A word in iptables-save's own spelling: bare where it is simple, else quoted, with ``"``, ``\\`` and ``'`` escaped.
+    """Return a word as iptables-save spells it: simple words bare, others quoted, with ``"``, ``\\`` and ``'`` escaped.
 
     Source: xtables_save_string() in iptables' libxtables.
     """
@@ -172,5 +172,5 @@ def quote(word: str) -> str:
 
 
 def render(chains: Dict[str, Iterable[str]]) -> List[str]:
-    """``-A`` lines of these chains, in order."""
+    """Return the ``-A`` lines of these chains, in order."""
     return ["-A %s %s" % (name, rule) for name, rules in chains.items() for rule in rules]

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Set entries as users spell them, in the spelling that ``ipset save`` prints.
+"""Turn set entries that users wrote into the spelling of ``ipset save``.
 
-What is already spelt like an entry of the live set needs no look; plain addresses and networks are spelt here; the rest
-(ranges, services, options) is loaded into an ipset in a throwaway namespace and read back.
+An entry that is equal to one of the live set is spelt correctly. Plain addresses and networks are spelt here. All other entries (ranges,
+services, options) are loaded into an ipset in a throwaway namespace and read back.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ...address import IPV4, IPV6, halves, parse_network, quoted
 from ...errors import DrawbridgeError
 from .desired import SetType
 
-# What an entry may consist of; a leading letter that is no hexadecimal digit would be a host name.
+# The allowed characters of an entry. A first letter that is no hexadecimal digit would be a host name.
 _ENTRY = re.compile(r"[0-9A-Fa-f:\[][0-9A-Za-z:./,\[\]%+@_-]*( nomatch| timeout [0-9]+| comment \"[^\"\\\x00-\x1f]*\")*")
 _PLAIN = re.compile(r"[0-9A-Fa-f:.]+(/[0-9.]+)?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _NUMBERED = re.compile(r"(?:tcp|udp|sctp):[0-9]{1,5}")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
-# What each part of an entry's comma list may be, by its name in the set's type; ipset itself checks the rest.
+# Patterns for the parts of an entry between commas, by the part's name in the set's type. ipset itself checks the rest.
 _RANGE = re.compile(r"(?:[0-9A-Fa-f:.]+(?:/[0-9.]+)?|[0-9.]+-[0-9.]+|[0-9A-Fa-f:]+-[0-9A-Fa-f:]+)")
 _PARTS = {
     "ip": _RANGE,
@@ -32,7 +32,7 @@ _PARTS = {
     "iface": re.compile(r"(?:physdev:)?[A-Za-z0-9_.:@-]{1,15}"),
 }
 
-# Loads entries into a throwaway set of this type and family and gives back what ipset prints.
+# Loads entries into a throwaway set of this type and family, and returns ipset's output.
 KernelSpelling = Callable[[SetType, int, List[str]], Iterable[str]]
 
 
@@ -44,7 +44,7 @@ def canonical_entries(
     kernel: KernelSpelling,
     path: Optional[str] = None,
 ) -> FrozenSet[str]:
-    """The entries of one family's twin, those of the other family left out."""
+    """Return the entries of one family in the kernel's spelling. Entries of the other family are left out."""
     wanted = written if isinstance(written, (set, frozenset)) else frozenset(written)
     unknown = wanted - live if live else wanted
     result: Set[str] = set()
@@ -60,17 +60,17 @@ def canonical_entries(
             result.update(spelt)
     if judged:
         result.update(kernel(kind, family, sorted(judged)))
-    # A set of its own for 100,000 entries takes a while; most often what is wanted is spelt as it should be.
+    # Building a new set of 100,000 entries takes a while. Most often all entries are spelt correctly already.
     return frozenset(wanted if result == unknown else (wanted - unknown) | result)
 
 
 def family_of(entry: str) -> int:
-    """An entry's family, by its first address."""
+    """Return an entry's family, by its first address."""
     return IPV6 if ":" in entry.partition(",")[0].partition(" ")[0] else IPV4
 
 
 def _spelt(entry: str, kind: SetType, path: Optional[str]) -> Optional[Iterable[str]]:
-    """The kernel's spelling where it is known without asking, else None."""
+    """Return the kernel's spelling if it is known without asking the kernel, else None."""
     if kind.name == "hash:net" and _PLAIN.fullmatch(entry):
         return halves(parse_network(entry, path))
     if kind.name == "hash:ip" and _PLAIN.fullmatch(entry):
@@ -84,7 +84,7 @@ def _spelt(entry: str, kind: SetType, path: Optional[str]) -> Optional[Iterable[
 
 
 def _spelt_pair(entry: str, kind: str, path: Optional[str]) -> Optional[Iterable[str]]:
-    """An address with a numbered port, or a network with an interface."""
+    """Spell an address with a numbered port, or a network with an interface. None if the kernel must be asked."""
     first, _comma, second = entry.partition(",")
     if not _PLAIN.fullmatch(first) or not (_NUMBERED if kind == "hash:ip,port" else _INTERFACE).fullmatch(second):
         return None
@@ -96,7 +96,7 @@ def _spelt_pair(entry: str, kind: str, path: Optional[str]) -> Optional[Iterable
 
 
 def _checked(entry: str, kind: SetType, path: Optional[str]) -> str:
-    """The entry, if nothing in it is a host name, which ipset would look up, or a second entry."""
+    """Return the entry. Raises DrawbridgeError if it contains a second entry, or a host name, which ipset would look up."""
     parts = entry.partition(" ")[0].split(",")
     names = kind.name.partition(":")[2].split(",")
     fits = len(parts) == len(names) and all(
@@ -114,7 +114,7 @@ def _checked(entry: str, kind: SetType, path: Optional[str]) -> str:
 
 
 def split_entries(text: str) -> FrozenSet[str]:
-    """A file's entries: one a line, blank lines and what follows a # left out."""
+    """Return a file's entries, one per line, without blank lines and # comments."""
     if "#" in text:
         text = re.sub(r"[ \t]*#.*", "", text)
     lines = frozenset(text.replace("\r", "").split("\n"))

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Rules that can never match, because what stands before them in their chain has taken every packet that they would. Pure.
+"""Rules that can never match, because earlier rules of their chain take every packet that they would match. Pure.
 
-Only what is certain is said: an earlier rule that is final, is understood whole, and asks for nothing that the later one does not ask
-for as narrowly; or two such rules that differ in one negation, and so take everything between them.
+Only certain cases are reported. The earlier rule must be final and completely understood, and each of its criteria must be met by all
+packets of the later rule. Two such rules that differ in one negation count as one rule without that criterion.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .desired import Chain, Line
 from .matches import Jump, Match, SetMatch, TcpFlagsMatch, Unknown, Verdict
 from .saved_rule import parse
 
-# Looked at in one chain; the rest, and more of one kind than this, is left unsaid.
+# Limits of the search: lines of one chain, and shadowing rules with the same keys.
 _MAX_LINES = 2000
 _MAX_ALIKE = 20
 
 
 class Criterion(NamedTuple):
-    """One thing that a rule asks for."""
+    """One condition of a rule."""
 
     key: str
     negated: bool
@@ -33,8 +33,8 @@ class Criterion(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A rule as far as it is understood. whole: whether nothing was left over. final: whether no packet that it matches comes
-    to the rules after it."""
+    """The understood part of a rule. whole: whether all of it is understood. final: whether no packet that it matches reaches the
+    rules after it."""
 
     criteria: FrozenSet[Criterion]
     whole: bool
@@ -42,14 +42,14 @@ class Reading(NamedTuple):
 
 
 class Shadower(NamedTuple):
-    """Criteria whose packets do not come further, and the lines that see to it."""
+    """Criteria whose packets do not get further, and the lines that take these packets."""
 
     criteria: FrozenSet[Criterion]
     lines: Tuple[Line, ...]
 
 
 def shadow_warnings(chains: Iterable[Chain]) -> List[str]:
-    """A warning for each line that can never match, of those that users wrote."""
+    """Return a warning for each line that a user wrote and that can never match."""
     found = []
     for chain in chains:
         for line, taken_by in shadowed(chain.lines[:_MAX_LINES]):
@@ -60,7 +60,7 @@ def shadow_warnings(chains: Iterable[Chain]) -> List[str]:
 
 
 def shadowed(lines: Sequence[Line]) -> List[Tuple[Line, Tuple[Line, ...]]]:
-    """The lines that can never match, each with those before it that see to that."""
+    """Return the lines that can never match, each with the earlier lines that shadow it."""
     takers = _Takers()
     found = []
     for line in lines:
@@ -74,7 +74,7 @@ def shadowed(lines: Sequence[Line]) -> List[Tuple[Line, Tuple[Line, ...]]]:
 
 
 class _Takers:
-    """Takers by what they ask for, so that a long chain is not compared line by line."""
+    """Shadowing rules, indexed by their criteria. So the lines of a long chain are not compared one by one."""
 
     def __init__(self) -> None:
         self._by_keys: Dict[FrozenSet[str], List[Shadower]] = {}
@@ -128,7 +128,7 @@ def _in_range(narrow: str, wide: str) -> bool:
     return _within(_range(narrow), _range(wide))
 
 
-# Family and number; ports have no family. The first and the last.
+# The first and the last of a range, each as family and number. Ports have the family 0.
 _Span = Tuple[Tuple[int, int], Tuple[int, int]]
 
 
@@ -136,7 +136,7 @@ def _within(inner: Optional[_Span], outer: Optional[_Span]) -> bool:
     return inner is not None and outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
-# Each value is compared with many others.
+# Cached: each value is compared with many others.
 @lru_cache(maxsize=2 * _MAX_LINES)
 def _network(text: str) -> Optional[_Span]:
     try:
@@ -173,12 +173,12 @@ _ORDERED: Dict[str, Callable[[str, str], bool]] = {
     "--ctorigdstport": _in_range,
     "--ctstate": _among,
 }
-# Options with one word that are compared as they stand, beside those above.
+# Further options with one word; two values of these are equal or not comparable.
 _PLAIN = frozenset(("-p", "--ctdir", "--ctorigdst", "--dports", "--sports", "--icmp-type", "--icmpv6-type", "--src-type", "--dst-type"))
 
 
 def read(text: str) -> Reading:
-    """A line's criteria. A match that is not known, or that only changes another one, leaves nothing that is known of the rule."""
+    """Return a line's criteria. A match that is unknown, or that changes the meaning of another one, makes the whole rule not understood."""
     rule = parse(text)
     found = [_criterion(match) for match in rule.asks]
     criteria = frozenset(criterion for criterion in found if criterion is not None)
@@ -189,7 +189,8 @@ def read(text: str) -> Reading:
 
 
 def _criterion(match: Match) -> Optional[Criterion]:
-    """Of a set, its name is a part of what is asked for, since a rule may ask for several; so is the mask of flags."""
+    """Return a match as a criterion; None if it is not understood. The key contains a set's name, since a rule may name several
+    sets, and the mask of TCP flags."""
     if isinstance(match, SetMatch):
         return Criterion("--match-set " + match.name, match.negated, match.sides)
     if isinstance(match, TcpFlagsMatch):

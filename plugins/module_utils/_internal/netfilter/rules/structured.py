@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Structured rules: a dict with the keys of ansible.builtin.iptables, and what they become in iptables' own words.
+"""Compile structured rules, dicts with the keys of ansible.builtin.iptables, into iptables' syntax.
 
-Each key is one small function in ``_MATCHES`` or ``_TARGETS``; their order there is the order in the rule. The spelling is the one that
-iptables-save prints, as far as it can be known without asking it (see ``spelling.py``).
+``_MATCHES`` and ``_TARGETS`` have one small function for each key or group of keys, in the order of the rule's options. The spelling is
+iptables-save's, as far as it is known without running it (see ``canonical.py``).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Field = Callable[[Rule, str], Piece]
 
 
 def compile_rules(rules: object, path: str) -> List[Line]:
-    """The user's list of rules, dicts and strings mixed, as lines. One dict may become several lines (lists of
-    sources or destinations). Raises DrawbridgeError that names the rule and the key."""
+    """Compile the user's list of rules, dicts and strings mixed, into lines. A dict with lists of sources or destinations becomes several
+    lines. Raises DrawbridgeError with the rule and the key."""
     if not isinstance(rules, list):
         raise DrawbridgeError("expected a list of rules, got %s" % quoted(rules), path)
     lines: List[Line] = []
@@ -81,7 +81,7 @@ def _narrowed(families: Tuple[int, ...], allowed: Tuple[int, ...], path: str) ->
 
 
 def _addresses(rule: Rule, key: str, path: str) -> List[Piece]:
-    """``-s``/``-d`` of one rule: a piece for each address of the list, or a set's match for ``@name``."""
+    """Return a piece for each source or destination of a rule: ``-s`` or ``-d``, or a set's match for ``@name``."""
     if key not in rule:
         return [("", BOTH)]
     pieces: List[Piece] = []
@@ -107,7 +107,7 @@ def _addresses(rule: Rule, key: str, path: str) -> List[Piece]:
 
 
 def _option(key: str, option: str, check: Callable[[str, str], str]) -> Field:
-    """A key that is one option with one argument and may be negated."""
+    """Return the function of a key that becomes one option with one argument, and may be negated."""
 
     def field(rule: Rule, path: str) -> Piece:
         place = "%s.%s" % (path, key)
@@ -138,7 +138,7 @@ def _port_protocol(rule: Rule, key: str, path: str) -> str:
 
 
 def _ports(rule: Rule, path: str) -> Piece:
-    """source_port, destination_port and what else the protocol's own match knows: one ``-m tcp`` for all."""
+    """source_port, destination_port and the other options of the protocol's match, after one ``-m tcp``."""
     parts = []
     for key, option in (("source_port", "--sport"), ("destination_port", "--dport")):
         if key in rule:

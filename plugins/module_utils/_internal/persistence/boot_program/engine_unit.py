@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the engine's unit does ahead of its first process: tell the kernel the cgroup that it has this time.
+"""The drop-in of the engine's unit: before each start it tells the kernel the unit's new cgroup.
 
-By ExecStartPre and not by systemd's own NFTSet: that is known from 255 on only, and does not tell when the table is not there.
+It uses ExecStartPre, not systemd's own NFTSet: NFTSet needs systemd 255, and does not report a missing table.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ...host.system.system import System
 from ...policy.blocks.engine_table import is_usable
 
 _VENDOR_UNITS = "/usr/lib/systemd/system", "/lib/systemd/system"
-# Where systemd puts a unit that says nothing else.
+# The default slice of a unit.
 _SLICE = "system.slice"
 
-# The engine starts in any case. With full rights, whatever the unit leaves its own programs.
+# "-": the engine starts even if this fails. "+": full rights, even if the unit restricts its own programs.
 DROP_IN = """# Written by the Ansible collection drawbridge.docker: the kernel is told whose sockets docker-proxy's will be.
 [Service]
 ExecStartPre=-+/bin/sh %s/%s engine
@@ -32,7 +32,7 @@ ExecStartPre=-+/bin/sh %s/%s engine
 
 
 def cgroup_of(system: System, daemon: Optional[Daemon]) -> Optional[str]:
-    """The cgroup of the engine's unit; of one that does not run where it will be. None where there is no unit that is Docker's."""
+    """Return the cgroup of the engine's unit, or its future cgroup if the engine does not run. None without a unit of Docker."""
     if daemon is not None:
         found = cgroup.of_process(system, daemon.pid)
         return found if is_usable(found) else None
@@ -40,10 +40,10 @@ def cgroup_of(system: System, daemon: Optional[Daemon]) -> Optional[str]:
 
 
 def drop_in(path: str) -> str:
-    """Where the drop-in of the unit with this cgroup is."""
+    """Return the path of the drop-in for the unit with this cgroup."""
     return os.path.join(unit.FOLDER, os.path.basename(path) + ".d", "drawbridge.conf")
 
 
 def drop_ins(path: Optional[str]) -> List[str]:
-    """Those that there shall be: Docker's own unit may be started instead of another one."""
+    """Return the paths of all needed drop-ins. Docker's own unit always has one: it may be started instead of another unit."""
     return list(dict.fromkeys(drop_in(name) for name in (UNIT, path) if name))

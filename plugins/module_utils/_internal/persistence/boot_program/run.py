@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The boot program, run by a task."""
+"""Run the boot program from a task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...netfilter.kernel.iptables import words_of
 
 
 def run_program(system: System, path: str, *words: str) -> None:
-    """The boot program, for a caller that holds the host's lock. Raises DrawbridgeError with its words."""
+    """Run the boot program; the caller holds the host's lock. Raises DrawbridgeError with its message if it fails."""
     output = system.run(["/bin/sh", path, *words], env={"DRAWBRIDGE_LOCKED": "1"})
     if output.rc != 0:
         raise DrawbridgeError(words_of(output))

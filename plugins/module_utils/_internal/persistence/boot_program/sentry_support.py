@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether a host can have the table that closes it while its rules are gone: asked of its own nft, iptables and kernel, nothing is changed."""
+"""Check whether a host supports the table that closes it while its rules are gone. Ask its nft, iptables and kernel; change nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...netfilter.kernel.iptables import words_of
 from ...netfilter.kernel.judge import Bench, Judge
 from ...policy.compile.labels import is_answer
 
-# What the table is made of, without anything in it that decides.
+# The features that the table needs. This table drops nothing.
 _PROBE = """table inet drawbridge-probe {
 flags owner;
 chain probe { type nat hook postrouting priority 90; iif 0 ct label 127 return; }
@@ -25,7 +25,7 @@ _LINE = "-m conntrack --ctstate NEW -m connlabel --label 127 --set"
 
 
 def reason_against(system: System, variant: str, families: Sequence[int]) -> Optional[str]:
-    """Why it cannot; None where it can."""
+    """Return the reason why the host cannot have the table; None if it can."""
     nft = system.which("nft")
     if nft is None:
         return "nft is not installed"

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What was asked for containers, kept on the host so that it can be done again when one of them starts."""
+"""Records: tasks' arguments, kept on the host so that the event service can apply them again when a container starts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ...errors import DrawbridgeError
 from ...host.system.folder import Folder
 
 FOLDER = "/var/lib/drawbridge/records"
-# Each start of a container reads all of them.
+# Each start of a container reads all records.
 MAX_RECORDS = 1000
 _VERSION = 1
 
 
 class Record(NamedTuple):
-    """module: whose arguments these are, as ``container_port``. name: of the record, one of a kind for the module.
-    arguments: what the module was given, with defaults, as JSON holds it. order: of two that are about the same, the higher one
-    was asked for later; given by :meth:`Records.put`."""
+    """module: the module that the arguments belong to, as ``container_port``. name: of the record, unique for its module.
+    arguments: the module's arguments with defaults, as JSON values. order: a later record has a higher one;
+    :meth:`Records.put` sets it."""
 
     module: str
     name: str
@@ -35,7 +35,7 @@ class Record(NamedTuple):
 
 
 class Records:
-    """The records of this host: one file each, root's alone, each whole or not there."""
+    """The records of this host: one file each, for root only, written atomically."""
 
     def __init__(self, folder: Optional[str] = None) -> None:
         self._folder = Folder(folder or FOLDER)
@@ -47,25 +47,24 @@ class Records:
 
     @property
     def stamp(self) -> object:
-        """Another one whenever a record was put or removed."""
+        """A value that changes whenever a record is put or removed."""
         try:
             return os.stat(self._folder.path).st_mtime_ns
         except OSError:
             return None
 
     def all(self) -> List[Record]:
-        """Every record, in the order in which they were asked for. Raises DrawbridgeError with the file's name where one cannot be
-        read."""
+        """Return all records, oldest first. Raises DrawbridgeError with the file's name if one cannot be read."""
         found = [self._read(name) for name in self._files()]
         return sorted(found, key=lambda record: (record.order, record.module, record.name))
 
     def find(self, module: str, name: str) -> Optional[Record]:
-        """One record, None where there is none."""
+        """Return one record, or None."""
         file = _file(module, name)
         return self._read(file) if self._folder.read(file) is not None else None
 
     def put(self, record: Record) -> None:
-        """Keep a record as the last one, in the place of the one of its module and name. Raises DrawbridgeError beyond
+        """Save a record as the newest. It replaces the record of the same module and name. Raises DrawbridgeError beyond
         MAX_RECORDS. The caller holds the host's lock."""
         self.require_room(record.module, record.name)
         kept = self.all()
@@ -75,7 +74,7 @@ class Records:
         self._folder.write(_file(record.module, record.name), json.dumps(text, indent=1, sort_keys=True) + "\n")
 
     def settle(self, record: Record, stays: bool, writes: bool) -> bool:
-        """Have the record, or none of its name → whether that is a change. writes: False only tells."""
+        """Save the record if it stays, else remove it → whether that is a change. writes: False changes nothing."""
         held = self.find(record.module, record.name)
         if writes and stays:
             self.put(record)
@@ -84,12 +83,12 @@ class Records:
         return not record.says_the_same(held) if stays else held is not None
 
     def require_room(self, module: str, name: str) -> None:
-        """Raises DrawbridgeError where a record of this name would be one too many."""
+        """Raises DrawbridgeError if a record of this name would exceed MAX_RECORDS."""
         if self.find(module, name) is None and len(self._files()) >= MAX_RECORDS:
             raise DrawbridgeError("%s holds %d records already" % (self._folder.path, MAX_RECORDS), None, "remove some with state: absent")
 
     def remove(self, module: str, name: str) -> None:
-        """Forget a record that may be missing."""
+        """Remove a record, if it exists."""
         if self.are_kept:
             self._folder.remove(_file(module, name))
 
@@ -108,5 +107,5 @@ class Records:
 
 
 def _file(module: str, name: str) -> str:
-    """A name that nothing in a user's name can reach out of."""
+    """Return a safe file name: hashed, so that no user's name can leave the folder."""
     return "%s-%s.json" % (module, hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32])

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether the event service is there, and runs."""
+"""Tell whether the event service is installed and runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ABSENT, RUNNING, STOPPED = "absent", "running", "stopped"
 
 
 def event_service(system: System) -> str:
-    """absent, running or stopped."""
+    """Return absent, running or stopped."""
     systemctl = system.which("systemctl")
     if systemctl is None or unit.read(system, UNIT) is None:
         return ABSENT

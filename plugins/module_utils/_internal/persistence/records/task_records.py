@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a task does about the records of this host, while it holds the host's lock."""
+"""How a task updates the records of this host, while it holds the host's lock."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from ...engine.containers.target import Target
 from ...errors import DrawbridgeError
 from .records import Record, Records
 
-# These name no container that could be found again.
+# Selectors by which a container cannot be found again.
 _NOT_FOLLOWED = ("pid", "path")
 
 
 class RecordGone(DrawbridgeError):
-    """What was to be done again is not asked for any more."""
+    """The record to apply again was removed or replaced."""
 
 
 class TaskRecords:
-    """Of a task that leaves no record. Both methods are called with the host's lock held, unless nothing is to be written."""
+    """For a task that leaves no record. The methods are called with the host's lock held, unless nothing is to be written."""
 
-    # Whether what the task did will be done again for containers that start.
+    # Whether the task's work will be applied again to containers that start.
     lasts = False
 
     def begin(self) -> None:
-        """Before anything is changed. Raises DrawbridgeError where it could not be remembered, Forgotten where it is not to be done."""
+        """Called before anything is changed. Raises DrawbridgeError if no record could be kept, RecordGone if there is nothing to do."""
 
     def settle(self, targets: Sequence[Target]) -> bool:
-        """Once everything is in place for these targets. Whether a record was changed."""
+        """Called once everything is in place for these targets. Return whether a record was changed."""
         return False
 
     def refused(self, error: DrawbridgeError) -> None:
-        """A part of it cannot be done. Raises it, unless the rest is to be done all the same."""
+        """Called if a part cannot be done. Raises the error, unless the rest is to be done all the same."""
         raise error
 
     def forget(self) -> None:
-        """What was asked for is in force nowhere any more."""
+        """Called if the record is no longer in force anywhere."""
 
 
 class ReplayedRecords(TaskRecords):
-    """Of the event service: a record may have gone, or been replaced, since it was read."""
+    """For the event service: a record may have been removed or replaced since it was read."""
 
     def __init__(self, records: Records, record: Record) -> None:
         self._records = records
@@ -56,7 +56,7 @@ class ReplayedRecords(TaskRecords):
             raise RecordGone("it is not asked for any more")
 
     def refused(self, error: DrawbridgeError) -> None:
-        # What a port led to may be somebody else's by now: it has to be closed, whatever its owner made go wrong.
+        # Another container may have the port's target address by now: the port has to be closed even if a part fails.
         self.refusals.append(error)
 
     def forget(self) -> None:
@@ -64,14 +64,14 @@ class ReplayedRecords(TaskRecords):
 
 
 class SelectorRecords(TaskRecords):
-    """Of a task that chooses containers by a selector for one subject, as the section of rules.
+    """For a task that applies one subject, as a section of rules, to containers chosen by a selector.
 
-    A record is dropped where a later one of its subject is for all that it chooses. Taking a subject away leaves a record itself where
-    one that stays may choose some of the same containers: of two, the later one holds.
+    A new record removes older ones of its subject if it chooses all of their containers. A task with ``state: absent`` leaves a record
+    itself if a remaining record may choose some of the same containers: the later record wins.
     """
 
     def __init__(self, records: Records, module: str, subject: str, arguments: Dict[str, object], writes: bool) -> None:
-        """arguments: the module's own, validated, with ``state`` and the selector's keys. writes: False in check mode."""
+        """arguments: the module's, validated, with ``state`` and the selector's keys. writes: False in check mode."""
         self._records = records
         self._module = module
         self._subject = subject
@@ -88,7 +88,7 @@ class SelectorRecords(TaskRecords):
         if arguments["id"] is not None:
             if len(targets) != 1:
                 return False
-            # A beginning that fits one container today may fit two tomorrow.
+            # A short id that matches one container today may match two tomorrow.
             arguments["id"] = targets[0].id
         mine = Record(self._module, record_name(self._subject, arguments), arguments)
         selector = selector_of(arguments)
@@ -108,7 +108,7 @@ class SelectorRecords(TaskRecords):
 
 
 def memory_of(module: str, subject: str, arguments: Dict[str, object], writes: bool) -> TaskRecords:
-    """The memory of a module's task: none where the host keeps no records, or where the selector cannot be followed."""
+    """Return a task's records. They record nothing if the host keeps none, or if the selector cannot be followed."""
     records = Records()
     if not records.are_kept or any(arguments[key] is not None for key in _NOT_FOLLOWED):
         return TaskRecords()
@@ -116,18 +116,18 @@ def memory_of(module: str, subject: str, arguments: Dict[str, object], writes: b
 
 
 def record_name(subject: str, arguments: Dict[str, object]) -> str:
-    """A name that only the same subject for the same selector has."""
+    """Return a name that is unique for subject and selector."""
     given = {key: arguments[key] for key in SELECTOR_ARGUMENTS if arguments.get(key) is not None}
     return json.dumps([subject, given], sort_keys=True)
 
 
 def selector_of(arguments: Dict[str, object]) -> Selector:
-    """The selector in a record's arguments."""
+    """Return the selector in a record's arguments."""
     return parse_selector({key: arguments.get(key) for key in SELECTOR_ARGUMENTS})
 
 
 def covers(broad: Selector, narrow: Selector) -> bool:
-    """Whether all that ``narrow`` can choose is chosen by ``broad``."""
+    """Whether ``broad`` chooses every container that ``narrow`` can choose."""
     labels = dict(narrow.labels)
     return all(
         wanted is None or wanted == given
@@ -137,7 +137,7 @@ def covers(broad: Selector, narrow: Selector) -> bool:
 
 
 def disjoint(one: Selector, other: Selector) -> bool:
-    """Whether no container can be chosen by both."""
+    """Whether no container matches both."""
 
     def differ(first: Optional[str], second: Optional[str]) -> bool:
         return first is not None and second is not None and first != second

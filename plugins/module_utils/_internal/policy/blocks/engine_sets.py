@@ -4,7 +4,7 @@
 
 """The sets that follow the engine, not the policy: published ports, Docker's bridges, containers' networks.
 
-That these are sets is what lets a new container or network be one entry, with no rule touched.
+With sets, a new container or network is one more entry, and no rule changes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ...netfilter.rules.desired import AddressSet, Chain, SetType
 from ...netfilter.rules.saved_rule import called_sets
 from ..language import reserved_names
 
-# All interfaces of one prefix share a bucket, and a bucket of 64 makes the kernel refuse whatever else comes into the set.
-# Half of that leaves room for new interfaces that are added before old ones are deleted.
+# All interfaces of one prefix share a hash bucket. With 64 entries in a bucket, the kernel refuses every new entry of the set.
+# Half of that leaves room for new interfaces, which are added before old ones are deleted.
 INTERFACES_PER_PREFIX = 32
-# With eleven prefix lengths a set has 32 * (2**11 - 1) entries, the most that fit ipset's default maxelem.
+# With eleven prefix lengths a set has 32 * (2**11 - 1) entries. More do not fit ipset's default maxelem.
 MAX_BRIDGES = INTERFACES_PER_PREFIX * 11
 
-# For a set of nothing but ports the kernel looks for them in TCP and UDP only: every other packet is in none.
+# For a set of ports alone (bitmap:port) the kernel looks at TCP and UDP only. Other packets never match.
 SCTP = "sctp"
 NETWORKS = SetType("hash:net")
 INTERFACES = SetType("hash:net,iface")
@@ -35,11 +35,11 @@ _EVERY_ADDRESS = {IPV4: ("0.0.0.0/1", "128.0.0.0/1"), IPV6: ("::/1", "8000::/1")
 
 
 def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
-    """The sets by name; without content where the engine could not be asked, which leaves the live content."""
+    """Return the sets by name. If the engine could not be asked, they have no content, and the live content stays."""
     types = {**{name: _PORT_TYPES[protocol] for protocol, name in reserved_names.PORTS.items()}, reserved_names.ADDRESS_PORTS: SetType("hash:ip,port")}
     ports = _published(host)
     subnets = [(network.bridge, subnet) for network in host.networks for subnet in network.subnets]
-    # First what lets a network's containers be its own: it has to be there before what says that nobody else is.
+    # First the set that lets a network's own containers pass. It has to be there before the sets that reject all others.
     found = [_set(host, reserved_names.SAME_NETWORK, INTERFACES, by_family(subnets))]
     found += [_set(host, name, set_type, {family: frozenset(ports.get((name, family), ())) for family in FAMILIES}) for name, set_type in types.items()]
     found += [
@@ -60,13 +60,13 @@ def _interfaces(host: HostFacts, name: str, interfaces: Mapping[int, Sequence[st
 
 
 def by_family(ends: Iterable[Tuple[str, str]]) -> Dict[int, FrozenSet[str]]:
-    """Interfaces and the address or network behind each → entries of a ``hash:net,iface``."""
+    """Turn pairs of interface and the address or network behind it into entries of a ``hash:net,iface``, per family."""
     spelt = [("%s,%s" % (in_a_set(parse_network(address)), interface), IPV6 if ":" in address else IPV4) for interface, address in ends]
     return {family: frozenset(entry for entry, of in spelt if of == family) for family in FAMILIES}
 
 
 def named_sets(chains: List[Chain], sets: Dict[str, AddressSet]) -> Dict[str, AddressSet]:
-    """Those of the sets that a line names: the others are not made."""
+    """Return the sets that a line names. The others are not made."""
     named = {name for chain in chains for line in chain.lines for name in called_sets(line.text)}
     return {name: item for name, item in sets.items() if name in named}
 
@@ -96,9 +96,9 @@ def _listened(family: int, host: HostFacts) -> FrozenSet[str]:
 
 
 def known_by(family: int, address: Optional[str], port: int, protocol: str) -> Tuple[str, Tuple[str, ...]]:
-    """The set by which the guard knows a published port, and what stands for the port in it.
+    """Return the guard's set for a published port, and the port's entries in that set.
 
-    Published on one address only it has the address too: the same port number on another one is somebody else's.
+    A port published on one address only has the address in its entry: on other addresses the same port is somebody else's.
     """
     if address is not None:
         return reserved_names.ADDRESS_PORTS, ("%s,%s:%d" % (address, protocol, port),)
@@ -121,10 +121,10 @@ def _nodes(host: HostFacts) -> Dict[int, FrozenSet[str]]:
 
 
 def bridge_entries(family: int, bridges: Sequence[str]) -> FrozenSet[str]:
-    """Entries of a ``hash:net,iface`` that match every address on each of the interfaces.
+    """Return entries of a ``hash:net,iface`` that match every address on each interface.
 
     One prefix holds 32 interfaces: the first 32 go to /0, the next 32 to both /1, the next to all four /2, …
-    Raises DrawbridgeError for more than MAX_BRIDGES.
+    Raises DrawbridgeError if there are more than MAX_BRIDGES.
     """
     if len(bridges) > MAX_BRIDGES:
         raise DrawbridgeError("more than %d Docker bridge networks on one host" % MAX_BRIDGES)
@@ -136,7 +136,7 @@ def bridge_entries(family: int, bridges: Sequence[str]) -> FrozenSet[str]:
 
 
 def _prefixes(family: int, length: int) -> List[str]:
-    """All prefixes of one length; together they are the whole address space."""
+    """Return all prefixes of one length. Together they cover the whole address space."""
     bits = _BITS[family]
     address_family = AF_INET if family == IPV4 else AF_INET6
     return [

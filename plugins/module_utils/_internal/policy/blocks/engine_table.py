@@ -2,14 +2,14 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The table that closes the engine's own sockets: what docker-proxy listens on, known to the policy or not.
+"""The nftables table that closes the engine's own sockets: the ports that docker-proxy listens on, known to the policy or not.
 
-The kernel tells whose socket a packet is for, by the cgroup that the socket was made in. Ahead of iptables' mangle table such packets get a
-mark, there the policy takes it off those that it lets pass (policy/chains/late_ports.py), and behind it whatever still has the mark is dropped. So
-who takes iptables' rules away closes, and opens nothing.
+The kernel tells a socket's owner by the cgroup that the socket was made in. Ahead of iptables' mangle table, packets to the engine's
+sockets get a mark. In mangle, the policy clears the mark of packets that it allows (policy/chains/late_ports.py). Behind mangle, packets
+that still have the mark are dropped. So removing iptables' rules closes the ports, and opens nothing.
 
-The id of a cgroup is a new one at each start of the unit. It stands in a set, which is no part of the table's text: it is filled by whoever
-loads the table, and by the engine's unit before its first process (persistence/install.py). The unit's cgroup is told by a comment.
+A cgroup gets a new id at each start of the unit. The id is in a set, which is not part of the table's text. The set is filled by the code that
+loads the table, and by the engine's unit before its first process (persistence/install.py). A comment in the table names the unit's cgroup.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from ...netfilter.rules.desired import INET, TableKey
 NAME = "drawbridge-engine"
 KEY: TableKey = (INET, NAME)
 SET = "engine"
-# Asked and not answered. Seen by nobody but iptables' mangle INPUT: a packet with it is answered there, or dropped right behind.
+# Marks packets that are not allowed yet. Only iptables' mangle INPUT sees the mark: it is cleared there, or the packet is dropped right behind.
 MARK = 0x20000000
-# Around mangle (-150), which both variants of iptables register at.
+# Around mangle (-150), the priority of both iptables variants.
 _AHEAD, _BEHIND = -151, -149
-# In the path of a unit's cgroup; what else could be in one (systemd escapes by a backslash) is not taken.
+# The path of a unit's cgroup. Paths with other characters (systemd escapes with a backslash) are not accepted.
 _UNIT = re.compile(r"(?:[A-Za-z0-9_.@:-]+/)*[A-Za-z0-9_.@:-]*docker[A-Za-z0-9_.@:-]*\.service")
-# nft's longest comment, and the deepest cgroup that the kernel matches.
+# The length limit of nft's comments, and the deepest cgroup level that the kernel matches.
 _MAX_PATH, _MAX_LEVEL = 127, 255
 _COMMENT = re.compile(r'drop comment "([^"]+)"')
 
 
 def is_usable(path: Optional[str]) -> bool:
-    """Whether a cgroup is that of a unit of Docker's, whose sockets are all the engine's. One that was started by hand is in somebody's session."""
+    """Whether a cgroup is a Docker unit's, so that all its sockets are the engine's. An engine started by hand is in the cgroup of a login session."""
     if path is None or len(path) > _MAX_PATH or _UNIT.fullmatch(path) is None:
         return False
     return path.count("/") < _MAX_LEVEL
 
 
 def body(path: str) -> List[str]:
-    """The table's lines. Spelt as nft prints them, which saves a look at how it would.
+    """Return the table's lines, spelt as nft prints them. This saves asking nft for its spelling.
 
-    Every new connection is asked about, whatever connection tracking takes it for; of UDP whatever is not a reply.
+    They mark every TCP packet that opens a connection, in any state of connection tracking, and every UDP packet that is no reply.
     """
     ours = "socket cgroupv2 level %d @%s" % (path.count("/") + 1, SET)
     ask = "%s meta mark set meta mark | 0x%08x" % (ours, MARK)
@@ -76,13 +76,13 @@ def _priority(number: int) -> str:
 
 
 def path_in(text: Optional[str]) -> Optional[str]:
-    """The unit's cgroup that a table's text names."""
+    """Return the unit's cgroup that a table's text names."""
     found = _COMMENT.search(text or "")
     return found.group(1) if found else None
 
 
 def is_possible(nft: Nft, path: str) -> bool:
-    """Whether kernel and nft take the table, tried where it harms nobody: both came to know it at some time (5.13, 0.9.9)."""
+    """Whether kernel (from 5.13) and nft (from 0.9.9) take the table. Tried in a new network namespace, where it does no harm."""
     if not nft.is_installed or not cgroup.tells_sockets():
         return False
     try:
@@ -93,13 +93,13 @@ def is_possible(nft: Nft, path: str) -> bool:
 
 
 def is_filled(nft: Nft, path: str) -> bool:
-    """Whether the set has the unit's cgroup; a unit that does not run has none."""
+    """Whether the set has the unit's cgroup. True for a unit that does not run: it has no cgroup."""
     named = cgroup.as_nft_names(path)
     return named is None or nft.has_element(KEY, SET, '"%s"' % named)
 
 
 def fill(nft: Nft, path: str) -> None:
-    """Have the set hold the unit's cgroup, as it is now. Raises DrawbridgeError."""
+    """Put the unit's current cgroup into the set. Raises DrawbridgeError."""
     named = cgroup.as_nft_names(path)
     if named is not None:
         table = spoken(KEY)

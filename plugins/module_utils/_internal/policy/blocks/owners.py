@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The names by which what the policy keeps, and what tasks of their own keep beside it, are told apart in the kernel."""
+"""Names in the kernel per owner. They tell the policy's chains and tables from those of single tasks."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import List, NamedTuple, Tuple
 
 FILTER = "filter"
 NAT = "nat"
-# Which parts of a policy the event service does again. Nothing leads there.
+# Names the record in force: the parts of a policy that the event service applies again. No rule jumps to this chain.
 POLICY_LASTING = (FILTER, "DB-LASTING-policy")
-# Of ports that are opened by name, followed by whose they are.
+# The chains of port forwarding. The owner's key follows.
 PUBLISH = "DB-PUBLISH-"
 HAIRPIN = "DB-HAIRPIN-"
 
 
 class PortForwardingOwner(NamedTuple):
-    """key: the end of the names of its chains, at most 17 characters."""
+    """An owner of port forwarding. key: the suffix of its chains' names, at most 17 characters."""
 
     key: str
 
     @property
     def publish(self) -> str:
-        """In nat and in filter."""
+        """The name of two chains: one in nat, one in filter."""
         return PUBLISH + self.key
 
     @property
@@ -37,7 +37,7 @@ class PortForwardingOwner(NamedTuple):
 
 
 class EgressOwner(NamedTuple):
-    """The two chains that are jumped to, the beginning of all others, and the place among Drawbridge's jumps."""
+    """The two chains that hooks jump to, the prefix of all other chains, and the hooks' priority."""
 
     forwarded: str
     to_host: str
@@ -50,8 +50,10 @@ class EgressOwner(NamedTuple):
 
 
 class MasqueradeOwner(NamedTuple):
-    """The table in nftables, below srcnat (100) where iptables' and Docker's nat are, and the chain in iptables where there is
-    no nft."""
+    """The table in nftables, and the chain in iptables for hosts without nft.
+
+    The table's priority is below srcnat (100), which iptables' and Docker's nat use.
+    """
 
     table: str
     table_priority: int
@@ -59,11 +61,11 @@ class MasqueradeOwner(NamedTuple):
     chain_priority: int
 
 
-# What the policy says comes before what a task of its own says. Both come before the ports that are opened by name (50), which
-# accept: opening one is no way past what a container may reach.
+# The policy's chains come before those of a single task. Both come before port forwarding (50), which accepts: an opened port
+# must not bypass the limits of egress.
 POLICY_EGRESS = EgressOwner("DB-USER-policy-EGRESS", "DB-HOST-policy", "DB-EGP-", 30)
 TASK_EGRESS = EgressOwner("DB-USER-egress", "DB-HOST-egress", "DB-EGT-", 40)
 POLICY_MASQUERADE = MasqueradeOwner("drawbridge-policy", 98, "DB-POST-policy", 100)
 TASK_MASQUERADE = MasqueradeOwner("drawbridge-masquerade", 99, "DB-POST", 200)
-# The ports of container_port have their protocol and number as key.
+# For container_port the key is the port's protocol and number.
 POLICY_PORTS = PortForwardingOwner("policy")

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Rules out of entries: what an entry is about, times who may reach it.
+"""Make rules from entries: a line for each match of a target and each of its sources.
 
 The text is spelt as iptables-save prints it: ``-s -d -i -o -p``, then the matches, then the jump.
 """
@@ -18,15 +18,15 @@ from ..language import reserved_names
 from ..language.entries import Entry
 from ..language.values import ANY, ICMP, Sources, Target
 
-# More literal sources than this become one set, so that the cost for each packet does not grow with the list.
+# More literal sources than this become a set, so that the cost per packet does not grow with the list.
 MAX_LITERAL_SOURCES = 4
-# The types of ICMP that ask for an echo, as a match in each family.
+# The match for ICMP echo requests, per family.
 _ECHO = {IPV4: "-p icmp -m icmp --icmp-type 8", IPV6: "-p ipv6-icmp -m icmp6 --icmpv6-type 128"}
 _FULL = {IPV4: "/32", IPV6: "/128"}
 
 
 class Match(NamedTuple):
-    """Some of a line's text: ``address`` goes before everything else, ``match`` among the matches."""
+    """Part of a line's text: ``address`` comes first, ``match`` goes among the matches."""
 
     families: Tuple[int, ...]
     address: str
@@ -34,12 +34,12 @@ class Match(NamedTuple):
     path: Optional[str] = None
 
 
-# How a chain sees a target: by the packet's own destination, or by the one that was dialled before DNAT.
+# How a chain matches a target: by the packet's own destination, or by the original destination before DNAT.
 View = Callable[[Target], List[Match]]
 
 
 def by_destination(target: Target) -> List[Match]:
-    """Where the packet still, or only ever, has the host's port."""
+    """Match the packet's own destination. For chains before DNAT, and for packets without DNAT."""
     if target.protocol == ICMP:
         echo = [(family, _ECHO[family]) for family in target.families]
     else:
@@ -52,7 +52,7 @@ def by_destination(target: Target) -> List[Match]:
 
 
 def by_dialled_port(target: Target) -> List[Match]:
-    """Behind DNAT: conntrack's original destination."""
+    """Match conntrack's original destination. For chains behind DNAT."""
     address = target.address.address if target.address else None
     original = "--ctorigdst %s " % address if address else ""
     text = "-p %s -m conntrack %s--ctorigdstport %s" % (target.protocol, original, target.ports)
@@ -60,7 +60,7 @@ def by_dialled_port(target: Target) -> List[Match]:
 
 
 def _service(target: Target) -> List[Match]:
-    """A protocol, with ports or without; any is every protocol."""
+    """Match a protocol, with or without ports. ``any`` matches every protocol."""
     if target.protocol == ANY:
         return [Match(BOTH, "", "")]
     if target.ports is None and target.protocol != ICMP:
@@ -69,7 +69,7 @@ def _service(target: Target) -> List[Match]:
 
 
 class _Side(NamedTuple):
-    """Which end of a packet: iptables' option for its address, and the set match's word for it."""
+    """One end of a packet: iptables' option for its address, and the set match's word for it."""
 
     option: str
     word: str
@@ -83,14 +83,14 @@ _TO = _Side("-d", "dst")
 
 
 class Rules:
-    """Chains in the making, with the anonymous sets that their lines came to need."""
+    """Chains under construction, and the anonymous sets that their lines need."""
 
     def __init__(self) -> None:
         self.chains: List[Chain] = []
         self.sets: Dict[str, AddressSet] = {}
 
     def permits(self, entries: Iterable[Entry], view: View) -> List[Line]:
-        """A RETURN for each target and source of the entries."""
+        """Return a RETURN line for each target and source of the entries."""
         return [
             line
             for entry in entries
@@ -98,11 +98,11 @@ class Rules:
         ]
 
     def from_sources(self, targets: List[Match], sources: Sources, path: str, verdict: str) -> List[Line]:
-        """A line with this verdict for each of the matches and each source."""
+        """Return a line with this verdict for each match and each source."""
         return self._lines(targets, sources, path, _FROM, verdict)
 
     def toward(self, entries: Iterable[Entry], verdict: str) -> List[Line]:
-        """A line for each service of the entries and what they have as sources, which is where packets go to."""
+        """Return a line for each service and each destination. The entries hold their destinations as ``sources``."""
         return [
             line
             for entry in entries
@@ -131,7 +131,7 @@ class Rules:
         return [Match(families, "", side.in_set(self._anonymous(sources, path)), path)] + found
 
     def _anonymous(self, sources: Sources, path: str) -> str:
-        """A set named after its content: equal lists share it, and it never changes while rules use it."""
+        """Return the name of a set named after its content. Equal lists share it. It never changes while rules use it."""
         text = " ".join(address for family in FAMILIES for address in sorted(sources.addresses[family]))
         name = reserved_names.ANONYMOUS + hashlib.sha256(text.encode("ascii")).hexdigest()[:12]
         if name not in self.sets:
@@ -140,13 +140,13 @@ class Rules:
 
 
 def _commented(targets: List[Match], entry: Entry) -> List[Match]:
-    """The same with what the user wrote about the entry."""
+    """Add the user's comments on the entry to the matches."""
     comments = ["-m comment --comment " + comment for comment in entry.comments]
     return [what._replace(match=" ".join([what.match, *comments])) for what in targets]
 
 
 def drops(entries: Iterable[Entry], view: View) -> List[Line]:
-    """A DROP for each target of the entries."""
+    """Return a DROP line for each target of the entries."""
     return [_line(what, _ANYBODY, "DROP", entry.path) for entry in entries for what in view(entry.target)]
 
 

@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The ways out of containers as chains: behind DOCKER-USER what is forwarded, behind INPUT what goes to the host itself.
+"""Egress of containers as chains: behind DOCKER-USER for forwarded packets, behind INPUT for packets to the host itself.
 
-Which containers a chain is for is a set of interfaces, or of addresses on interfaces, so a network made anew is an entry.
+A chain matches its containers by a set of interfaces, or of addresses on interfaces. So a re-created network is only a new entry.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ TABLE = "filter"
 FORWARDED = "DOCKER-USER"
 TO_HOST = "INPUT"
 
-# All of a flow's packets to its far end are judged, so that a new policy holds for open connections as well; replies to what was
-# let in, and errors, are not.
+# All packets in a flow's original direction are judged, so that a new policy applies to open connections too. Replies and
+# errors are not judged.
 _FIRST = [Line("-m conntrack --ctdir REPLY -j RETURN"), Line("-m conntrack --ctstate RELATED -j RETURN")]
-# The set holds subnets and their interfaces: to an address behind the interface that the packet came by. Beside these, what never
-# leaves a link.
+# Packets to an address behind the interface that they came in by: the set holds subnets with their interfaces. Then the
+# destinations that never leave a link.
 _SAME_NETWORK: List[Tuple[str, Tuple[int, ...]]] = [
     ("-m set --match-set @%s dst,src" % reserved_names.SAME_NETWORK, BOTH),
     ("-d 224.0.0.0/4", (IPV4,)),
@@ -45,18 +45,18 @@ _SAME_NETWORK: List[Tuple[str, Tuple[int, ...]]] = [
 ]
 SAME_LINK = frozenset(match[3:] for match, _families in _SAME_NETWORK if match.startswith("-d "))
 _DNS = [Target(protocol, Ports(53, 53)) for protocol in ("udp", "tcp")]
-# Without neighbour discovery nobody reaches anybody.
+# IPv6 does not work without neighbour discovery.
 _NEIGHBOURS = [line for line in ESSENTIAL_ICMPV6 if re.search(r"type (?:13[0-6]|143) ", line.text)]
 
 
-# What the sets of a task of its own are called after, and what judges its sources.
+# For the module container_egress: the owner in its sets' names, and its chain that checks sources.
 TASK_SETS = "E"
 _TASK_SOURCE = source_check.CHAIN + "-egress"
 _TASK_OWNED = [*TASK_EGRESS.owned, (source_check.TABLE, _TASK_SOURCE)]
 
 
 class _Part(NamedTuple):
-    """A block, the name that its chains end in, and how its packets are told: matches, one for each way."""
+    """A block, the suffix of its chains' names, and the matches for its packets: a line for each match."""
 
     block: Block
     name: str
@@ -64,7 +64,7 @@ class _Part(NamedTuple):
 
 
 def add_egress(egress: Egress, host: HostFacts, rules: Rules, owner: EgressOwner) -> List[Hook]:
-    """Put the chains and sets into ``rules``; gives the hooks. None where nothing is limited."""
+    """Add the chains and sets to ``rules``. Return the hooks, or no hooks if nothing is limited."""
     parts = _parts(egress)
     written = {selector: block.path for selector, block in egress.containers.items()}
     rules.sets.update(egress_sets(egress.networks, written, host))
@@ -82,7 +82,7 @@ def add_egress(egress: Egress, host: HostFacts, rules: Rules, owner: EgressOwner
 
 
 def compile_egress(egress: Egress, host: HostFacts) -> DesiredState:
-    """What a task of its own wants."""
+    """Return the DesiredState of the module container_egress."""
     rules = Rules()
     hooks = add_egress(egress, host, rules, TASK_EGRESS)
     shared = [(TABLE, FORWARDED)] if any(hook.parent == FORWARDED for hook in hooks) else []
@@ -94,18 +94,18 @@ def compile_egress(egress: Egress, host: HostFacts) -> DesiredState:
 
 
 def no_egress() -> DesiredState:
-    """Nothing of such a task."""
+    """Return the DesiredState that removes everything of container_egress."""
     return DesiredState([], [], _TASK_OWNED, TASK_SETS)
 
 
 def limits_peers(egress: Egress) -> Optional[str]:
-    """Where it is written that containers on one network do not reach each other freely; None where it is not."""
+    """Return the path of the first ``peers`` that limits traffic between containers on one network, or None."""
     found = [block.peers.path for block in egress.blocks() if block.peers is not None and _limits(block.peers)]
     return found[0] if found else None
 
 
 def unmatched(egress: Egress, host: HostFacts) -> List[str]:
-    """A warning for each block about what the engine does not have now."""
+    """Return a warning for each block whose network or containers the engine does not have now."""
     if not host.known:
         return []
     known = {network.name for network in host.networks}
@@ -116,7 +116,7 @@ def unmatched(egress: Egress, host: HostFacts) -> List[str]:
 
 
 def without_effect(egress: Egress) -> List[str]:
-    """A warning for each list of what is allowed that allows nothing, as all else is allowed too."""
+    """Return a warning for each ``allow`` list that has no effect because the default is allow."""
     return [
         "%s.allow: has no effect, since its default is allow; say default: deny" % block.path
         for block in egress.blocks()
@@ -133,7 +133,7 @@ def _limits_forwarding(block: Block) -> bool:
 
 
 def host_access(block: Block) -> Access:
-    """Who denies all denies the host too, unless it is said otherwise."""
+    """Return the block's access to the host. It follows the block's default unless ``host`` is stated."""
     return block.host or Access(block.default or ALLOW, (), block.path + ".default")
 
 
@@ -142,7 +142,7 @@ def _limits_host(block: Block) -> bool:
 
 
 def _parts(egress: Egress) -> List[_Part]:
-    """Narrowest first."""
+    """Return the parts, the narrowest first."""
     found = [
         _Part(egress.completed(block), "c-" + _short("%s-%s" % selector), [_from(container_set(selector))])
         for selector, block in egress.containers.items()
@@ -153,21 +153,21 @@ def _parts(egress: Egress) -> List[_Part]:
     ]
     general = egress.general
     if _limits_forwarding(general) or _limits_host(general):
-        # A network that is made later is in no set yet.
+        # A network that is created later is in no set yet.
         to_come = "-i br-+ -m set ! --match-set @%s src,src" % reserved_names.FOREIGN_BRIDGES
         found.append(_Part(general, "all", [FROM_BRIDGES, to_come]))
     return found
 
 
 def spoken_names(egress: Egress) -> Dict[str, str]:
-    """What the blocks are called that chains are named after, by what these names end in."""
+    """Return the blocks' names for messages, by the suffix of their chains' names."""
     selected = {"name": "container %s", "label": "containers with label %s", "address": "container at %s"}
     names_of = [("c-" + _short("%s-%s" % selector), selected[selector.kind] % quoted(selector.value)) for selector in egress.containers]
     return dict(names_of + [("n-" + _short(name), "network " + quoted(name)) for name in egress.networks])
 
 
 def tells_containers_apart(chains: Iterable[str]) -> bool:
-    """Whether there is a chain among these about some containers of a network and not its others, or about what neighbours reach."""
+    """Whether one of these chains is about only some containers of a network, or about access to peers."""
     apart = tuple(owner.prefix + kind for owner in (POLICY_EGRESS, TASK_EGRESS) for kind in ("c-", "hc-", "p"))
     return any(name.startswith(apart) for name in chains)
 
@@ -180,7 +180,7 @@ _READABLE = re.compile(r"[A-Za-z0-9_.-]{1,16}\Z")
 
 
 def _short(name: str) -> str:
-    """A name for the end of a chain's."""
+    """Return a short form of the name for the end of a chain's name."""
     if _READABLE.match(name):
         return name
     return "%s-%s" % (re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:7], _digest(name)[:8])
@@ -203,7 +203,7 @@ def _dispatch(parts: List[_Part], prefix: str) -> List[Line]:
 
 
 def _forwarded(part: _Part, rules: Rules, prefix: str) -> List[Chain]:
-    """A part's chain, and the one for its neighbours on the same network where they are limited."""
+    """Return a part's chain, and the chain for peers on the same network if they are limited."""
     block, peers = part.block, part.block.peers
     name = prefix + part.name
     if peers is None or not _limits(peers):
@@ -236,7 +236,7 @@ def _dns(block: Block, rules: Rules) -> List[Line]:
 
 
 def egress_sets(networks: Iterable[str], containers: Mapping[Selector, Optional[str]], host: HostFacts) -> Dict[str, AddressSet]:
-    """The sets that say where packets of these networks and containers come from. containers: where each was written."""
+    """Return the sets that match packets from these networks and containers. containers: each with its path in the user's data."""
     bridges: Dict[str, List[str]] = {network.name: [network.bridge] for network in host.networks}
     by_bridge = {network_set(name): bridges.get(name, []) for name in networks}
     found = [
@@ -258,12 +258,12 @@ def _set(host: HostFacts, name: str, entries: Dict[int, FrozenSet[str]], path: O
 
 
 def _named(selector: Selector) -> List[Tuple[str, str]]:
-    """What keeps an address in its set."""
+    """Return the entry that keeps a named address in its set while no network has it."""
     return [(reserved_names.NOWHERE, selector.value)] if selector.kind == "address" else []
 
 
 def selected(selector: Selector, host: HostFacts) -> List[Tuple[str, str]]:
-    """The containers' addresses, each with the interface that it is behind."""
+    """Return the selected containers' ends as (interface, address behind it)."""
     if selector.kind == "address":
         asked = parse_network(selector.value)
         return [

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Forwarded traffic from outside: what was DNATed, known to the guard or not, and containers' addresses.
+"""Forwarded traffic from outside: to DNATed ports, known to the guard or not, and to containers' addresses.
 
-The guard cannot tell a port that was published after the play ran from a service of the host. Here it can be told: it
-was DNATed.
+The guard cannot tell a port that was published after the play ran from a host service. These chains can: its packets
+were DNATed.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ HOOK = Hook(TABLE, PARENT, CHAIN, priority=100)
 
 _FIRST = [
     Line("-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"),
-    # A container's next packet would otherwise re-create a flow whose entry is gone, with its direction reversed: the
-    # client that was turned away would then be the one that replies.
+    # Without this line, a container's next packet would re-create a flow whose conntrack entry is gone, in reverse
+    # direction: the denied client's packets would then be replies.
     Line(
         "-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack --ctstate NEW %s"
         " -m set ! --match-set @%s dst,dst -j DROP" % (FROM_BRIDGES, reserved_names.BRIDGES)
     ),
 ]
 
-# Networks that are made later, by the names that Docker gives their interfaces; of those that are known the sets say what they are.
+# Networks that are created later, matched by Docker's interface names. The sets hold the known interfaces.
 _TO_COME = [
     "-o %s -m set ! --match-set @%s dst,dst -m set ! --match-set @%s dst,dst -j DROP" % (interface, reserved_names.BRIDGES, reserved_names.FOREIGN_BRIDGES)
     for interface in ("br-+", "docker_gwbridge")
@@ -43,7 +43,7 @@ _TO_COME = [
 
 
 def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
-    """The chains behind DOCKER-USER; none where the policy limits nothing."""
+    """Return the chains behind DOCKER-USER, or none if the policy limits nothing."""
     judge_ports = ports.denies or bool(ports.allow)
     if not judge_ports and not ports.closes_direct:
         return []
@@ -51,7 +51,7 @@ def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
     # Behind this line nothing was DNATed.
     judged.append(Line("-m conntrack --ctstate DNAT %s" % ("-g " + DIALLED if judge_ports else "-j RETURN")))
     if ports.closes_direct:
-        # The guard has judged what goes to the others.
+        # The guard has judged packets to the other bridges.
         closed = reserved_names.CLOSED_BRIDGES if ports.routed else reserved_names.BRIDGES
         judged.append(Line("-m set --match-set @%s dst,dst -j DROP" % closed, path=ports.path + ".direct"))
         judged += [Line(to_come, path=ports.path + ".direct") for to_come in _TO_COME]

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Published ports by the host's port, before any DNAT, and containers' addresses: mangle PREROUTING, every packet.
+"""The guard: judges published ports by the host's port, before any DNAT, and containers' addresses. mangle PREROUTING, every packet.
 
-Addresses that are the host's by a routing table of their own (a VRF's, or one that a rule names) are not found there, nor by Docker's DNAT:
-docker-proxy serves them. What comes to mangle INPUT is the host's, whichever table says so.
+Some addresses are the host's by a routing table of their own (a VRF's, or one that a routing rule names). PREROUTING does not find them, nor
+does Docker's DNAT: docker-proxy serves them. Packets in mangle INPUT are for the host, whichever table says so.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ ROUTED = "DB-GUARD-ROUTED"
 
 HOOK = Hook(TABLE, "PREROUTING", CHAIN)
 RECEIVED_HOOK = Hook(TABLE, "INPUT", RECEIVED)
-# Where such addresses are rare, what is established is not looked at.
+# Without a VRF such addresses are rare: established packets then skip the chain.
 _RARELY = "-m conntrack ! --ctstate ESTABLISHED"
 
 # docker-proxy answers UDP sent to a broadcast or multicast address, so LOCAL alone is not enough. In IPv6 the match
-# wants MULTICAST *and* the other types together, which nothing is: hence two lines.
+# needs MULTICAST *and* another type at once, which no address has: hence two lines.
 TO_THE_HOST = [
     Line("-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g " + LOCAL, (IPV4,)),
     Line("-m addrtype --dst-type LOCAL,ANYCAST -g " + LOCAL, (IPV6,)),
@@ -43,25 +43,25 @@ TO_THE_HOST = [
 
 
 def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -> List[Chain]:
-    """The guard's chains; none where the policy limits nothing.
+    """Return the guard's chains, or none if the policy limits nothing.
 
-    Replies return, everything else is judged, untracked packets included.
+    Replies return. All other packets are judged, including untracked ones.
     """
     judge_ports = ports.denies or bool(ports.allow)
     if not judge_ports and not ports.closes_direct:
         return []
     judged = list(TO_THE_HOST) if judge_ports else []
     if ports.closes_direct:
-        # The bridges' own addresses are addresses of the host, and services there none of this rule's business.
+        # The bridges' own addresses are the host's. This rule is not about services there.
         if not judge_ports:
             judged.append(Line("-m addrtype --dst-type LOCAL -j RETURN"))
         if host.vrfs:
-            # They show a packet twice: with their member's name, and with their own, when it has been through DNAT already.
+            # With a VRF a packet comes twice: by the member interface, then by the VRF's interface, already DNATed.
             judged.append(Line("-m conntrack --ctstate DNAT -j RETURN"))
         if ports.routed:
             judged.append(Line("-m set --match-set @%s dst -g %s" % (reserved_names.ROUTED_NETWORKS, ROUTED), path=ports.path + ".routed"))
         judged.append(Line("-m set --match-set @%s dst -j DROP" % reserved_names.CONTAINER_NETWORKS, path=ports.path + ".direct"))
-    # Replies first: a look at a set costs more than at a flow's direction.
+    # Replies first: matching a set costs more than matching a flow's direction.
     first = [Line("-m conntrack --ctdir REPLY -j RETURN")]
     if not policy.external_interfaces:
         first.insert(0, Line("-i lo -j RETURN"))
@@ -74,7 +74,7 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
 
 
 def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
-    """What routers on the way say of packets that are too large comes from anywhere."""
+    """Judge packets to routed networks. RELATED returns: a router anywhere on the way may report a packet as too large."""
     lines = [Line("-m conntrack --ctstate RELATED -j RETURN"), *rules.permits(ports.routed, by_destination)]
     return [*lines, Line("-j DROP", path=ports.path + ".routed")]
 
@@ -87,7 +87,7 @@ JUDGED_AT_FIRST = [
 
 
 def guard_received(policy: Policy, ports: PublishedPorts) -> List[Chain]:
-    """The chains behind INPUT; none where the policy limits no port."""
+    """Return the chains behind INPUT, or none if the policy limits no port."""
     if not ports.denies and not ports.allow:
         return []
     first = [] if policy.external_interfaces else [Line("-i lo -j RETURN")]
@@ -96,12 +96,12 @@ def guard_received(policy: Policy, ports: PublishedPorts) -> List[Chain]:
 
 
 def received_hook(host: HostFacts) -> Hook:
-    """Where they are entered from: with a VRF for every packet, as the guard itself."""
+    """Return the hook of these chains. With a VRF it is for every packet, like the guard's."""
     return RECEIVED_HOOK if host.vrfs else RECEIVED_HOOK._replace(match=_RARELY)
 
 
 def to_published_ports(verdict: str) -> List[Line]:
-    """The lines that tell a published port from every other port of the host."""
+    """Return the lines that match published ports, and no other port of the host."""
     lines = [
         Line("-p %s -m set --match-set @%s %s %s" % (protocol, name, "dst,dst" if protocol == SCTP else "dst", verdict))
         for protocol, name in reserved_names.PORTS.items()

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Services of the host itself, and docker-proxy's way in: filter INPUT."""
+"""Access to services of the host itself, and to docker-proxy: filter INPUT."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ CHAIN = "DB-INPUT"
 
 HOOK = Hook(TABLE, "INPUT", CHAIN)
 
-# What a host cannot do without: errors and path MTU discovery, IPv6's neighbours, routers and multicast listeners (not
-# redirects, type 137), and the DHCP client.
+# ICMP that every host needs: errors and path MTU discovery, IPv6's neighbours, routers and multicast listeners (not
+# redirects, type 137).
 ESSENTIAL_ICMP = [Line("-p icmp -m icmp --icmp-type %d -j RETURN" % number, (IPV4,)) for number in (3, 11, 12)]
 ESSENTIAL_ICMPV6 = [
     Line("-p ipv6-icmp -m icmp6 --icmpv6-type %d -j RETURN" % number, (IPV6,))
     for number in (1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 143)
 ]
-# A switch prunes what nobody asks for, and asks by this. Not by -p: some releases of iptables print a name there, others the number.
+# IGMP: a switch drops multicast that nobody asks for. Not by -p: some releases of iptables print a name there, others the number.
 _MULTICAST_LISTENERS = Line("-d 224.0.0.0/4 -m conntrack --ctproto 2 -j RETURN", (IPV4,))
+# Every host needs its DHCP client too.
 _DHCP = [
     Line("-p udp -m udp --sport 67 --dport 68 -j RETURN", (IPV4,)),
     Line("-p udp -m udp --sport 547 --dport 546 -j RETURN", (IPV6,)),
@@ -39,12 +40,12 @@ _DHCP = [
 
 
 def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rules) -> List[Chain]:
-    """The chains behind INPUT; none where the policy limits nothing."""
+    """Return the chains behind INPUT, or none if the policy limits nothing."""
     if not services.denies and not services.allow:
         return []
     first = [] if policy.external_interfaces else [Line("-i lo -j RETURN")]
     first.append(Line("-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"))
-    # The guard has judged these already.
+    # The guard has judged published ports already.
     judged = to_published_ports("-j RETURN")
     if services.denies:
         judged += _always(policy, services, host, rules)
@@ -59,8 +60,8 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
 def _always(policy: Policy, services: HostServices, host: HostFacts, rules: Rules) -> List[Line]:
     lines = [*ESSENTIAL_ICMP, _MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6] + _DHCP + (swarm_lines(services, rules) if host.swarm else [])
     if policy.published_ports is not None:
-        # So that an allowed port works that docker-proxy serves and that was published after the play ran. Not for ranges: they may well
-        # hold services of the host, which nobody opened by name.
+        # An allowed port has to work if it was published after the play ran and docker-proxy serves it. Not for ranges: they may
+        # hold host services that nobody opened by name.
         single = [entry for entry in policy.published_ports.allow if _is_one_port(entry)]
         lines += rules.permits(single, by_destination)
     return lines

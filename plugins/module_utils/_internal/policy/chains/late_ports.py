@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What may come to a socket of the engine's that the guard does not know: a port published after the run and served by docker-proxy.
+"""Access to sockets of the engine that the guard does not know: ports published after the run and served by docker-proxy.
 
-The kernel tells whose socket it is (policy/blocks/engine_table.py) and marks the packet; here the mark is taken off what may pass.
+The kernel tells the socket's owner and marks the packet (policy/blocks/engine_table.py). The chain here clears the mark of allowed packets.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _NOT_ASKED = Line("-m mark ! --mark 0x%x/0x%x -j RETURN" % (MARK, MARK))
 
 
 def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -> List[Chain]:
-    """The chain behind INPUT; none where the policy limits no port, or nothing would ask."""
+    """Return the chain behind INPUT, or no chain if the policy limits no port or nothing would set the mark."""
     if not ports.denies and not ports.allow or host.engine_cgroup is None:
         return []
-    # What the guard knows it has judged, those flows too that a revoked client may keep. The engine's own listeners are services of the host,
-    # whoever may reach these.
+    # The guard has judged the ports that it knows, including flows that a revoked client may keep. The engine's own listeners are
+    # host services, which this chain does not judge.
     lines = [_NOT_ASKED, *_not_outside(policy), *guard.to_published_ports("-j " + _PASSES)]
     lines.append(Line("-m set --match-set @%s dst,dst -j %s" % (reserved_names.ENGINE_OWN, _PASSES)))
-    # Ranges too: whatever service of the host's is among them, it is not asked about.
+    # Ranges too: packets to host services within a range have no mark.
     for entry in ports.allow:
         lines += rules.from_sources(by_destination(entry.target), entry.sources, entry.path + ".sources", _PASSES)
     if not ports.denies:
@@ -49,11 +49,11 @@ def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -
 def _not_outside(policy: Policy) -> List[Line]:
     if not policy.external_interfaces:
         return [Line("%s -j %s" % (FROM_BRIDGES, _PASSES))]
-    # Taken off all, and put back on what comes in by one of those.
+    # Clear the mark of all packets, then set it again for those from an external interface.
     back = "MARK --set-xmark 0x%x/0x%x" % (MARK, MARK)
     return [Line("-j " + _PASSES), *(Line("-i %s -j %s" % (name, back)) for name in policy.external_interfaces)]
 
 
 def engine_tables(has_chain: bool, host: HostFacts) -> NftTables:
-    """The table that goes with the chain; without the chain there is none."""
+    """Return the table that goes with the chain. Without the chain there is no table."""
     return {KEY: body(host.engine_cgroup) if has_chain and host.engine_cgroup is not None else None}

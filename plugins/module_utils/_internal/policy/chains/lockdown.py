@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A host cut off but for SSH from a few addresses: three chains that know nothing of connections, engines and policies. Pure."""
+"""Cut a host off except for SSH from a few addresses. The three chains do not depend on connections, engines or policies. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ...netfilter.rules.desired import Chain, DesiredState, Hook, Line
 from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 
 TABLE = "mangle"
-# Whatever comes in; whatever the host itself sends; and what would pass through, for which a host needs nothing: a container can write
-# any sender into its packets, and anything into an ICMP error.
+# Incoming packets, the host's own packets, and forwarded packets. Nothing is forwarded, not even ICMP: a container can forge
+# the sender of its packets and the content of an ICMP error.
 INBOUND = "DB-LOCK"
 OUTBOUND = "DB-LOCK-OUT"
 THROUGH = "DB-LOCK-FWD"
@@ -24,7 +24,7 @@ _DHCP = [("67", "68", IPV4), ("547", "546", IPV6)]
 
 
 def cut_off(ssh_from: Iterable[Network], port: int) -> DesiredState:
-    """Nothing but SSH to this port of the host from these networks, and what a host needs to have neighbours and an address."""
+    """Allow only SSH to this port of the host from these networks, and the ICMP and DHCP that a host needs for neighbours and an address."""
     inbound = [Line("-i lo -j RETURN")]
     outbound = [Line("-o lo -j RETURN")]
     for network in ssh_from:
@@ -51,5 +51,5 @@ def cut_off(ssh_from: Iterable[Network], port: int) -> DesiredState:
 
 
 def not_cut_off() -> DesiredState:
-    """As it was before."""
+    """Remove the three chains."""
     return DesiredState([], [], _OWNED)

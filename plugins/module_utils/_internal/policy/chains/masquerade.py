@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Masquerading as rules that get ahead of Docker's: Docker's own are not touched.
+"""Masquerading by rules ahead of Docker's. Docker's own rules are not touched.
 
-In nftables a chain of our own stands before iptables' whole nat POSTROUTING, and a source that it has translated, be it to itself, is
-not translated again. Docker puts its rules before everything else there at each network create and start, but stays in its
-chain. Where nft is missing, a chain at the top of nat POSTROUTING does it until Docker next inserts above it.
+In nftables a chain of ours runs before iptables' whole nat POSTROUTING. A source that it has translated, even to itself, is not
+translated again. Docker puts its rules at the top of POSTROUTING at each network create and start, but stays within that chain.
+Without nft, a chain at the top of nat POSTROUTING has this effect until Docker next inserts rules above it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
 
 
 class NatRule(NamedTuple):
-    """What happens to packets from ``source`` that leave by another interface than ``bridge``.
+    """The treatment of packets from ``source`` that leave by another interface than ``bridge``.
 
-    mode: docker ends the judgement without translating; off and snat are final. address: the new source with snat.
+    mode: docker ends the judgement without translation; off and snat are final. address: the new source for snat.
     """
 
     source: Network
@@ -41,9 +41,9 @@ class NatRule(NamedTuple):
 
 
 def with_masquerade(wanted: DesiredState, masquerade: Optional[Masquerade], host: HostFacts, has_nft: bool, owner: MasqueradeOwner) -> DesiredState:
-    """``wanted`` with the masquerading of this owner; None for none.
+    """Return ``wanted`` with this owner's masquerading. None removes it.
 
-    An engine that could not be asked leaves what is there as it is.
+    If the engine could not be asked, the masquerading on the host stays as it is.
     """
     owned = [*wanted.owned, (NAT, owner.chain)]
     if masquerade is not None and not host.known:
@@ -66,15 +66,17 @@ def warnings_about(
     rulesets: Callable[[], Mapping[int, Ruleset]],
     tables: Callable[[], Mapping[int, BridgesTable]] = dict,
 ) -> List[str]:
-    """What the user has to know: statements about nothing, and replies that will not come. ``rulesets``, and ``tables`` of the engine's own in
-    nftables, are asked only if it matters."""
+    """Return warnings: statements about networks that do not exist, and replies that the engine drops.
+
+    ``rulesets``, and the engine's own ``tables`` in nftables, are read only if needed.
+    """
     if any(rule.mode == OFF for rule in nat_rules(masquerade, host.networks)):
         return unknown_networks(masquerade, host) + kept_replies(masquerade, host, rulesets(), tables())
     return unknown_networks(masquerade, host)
 
 
 def unknown_networks(masquerade: Masquerade, host: HostFacts) -> List[str]:
-    """A warning for each statement about what the engine does not have now."""
+    """Return a warning for each statement about a network or subnet that the engine does not have now."""
     if not host.known:
         return []
     known = {network.name for network in host.networks}
@@ -91,14 +93,17 @@ def unknown_networks(masquerade: Masquerade, host: HostFacts) -> List[str]:
 def kept_replies(
     masquerade: Masquerade, host: HostFacts, rulesets: Mapping[int, Ruleset], tables: Mapping[int, BridgesTable]
 ) -> List[str]:
-    """A warning for each network that is not masqueraded and whose replies the engine drops: from 28 on all that comes from
-    outside for a container's own address, in raw PREROUTING of either backend, ahead of everything else."""
+    """Return a warning for each network that is not masqueraded and whose replies the engine drops.
+
+    From release 28 on, the engine drops every packet from outside to a container's own address. It does so in raw PREROUTING of
+    either backend, ahead of everything else.
+    """
     off = [rule for rule in nat_rules(masquerade, host.networks) if rule.mode == OFF]
     dropped = [
         (parse_network(drop.network), drop.bridge)
         for ruleset in rulesets.values()
         for drop in direct_drops(ruleset)
-        # By hand there may be masks that are no prefix length.
+        # Rules made by hand may have masks that are no prefix length.
         if drop.of_all and drop.network.partition("/")[2].isdigit()
     ]
     dropped += [(parse_network(address), bridge) for table in tables.values() for address, bridge in table.direct]
@@ -112,7 +117,7 @@ def kept_replies(
 
 
 def nat_rules(masquerade: Masquerade, networks: Iterable[NetworkFacts]) -> List[NatRule]:
-    """The rules in order, narrowest first within each network; none where Docker's own decide everywhere."""
+    """Return the rules in order, narrowest first within each network. The list is empty if Docker's own rules decide everywhere."""
     rules: List[NatRule] = []
     for network in networks:
         if not _INTERFACE.fullmatch(network.bridge):
@@ -151,7 +156,7 @@ def _tables(rules: List[NatRule], owner: MasqueradeOwner) -> NftTables:
 
 def _nft(rule: NatRule) -> str:
     ip = "ip" if rule.source.family == IPV4 else "ip6"
-    # To its own address: translated, for whoever comes later, and yet as it was.
+    # SNAT to its own address: later chains take it for translated, but the address stays.
     verdict = "return" if rule.mode == DOCKER else "snat to %s" % (rule.address or ip + " saddr")
     return '%s saddr %s oifname != "%s" %s' % (ip, rule.source, rule.bridge, verdict)
 

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""DOCKER-FILTER: which traffic from outside may be DNATed to a container at all, and the guard for docker-proxy behind it.
+"""DOCKER-FILTER: decides which traffic from outside may be DNATed to a container. A second chain guards docker-proxy.
 
-The chain stands in nat PREROUTING ahead of Docker's own jump. nat cannot drop: a packet that is not allowed is accepted
-there, which skips the DNAT. It then goes to the host itself, where docker-proxy would serve it: so the second chain, in
-INPUT, drops what was meant for a published port.
+DOCKER-FILTER is in nat PREROUTING ahead of Docker's own jump. nat cannot drop: a packet that is not allowed is accepted
+there, which skips the DNAT. The packet then goes to the host itself, where docker-proxy would serve it. So the second
+chain, in INPUT, drops packets to published ports that are not allowed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ _HOOKS = [
 
 
 class NatFilter(NamedTuple):
-    """denies: whether published ports without an entry are closed. denies_unpublished: whether local destinations that are not published
-    ports are kept from DNAT as well. external_interfaces: empty for all but the loopback and Docker's bridges."""
+    """The settings of the filter.
+
+    denies: whether published ports without an entry are closed. denies_unpublished: whether packets to the host's other ports
+    skip DNAT too. external_interfaces: empty means all except the loopback and Docker's bridges.
+    """
 
     denies: bool
     allow: Tuple[Entry, ...]
@@ -49,7 +52,7 @@ class NatFilter(NamedTuple):
 
 
 def compile_nat_filter(wanted: NatFilter, host: HostFacts) -> DesiredState:
-    """Both chains, the one that judges sources, their hooks, and the sets that they name."""
+    """Return both chains, the chain that checks sources, their hooks, and the sets that they name."""
     rules = Rules()
     outside = Policy(address_sets={}, external_interfaces=wanted.external_interfaces)
     loopback = [] if wanted.external_interfaces else [Line("-i lo -j RETURN")]
@@ -62,7 +65,7 @@ def compile_nat_filter(wanted: NatFilter, host: HostFacts) -> DesiredState:
 
 
 def no_nat_filter() -> DesiredState:
-    """Neither chain."""
+    """Remove these chains."""
     return DesiredState([], [], OWNED, OWNER)
 
 

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packets whose source cannot be where they come from: mangle PREROUTING, ahead of every line that lets replies pass.
+"""Drop packets whose source cannot be where they come from: mangle PREROUTING, ahead of every line that lets replies pass.
 
-Replies are let through everywhere, and who replies is told by connection tracking: the other end of whoever sent a flow's first packet.
-A forged first packet, from the host's own address to the attacker's, would make the attacker's next packet a reply. So packets that would
-make a flow are judged by their source; those of flows that are known are not looked at.
+Replies pass everywhere. For connection tracking, a reply comes from the receiver of a flow's first packet. A forged first packet, from
+the host's own address to the attacker's, would make the attacker's next packet a reply. So packets that would start a flow are checked
+by their source. Packets of known flows are not checked.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ..language import reserved_names
 
 TABLE = "mangle"
 CHAIN = "DB-SOURCE"
-# What nobody tracks is judged each time.
+# Untracked packets are checked each time.
 _IS_FIRST = "-m conntrack ! --ctstate RELATED,ESTABLISHED"
-# Source and interface, as a Docker network has them.
+# Source and interface belong to the same Docker network.
 _IN_ITS_NETWORK = "-m set --match-set @%s src,src" % reserved_names.SAME_NETWORK
-# A network that was made after the last run is in no set yet.
+# A network that was created after the last run is in no set yet.
 _FROM_LATER_BRIDGES = "-i br-+ -m set ! --match-set @%s src,src" % reserved_names.FOREIGN_BRIDGES
-# The host would not answer this source by the interface that the packet came in by.
+# The host would answer this source by another interface than the one that the packet came in by.
 ELSEWHERE = "-m rpfilter --invert"
-# What the host sends to a multicast or broadcast address comes back to it by the interface that it went out by, from the host's own
-# address: its flow is in the table by then. 0.0.0.0 asks for an address by DHCP, and counts as a broadcast address; :: asks neighbours.
+# The host's own multicast and broadcast packets come back to it by the interface that they went out by, with the host's own address as
+# source. Their flow is confirmed by then. 0.0.0.0 is the source of DHCP requests, and counts as a broadcast address. :: asks neighbours.
 IMPOSSIBLE = [
     Line("-i lo -j RETURN"),
     Line("-m conntrack --ctstatus CONFIRMED -j RETURN"),
@@ -35,16 +35,16 @@ IMPOSSIBLE = [
     Line("! -s 0.0.0.0/32 -m addrtype --src-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j DROP", (IPV4,)),
     Line("-m addrtype --src-type LOCAL,ANYCAST -j DROP", (IPV6,)),
 ]
-# They never leave their link.
+# These addresses never leave their link.
 LINK_LOCAL = [Line("-s fe80::/10 -j RETURN", (IPV6,))]
-# With --loose only a source that the host has itself, or does not answer at all, in whichever table, is matched.
+# With --loose this matches only a source that is the host's own, or that the host has no route to, in any routing table.
 OTHER_TABLES = Line("-m rpfilter --loose --invert -j DROP")
 
 
 def source_check(chain: str, other_tables: bool) -> Chain:
-    """The chain, of this name. other_tables: whether addresses of the host may be in other routing tables than its own.
+    """Return the chain, under this name. other_tables: whether addresses of the host may be in other routing tables than the usual one.
 
-    A container has an address of its bridge's network, or one that the host routes through it (a VPN gateway in a container).
+    A container's source is in its bridge's network, or in a network that the host routes through it (a VPN gateway in a container).
     """
     lines = [
         *IMPOSSIBLE,
@@ -59,5 +59,5 @@ def source_check(chain: str, other_tables: bool) -> Chain:
 
 
 def source_hook(chain: str) -> Hook:
-    """Where such a chain is entered from."""
+    """Return the hook of such a chain."""
     return Hook(TABLE, "PREROUTING", chain, match=_IS_FIRST)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Who reaches a swarm's own ports on a host whose services are denied: its nodes, and whom the policy names."""
+"""Access to a swarm's own ports on a host that denies host services: for its nodes, and for sources that the policy names."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _TRAFFIC = [
 
 
 def swarm_lines(services: HostServices, rules: Rules) -> List[Line]:
-    """A line for each way in of a swarm and each source."""
+    """Return a line for each kind of swarm traffic and each source."""
     path = services.path + ".swarm"
     nodes = Sources(False, {family: frozenset() for family in FAMILIES}, (SetReference(reserved_names.SWARM_NODES, path),))
     return rules.from_sources(_TRAFFIC, union([nodes, *([] if services.swarm is None else [services.swarm])]), path, "RETURN")
 
 
 def swarm_warnings(policy: Policy, host: HostFacts, is_followed: Callable[[], bool]) -> List[str]:
-    """Where nodes may be cut off that nobody knows. is_followed: whether the event service keeps the set of nodes up to date."""
+    """Return warnings if unknown nodes may be cut off. is_followed: whether the event service keeps the set of nodes up to date."""
     services = policy.host_services
     if not host.swarm or services is None or not services.denies or _names_somebody(services):
         return []

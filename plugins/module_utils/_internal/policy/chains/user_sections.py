@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users' sections of DOCKER-USER have in common: the check of sources ahead of the line that lets replies pass."""
+"""Users' sections of DOCKER-USER share one chain: the source check, ahead of the line that lets replies pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...netfilter.rules.saved_ruleset import target_of
 from ..blocks.engine_sets import host_sets, named_sets
 from . import source_check
 
-# What their sets in the kernel are called after.
+# Part of the names of their sets in the kernel.
 OWNER = "U"
 _CHAIN = source_check.CHAIN + "-user"
 _OWNED = (source_check.TABLE, _CHAIN)
@@ -26,8 +26,10 @@ _UNKNOWN = "forged addresses of containers are told by what the kernel knows fro
 
 
 def with_source_check(wanted: DesiredState, section: Section, netfilter: Netfilter, engine: Callable[[], Engine]) -> Tuple[DesiredState, List[str]]:
-    """``wanted`` with the check where the section lets replies pass, without it where the last section goes; and warnings. ``engine`` is
-    called only where it is asked."""
+    """Return ``wanted`` with the source check, and warnings.
+
+    A section that lets replies pass adds the check. The last section that goes removes it. ``engine`` is called only if needed.
+    """
     if not section.present:
         return (wanted if _others(section, netfilter) else wanted._replace(owned=[*wanted.owned, _OWNED], owner=OWNER)), []
     if not section.established:
@@ -46,7 +48,7 @@ def with_source_check(wanted: DesiredState, section: Section, netfilter: Netfilt
 
 
 def _others(section: Section, netfilter: Netfilter) -> bool:
-    """Whether another user's section is there."""
+    """Whether another user section exists."""
     return any(
         target.startswith(PREFIX) and target != PREFIX + section.name and target[len(PREFIX):].split("-")[0] not in RESERVED
         for ruleset in netfilter.rulesets().values()

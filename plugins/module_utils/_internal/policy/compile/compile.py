@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy and the engine's view of the host → everything that is wanted of its netfilter."""
+"""Compile a policy and the engine's facts about the host into the DesiredState of its netfilter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..language.check import names_interface
 from ..language.model import Policy
 
 NAMED_SET = SetType("hash:net")
-# What a host's policy may write and remove, and what its sets in the kernel are called after.
+# OWNER is part of the names of the policy's sets in the kernel. OWNED: the chains that a policy may write and remove.
 OWNER = "P"
 OWNED = [
     (guard.TABLE, guard.CHAIN),
@@ -46,10 +46,10 @@ OWNED = [
 
 
 def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
-    """Chains, the hooks into them, and the sets that their lines name; not the masquerading, see :mod:`.ways_out`.
+    """Return the chains, their hooks, and the sets that their lines name. Masquerading is in policy/chains/masquerade.py.
 
-    A set that no line names is left out; a name that is none of the policy's is left to the netfilter code, which knows
-    the sets on the host (``Line.path`` says where the user wrote it).
+    Sets that no line names are left out. Names of sets that are not the policy's are left to the netfilter code, which knows
+    the sets on the host (``Line.path`` is the path in the user's data).
     """
     _refuse_own_bridges(policy.unmanaged_interfaces, host.bridges)
     host = _with_left_alone(host, policy.unmanaged_interfaces)
@@ -97,7 +97,7 @@ def has_open_ports(plan: Plan) -> bool:
 
 
 def _not_masquerading(wanted: DesiredState) -> DesiredState:
-    """What an earlier policy said about masquerading goes."""
+    """Remove the masquerading of an earlier policy."""
     owner = owners.POLICY_MASQUERADE
     return wanted._replace(owned=[*wanted.owned, (owners.NAT, owner.chain)], tables={**wanted.tables, **{(f, owner.table): None for f in FAMILIES}})
 
@@ -110,12 +110,12 @@ def _add(rules: Rules, hooks: List[Hook], chains: List[Chain], hook: Hook) -> bo
 
 
 def _with_left_alone(host: HostFacts, left_alone: Sequence[str]) -> HostFacts:
-    """What forwards beside Docker is no container, whatever its interface is called, and may come up later."""
+    """Add unmanaged interfaces to the foreign bridges. They are never containers', even if named so, and may come up later."""
     return host._replace(foreign_bridges=sorted({*host.foreign_bridges, *(name for name in left_alone if name[-1] != "+")}))
 
 
 def own_sets(policy: Policy) -> Dict[str, AddressSet]:
-    """The policy's ``address_sets``."""
+    """Return the policy's ``address_sets``."""
     return {
         name: AddressSet(name, NAMED_SET, dict(item.addresses), item.path) for name, item in policy.address_sets.items()
     }

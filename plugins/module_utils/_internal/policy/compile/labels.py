@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Lines by which a policy's chains say that they are in force, to the table of nftables that closes while they are not.
+"""Label lines: they show the sentry that a policy's chains are in force. The sentry, a table of nftables, closes the host while they are not.
 
-Each sets a label of the connection (bits of ``connlabel``, which no route and no other rule looks at) on its first packet. The table asks for
-the labels in chains of type nat, which see first packets only: an open connection pays for none of it. See ``persistence/boot_program/source/sentry.sh``.
+Each line sets a label on a connection's first packet: a bit of ``connlabel``, which routing and other rules ignore. The sentry checks the labels
+in chains of type nat, which see first packets only. So open connections cost nothing. See ``persistence/boot_program/source/sentry.sh``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ..blocks import owners
 from ..chains import forward, host_input, source_check
 from ..language import reserved_names
 
-# A file beside the boot program: this host has what it takes.
+# A file beside the boot program. It exists if the host supports the sentry.
 ASKED = "sentry"
-# Which chain sets which bit. Documented in docs/guides/boot-and-rollback.md.
+# The bit that each chain sets. Documented in docs/guides/boot-and-rollback.md.
 LABELS: Dict[Tuple[str, str], int] = {
     (source_check.TABLE, source_check.CHAIN): 127,
     (host_input.TABLE, host_input.CHAIN): 126,
@@ -35,20 +35,20 @@ LABELS: Dict[Tuple[str, str], int] = {
     (owners.FILTER, owners.POLICY_EGRESS.to_host): 123,
 }
 _LABELS = frozenset(map(str, LABELS.values()))
-# In every packet's way, unless somebody flushed the sets: chains whose sets are empty do not count as being in force.
+# The set matches every packet unless somebody flushed the sets: chains whose sets are empty do not count as in force.
 _LINE = "-m conntrack --ctstate NEW -m set --match-set @%s src -m connlabel --label %d --set"
 _EVERYWHERE = {IPV4: frozenset(("0.0.0.0/1", "128.0.0.0/1")), IPV6: frozenset(("::/1", "8000::/1"))}
-# What the lines ask for that let open connections by: behind them an answer costs those nothing.
+# Matches of lines that let open connections pass. Behind such lines a label line costs open connections nothing.
 _EARLIER = {"--ctdir": {"REPLY"}, "--ctstatus": {"CONFIRMED"}, "--ctstate": {"RELATED", "ESTABLISHED"}}
 
 
 def are_asked_for() -> bool:
-    """Whether this host has the table that asks."""
+    """Whether this host has the sentry."""
     return os.path.exists(os.path.join(paths.ETC, ASKED))
 
 
 def is_answer(rule: str) -> bool:
-    """Whether a rule is such a line, which decides about no packet. One without ``--label`` is told without a closer look: policies have thousands."""
+    """Whether a rule is a label line, which has no verdict. Rules without ``--label`` are not parsed: policies have thousands."""
     if "--label " not in rule:
         return False
     read = parse(rule)
@@ -57,7 +57,7 @@ def is_answer(rule: str) -> bool:
 
 
 def takes_answers(plan: Plan) -> bool:
-    """Whether a change takes such lines away on purpose: whoever asks for them has to know before."""
+    """Whether a change removes label lines on purpose. The sentry has to know before the change."""
     before, after = plan.states
     return not _answered(before) <= _answered(after)
 
@@ -71,7 +71,7 @@ def _answered(states: Mapping[int, State]) -> Set[Tuple[int, str, str]]:
 
 
 def answering(wanted: DesiredState) -> DesiredState:
-    """The same, with a line in each chain that is asked."""
+    """Add a label line to each chain that the sentry checks."""
     chains = [_with_answer(chain) for chain in wanted.chains]
     if chains == wanted.chains:
         return wanted
@@ -93,7 +93,7 @@ def _behind_replies(lines: List[Line]) -> int:
 
 
 def _lets_open_connections_by(rule: str) -> bool:
-    """A line that asks for anything else, or for what is not known, is none. Lines without ``--ct`` are told without a closer look."""
+    """Whether a line returns packets of open connections. Lines with other or unknown matches do not count. Lines without ``--ct`` are not parsed."""
     if "--ct" not in rule:
         return False
     asks, target = parse(rule).asks, parse(rule).target

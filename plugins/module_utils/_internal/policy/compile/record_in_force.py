@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Which of a policy's records is in force, and what its sets are called: both stand in a chain that nothing leads to."""
+"""The record of a policy that is in force, and the names of its sets. Both are in a chain that no rule jumps to."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _RECORD = re.compile("[0-9a-f]{32}")
 
 
 def record_name(arguments: Mapping[str, object]) -> str:
-    """The name of the one record that says this."""
+    """Return the name of the record with these arguments: a hash of its content."""
     text = json.dumps({key: arguments[key] for key in _KEYS}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def mark(name: str) -> Line:
-    """The line that says that the record of this name is in force."""
+    """Return the line that marks the record of this name as in force."""
     return Line('-m comment --comment "%s%s" -j RETURN' % (_MARK, name))
 
 
 def marked(text: str) -> Optional[str]:
-    """The record that is in force by these rules, as iptables-save prints them. Lines in which the mark does not even stand are not parsed."""
+    """Return the record that is in force by these rules, as iptables-save prints them. Lines without the mark are not parsed."""
     rules = [parse(line) for line in text.split("\n") if _MARK in line]
     comments = [match.text for rule in rules for match in rule.matches if isinstance(match, Comment)]
     named = [comment[len(_MARK) :] for comment in comments if comment.startswith(_MARK)]
@@ -44,17 +44,17 @@ def marked(text: str) -> Optional[str]:
 
 
 def record_in_force(rulesets: Mapping[int, Ruleset]) -> Optional[str]:
-    """The record that is in force by what the kernel holds."""
+    """Return the record that is in force by the kernel's rules."""
     return marked("\n".join(_rules(rulesets)))
 
 
 def set_in(line: Line) -> Optional[str]:
-    """The user's name of the set that a line names, None for none."""
+    """Return the user's name of the set that a line names, or None."""
     return next(iter(called_sets(line.text)), None)
 
 
 def with_own_sets(wanted: DesiredState, rulesets: Mapping[int, Ruleset]) -> DesiredState:
-    """``wanted`` with the policy's own sets under the names that they have in the kernel, whichever generation is in force."""
+    """Return ``wanted`` with the kernel's names of the policy's own sets, of the generation that is in force."""
     names: Dict[Tuple[str, int], str] = {}
     for kernel_name in (each for rule in _rules(rulesets) for each in set_names(rule)):
         if any_generation(kernel_name) != kernel_name:
@@ -65,7 +65,7 @@ def with_own_sets(wanted: DesiredState, rulesets: Mapping[int, Ruleset]) -> Desi
 
 
 def _spelt(line: Line, names: Mapping[Tuple[str, int], str]) -> List[Line]:
-    """The line, or one for each family."""
+    """Return the line as it is, or one line with the kernel's set name for each family."""
     name = set_in(line)
     mine = {family: names[(name, family)] for family in line.families if name is not None and (name, family) in names}
     if not mine:

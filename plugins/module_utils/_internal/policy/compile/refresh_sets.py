@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The sets that follow the engine, brought up to date without the policy that they belong to: what they hold, the engine alone says."""
+"""Update the sets that follow the engine. This does not need their policy: the engine alone determines their entries."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ..chains.egress import container_set, egress_sets, network_set
 from ..language import reserved_names
 from ..language.egress import Selector
 
-# Of every owner: host_policy, nat_filter_chain and container_egress.
+# Sets of every owner: host_policy, nat_filter_chain and container_egress.
 _KERNEL_NAME = re.compile(r"DB[A-Z]+-(.+)-([46])[ab]")
 
 
 class FollowedSets:
-    """Those of them that the kernel has. ``facts``: asks the engine."""
+    """The sets that follow the engine, if the kernel has them. ``facts``: asks the engine."""
 
     def __init__(self, system: System, facts: Callable[[], HostFacts]) -> None:
         self._ipset = Ipset(system)
@@ -66,22 +66,25 @@ class FollowedSets:
 
 
 def _turn(line: str) -> Tuple[bool, bool]:
-    """A port that moves from one set to another is at no moment in neither; a network's own containers are known before others are kept
-    from having its addresses, and for longer."""
+    """Return the sort key of an update line.
+
+    Additions come first: a port that moves between sets is always in one of them. Within the additions ``same-network`` comes first, within
+    the deletions last: a network's own containers are known whenever other sets keep others from having its addresses.
+    """
     is_deleted = line.startswith("del ")
     return is_deleted, is_deleted == ("-%s-" % reserved_names.SAME_NETWORK in line.split(" ", 2)[1])
 
 
 def _addresses(sets: Iterable[LiveSet]) -> List[Selector]:
-    """The addresses that policies name: their sets say them themselves."""
+    """Return the addresses that policies name. They are read from the sets' own entries."""
     entries = [entry.rpartition(",") for held in sets if held.type == INTERFACES for entry in held.entries or ()]
     return [Selector("address", address) for address, _comma, interface in entries if interface == reserved_names.NOWHERE]
 
 
 def _wanted(named: List[str], addresses: List[Selector], host: HostFacts) -> Dict[str, AddressSet]:
-    """By name, as far as the engine alone can say it: what a policy leaves alone, it alone knows."""
+    """Return the sets by name, as far as the engine alone determines them."""
     found = host_sets(host)
-    # What a policy leaves alone, it alone knows.
+    # This set holds unmanaged interfaces too, which only the policy knows.
     del found[reserved_names.FOREIGN_BRIDGES]
     gone = [name for name in named if name.startswith((reserved_names.NETWORK, reserved_names.CONTAINERS))]
     if gone:
@@ -90,14 +93,14 @@ def _wanted(named: List[str], addresses: List[Selector], host: HostFacts) -> Dic
         sets = egress_sets(networks.values(), {chosen[name]: None for name in named if name in chosen}, host)
         if host.known:
             nothing = found[reserved_names.SAME_NETWORK]._replace(entries={family: frozenset() for family in FAMILIES})
-            # An address that was theirs may be anybody's.
+            # Empty the sets of networks and containers that are gone: others may have their addresses now.
             found.update((name, nothing._replace(name=name)) for name in gone)
         found.update(sets)
     return found
 
 
 def _selectors(host: HostFacts) -> List[Selector]:
-    """All that a policy may have called a container that runs."""
+    """Return every selector that a policy may use for a running container."""
     found = [Selector("name", container.name) for container in host.containers]
     for container in host.containers:
         for key, value in container.labels.items():

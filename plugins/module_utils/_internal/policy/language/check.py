@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The small checks that reading a policy is made of. Each raises DrawbridgeError with the place in the user's data."""
+"""Small checks for parsing a policy. Each raises DrawbridgeError with the path in the user's data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ...errors import DrawbridgeError
 
 MAX_INTERFACE_NAME = 15
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\+?\Z")
-# An interface in the name of a kernel setting.
+# The name of an interface as part of a kernel setting's name.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,14}\Z")
 
 
 def mapping(value: object, path: str, keys: Sequence[str]) -> Dict[str, object]:
-    """The value, if it is a mapping that has none but the known keys."""
+    """Return the value if it is a mapping with known keys only."""
     found = any_mapping(value, path)
     for key in found:
         if key not in keys:
@@ -28,28 +28,28 @@ def mapping(value: object, path: str, keys: Sequence[str]) -> Dict[str, object]:
 
 
 def any_mapping(value: object, path: str) -> Dict[str, object]:
-    """The value, if it is a mapping."""
+    """Return the value if it is a mapping."""
     if not isinstance(value, dict):
         raise DrawbridgeError("expected a mapping, got %s" % kind(value), path)
     return value
 
 
 def sequence(value: object, path: str) -> List[object]:
-    """The value, if it is a list."""
+    """Return the value if it is a list."""
     if not isinstance(value, list):
         raise DrawbridgeError("expected a list, got %s" % kind(value), path)
     return value
 
 
 def choice(value: object, path: str, choices: Sequence[str]) -> str:
-    """The value, if it is one of the choices."""
+    """Return the value if it is one of the choices."""
     if not isinstance(value, str) or value not in choices:
         raise DrawbridgeError("%s is not one of %s" % (quoted(value), ", ".join(choices)), path)
     return value
 
 
 def interfaces(value: object, path: str) -> Tuple[str, ...]:
-    """A list of interface names; one may end in ``+``, which stands for any ending."""
+    """Return the interface names of a list. A name may end in ``+``, which stands for any ending."""
     return tuple(_interface(item, "%s[%d]" % (path, index)) for index, item in enumerate(sequence(value, path)))
 
 
@@ -62,12 +62,12 @@ def _interface(value: object, path: str) -> str:
 
 
 def names_interface(pattern: str, interface: str) -> bool:
-    """Whether an entry of such a list is about an interface."""
+    """Whether an interface name of a policy, with or without ``+``, matches an interface."""
     return interface.startswith(pattern[:-1]) if pattern.endswith("+") else interface == pattern
 
 
 def kind(value: object) -> str:
-    """What a value is, in a user's words."""
+    """Return a value's type in words for error messages."""
     if value is None:
         return "nothing"
     for python_type, name in ((bool, "a boolean"), (int, "a number"), (float, "a number"), (str, "a string")):
@@ -84,7 +84,7 @@ def _nearest(key: str, keys: Sequence[str]) -> str:
 
 
 def check_interfaces(names: List[object], path: str) -> Tuple[str, ...]:
-    """Interface names that can be part of a setting's name. Raises DrawbridgeError."""
+    """Return the interface names, without duplicates. Raises DrawbridgeError if one cannot be part of a kernel setting's name."""
     found: Dict[str, None] = {}
     for index, name in enumerate(names):
         if not isinstance(name, str) or not _NAME.match(name) or name in ("all", "default"):

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's ``containers``: sections of rules inside containers, as the module container_netns_rule keeps them."""
+"""A policy's ``containers``: sections of rules inside containers, as the module container_netns_rule writes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...netfilter.reconcile.ns_chain import PARENTS, POLICY_PREFIX, ns_wanted, s
 from . import check
 
 _CHAINS = tuple(dict.fromkeys(chain for chains in PARENTS.values() for chain in chains))
-# As the module's own.
+# The same defaults as the module's.
 _DEFAULTS: Dict[str, Any] = {
     "table": "filter", "chain": "INPUT", "priority": 500, "established": True, "loopback": True, "ip_version": "both", "purge": False,
     "rules": [], "on_missing": "ignore",
@@ -24,7 +24,7 @@ KEYS = (*SELECTOR_ARGUMENTS, "section", *_DEFAULTS)
 
 
 class ContainerRules(NamedTuple):
-    """One section for the containers that a selector chooses. arguments: as container_netns_rule has them, checked."""
+    """One section for the containers that a selector matches. arguments: the checked arguments of container_netns_rule."""
 
     selector: Selector
     arguments: Dict[str, Any]
@@ -32,12 +32,12 @@ class ContainerRules(NamedTuple):
 
     @property
     def key(self) -> Tuple[str, Selector]:
-        """What no other of a policy has."""
+        """The key of these rules, unique within a policy."""
         return self.arguments["section"], self.selector
 
 
 def parse_containers(value: object, path: str) -> Tuple[ContainerRules, ...]:
-    """The list. Raises DrawbridgeError with the place, for rules too."""
+    """Parse the list. Raises DrawbridgeError with the path of what is wrong, also inside of rules."""
     found: Dict[Tuple[str, Selector], ContainerRules] = {}
     for index, item in enumerate(check.sequence(value, path)):
         rules = _parse("%s[%d]" % (path, index), item)
@@ -67,7 +67,7 @@ def _parse(path: str, item: object) -> ContainerRules:
 
 
 def placed(error: DrawbridgeError, path: str) -> DrawbridgeError:
-    """The same error with its place inside of ``path``, where it is not there already."""
+    """Return the same error with its path below ``path``, if it is not there already."""
     if error.path is not None and error.path.startswith(path):
         return error
     return DrawbridgeError(error.message, path if error.path is None else "%s.%s" % (path, error.path), error.hint)

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a user says about the ways out of containers: for all, per Docker network, per container."""
+"""A policy's ``egress``: where containers may connect to. For all containers, per Docker network, per container."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOBODY = Sources(False, {4: frozenset(), 6: frozenset()})
 
 
 class Access(NamedTuple):
-    """Whether something may be reached: allow, deny, or only what the entries say (verdict deny)."""
+    """Access to something. Verdict allow permits all of it; verdict deny permits the entries only."""
 
     verdict: str
     entries: Tuple[Entry, ...]
@@ -32,10 +32,10 @@ class Access(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What some containers may reach. In entries, targets are protocols and ports, sources are destinations.
+    """The destinations that some containers may reach. An entry's target holds protocol and ports; its sources are the destinations.
 
-    None where nothing was stated. deny is judged before allow, allow before the default. dns: whose port 53. host: services of the
-    host itself. peers: containers on the same network.
+    None means not stated. deny is checked before allow, allow before the default. dns: the servers whose port 53 is allowed.
+    host: services of the host itself. peers: containers on the same network.
     """
 
     path: str
@@ -48,15 +48,17 @@ class Block(NamedTuple):
 
 
 class Selector(NamedTuple):
-    """Containers: kind is name, label (``key`` or ``key=value``) or address."""
+    """Selects containers. kind: name, label (``key`` or ``key=value``) or address."""
 
     kind: str
     value: str
 
 
 class Egress(NamedTuple):
-    """The narrowest block decides: a container's (the first that fits), then a network's, then the general one. What a block does
-    not state (its lists aside) is as the general one states it."""
+    """The narrowest block decides: a container's (the first that matches), then a network's, then the general block.
+
+    A block takes the values that it does not state from the general block, but not its lists.
+    """
 
     general: Block
     networks: Dict[str, Block] = {}
@@ -67,7 +69,7 @@ class Egress(NamedTuple):
         return self.general.path
 
     def blocks(self) -> List[Block]:
-        """All blocks, each with what it takes from the general one."""
+        """Return all blocks, completed from the general block."""
         return [self.general, *map(self.completed, [*self.networks.values(), *self.containers.values()])]
 
     def completed(self, block: Block) -> Block:
@@ -81,7 +83,7 @@ class Egress(NamedTuple):
 
 
 def parse_egress(value: object, path: str) -> Egress:
-    """The mapping of a general block's keys, ``networks`` and ``containers``. Raises DrawbridgeError with the place of what is wrong."""
+    """Parse a mapping of the general block's keys, ``networks`` and ``containers``. Raises DrawbridgeError with the path of what is wrong."""
     given = check.mapping(value, path, (*BLOCK_KEYS, "networks", "containers"))
     networks = check.any_mapping(given.get("networks", {}), path + ".networks")
     containers: Dict[Selector, Block] = {}
@@ -122,7 +124,7 @@ _ENTRY_KEYS = ("destination", "port", "protocol")
 
 
 def _entries(value: object, path: str, keys: Sequence[str] = _ENTRY_KEYS) -> Tuple[Entry, ...]:
-    """The list's entries; those about the same protocol and ports are put together, as if their destinations were one list."""
+    """Return the list's entries. Entries with the same protocol and ports are merged: their destinations add up."""
     found: Dict[Target, Entry] = {}
     for index, item in enumerate(check.sequence(value, path)):
         entry = _entry(item, "%s[%d]" % (path, index), keys)

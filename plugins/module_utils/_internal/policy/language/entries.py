@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The entries of ``allow``: which port, and who may reach it."""
+"""The entries of ``allow``: a port and the sources that may reach it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .values import ICMP, HostAddress, Ports, SetReference, Sources, Target
 
 WITH_PORTS = ("tcp", "udp", "sctp")
 _KEYS = ("port", "protocol", "address", "sources", "comment")
-# Longer than a sentence, and short enough for a rule with those of several fragments.
+# Long enough for a sentence. Short enough for a rule that has the comments of several fragments.
 _MAX_COMMENT = 80
 _PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?\Z")
 _UNSPECIFIED = ("0.0.0.0", "::")
 
 
 class Entry(NamedTuple):
-    """Who may reach a target. comments: what the user wrote about it, each quoted as in a rule."""
+    """A target and the sources that may reach it. comments: the user's comments, each quoted as in a rule."""
 
     target: Target
     sources: Sources
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 
 def parse_entries(value: object, path: str, protocols: Sequence[str]) -> Tuple[Entry, ...]:
-    """The list under ``allow``; entries about the same target are put together, as if their sources were one list."""
+    """Parse the list under ``allow``. Entries with the same target are merged: their sources add up."""
     found: Dict[Target, Entry] = {}
     for index, item in enumerate(check.sequence(value, path)):
         entry = _entry(item, "%s[%d]" % (path, index), protocols)
@@ -45,7 +45,7 @@ def parse_entries(value: object, path: str, protocols: Sequence[str]) -> Tuple[E
 
 
 def together(entries: List[Entry]) -> Entry:
-    """Entries about one target as one: all their sources and comments. Its place is the first one's."""
+    """Merge entries with one target: all their sources and comments. The path is that of the first."""
     first = entries[0]
     if len(entries) == 1:
         return first
@@ -54,7 +54,7 @@ def together(entries: List[Entry]) -> Entry:
 
 
 def union(parts: Iterable[Sources]) -> Sources:
-    """All the sources that any of the parts has."""
+    """Return the sources of all parts together."""
     listed = list(parts)
     sets = {reference.name: reference for part in reversed(listed) for reference in reversed(part.sets)}
     return Sources(
@@ -94,12 +94,12 @@ def _entry_ports(given: Dict[str, object], protocol: str, path: str) -> Optional
 
 
 def parse_ports(value: object, path: str) -> Ports:
-    """A port, or a range as ``8000-8010``."""
+    """Parse a port, or a range like ``8000-8010``."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise DrawbridgeError("expected a port or a range of ports, got %s" % check.kind(value), path)
     match = _PORTS.match(str(value))
     if match is None:
-        # Docker's host:container, taken for a range, would open everything in between.
+        # Docker writes host:container. Read as a range, it would open every port in between.
         alone = "write the port that is dialled alone, 8080, or a range as 8000-8010" if ":" in str(value) else "443 or 8000-8010"
         raise DrawbridgeError("%s is not a port or a range of ports" % quoted(value), path, alone)
     first, last = int(match.group(1)), int(match.group(2) or match.group(1))
@@ -111,7 +111,7 @@ def parse_ports(value: object, path: str) -> Ports:
 
 
 def parse_host_address(value: object, path: str) -> HostAddress:
-    """An address of the host; 0.0.0.0 and :: stand for all of their family."""
+    """Parse an address of the host. 0.0.0.0 and :: stand for all addresses of their family."""
     if not isinstance(value, str):
         raise DrawbridgeError("expected an address of the host, got %s" % check.kind(value), path)
     network = parse_network(value, path)
@@ -121,7 +121,7 @@ def parse_host_address(value: object, path: str) -> HostAddress:
 
 
 def parse_sources(value: object, path: str) -> Sources:
-    """A list of addresses, networks, ``@name`` and ``any``."""
+    """Parse a list of addresses, networks, ``@name`` and ``any``."""
     if isinstance(value, str):
         raise DrawbridgeError("expected a list, got %s" % check.kind(value), path, "sources: [any]")
     sets: List[SetReference] = []

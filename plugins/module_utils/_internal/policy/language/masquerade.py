@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a user says about masquerading: per Docker network, per subnet, or for all."""
+"""A policy's ``masquerade``: per Docker network, per subnet, or for all."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _KEYS = ("all", "networks", "subnets")
 
 
 class MasqueradeMode(NamedTuple):
-    """How packets that leave a network are treated.
+    """The treatment of packets that leave a network.
 
-    mode: docker (Docker's own rule decides), off (their source stays), snat (it becomes one of the addresses, which are one
-    for a family; a family without one is treated as with docker).
+    mode: docker (Docker's own rule decides), off (the source address stays), snat (the source address becomes that family's
+    address in ``addresses``; a family without an address is treated as with docker).
+    addresses: (family, address), at most one for each family.
     """
 
     mode: str
@@ -35,9 +36,9 @@ class MasqueradeMode(NamedTuple):
 
 
 class Masquerade(NamedTuple):
-    """The narrowest statement decides: a subnet's, then a network's, then the one for all; without any it is docker.
+    """The narrowest statement decides: a subnet's, then a network's, then ``everything``. The default is docker.
 
-    subnets: by network in its shortest spelling.
+    subnets: keyed by the network in its shortest spelling.
     """
 
     path: str
@@ -47,7 +48,7 @@ class Masquerade(NamedTuple):
 
 
 def parse_masquerade(value: object, path: str) -> Masquerade:
-    """The mapping with ``all``, ``networks`` and ``subnets``. Raises DrawbridgeError with the place of what is wrong."""
+    """Parse a mapping with ``all``, ``networks`` and ``subnets``. Raises DrawbridgeError with the path of what is wrong."""
     given = check.mapping(value, path, _KEYS)
     everything = _treatment(given["all"], path + ".all") if "all" in given else None
     networks = check.any_mapping(given.get("networks", {}), path + ".networks")
@@ -68,7 +69,7 @@ def parse_masquerade(value: object, path: str) -> Masquerade:
 
 
 def network_name(value: object, path: str) -> str:
-    """A Docker network's name. Names of networks that do not exist yet are names as well."""
+    """Check the name of a Docker network. The network need not exist yet."""
     if not isinstance(value, str) or not value or len(value) > 255 or not value.isprintable():
         raise DrawbridgeError("%s is not the name of a Docker network" % quoted(value), path)
     return value
@@ -96,14 +97,14 @@ def _treatment(value: object, path: str) -> MasqueradeMode:
 
 
 def masquerade_data(masquerade: Masquerade) -> Dict[str, object]:
-    """All of it as users write it."""
+    """Return the section as users write it."""
     data: Dict[str, object] = {"networks": {name: treatment_data(said) for name, said in masquerade.networks.items()}}
     data["subnets"] = {str(subnet): treatment_data(said) for subnet, said in masquerade.subnets.items()}
     return data if masquerade.everything is None else dict(data, all=treatment_data(masquerade.everything))
 
 
 def treatment_data(treatment: MasqueradeMode) -> object:
-    """A treatment as users write it."""
+    """Return a treatment as users write it."""
     if treatment.mode == SNAT:
         return [address for family in FAMILIES for of, address in treatment.addresses if of == family]
     return treatment.mode == DOCKER

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy as a value: what the user wrote, checked and in one spelling. Who writes what: see docs/guides/policy.md."""
+"""A policy as a value: checked and normalised. The user's side is described in docs/guides/policy.md."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .values import ALLOW, DENY, Addresses, Sources
 
 
 class PublishedPorts(NamedTuple):
-    """Who may reach ports that containers publish.
+    """Access to the ports that containers publish.
 
-    default: what holds for ports without an entry; None where it was not stated (then it is deny).
-    direct: access from outside to the containers' own addresses; None where it was not stated (then it is deny).
-    routed: who may reach containers at their own addresses where their network's mode is routed or nat-unprotected, by the container's port.
+    default: the verdict for ports without an entry. None means not stated, which is deny.
+    direct: access from outside to the containers' own addresses. None means not stated, which is deny.
+    routed: access to containers at their own addresses, by the container's port, if their network's mode is routed or nat-unprotected.
     """
 
     path: str
@@ -41,10 +41,10 @@ class PublishedPorts(NamedTuple):
 
 
 class HostServices(NamedTuple):
-    """Who may reach services of the host itself.
+    """Access to services of the host itself.
 
-    default: what holds for services without an entry; None where it was not stated (then it is allow).
-    swarm: who reaches the swarm's own ports beside the nodes that the engine knows; None where it was not stated (then nobody).
+    default: the verdict for services without an entry. None means not stated, which is allow.
+    swarm: sources that reach the swarm's own ports, besides the nodes that the engine knows. None means not stated: no others.
     """
 
     path: str
@@ -66,10 +66,10 @@ class NamedAddresses(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A host's policy, or one fragment's part of it.
+    """A host's policy, or one fragment of a policy.
 
-    external_interfaces: empty means every interface but the loopback and the bridges of Docker's networks.
-    published_ports, host_services, and the rest: None means that nothing is said about them and they are left untouched.
+    external_interfaces: empty means every interface except the loopback and the bridges of Docker's networks.
+    published_ports and all fields after it: None means not stated. Drawbridge then leaves that part of the host alone.
     """
 
     address_sets: Dict[str, NamedAddresses]
@@ -86,5 +86,5 @@ class Policy(NamedTuple):
     containers: Optional[Tuple[ContainerRules, ...]] = None
 
 
-# What a host without a policy is brought to: nothing of ours.
+# The policy of a host without a policy: no rules of ours.
 NO_POLICY = Policy({})

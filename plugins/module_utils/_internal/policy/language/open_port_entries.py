@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What users write to open a port: the options of container_port, and an entry of a policy's ``open_ports``."""
+"""Parse a port to open: the options of container_port, or an entry of a policy's ``open_ports``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNSPECIFIED = {IPV4: "0.0.0.0", IPV6: "::"}
 
 
 def parse_open_port(given: Mapping[str, object], path: str = "") -> OpenPort:
-    """One port to open. ``path``: where it was written; a key that is None was not given. Raises DrawbridgeError."""
+    """Parse one port to open. ``path``: where the user wrote it. A key that is None counts as not given. Raises DrawbridgeError."""
     data = {key: value for key, value in given.items() if value is not None}
     for key in ("port", "container_port", "sources"):
         if key not in data:
@@ -43,7 +43,7 @@ def parse_open_port(given: Mapping[str, object], path: str = "") -> OpenPort:
 
 
 def parse_target(data: Mapping[str, object], path: str = "") -> Target:
-    """The host's side: one port, its protocol, and the address where one is given."""
+    """Parse the host's side: one port, its protocol, and the address if one is given."""
     protocol = data.get("protocol", "tcp")
     protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, place(path, "protocol"), WITH_PORTS)
     ports = _one(data["port"], place(path, "port"))
@@ -56,7 +56,7 @@ def parse_target(data: Mapping[str, object], path: str = "") -> Target:
 
 
 def parse_open_ports(value: object, path: str) -> Tuple[OpenPort, ...]:
-    """A policy's list, in which a container that does not run is no error: the rest of a policy must not depend on it."""
+    """Parse a policy's list. A container that does not run is no error here: the rest of the policy must not depend on it."""
     found = []
     for index, item in enumerate(check.sequence(value, path)):
         where = "%s[%d]" % (path, index)
@@ -65,7 +65,7 @@ def parse_open_ports(value: object, path: str) -> Tuple[OpenPort, ...]:
 
 
 def open_port_data(port: OpenPort) -> Dict[str, object]:
-    """The port as a policy has it, but that a container may be missing."""
+    """Return the port as users write it in a policy, without ``on_missing``."""
     sources = port.entry.sources
     addresses = sorted(address for family in FAMILIES for address in sources.addresses[family])
     data = {"port": port.number, "protocol": port.target.protocol, "container_port": port.container_port, "masquerade": port.masquerade}

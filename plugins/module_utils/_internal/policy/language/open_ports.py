@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A port of a running container that was not published, opened on the host: as values."""
+"""Open ports as values: ports of the host that lead to an unpublished port of a running container."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from .values import Target
 
 
 class OpenPort(NamedTuple):
-    """What the user wrote.
+    """One port as the user wrote it.
 
-    entry: the host's side, one port, and who may reach it. selector, ignores_missing: which container, and whether none is
-    an error. container_port: where it listens. families: those that the port may be opened for. masquerade: whether the
-    container sees the host instead of the client.
+    entry: the port on the host, and the sources that may reach it.
+    selector: selects the container. ignores_missing: whether a missing container is accepted; otherwise it is an error.
+    container_port: the port that the container listens on. families: the families that the port may be opened for.
+    masquerade: whether the container sees the host's address instead of the client's.
     """
 
     entry: Entry
@@ -42,23 +43,23 @@ class OpenPort(NamedTuple):
 
     @property
     def address(self) -> Optional[str]:
-        """The host's address that it is bound to; None for every one."""
+        """The host's address that the port is bound to. None means every address."""
         return self.target.address.address if self.target.address else None
 
     @property
     def mark(self) -> str:
-        """Tells this selector from every other."""
+        """A hash that identifies the selector."""
         given = {key: value for key, value in self.selector._asdict().items() if value}
         return hashlib.sha256(json.dumps(given, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
     @property
     def called(self) -> str:
-        """``port 8080/tcp``, with the address where there is one."""
+        """The port for messages: ``port 8080/tcp``, with the address if there is one."""
         return "port %d/%s%s" % (self.number, self.target.protocol, " of " + self.address if self.address else "")
 
 
 class Endpoint(NamedTuple):
-    """Where a container is in one family: its address, the host's interface in front of it, and the subnets of that network."""
+    """A container in one family: its address, the host's bridge of its network, and the subnets of that network."""
 
     family: int
     address: str
@@ -67,7 +68,7 @@ class Endpoint(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """A port and where it leads: the container, and its end in each family. None and no ends where it leads nowhere now."""
+    """A port, its container, and the container's endpoint in each family. No container and no ends: the port leads nowhere now."""
 
     port: OpenPort
     container: Optional[Container]

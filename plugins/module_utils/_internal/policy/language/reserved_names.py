@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The names of sets: those that the compiler makes, and what users may call theirs."""
+"""Names of sets: those that the compiler uses itself, and the check of users' names."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from ...errors import DrawbridgeError
 PORTS = {"tcp": "pub-tcp", "udp": "pub-udp", "sctp": "pub-sctp"}
 ADDRESS_PORTS = "pub-addr"
 CONTAINER_NETWORKS = "container-nets"
-# Those of them whose containers are meant to be reached at their own addresses.
+# Container networks whose containers may be reached at their own addresses.
 ROUTED_NETWORKS = "routed-nets"
-# What the host routes to a container, which forwards for others.
+# Networks that the host routes to a container, which forwards for them.
 BEHIND_CONTAINERS = "behind-containers"
 BRIDGES = "bridges"
 CLOSED_BRIDGES = "closed-bridges"
 SWARM_NODES = "swarm-nodes"
 # Ports that the engine itself listens on.
 ENGINE_OWN = "engine-own"
-# Holds every address, until somebody flushes all sets.
+# Holds every address. It is empty after somebody flushed all sets.
 UNFLUSHED = "unflushed"
 # Followed by twelve hexadecimal digits.
 ANONYMOUS = "src-"
 
-# Interfaces that are named like Docker's bridges and are none; and the subnets of Docker's networks with their interfaces.
+# Interfaces that are named like Docker's bridges but are none.
 FOREIGN_BRIDGES = "other-bridges"
+# The subnets of Docker's networks with their interfaces.
 SAME_NETWORK = "same-network"
-# Followed by ten hexadecimal digits: one of Docker's networks, some containers.
+# Followed by ten hexadecimal digits: a Docker network, or some containers.
 NETWORK = "egn-"
 CONTAINERS = "egc-"
-# Stands for an interface beside an address that a policy names, so that a set says which address it is for while no network has it.
+# A placeholder for an interface. It keeps an address that a policy names in its set while no network has the address.
 NOWHERE = "drawbridge-none"
 
-# With what is put around it (owner, family, generation) within ipset's 31 characters.
+# The kernel's name adds owner, family and generation. ipset allows 31 characters.
 MAX_NAME = 18
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _FIXED = (
@@ -51,9 +52,9 @@ _RESERVED = re.compile(
 
 
 def set_name(value: object, path: str) -> str:
-    """A user's name of a set.
+    """Check a user's name of a set.
 
-    Raises DrawbridgeError where it could not be part of an ipset's name, or is one that the compiler uses itself.
+    Raises DrawbridgeError if the name cannot be part of an ipset's name, or if the compiler uses it itself.
     """
     if not isinstance(value, str) or not _NAME.match(value):
         raise DrawbridgeError(

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the user may write as a policy: read, checked and brought into one spelling."""
+"""Parse a user's policy: check and normalise it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwar
 from .values import ALLOW, DENY, ICMP
 
 if TYPE_CHECKING:
-    # Not every policy has these: their code is loaded where it is needed.
+    # Not every policy has these sections. Their code is loaded when it is needed.
     from .container_rules import ContainerRules
     from .egress import Egress
     from .masquerade import Masquerade
@@ -31,10 +31,10 @@ POLICY_KEYS = (
 
 
 def parse_policy(raw: object, path: str = "policy") -> Policy:
-    """A policy as the user wrote it (mappings, lists and plain values) → Policy.
+    """Parse a policy as the user wrote it (mappings, lists and plain values).
 
-    path: how errors call the whole. Raises DrawbridgeError with the place of what is wrong, for example
-    ``policy.published_ports.allow[3].sources[1]``. What is not stated stays unstated (None), so that parts can be merged.
+    path: the policy's name in errors. Raises DrawbridgeError with the path of what is wrong, for example
+    ``policy.published_ports.allow[3].sources[1]``. Values that are not stated stay None, so that fragments can be merged.
     """
     given = check.mapping(raw, path, POLICY_KEYS)
     return Policy(

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Sections of a policy that are settings with one value each: what forwards, FORWARD's policy, the engine's keys."""
+"""Sections of a policy that hold plain settings: IP forwarding, FORWARD's policy, the keys of daemon.json."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLICIES = ("accept", "drop")
 
 
 class Choices(NamedTuple):
-    """values: by where they stand in the section, for example ("interfaces", "eth1", "ipv4")."""
+    """A section's settings. values: by path inside of the section, for example ("interfaces", "eth1", "ipv4")."""
 
     path: str
     values: Dict[Key, object]
@@ -30,7 +30,7 @@ class Choices(NamedTuple):
 
 
 def parse_forwarding(policy: Dict[str, object], path: str) -> Optional[Choices]:
-    """``forwarding: {ipv4: true, ipv6: false, interfaces: {eth1: {ipv4: false}}, daemon_config: set}``"""
+    """Parse ``forwarding: {ipv4: true, ipv6: false, interfaces: {eth1: {ipv4: false}}, daemon_config: set}``."""
     if "forwarding" not in policy:
         return None
     given = check.mapping(policy["forwarding"], path, (*FAMILIES, "interfaces", "daemon_config"))
@@ -55,7 +55,7 @@ def _bool(value: object, path: str) -> bool:
 
 
 def parse_forward_policy(policy: Dict[str, object], path: str) -> Optional[Choices]:
-    """``forward_policy: {ipv4: drop, ipv6: accept}``"""
+    """Parse ``forward_policy: {ipv4: drop, ipv6: accept}``."""
     if "forward_policy" not in policy:
         return None
     given = check.mapping(policy["forward_policy"], path, FAMILIES)
@@ -69,7 +69,7 @@ def parse_forward_policy(policy: Dict[str, object], path: str) -> Optional[Choic
 
 
 def parse_daemon(policy: Dict[str, object], path: str) -> Optional[Choices]:
-    """``daemon: {userland_proxy: false, icc: null}``: null takes a key out of the file."""
+    """Parse ``daemon: {userland_proxy: false, icc: null}``. null removes a key from the file."""
     if "daemon" not in policy:
         return None
     names = {key.replace("-", "_"): key for key in KEYS}
@@ -81,7 +81,7 @@ def parse_daemon(policy: Dict[str, object], path: str) -> Optional[Choices]:
 
 
 def daemon_config(choices: Optional[Choices]) -> str:
-    """What ``forwarding`` says about the engine's key."""
+    """Return the value of ``forwarding.daemon_config``."""
     return SET if choices is None else str(choices.values.get(("daemon_config",), SET))
 
 

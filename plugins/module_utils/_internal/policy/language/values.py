@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The values that a policy's sections are made of: who, which ports, which address."""
+"""The values in a policy's sections: sources, ports, addresses."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ DENY = "deny"
 ICMP = "icmp"
 ANY = "any"
 
-# Per family, addresses and networks in the spelling of ipset; a plain address has no prefix length.
+# Per family: addresses and networks as ipset spells them. A plain address has no prefix length.
 Addresses = Dict[int, FrozenSet[str]]
 
 
 class SetReference(NamedTuple):
-    """``@name`` among the sources of an entry."""
+    """An ``@name`` among the sources of an entry."""
 
     name: str
     path: str
 
 
 class Sources(NamedTuple):
-    """Who: everybody, or what the addresses and sets have together. Nothing at all means nobody."""
+    """Everybody, or the addresses and sets together. No address and no set means nobody."""
 
     everybody: bool
     addresses: Addresses
@@ -35,7 +35,7 @@ class Sources(NamedTuple):
 
 
 class Ports(NamedTuple):
-    """One port (both the same) or a range of ports, both ends included."""
+    """One port (first and last are the same), or a range including both ends."""
 
     first: int
     last: int
@@ -45,18 +45,18 @@ class Ports(NamedTuple):
 
 
 class HostAddress(NamedTuple):
-    """An address of the host; ``address`` None means every address of the family."""
+    """An address of the host. ``address`` None means every address of the family."""
 
     family: int
     address: Optional[str]
 
 
 class Target(NamedTuple):
-    """What an entry is about. Two entries about the same target are one entry.
+    """The service that an entry is about. Entries with the same target are merged into one.
 
-    protocol: tcp, udp, sctp or icmp; on the ways out of containers also any.
-    ports: None for every port, and where a protocol has none.
-    address: None for every address of both families.
+    protocol: tcp, udp, sctp or icmp; in egress also any.
+    ports: None means every port, or a protocol without ports.
+    address: None means every address of both families.
     """
 
     protocol: str

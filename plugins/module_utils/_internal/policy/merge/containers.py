@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What fragments say about opened ports and about rules inside containers, as one."""
+"""Merge the fragments' open ports and rules inside containers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .weights import Statement, agreed, by_key
 
 
 def merge_open_ports(sections: List[Statement[Tuple[OpenPort, ...]]]) -> Tuple[OpenPort, ...]:
-    """Port by port what the heaviest say: they have to agree on where it leads, and their sources add up."""
+    """Merge per port. The heaviest fragments decide. They have to agree on where the port leads; their sources add up."""
     stated = [(port.target, Statement(item.fragment, port)) for item in sections for port in item.value]
     found = []
     for _target, items in by_key(stated):
@@ -36,7 +36,7 @@ def _leads_to(port: OpenPort) -> Dict[str, object]:
 
 
 def merge_containers(sections: List[Statement[Tuple[ContainerRules, ...]]]) -> Tuple[ContainerRules, ...]:
-    """For each section and selector what the heaviest say, who have to agree."""
+    """Merge per section and selector. The heaviest fragments decide, and have to agree."""
     stated = [(rules.key, Statement(item.fragment, rules)) for item in sections for rules in item.value]
     found = []
     for _key, items in by_key(stated):

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Fragments of a policy, laid over a profile by weight → one policy.
+"""Merge a profile and the fragments of a policy by weight.
 
-The heavier fragment decides: a key, a set of one name, an entry about one target. At equal weight lists, sets and
-sources add up, and keys that can only have one value must agree.
+The heaviest fragment decides for each key, each set's name, each entry's target. At equal weight lists, sets and
+sources add up. Keys that can only have one value must agree.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ V = TypeVar("V")
 Section = TypeVar("Section", PublishedPorts, HostServices)
 
 DEFAULT_WEIGHT = 50
-# Fragments have weights from 0 on: any of them is heavier than the profile.
+# Fragments' weights start at 0, so every fragment is heavier than the profile.
 _PROFILE_WEIGHT = -1
 _MAX_WEIGHT = 1000000
 
 
 class Fragment(NamedTuple):
-    """A part of a policy, what it is called, and its weight."""
+    """A part of a policy, with its name and weight."""
 
     name: str
     weight: int
@@ -45,7 +45,7 @@ class Fragment(NamedTuple):
 
 
 def parse_fragment(name: str, raw: object) -> Fragment:
-    """A fragment as the user wrote it: a policy's keys and ``weight``. Errors are placed under its name."""
+    """Parse a fragment: a policy's keys and ``weight``. Paths in errors begin with its name."""
     given = dict(check.mapping(raw, name, ("weight", *POLICY_KEYS)))
     weight = given.pop("weight", DEFAULT_WEIGHT)
     if isinstance(weight, str) and weight.isascii() and weight.isdigit():
@@ -56,14 +56,14 @@ def parse_fragment(name: str, raw: object) -> Fragment:
 
 
 def parse_profile(name: str, raw: object) -> Fragment:
-    """A profile: lighter than every fragment."""
+    """Parse a profile. It is lighter than every fragment."""
     return Fragment(name, _PROFILE_WEIGHT, parse_policy(raw, name))
 
 
 def merge(fragments: Iterable[Fragment]) -> Policy:
-    """All fragments, a profile among them or not, as one policy. Places inside it still name the fragments.
+    """Merge the fragments, with or without a profile, into one policy. Its paths still name the fragments.
 
-    Raises DrawbridgeError that names both fragments where two of equal weight contradict each other and no heavier one
+    Raises DrawbridgeError that names both fragments if two of equal weight contradict each other and no heavier one
     decides.
     """
     ordered = sorted(fragments, key=lambda fragment: (fragment.weight, fragment.name))

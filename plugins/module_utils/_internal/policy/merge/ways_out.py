@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What fragments say about the ways out of containers, egress and masquerade, as one."""
+"""Merge the fragments' egress and masquerade sections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ V = TypeVar("V")
 
 
 def merge_masquerade(sections: List[Statement[Masquerade]]) -> Optional[Masquerade]:
-    """Each network, each subnet, and all: what the heaviest say, who have to agree."""
+    """Merge per network, per subnet, and ``all``. The heaviest fragments decide, and have to agree."""
     if not sections:
         return None
     return Masquerade(
@@ -40,7 +40,7 @@ def _treatments(sections: List[Statement[Masquerade]], parts: Callable[[Masquera
 
 
 def merge_egress(sections: List[Statement[Egress]]) -> Optional[Egress]:
-    """Block by block. Containers' blocks come in the order in which the fragments, the heaviest first, have them."""
+    """Merge block by block. Containers' blocks keep the order of the fragments, the heaviest fragment first."""
     if not sections:
         return None
     networks: Dict[str, Block] = {}
@@ -55,7 +55,7 @@ def merge_egress(sections: List[Statement[Egress]]) -> Optional[Egress]:
 
 
 def _grouped(sections: List[Statement[S]], parts: Callable[[S], Iterable[Tuple[K, V]]]) -> List[Tuple[K, List[Statement[V]]]]:
-    """All that the sections say about each key."""
+    """Group the sections' values by key."""
     found: Dict[K, List[Statement[V]]] = {}
     for section in sections:
         for key, value in parts(section.value):
@@ -81,13 +81,13 @@ def _block(items: List[Statement[Block]]) -> Block:
 
 
 def merged_entries(items: List[Statement[S]], of: Callable[[S], Iterable[Entry]]) -> Tuple[Entry, ...]:
-    """Port by port what the heaviest of them say: their sources add up."""
+    """Merge entries per target. The heaviest fragments decide; their sources add up."""
     stated = [(entry.target, Statement(item.fragment, entry)) for item in items for entry in of(item.value)]
     return tuple(together([item.value for item in same]) for _target, same in by_key(stated))
 
 
 def given(items: Iterable[Statement[S]], of: Callable[[S], Optional[V]]) -> List[Statement[V]]:
-    """One part of what the fragments say, of those that have it."""
+    """Return one part of the fragments' values, for the fragments that state it."""
     return [Statement(item.fragment, value) for item in items for value in [of(item.value)] if value is not None]
 
 

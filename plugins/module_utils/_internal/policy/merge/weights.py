@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What several fragments say about one thing: the heaviest decide, and those of equal weight have to agree or add up."""
+"""Decide between fragments: the heaviest win. Fragments of equal weight have to agree, or add up."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ V = TypeVar("V")
 
 
 class Weighted(Protocol):
-    """What is asked of a fragment here."""
+    """The properties of a fragment that this module uses."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The fragment's name."""
 
     @property
     def weight(self) -> int:
-        """Its weight."""
+        """The fragment's weight."""
 
 
 class Statement(Generic[V]):
-    """Something that a fragment says, and where, if that is needed."""
+    """A value that a fragment states, with its path in ``place`` if errors need it."""
 
     def __init__(self, fragment: Weighted, value: V, place: str = "") -> None:
         self.fragment = fragment
@@ -42,7 +42,7 @@ def heaviest(stated: List[Statement[V]]) -> List[Statement[V]]:
 
 
 def agreed(stated: List[Statement[V]]) -> V:
-    """The one value that the heaviest say."""
+    """Return the value of the heaviest fragments. Raises DrawbridgeError if they do not agree."""
     first, *others = heaviest(stated)
     for item in others:
         if item.value != first.value:
@@ -60,7 +60,7 @@ def _shown(value: object) -> str:
 
 
 def by_key(stated: Iterable[Tuple[K, Statement[V]]]) -> List[Tuple[K, List[Statement[V]]]]:
-    """For each key what its heaviest fragments say, in the order in which the keys were first met."""
+    """Return the statements of the heaviest fragments for each key. Keys stay in order of first appearance."""
     grouped: Dict[K, List[Statement[V]]] = {}
     for key, item in stated:
         grouped.setdefault(key, []).append(item)

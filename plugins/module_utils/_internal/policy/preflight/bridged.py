@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Containers on one network reach each other over a bridge: whether the kernel shows such packets to iptables at all."""
+"""Check whether iptables sees packets between containers on one network: they only cross a bridge."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SETTINGS = "/proc/sys/net/bridge/bridge-nf-call-"
 
 
 def refuse_unseen_peers(system: System, egress: Egress, host: HostFacts) -> None:
-    """Raises DrawbridgeError where the policy limits containers on one network and the kernel would not enforce it."""
+    """Raises DrawbridgeError if the policy limits containers on one network and the kernel would not enforce it."""
     path = limits_peers(egress)
     if path is None:
         return
@@ -33,6 +33,6 @@ def refuse_unseen_peers(system: System, egress: Egress, host: HostFacts) -> None
 
 
 def unseen(system: System) -> List[str]:
-    """Why iptables does not see what crosses a bridge, for each family, IPv4 first; nothing where it does."""
+    """Return why iptables does not see bridged packets, for each family, IPv4 first; empty if it does."""
     held = {name: (system.read(_SETTINGS + name) or "").strip() for name in ("iptables", "ip6tables")}
     return ["net.bridge.bridge-nf-call-%s is %s" % (name, value or "not there") for name, value in held.items() if value != "1"]

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Interfaces that a user calls outside, and by which packets do not come in, or not only: what comes in otherwise is not judged."""
+"""Warn about ``external_interfaces`` that receive no packets, or not all packets. Packets that come in by other interfaces are not judged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..language.check import names_interface
 
 
 def unseen(system: System, external: Iterable[str]) -> List[str]:
-    """Warnings: for each of the ``external_interfaces`` that no packet comes in by on this host, as it is now, and for halves of a VRF."""
+    """Return warnings: for each of the ``external_interfaces`` that no packet comes in by on this host now, and for a VRF named only in part."""
     wanted = list(external)
     return _warnings(wanted, system.interfaces(), seen_as()) + _halves(wanted, vrf_members()) if wanted else []
 
@@ -33,7 +33,7 @@ def _warnings(external: List[str], there: List[str], others: Mapping[str, str]) 
 
 
 def _halves(external: List[str], members: Mapping[str, str]) -> List[str]:
-    """Rules see a packet with the member's name before they see it with the VRF's, and some see it but once."""
+    """Rules see a packet first under the member's name, then under the VRF's. Some rules see it only once."""
     found = []
     for member, vrf in sorted(members.items()):
         named = [any(names_interface(name, item) for name in external) for item in (member, vrf)]

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy that would shut out the task's own SSH connection is refused before anything is written.
+"""Refuse a policy that would shut out the task's own SSH connection, before anything is written.
 
-Connection tracking lets a connection go on that could not be made anew, and for a while even the tunnel that it is in. So each layer is judged as if
-its next packet were its first.
+Connection tracking lets an open connection go on even if a new one is denied. For a while this holds for its tunnel too. So each layer is
+judged as if its next packet were its first.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from ..language.values import ALLOW, ANY, Target
 from ..readback.first_packet import FirstPackets, Packet
 from .ssh_layers import Layer, Layers
 
-# Of protocols that have no ports an entry cannot be.
+# An entry cannot be about a protocol without ports.
 _NAMED = ("tcp", "udp", "sctp")
 
 
 def refuse_lockout(system: System, ipset: Ipset, rules: DesiredState, policy: Policy, facts: HostFacts) -> List[str]:
-    """Warnings about what cannot be told. Raises DrawbridgeError that names the place in the policy. Without an SSH connection there is nothing to say."""
+    """Return warnings about what is uncertain; none without an SSH connection. Raises DrawbridgeError with the place in the policy if the connection
+    is shut out."""
     if policy.egress is not None:
         refuse_egress_lockout(system, policy.egress, facts)
     accepted = controlling_socket(system)
@@ -43,13 +44,13 @@ def refuse_lockout(system: System, ipset: Ipset, rules: DesiredState, policy: Po
     def in_host_set(name: str, family: int, address: str) -> bool:
         return ipset.holds(user_set(name, family), address)
 
-    # What is said of the ways out of containers is judged above: by it alone an open way in would be in doubt.
+    # Egress is judged above. Here its chains alone would cast doubt on a connection that is let in.
     judge = FirstPackets(rules, in_host_set, frozenset(owners.POLICY_EGRESS.owned))
     return judged(judge, accepted, _layers(system, facts, accepted)) if rules.hooks else []
 
 
 def refuse(connection: Connection, place: str, by: str = "", hint: str = "allow it, or set allow_lockout") -> DrawbridgeError:
-    """What is said of a change that shuts out the connection that brought it. by: what of it, if not the connection itself."""
+    """Return the error for a change that shuts out its own connection. by: the refused layer, if it is not the connection itself."""
     way = "port %d" % connection.local_port
     return DrawbridgeError(
         "this shuts %s out from %s, by which this task came in; nothing was changed" % (connection.remote_address, by or way), place, hint
@@ -57,7 +58,7 @@ def refuse(connection: Connection, place: str, by: str = "", hint: str = "allow 
 
 
 def judged(judge: FirstPackets, accepted: AcceptedSocket, found: Layers) -> List[str]:
-    """The same for layers that were found."""
+    """Judge layers that were found, as ``refuse_lockout`` does."""
     warnings = list(found.unknown)
     for layer in found.layers:
         refusals = [_refusal(judge, packets) for packets in layer.flows]
@@ -79,7 +80,7 @@ def _layers(system: System, facts: HostFacts, accepted: AcceptedSocket) -> Layer
 
 
 def _refusal(judge: FirstPackets, packets: List[Packet]) -> Optional[Packet]:
-    """The packet that is dropped for certain, None for none."""
+    """Return a packet that is dropped for certain; None if there is no such packet."""
     return next((packet for packet in packets if judge.judge(packet).refused is not None), None)
 
 
@@ -97,9 +98,9 @@ def _hint(packet: Packet) -> str:
 
 
 def refuse_egress_lockout(system: System, egress: Egress, facts: HostFacts) -> None:
-    """A controller may be a container of the host that it manages. Raises DrawbridgeError that names the place in the user's data.
+    """Raises DrawbridgeError with the place in the user's data if egress shuts out the controller: it may be a container of the managed host.
 
-    Where no SSH connection is found there is nothing to say.
+    Does nothing without an SSH connection.
     """
     connection = controlling_connection(system)
     if connection is None:
@@ -110,7 +111,7 @@ def refuse_egress_lockout(system: System, egress: Egress, facts: HostFacts) -> N
 
 
 def shut_in(egress: Egress, host: HostFacts, remote_address: str, port: int) -> Optional[str]:
-    """The place that refuses a container at ``remote_address`` the host's TCP ``port``; None where it is let through, or is no container."""
+    """Return the place that denies a container at ``remote_address`` the host's TCP ``port``; None if it is let through or is no container."""
     remote = parse_network(remote_address)
     block = _deciding(egress, host, remote)
     if block is None:
@@ -128,7 +129,7 @@ def _lets_in(target: Target, port: int) -> bool:
 
 
 def _deciding(egress: Egress, host: HostFacts, remote: Network) -> Optional[Block]:
-    """The narrowest block about a container with this address, with what it takes from the general one."""
+    """Return the narrowest block about a container with this address, completed from the general block."""
     behind = [network for network in host.networks for subnet in network.subnets if contains(parse_network(subnet), remote)]
     if not behind:
         return None

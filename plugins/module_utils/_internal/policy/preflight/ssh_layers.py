@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What has to come in for an SSH connection to come in: itself, the tunnels that it is in, and the connections of those who pass it on."""
+"""The layers of an SSH connection, which all have to be let in: the connection, the tunnels it runs in, and the connections of its relays."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from ...host.tunnels.relays import Inbound, asked_by
 from ...host.tunnels.tunnel import OuterPacket, Tunnel
 from ..readback.first_packet import Packet
 
-# Tunnels in tunnels, behind relays: nobody has more.
+# The limit for tunnels in tunnels, behind relays: nobody has more.
 _DEPTH = 5
 
 
 class Layer(NamedTuple):
-    """by: what of the connection this is, empty for itself. flows: what it may be, of which one is ours; each as packets by the interfaces that
-    it may come in by, all of which have to be let in."""
+    """by: the layer's name, empty for the connection itself. flows: candidates, of which one is ours. Each is a list of packets, one for each
+    interface that it may come in by; all of these have to be let in."""
 
     by: str
     flows: List[List[Packet]]
 
 
 class Layers:
-    """layers: from the inside out. unknown: what of them cannot be told, and why."""
+    """layers: from the inside out. unknown: texts about layers that cannot be found out, with the reason."""
 
     def __init__(self, system: System, facts: HostFacts) -> None:
         self._system, self._facts = system, facts
@@ -45,7 +45,7 @@ class Layers:
         self.unknown: List[str] = []
 
     def follow(self, accepted: AcceptedSocket) -> None:
-        """All layers of the connection that a process has accepted."""
+        """Find all layers of the connection that a process has accepted."""
         local, port, remote = accepted.connection
         self._connection(Inbound(local, port, remote, accepted.remote_port, accepted.pid, accepted.descriptor, True), "", 0)
 
@@ -55,7 +55,7 @@ class Layers:
         self._further(packets, (its.remote_address, its.remote_port, its.local_address, its.local_port), depth)
 
     def _further(self, packets: List[Packet], far: FlowEnds, depth: int) -> None:
-        """What is around a connection, and who passed it on. far: of the socket at its other end."""
+        """Find the tunnels around a connection and its relays. far: the ends of the socket at its other end."""
         interfaces = [packet.interface for packet in packets]
         self._encrypted(far[0], far[2])
         self._around(far[0], interfaces, depth)
@@ -69,7 +69,7 @@ class Layers:
         return [Packet(family, "tcp", its.remote_address, its.local_address, its.local_port, name) for name in interfaces]
 
     def _candidates(self, remote: Optional[str], local: Optional[str]) -> List[str]:
-        """By which interfaces something may come in of which the kernel does not tell it: the one that answers, the one that has the address."""
+        """Return the interfaces that packets may come in by, where the kernel does not tell: the one that answers, and the one that has the address."""
         found = [None if remote is None else answered_by(self._system, remote).interface, None if local is None else interface_with(self._system, local)]
         return list(dict.fromkeys(each for name in found if name and name != "lo" for each in _with_vrf(name))) or [""]
 
@@ -105,14 +105,14 @@ class Layers:
         family = IPV6 if ":" in (outer.remote or outer.local or inner) else IPV4
         return [Packet(family, outer.protocol, outer.remote, local, outer.port, name) for name in self._candidates(outer.remote, local)]
 
-    # Those who pass a connection on.
+    # Relays: processes that pass a connection on.
 
     def _relayed(self, far: FlowEnds, depth: int) -> None:
         if depth > _DEPTH:
             return
         asked = asked_by(self._system, far)
         if asked is None:
-            # No process: what comes out of a container's own tunnel, or through its own translation.
+            # No process: the connection comes out of a container's own tunnel or its own NAT.
             translated = [self._dialled(flow) for flow in self._known() if flow.answers_from == far[0] and not self._is_inside(flow)]
             if translated:
                 self.layers.append(Layer("the container %s" % far[0], translated))
@@ -123,7 +123,7 @@ class Layers:
             self.layers.append(Layer("what passes it on", [self._packets_of(each) for each in asked]))
 
     def _asked(self, its: Inbound, depth: int) -> None:
-        """One connection that the next one comes of."""
+        """Follow one connection that a relay passes on."""
         if its.here:
             self._connection(its, "what passes it on", depth)
             return
@@ -153,7 +153,7 @@ class Layers:
         ]
 
     def _is_inside(self, flow: Flow) -> bool:
-        """Whether a flow comes from a container, or from the host: the one who began it is another's."""
+        """Whether a flow comes from a container or from the host: then another flow is the first one."""
         return is_local(flow.source) or self._is_bridge(answered_by(self._system, flow.source).interface)
 
     def _known(self) -> List[Flow]:
@@ -163,6 +163,6 @@ class Layers:
 
 
 def _with_vrf(interface: str) -> List[str]:
-    """Rules see what comes in by a VRF's member under both names."""
+    """Return an interface with its VRF or its members. Rules see packets that come in by a VRF's member under both names."""
     members = vrf_members()
     return [interface, *([members[interface]] if interface in members else [name for name, vrf in members.items() if vrf == interface])]

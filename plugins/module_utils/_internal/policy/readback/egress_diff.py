@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What containers reach, in words, from the rules of egress."""
+"""Describe in words what containers reach, from the egress rules."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _SAME_LINK = frozenset(map(plain, SAME_LINK))
 
 
 class _Way(NamedTuple):
-    """hook: where packets go this way. led: what comes before a block's name where rules go to its chain. said: the same where the chain
-    says what is reached. text: behind who goes this way. always: whether it is worth a line where no rule says anything."""
+    """One direction of egress. hook: the hook that its packets pass. led: the prefix of the chains that rules jump to, ahead of a block's name.
+    said: the prefix of the chains that say what is reached. text: shown after the containers. always: whether it gets a line without rules."""
 
     hook: Hook
     led: str
@@ -36,14 +36,14 @@ class _Way(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """What one family's chain says: each rule, and what holds for the rest."""
+    """One family's chain in words: a text for each rule, and one for the rest."""
 
     texts: List[str]
     rest: str
 
 
 def egress_lines(states: Mapping[int, State], wording: Wording, spoken: Mapping[str, str], owner: EgressOwner = POLICY_EGRESS) -> List[str]:
-    """Lines about one moment, the narrowest blocks first. spoken: what blocks are called that are at hand."""
+    """Return the lines about one moment, the narrowest blocks first. spoken: the known blocks' names for people."""
     called = {_GENERAL: "all other containers", **spoken}
     return [
         "from %s%s: %s" % (called.get(block, block), way.text, text)
@@ -53,7 +53,7 @@ def egress_lines(states: Mapping[int, State], wording: Wording, spoken: Mapping[
 
 
 def task_in_words(plan: Plan, ipset: Ipset, egress: Optional[Egress]) -> Optional[Dict[str, str]]:
-    """Ansible's diff of what a task of its own says about egress; None where these words tell no change."""
+    """Return Ansible's diff of a separate egress task, in words; None if the words show no change."""
     wording, spoken = Wording(lists_in(ipset, plan)), {} if egress is None else spoken_names(egress)
     before, after = plan.states
     return as_diff(egress_lines(before, wording, spoken, TASK_EGRESS), egress_lines(after, wording, spoken, TASK_EGRESS))
@@ -86,7 +86,7 @@ def _text(said: Mapping[int, _Said]) -> str:
 
 
 def _blocks(way: _Way, chains: Mapping[str, Sequence[str]]) -> Iterable[str]:
-    """As the rules that tell whose packets these are go to them."""
+    """Yield the blocks in the order of the rules that jump to them."""
     for chain in (rule.goes_to for rule in map(parse, chains.get(way.hook.target, ()))):
         block = chain[len(way.led):]
         if chain.startswith(way.led) and (way.always or way.said + block in chains):

@@ -2,9 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What planned rules do to the first packet of a flow from outside: read from the rules themselves, before they are written.
+"""Tell what planned rules do to the first packet of a flow from outside, before they are written.
 
-Where a part of the packet is not known, a rule that asks for it may match or not, and both is followed. So it is where a match is not known.
+Parts of the packet may be unknown. A rule that matches on such a part may match or not: both cases are followed. The same holds for a match
+that this module does not know.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from ...netfilter.rules.saved_rule import parse
 from ..chains import source_check
 from .packet_match import Index
 
-# Whether a set that is not among the planned ones, but on the host, holds an address: (name, family, address).
+# Whether a set on the host that is not planned holds an address: (name, family, address).
 InHostSet = Callable[[str, int, str], bool]
-# None: cannot be told.
+# None: unknown.
 Maybe = Optional[bool]
 
 _PASS = ("ACCEPT",)
@@ -40,9 +41,9 @@ _TO_THE_HOST = [("mangle", "INPUT"), ("filter", "INPUT")]
 
 
 class Packet(NamedTuple):
-    """source, port: None where they are not known. destination: as dialled; None for some address of the host. interface: by which it comes in, empty where
-    that is not known. translated: where DNAT leads it to, an address and a port. to_host: whether it was sent to an address of the host.
-    dialled: the destination and port from before DNAT, once it was translated. leaves_by: the interface by which it goes on, empty where that is not known."""
+    """source, port: None if unknown. destination: as dialled; None for some address of the host. interface: the incoming one, empty if unknown.
+    translated: DNAT's destination, an address and a port. to_host: whether it was sent to an address of the host. dialled: the destination and
+    port before DNAT, once it was translated. leaves_by: the outgoing interface, empty if unknown."""
 
     family: int
     protocol: str
@@ -57,14 +58,14 @@ class Packet(NamedTuple):
 
     @property
     def behind_dnat(self) -> Packet:
-        """As chains see it that stand behind the translation."""
+        """The packet as chains after DNAT see it."""
         if self.translated is None:
             return self
         return self._replace(destination=self.translated[0], port=self.translated[1], dialled=(self.destination, self.port))
 
 
 class Verdict(NamedTuple):
-    """refused: the line that drops the packet whatever is not known of it, None for none. in_doubt: whether one might. chain: that line's.
+    """refused: the line that drops the packet for certain, None if no line does. in_doubt: whether a line may drop it. chain: the refusing line's.
     seen: the packet as that chain sees it."""
 
     refused: Optional[Line] = None
@@ -74,7 +75,8 @@ class Verdict(NamedTuple):
 
 
 class _End(NamedTuple):
-    """How a chain may end. line: the one that drops; with none, the packet goes back to where it came from, or is accepted."""
+    """A possible end of a chain. line: the one that drops the packet, or None. back: whether the packet returns to the calling chain. With
+    neither, it is accepted."""
 
     line: Optional[Line] = None
     chain: str = ""
@@ -82,11 +84,11 @@ class _End(NamedTuple):
 
 
 class FirstPackets:
-    """The rules of a Wanted, asked about packets."""
+    """Judges packets by the rules of a DesiredState."""
 
     def __init__(self, wanted: DesiredState, in_host_set: InHostSet, without: FrozenSet[Tuple[str, str]] = frozenset()) -> None:
-        """without: chains, as (table, name), whose hooks are not followed: they judge something else than who comes in. Nor is the check of
-        sources: what is asked about is there, so its source is possible."""
+        """without: chains, as (table, name), whose hooks are skipped: they do not judge incoming packets' sources. The source check is skipped
+        too: the flow exists, so its source is possible."""
         left_out = without | {(source_check.TABLE, source_check.CHAIN)}
         self._hooks = [hook for hook in wanted.hooks if (hook.table, hook.target) not in left_out]
         self._chains = {(chain.table, chain.name): chain for chain in wanted.chains}
@@ -95,7 +97,7 @@ class FirstPackets:
         self._indexes: Dict[Tuple[str, int], Index] = {}
 
     def judge(self, packet: Packet) -> Verdict:
-        """Through every hook that the packet comes by."""
+        """Follow the packet through every hook that it passes."""
         in_doubt = False
         later = [(way, packet.behind_dnat) for way in (_TO_THE_HOST if packet.to_host and packet.translated is None else _THROUGH)]
         for way, seen in [(("mangle", "PREROUTING"), packet), *later]:
@@ -111,7 +113,7 @@ class FirstPackets:
         return Verdict(in_doubt=in_doubt)
 
     def place(self, verdict: Verdict, packet: Packet) -> str:
-        """The place in the policy that refuses the packet: of the last entry about its port, or of the default."""
+        """Return the place in the policy that refuses the packet: the last entry about its port, or the default."""
         anybody = (verdict.seen or packet)._replace(source=None)
         about = [
             line.path for chain in self._chains.values() if chain.name == verdict.chain for line in chain.lines
@@ -121,7 +123,7 @@ class FirstPackets:
         return (about[-1].partition(".sources")[0] if about else own) or "policy"
 
     def _is_about(self, line: Line, packet: Packet) -> bool:
-        """An entry for everybody's address is about both families, though its sources may be of one."""
+        """An entry without a host address is about both families, even if its sources are of one."""
         if packet.family not in line.families:
             if any(isinstance(match, AddressMatch) and match.option == "-d" for match in parse(line.text).matches):
                 return False
@@ -154,7 +156,7 @@ class FirstPackets:
         return self._ends(table, target, packet)
 
     def _matches(self, line: Line, packet: Packet) -> Tuple[Maybe, str, bool]:
-        """Whether a line matches, where it leads, and whether the packet stays there: it does not come back to the next line."""
+        """Return whether a line matches, its target, and whether the packet does not come back to the next line."""
         rule = parse(line.text)
         held = [self._holds(match, packet) for match in rule.asks]
         result: Maybe = False if False in held else None if None in held else True
@@ -180,7 +182,7 @@ class FirstPackets:
             return _unless(match, _has_flags(match, packet))
         if match.option == "--syn":
             return _unless(match, packet.protocol == "tcp")
-        # What ICMP says of its types, was asked before by its protocol.
+        # ICMP types count as matched: the protocol match decides.
         return _unless(match, True if match.option in _OF_ICMP else None)
 
     def _is_in_set(self, name: str, ends: str, packet: Packet) -> Maybe:
@@ -209,13 +211,13 @@ class FirstPackets:
 
 
 def _unless(match: Match, held: Maybe) -> Maybe:
-    """What comes of a match that may be negated."""
+    """Apply a match's negation to its result."""
     return None if held is None else held != match.negated
 
 
 def _comes_in_by(match: InterfaceMatch, packet: Packet) -> Maybe:
     if not packet.interface:
-        # Nobody's own packet, and more is not known.
+        # A packet from outside does not come in by the loopback. More is unknown.
         return _unless(match, False if match.name == "lo" else None)
     return match.holds(packet.interface)
 

@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Whether rules of ours let a flow from outside pass: the rules and sets as the kernel has them, read here. Pure.
+"""Tell whether our rules let a flow from outside pass. Reads rules and sets as the kernel has them. Pure.
 
-It knows the matches that the guard is written in, none of them negated. A rule with any other match makes no statement about a flow: ``Unknown`` is raised.
+It knows only the matches that the guard uses, and none of them negated. A rule with any other match raises ``Unknown``.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ Entries = Dict[str, FrozenSet[str]]
 
 
 class Unknown(Exception):
-    """A rule that this does not understand."""
+    """A rule that this module does not understand."""
 
 
 class Place(NamedTuple):
-    """Where a flow's packets come from and go to. interface: by which they come in; empty for one that no rule names.
-    to_host: whether they go to an address of the host."""
+    """A flow's way. interface: the packets' incoming one; empty for an interface that no rule names. to_host: whether they go to an address
+    of the host."""
 
     interface: str
     to_host: bool
 
 
 class _Rule(NamedTuple):
-    """about: which protocol and port of the server's it asks for. asks: what else."""
+    """about: the matches on the server's protocol and port. asks: the other matches."""
 
     about: Tuple[Match, ...]
     asks: Tuple[Match, ...]
@@ -63,7 +63,7 @@ class RulesetMatcher:
         self._indexes: Dict[str, Index] = {}
 
     def passes(self, chain: str, flow: Flow, place: Place) -> bool:
-        """Whether a packet that the client sends on an established flow comes through a chain. Raises Unknown."""
+        """Whether a client's packet on an established flow passes a chain. Raises Unknown."""
         for rule in self._rules_about(chain, flow):
             if not all(self._holds(match, flow, place) for match in rule.asks):
                 continue
@@ -72,12 +72,12 @@ class RulesetMatcher:
                 return target.name != "DROP"
             if not isinstance(target, Jump) or not target.goto or target.name not in self._chains:
                 raise Unknown(target.name)
-            # It does not come back here.
+            # A goto does not return to this chain.
             return self.passes(target.name, flow, place)
         return True
 
     def _rules_about(self, chain: str, flow: Flow) -> List[_Rule]:
-        """The rules of a chain that are for the flow's protocol and port: there may be a thousand for others. Raises Unknown."""
+        """Return a chain's rules for the flow's protocol and port. There may be a thousand for others. Raises Unknown."""
         key = (chain, flow.protocol, flow.port)
         if key not in self._about:
             if chain not in self._rules:
@@ -104,7 +104,7 @@ class RulesetMatcher:
         return self._indexes[name]
 
 
-# What connection tracking says of a client's packet on an established flow.
+# Connection tracking's values for a client's packet on an established flow.
 _ESTABLISHED = {"--ctdir": "ORIGINAL", "--ctstate": "ESTABLISHED"}
 
 
@@ -127,7 +127,7 @@ def _is_about(match: Match, flow: Flow) -> bool:
 
 
 def _parts(sides: str, flow: Flow, place: Place) -> List[str]:
-    """A packet as a set sees it: an address first, then a port of the server's or an interface."""
+    """Return a packet's parts in a set's order: an address first, then the server's port or an interface."""
     ends = sides.split(",")
     return [flow.source if ends[0] == "src" else flow.destination] + [
         place.interface if end == "src" else "%s:%d" % (flow.protocol, flow.port) for end in ends[1:]
@@ -135,7 +135,7 @@ def _parts(sides: str, flow: Flow, place: Place) -> List[str]:
 
 
 class Index:
-    """A set's entries by the length of their networks, so that a lookup does not grow with the set."""
+    """A set's entries by prefix length, so that the cost of a lookup does not grow with the set."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._ports: Set[str] = set()
@@ -151,7 +151,7 @@ class Index:
             self._networks.setdefault(prefix, set()).add((value >> (bits - prefix), tuple(others)))
 
     def holds(self, parts: List[str], port: int) -> bool:
-        """parts: address, and what else there is. port: for a set of nothing but ports."""
+        """parts: the address, then the other parts. port: for a set of ports only."""
         if self._ports:
             return str(port) in self._ports
         value, bits = number(parts[0])

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A change of a policy in the policy's own words, for ``--diff``: who reaches what, before and after."""
+"""Describe a policy's change in the policy's own words, for ``--diff``: which sources reach which ports, before and after."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from .rules_to_policy import Rule, Rules, Said, Who, comments_on, published_targ
 from .set_contents import lists_in
 from .wording import Lists, Wording, as_diff, in_order, merged, target_text
 
-# Of one moment, by family.
+# The states at one moment, by family.
 States = Mapping[int, State]
 _Moment = Dict[int, Said]
 
 
 class _Subjects(NamedTuple):
-    """What lines are about, the same before and after. ports: with the containers that publish them now. late: those that the guard does
+    """The subjects of the lines, the same before and after. ports: with the containers that publish them now. late: ports that the guard does
     not know yet."""
 
     ports: Dict[Target, str]
@@ -40,7 +40,7 @@ class _Subjects(NamedTuple):
 
 
 def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy: Policy) -> Optional[Dict[str, str]]:
-    """Ansible's diff of a plan; None where these words tell no change. published: as the engine says now. policy: the new one."""
+    """Return a plan in words, as Ansible's diff; None if the words show no change. published: the engine's ports now. policy: the new one."""
     before, after = plan.states
     spoken = {} if policy.egress is None else spoken_names(policy.egress)
     return in_words(before, after, lists_in(ipset, plan), _known(plan, published), spoken)
@@ -53,8 +53,8 @@ def in_words(
     published: Iterable[Tuple[PublishedPort, bool]],
     spoken: Mapping[str, str],
 ) -> Optional[Dict[str, str]]:
-    """The same of two states of the host's families. published: with whether the guard knows the port already. spoken: what blocks of
-    egress are called."""
+    """Return the same for two states of the host's families. published: with whether the guard knows the port already. spoken: the names of
+    egress blocks for people."""
     moments = [{family: said(state) for family, state in states.items()} for states in (before, after)]
     subjects = _subjects(moments, published)
     wording = Wording(lists)
@@ -79,7 +79,7 @@ def _subjects(moments: List[_Moment], published: Iterable[Tuple[PublishedPort, b
     ports, late = _published(published)
     for target in _about(rule for part in parts for rule in part.ports):
         ports.setdefault(target, "")
-    # A port that docker-proxy may serve stands among the services too: it is said once.
+    # A port that docker-proxy may serve is among the services too; it gets one line.
     services = [
         target for part in parts for target in _about(part.services)
         if target not in ports or reach_all_of(part.services, target) != reach_all_of(part.ports, target)
@@ -93,7 +93,8 @@ def _about(rules: Iterable[Rule]) -> List[Target]:
 
 
 def _published(published: Iterable[Tuple[PublishedPort, bool]]) -> Tuple[Dict[Target, str], Set[Target]]:
-    """With the containers' names, and which of them are not known. Neighbouring ports of the same containers are one range."""
+    """Return ports with their containers' names, and the ports that the guard does not know. Neighbouring ports of the same containers become
+    one range."""
     containers: Dict[Target, List[Tuple[str, bool]]] = {}
     for port, is_known in published:
         if not port.loopback:
@@ -147,13 +148,13 @@ class _Lines:
         return line + more + "".join("  # " + comment for comment in comments)
 
     def _past(self, target: Target, subjects: _Subjects) -> str:
-        """What docker-proxy serves meets the guard, where it knows the port, or what is said of services."""
+        """Return a note if docker-proxy's clients pass. The guard judges a port that it knows; the rules for services judge any other."""
         closed = [part for family, part in self._moment.items() if family in target.families and reach_all_of(part.ports, target) != (ANY,)]
         is_open = target in subjects.late and any(reach_all_of(part.services, target) == (ANY,) for part in closed)
         return ", and whoever comes by docker-proxy" if is_open else ""
 
     def _routed(self, target: Target) -> str:
-        """Containers at their own addresses, by their own ports, where the network's mode is for that."""
+        """Return the line about a port of containers on routed networks, at the containers' own addresses."""
         who: Dict[int, Who] = {}
         for family, part in self._moment.items():
             if family in target.families:
@@ -162,7 +163,7 @@ class _Lines:
         return self._line(_called("port", target) + " of containers on routed networks", who)
 
     def _opened(self) -> List[str]:
-        """Ports that are opened by name: there while they are open."""
+        """Return the lines about opened ports. They are there while the ports are open."""
         found: Dict[Tuple[Target, str], Dict[int, Who]] = {}
         for family, part in self._moment.items():
             for rule in part.opened:

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a policy's rules say, read back from the rules: no file tells what the policy was. Pure.
+"""Read a policy back from its rules: no file keeps the policy. Pure.
 
-It knows the matches that the compiler writes about who reaches what. A rule with any other match, or with one negated, is about something else: it says
-nothing here. So does a rule that decides nothing about a packet.
+It knows the matches that the compiler writes about sources and targets. A rule with any other match, or with a negated match, is about
+something else and is skipped. A rule that decides nothing about a packet is skipped too.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from ..language.values import ANY, ICMP, HostAddress, Ports, Target
 EVERYWHERE = "every interface but the loopback and the bridges of Docker's networks"
 _OPENED = Hook(NAT, "PREROUTING", POLICY_PORTS.publish)
 _ECHO = {"--icmp-type": "8", "--icmpv6-type": "128"}
-# A set has no /0.
+# A set cannot hold /0: it has both halves instead.
 _HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
 
-# As a policy writes them: any, an address, @name. A list that became a set is what the generations of that are called in common.
+# Sources as a policy writes them: any, an address, @name. A list that became a set has the name that the set's generations share.
 Who = Tuple[str, ...]
 _ANY: Who = (ANY,)
 
 
 class Rule(NamedTuple):
-    """target: None for whatever there is. sources: on the ways out, where packets go to. verdict: RETURN, DROP, or where DNAT leads to. comments: as
-    the user wrote them."""
+    """target: None for everything. sources: for egress, the destinations. verdict: RETURN, DROP, or DNAT's destination. comments: as the user
+    wrote them."""
 
     target: Optional[Target]
     sources: Who
@@ -52,8 +52,8 @@ class Rule(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """What rules about one way say: by which options who is at its other end, and which host address it is about. local: an option that says no more than
-    that it is the host's."""
+    """The match options of rules for one direction. end: the other end's address. of_set: the other end's side in a set match. address: the host's
+    address. local: an option that only says that the address is the host's."""
 
     end: str
     of_set: str
@@ -66,7 +66,7 @@ _OUTWARD = _Way("-d", "dst")
 
 
 class Rules:
-    """A chain's rules in order. There may be a thousand for other ports than the one in question."""
+    """A chain's rules in order, with an index by port: there may be a thousand for other ports."""
 
     def __init__(self, rules: Iterable[str] = ()) -> None:
         self._all = [rule for rule in (_read(text, _INWARD) for text in rules) if rule is not None]
@@ -83,7 +83,7 @@ class Rules:
         return iter(self._all)
 
     def about(self, target: Optional[Target]) -> List[Rule]:
-        """Those that may be about all of a target, and perhaps others."""
+        """Return all rules that cover a whole target, and perhaps others."""
         mine: List[int] = []
         if target is not None and target.ports is not None:
             mine = self._single.get((target.protocol, target.ports.first), [])
@@ -91,10 +91,10 @@ class Rules:
 
 
 class Said(NamedTuple):
-    """What one family's rules say of published ports, of services of the host and of ports that are opened by name.
+    """One family's rules about published ports, host services and opened ports.
 
-    outside: the interfaces that are judged, nothing where none is. direct: whether containers' own addresses are closed. routed: what
-    is said of containers whose network's mode is routed.
+    outside: the judged interfaces; empty if there are none. direct: whether containers' own addresses are closed. routed: the rules for
+    containers on networks in routed mode.
     """
 
     outside: Tuple[str, ...]
@@ -106,7 +106,7 @@ class Said(NamedTuple):
 
 
 def said(state: State) -> Said:
-    """Chains that nothing leads to say nothing."""
+    """Read one family's state. Skip chains that no jump leads to."""
     guarded, received, opened = [behind(state, hook) for hook in (guard.HOOK, host_input.HOOK, _OPENED)]
     judged = _both(guarded, guard.CHAIN)
     services = _both(received, host_input.CHAIN)
@@ -121,22 +121,22 @@ def said(state: State) -> Said:
 
 
 def published_target(family: int, address: Optional[str], port: int, protocol: str) -> Target:
-    """A published port as what rules are about."""
+    """Return a published port as a rule's target."""
     return Target(protocol, Ports(port, port), None if address is None else HostAddress(family, address))
 
 
 def reach_all_of(rules: Rules, target: Optional[Target]) -> Who:
-    """Who reaches all of a target; None for what no rule is about."""
+    """Return the sources that reach a whole target. target: None for everything that no rule names."""
     return _who(rules.about(target), target)
 
 
 def comments_on(rules: Rules, target: Optional[Target]) -> Tuple[str, ...]:
-    """What the user wrote about exactly this target."""
+    """Return the user's comments on exactly this target."""
     return tuple(comment for rule in rules.about(target) if rule.target == target for comment in rule.comments)
 
 
 def reach_some_of(rules: Rules, target: Target) -> Who:
-    """Who reaches a target, on one of the host's addresses at least."""
+    """Return the sources that reach a target on at least one of the host's addresses."""
     found = rules.about(target)
     if target.address is None:
         found = [rule if rule.target is None or rule.verdict == "DROP" else rule._replace(target=rule.target._replace(address=None)) for rule in found]
@@ -156,13 +156,13 @@ def _who(rules: Iterable[Rule], target: Optional[Target]) -> Who:
 
 
 def expanded(sources: Who, lists: Mapping[str, Iterable[str]]) -> Who:
-    """The same with what is in those of the lists that are given, by what their generations are called in common."""
+    """Replace the given lists by their entries. lists: by the name that a list's generations share."""
     found = dict.fromkeys(each for source in sources for each in (sorted(lists[source]) if source in lists else [source]))
     return _ANY if any(halves <= set(found) for halves in _HALVES) else tuple(found)
 
 
 def is_list(name: str) -> bool:
-    """Whether a set of the kernel's is a list that stood in an entry."""
+    """Whether a kernel set comes from a list in a policy's entry."""
     return called(name).startswith(reserved_names.ANONYMOUS)
 
 
@@ -177,7 +177,7 @@ def _covers(wide: Optional[Target], narrow: Optional[Target]) -> bool:
 
 
 def behind(state: State, hook: Hook) -> Mapping[str, Sequence[str]]:
-    """Our chains of the hook's table; none where the hook is not there."""
+    """Return our chains in the hook's table; none if the hook is absent."""
     held = state.get(hook.table, TableState())
     return held.chains if any(target_of(rule) == hook.target for rule in held.jumps.get(hook.parent, ())) else {}
 
@@ -187,14 +187,14 @@ def _both(chains: Mapping[str, Sequence[str]], name: str) -> List[str]:
 
 
 def _closes_containers(text: str) -> bool:
-    """A rule that asks for more closes less: it is not counted."""
+    """Whether a rule closes containers' own addresses. A rule with more matches closes less and does not count."""
     rule = parse(text)
     closed = [called(match.name) for match in rule.asks if isinstance(match, SetMatch) and match.sides == "dst" and not match.negated]
     return rule.target == Verdict("DROP") and len(rule.asks) == 1 and closed == [reserved_names.CONTAINER_NETWORKS]
 
 
 def _interfaces(rules: Sequence[str]) -> Tuple[str, ...]:
-    """Whatever else a rule asks for, it judges something that comes in there."""
+    """Return the judged interfaces. A rule's other matches do not matter: it judges some packets of that interface."""
     named = [
         match.name for rule in map(parse, rules) if rule.goes_to.endswith(OUTSIDE)
         for match in rule.asks if isinstance(match, InterfaceMatch) and match.option == "-i" and not match.negated
@@ -203,12 +203,12 @@ def _interfaces(rules: Sequence[str]) -> Tuple[str, ...]:
 
 
 def outward(text: str) -> Optional[Rule]:
-    """A rule about where packets may go to; None for any other."""
+    """Read a rule about packets' destinations; None for any other rule."""
     return _read(text, _OUTWARD)
 
 
 def _read(text: str, way: _Way) -> Optional[Rule]:
-    """None for a rule about something else: replies, errors, what a host cannot do without."""
+    """Read a rule; None for a rule about something else: replies, errors, packets that every host needs."""
     rule = parse(text)
     verdict = _verdict(rule.target)
     if verdict is None:
@@ -239,13 +239,13 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
 
 
 def _verdict(target: Optional[SavedTarget]) -> Optional[str]:
-    """Who is refused with an answer is refused."""
+    """REJECT counts as DROP."""
     if isinstance(target, Verdict):
         return "DROP" if target.name == "REJECT" else target.name
     return target.to if isinstance(target, Translation) and target.name == "DNAT" else None
 
 
 def plain(address: str) -> str:
-    """An address without the length that says that it is one."""
+    """Return a single address without its /32 or /128."""
     head, _slash, length = address.partition("/")
     return head if length == ("128" if ":" in head else "32") else address

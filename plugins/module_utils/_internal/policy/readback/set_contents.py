@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the sets that rules name hold before a change and after it."""
+"""The entries of the sets that rules name, before and after a change."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .rules_to_policy import is_list
 
 
 def sets_in(chains: Iterable[Sequence[str]]) -> Set[str]:
-    """The sets that the rules of these chains name."""
+    """Return the sets that the rules of these chains name."""
     return {name for rules in chains for rule in rules for name in set_names(rule)}
 
 
 def held_by(ipset: Ipset, plan: Plan, names: Set[str]) -> Tuple[Entries, Entries]:
-    """What these sets have before the plan's change and after it, whether it was made already or not."""
+    """Return these sets' entries before and after the plan's change. The change may be made already or not."""
     changed = {change.name: change for change in plan.sets}
     live = ipset.with_entries(ipset.headers(), names - set(changed))
     before = {name: found.entries or frozenset() for name, found in live.items() if name in names}
@@ -35,7 +35,7 @@ def held_by(ipset: Ipset, plan: Plan, names: Set[str]) -> Tuple[Entries, Entries
 
 
 def lists_in(ipset: Ipset, plan: Plan) -> Entries:
-    """The lists of addresses that rules name before the plan's change or after it, by what their generations are called in common."""
+    """Return the address lists that rules name before or after the plan's change, by the name that a list's generations share."""
     rules = [chain for states in plan.states for state in states.values() for table in state.values() for chain in table.chains.values()]
     before, after = held_by(ipset, plan, {name for name in sets_in(rules) if is_list(name)})
     return {any_generation(name): before.get(name) or after.get(name, frozenset()) for name in {**before, **after}}

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Words for what rules say: targets, and who or what stands at the other end. Pure."""
+"""Words for rules: their targets and the other ends. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ...address import FAMILIES
 from ..language.values import ANY, ICMP, Ports, Target
 from .rules_to_policy import Who, expanded, is_list
 
-# A longer list is counted, and called what the set is called that it became: another list, another name.
+# A longer list is shown as its length and its set's name: a different list has a different name.
 _SHOWN_ADDRESSES = 8
-# By what the generations of a set are called in common, what is in it.
+# A set's entries, by the name that its generations share.
 Lists = Mapping[str, FrozenSet[str]]
 HEADER = "who reaches what"
 
 
 def as_diff(before: List[str], after: List[str]) -> Optional[Dict[str, str]]:
-    """Ansible's diff of two lists of lines; None where they are the same."""
+    """Return Ansible's diff of two lists of lines; None if they are the same."""
     if before == after:
         return None
     texts = ["".join(line + "\n" for line in lines) for lines in (before, after)]
@@ -28,14 +28,14 @@ def as_diff(before: List[str], after: List[str]) -> Optional[Dict[str, str]]:
 
 
 class Wording:
-    """lists: at least those that are spoken of."""
+    """lists: at least the lists that the rules name."""
 
     def __init__(self, lists: Lists) -> None:
         self._short = {name: entries for name, entries in lists.items() if len(entries) <= _SHOWN_ADDRESSES}
         self._sizes = {name: len(entries) for name, entries in lists.items()}
 
     def each(self, ends: Who, anything: str) -> List[str]:
-        """A text for each; anything: what ``any`` is called."""
+        """Return a text for each end. anything: the word for ``any``."""
         return [self._one(end, anything) for end in expanded(ends, self._short)]
 
     def _one(self, end: str, anything: str) -> str:
@@ -45,7 +45,7 @@ class Wording:
 
 
 def merged(by_family: Mapping[int, Sequence[str]]) -> List[str]:
-    """Both families' texts as one list: an address at the end tells its family, anything else has to where it is not said for both."""
+    """Return both families' texts as one list. A text that only one family has gets the family's name, unless an address at its end tells it."""
     found: List[str] = []
     for text in dict.fromkeys(text for texts in by_family.values() for text in texts):
         having = [family for family in FAMILIES if text in by_family.get(family, ())]
@@ -68,6 +68,6 @@ def target_text(target: Target) -> str:
 
 
 def in_order(target: Target) -> Tuple[int, int, str, str]:
-    """A key to sort by: ports first."""
+    """Return a sort key: ports first."""
     ports = target.ports or Ports(0, 0)
     return ports.first, ports.last, target.protocol, target_text(target)

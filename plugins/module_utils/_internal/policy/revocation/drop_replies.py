@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a server sends to a client that lost its permission, over UDP. Such a server may go on without ever hearing from the client,
-and its packets are replies, which no rule of a policy judges. So they are dropped, flow by flow, in nftables tables of their own,
-which stand only after flows were cut. A client whose packets pass again gets its answers again; a flow that is silent is forgotten."""
+"""Drop a server's UDP packets to a client that lost its permission. Such a server may go on sending without hearing from the client.
+Its packets are replies, which no policy rule judges. So nftables tables of our own drop them, flow by flow. The tables exist only after
+flows were cut. A client whose packets pass again gets its answers again. A silent flow is forgotten."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST = 100000
 
 
 def cut_answers(system: System, flows: List[Flow]) -> Optional[str]:
-    """Cut these UDP flows' answers, and those of no other flow → why that could not be done, None where it was."""
+    """Drop the answers of these UDP flows, and of no other flow. Returns why that failed; None on success."""
     nft = Nft(system)
     if not nft.is_installed:
         return "nft is not installed (package nftables)" if flows else None
@@ -53,12 +53,12 @@ def _body(family: int, flows: List[Flow]) -> List[str]:
         "timeout 10m",
         "elements = { %s }" % ", ".join(dict.fromkeys(elements)),
         "}",
-        # Behind mangle, where the guard is: the client is heard again.
+        # After the guard in mangle: a client's packet that passed it lets the answers pass again.
         "chain heard {",
         "type filter hook prerouting priority -149; policy accept;",
         "meta l4proto udp ct direction original delete @answers { %s }" % answer,
         "}",
-        # The server is still under its own address.
+        # Here the packet still has the server's own address.
         "chain cut {",
         "type filter hook postrouting priority -151; policy accept;",
         "meta l4proto udp %s @answers update @answers { %s } drop" % (header, header),

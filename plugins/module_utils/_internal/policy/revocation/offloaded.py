@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Flows that are offloaded, to a flowtable of nftables or to a network card: none of their packets comes to any rule."""
+"""Flows that are offloaded to an nftables flowtable or to a network card. No rule sees their packets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..blocks.owners import FILTER, POLICY_EGRESS, TASK_EGRESS
 
 
 def past_egress(plan: Plan, offloaded: Iterable[Flow]) -> List[str]:
-    """A warning where the plan changes what containers may send, and flows would not notice. Which of them are containers' is not known."""
+    """Return a warning if the plan changes egress and there are offloaded flows. It is unknown which of these are containers'."""
     count = sum(1 for _flow in offloaded)
     if not count or not _changes_egress(plan):
         return []
@@ -36,7 +36,7 @@ def _changes_egress(plan: Plan) -> bool:
 
 
 def _egress(state: State) -> Dict[str, Rules]:
-    """The chains that judge what containers send through the host."""
+    """Return the chains that judge what containers send through the host."""
     chains = state[FILTER].chains if FILTER in state else {}
     owners = (POLICY_EGRESS, TASK_EGRESS)
     return {name: rules for name, rules in chains.items() if any(name == owner.forwarded or name.startswith(owner.prefix) for owner in owners)}

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Flows that a change of the published ports denies: found by what the rules say before and after it, and ended.
+"""Find and end the flows that a change of the published ports denies. They are found by comparing the rules before and after it.
 
-The guard, which judges every packet of a client, ends them all. What goes on beyond it is ended here: the connections that docker-proxy
-holds at both ends, what servers send over UDP without being asked, and flows whose packets no rule sees as they are offloaded.
+The guard judges every packet of a client, so it ends all these flows. This module ends the rest: the connections that docker-proxy holds
+at both ends, UDP packets that servers send unasked, and offloaded flows, whose packets no rule sees.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..readback.set_contents import held_by, sets_in
 from .drop_replies import cut_answers
 from .offloaded import past_egress
 
-# States in which a connection can still carry something.
+# States in which a connection can still carry data.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
 _EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
 _FIRST_PACKETS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
@@ -36,8 +36,8 @@ _NOT_ENDED = "%s: the guard ends denied flows all the same, but %s"
 
 
 class Revoked(NamedTuple):
-    """flows: those that the change denies, None where the host does not tell its flows. warnings: what is not as it could be.
-    answers: flows of their own that docker-proxy sends, over UDP, where it answers from another address than was dialled."""
+    """flows: the flows that the change denies; None if the host does not tell its flows. warnings: what could not be found or ended.
+    answers: docker-proxy's own UDP flows, where it answers from another address than the client dialled."""
 
     flows: Optional[List[Flow]]
     warnings: List[str]
@@ -45,7 +45,7 @@ class Revoked(NamedTuple):
 
 
 def keeping(wanted: DesiredState) -> DesiredState:
-    """The same, but flows that are established are not judged any more."""
+    """Return the same rules, changed so that they do not judge established flows."""
     return wanted._replace(chains=[
         chain._replace(lines=[
             line._replace(text=_FIRST_PACKETS) if line.text == _EVERY_PACKET else line for line in chain.lines
@@ -54,7 +54,7 @@ def keeping(wanted: DesiredState) -> DesiredState:
 
 
 def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
-    """The flows that passed before the plan's change and do not after it."""
+    """Return the flows that passed before the plan's change and do not pass after it."""
     known = flows(system)
     if known is None:
         return Revoked(None, [_NOT_ENDED % ("neither the kernel nor the command conntrack tells which flows there are (package conntrack)",
@@ -80,7 +80,7 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
 
 
 def _turned(flow: Flow) -> Flow:
-    """A server's own flow as the client's that it answers."""
+    """Return a server's own flow as the client's flow that it answers."""
     return flow._replace(
         source=flow.destination, source_port=flow.port, destination=flow.source, port=flow.source_port,
         answers_from=flow.source, answers_from_port=flow.source_port,
@@ -89,7 +89,7 @@ def _turned(flow: Flow) -> Flow:
 
 
 def end(system: System, revoked: Revoked) -> List[str]:
-    """Once the change is in force: end what the guard alone leaves half open → warnings."""
+    """End what the guard alone leaves half open, once the change is in force. Returns warnings."""
     cut = revoked.flows or []
     held = [FlowEnds(flow.destination, flow.port, flow.source, flow.source_port) for flow in cut
             if flow.protocol == "tcp" and not flow.is_translated]
@@ -98,7 +98,7 @@ def end(system: System, revoked: Revoked) -> List[str]:
         (cut_answers(system, [flow for flow in [*cut, *revoked.answers] if flow.protocol == "udp"]), "what servers send over UDP is not ended"),
     ]
     warnings = [_NOT_ENDED % (reason, what) for reason, what in reasons if reason]
-    # Last: what an entry would be made anew for is dropped by now.
+    # Last: packets that would make an entry anew are dropped by now.
     kept = put_back(system, [flow for flow in cut if flow.offloaded])
     return warnings + ["%s: denied flows that are offloaded go on until they end by themselves" % kept] if kept else warnings
 
@@ -109,27 +109,27 @@ def _chains(state: State) -> Dict[str, Sequence[str]]:
 
 
 class _Places:
-    """Where flows come from and go to, each address looked up once."""
+    """The flows' places. Each address is looked up once."""
 
     def __init__(self, system: System) -> None:
         self._system = system
         self._interfaces: Dict[str, str] = {}
         self._local: Dict[str, bool] = {}
-        # No VRF first: each has addresses of its own.
+        # Outside of VRFs first, then each VRF: each has addresses of its own.
         self._tables = ["", *vrfs()]
 
     def is_local(self, address: str) -> bool:
-        """Whether it is one of the host's."""
+        """Whether the address is one of the host's."""
         if address not in self._local:
             self._local[address] = any(is_local(address, vrf) for vrf in self._tables)
         return self._local[address]
 
     def of(self, flow: Flow) -> Place:
-        """As if it came by an interface that no rule names: most flows are no further question."""
+        """Return the place as if the interface were one that no rule names. For most flows this is enough."""
         return Place("", self.is_local(flow.destination))
 
     def by_interface(self, flow: Flow) -> Place:
-        """By the one that the host answers the client by."""
+        """Return the place with the interface by which the host answers the client."""
         if flow.source not in self._interfaces:
             self._interfaces[flow.source] = answered_by(self._system, flow.source).interface
         return self.of(flow)._replace(interface=self._interfaces[flow.source])

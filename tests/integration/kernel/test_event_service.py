@@ -74,7 +74,7 @@ class Served:
         return self.containers.rules(name, chain) == [DROPPED]
 
     def wait(self, condition, what):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not condition():
             assert self.process.poll() is None, self.journal.read_text()
             assert time.monotonic() < end, "%s: %s" % (what, self.journal.read_text())

@@ -168,7 +168,7 @@ def test_the_watcher_brings_back_what_was_flushed(lab, one):
     flush = "for p in iptables ip6tables; do for t in mangle filter; do $p -t $t -F PREROUTING; $p -t $t -F INPUT; done 2>/dev/null;" \
             " for c in $($p -S | grep -o '^-N DB-.*' | cut -c4-); do $p -F $c; done; $p -F DOCKER-USER; done; true"
     one.run(["sh", "-c", flush])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while boot.rules(one).replace("-A DOCKER-USER -j RETURN\n", "") != before.replace("-A DOCKER-USER -j RETURN\n", ""):
         assert time.monotonic() < deadline, boot.owned(one)
         time.sleep(0.2)

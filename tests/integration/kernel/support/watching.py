@@ -18,7 +18,7 @@ TABLE = ("inet", "drawbridge-sentry")
 
 def until(holds: Callable[[], bool], what: str = "it") -> None:
     """Wait for something to be so."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end, "%s does not come" % what
         time.sleep(0.02)

@@ -68,7 +68,7 @@ def held(host: Host) -> bool:
     return host.run(["sh", "-c", script], check=False).returncode == 0
 
 
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something to be so."""
     end = time.monotonic() + seconds
     while not holds():

@@ -22,7 +22,7 @@ from .ways import on_all
 NETWORK = "outbound"
 NAME = "traveller"
 NEIGHBOUR = "neighbour"
-DEADLINE = 3.0
+DEADLINE = 20.0
 
 
 # Writes, as JSON, the source of the first packet that comes for the server's port.

@@ -11,7 +11,7 @@ from tests.lab.probing import Result
 
 Way = Callable[[Host], Probe]
 TIMEOUT = 1.0
-DEADLINE = 15.0
+DEADLINE = 45.0
 
 
 def v4(port: int, protocol: str = "tcp") -> Way:

@@ -11,7 +11,6 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...address import FAMILIES, parse_network, quoted
 from ...errors import DrawbridgeError
-from ...netfilter.rules.fields import text_value
 from . import check
 from .addresses import parse_addresses, refuse
 from .reserved_names import set_name
@@ -75,8 +74,16 @@ def _entry(item: object, path: str, protocols: Sequence[str]) -> Entry:
     sources = parse_sources(given["sources"], path + ".sources")
     if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
         raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
-    comments = (text_value(given["comment"], path + ".comment", _MAX_COMMENT),) if "comment" in given else ()
-    return Entry(target, sources, path, comments)
+    return Entry(target, sources, path, _comments(given, path))
+
+
+def _comments(given: Dict[str, object], path: str) -> Tuple[str, ...]:
+    if "comment" not in given:
+        return ()
+    # Most policies have none.
+    from ...netfilter.rules.fields import text_value  # pylint: disable=import-outside-toplevel
+
+    return (text_value(given["comment"], path + ".comment", _MAX_COMMENT),)
 
 
 def _may_be(family: int, sources: Sources) -> bool:

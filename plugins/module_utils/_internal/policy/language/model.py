@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
-from .container_rules import ContainerRules
-from .egress import Egress
 from .entries import Entry
-from .masquerade import Masquerade
-from .open_ports import OpenPort
 from .settings import Choices
 from .values import ALLOW, DENY, Addresses, Sources
+
+if TYPE_CHECKING:
+    # Most policies have none of these sections.
+    from .container_rules import ContainerRules
+    from .egress import Egress
+    from .masquerade import Masquerade
+    from .open_ports import OpenPort
 
 
 class PublishedPorts(NamedTuple):

@@ -10,9 +10,8 @@ judged as if its next packet were its first.
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
-from ...address import Network, contains, parse_network
 from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...host.network.ssh import AcceptedSocket, Connection, controlling_connection, controlling_socket
@@ -21,12 +20,12 @@ from ...netfilter.kernel.ipset import Ipset
 from ...netfilter.rules.desired import DesiredState
 from ...netfilter.rules.ownership import user_set
 from ..blocks import owners
-from ..chains.egress import host_access, selected
-from ..language.egress import Block, Egress
 from ..language.model import Policy
-from ..language.values import ALLOW, ANY, Target
 from ..readback.first_packet import FirstPackets, Packet
 from .ssh_layers import Layer, Layers
+
+if TYPE_CHECKING:
+    from ..language.egress import Egress
 
 # An entry cannot be about a protocol without ports.
 _NAMED = ("tcp", "udp", "sctp")
@@ -102,39 +101,11 @@ def refuse_egress_lockout(system: System, egress: Egress, facts: HostFacts) -> N
 
     Does nothing without an SSH connection.
     """
+    from .egress_lockout import shut_in  # pylint: disable=import-outside-toplevel
+
     connection = controlling_connection(system)
     if connection is None:
         return
     place = shut_in(egress, facts, connection.remote_address, connection.local_port)
     if place is not None:
         raise refuse(connection, place)
-
-
-def shut_in(egress: Egress, host: HostFacts, remote_address: str, port: int) -> Optional[str]:
-    """Return the place that denies a container at ``remote_address`` the host's TCP ``port``; None if it is let through or is no container."""
-    remote = parse_network(remote_address)
-    block = _deciding(egress, host, remote)
-    if block is None:
-        return None
-    access = host_access(block)
-    if access.verdict == ALLOW or any(_lets_in(entry.target, port) for entry in access.entries):
-        return None
-    return access.path
-
-
-def _lets_in(target: Target, port: int) -> bool:
-    if target.protocol not in ("tcp", ANY):
-        return False
-    return target.ports is None or target.ports.first <= port <= target.ports.last
-
-
-def _deciding(egress: Egress, host: HostFacts, remote: Network) -> Optional[Block]:
-    """Return the narrowest block about a container with this address, completed from the general block."""
-    behind = [network for network in host.networks for subnet in network.subnets if contains(parse_network(subnet), remote)]
-    if not behind:
-        return None
-    network = behind[0]
-    for selector, block in egress.containers.items():
-        if any(bridge == network.bridge and contains(parse_network(address), remote) for bridge, address in selected(selector, host)):
-            return egress.completed(block)
-    return egress.completed(egress.networks.get(network.name, egress.general))

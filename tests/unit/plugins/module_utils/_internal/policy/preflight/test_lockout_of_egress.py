@@ -9,7 +9,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.s
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import parse_egress
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight import lockout
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight import egress_lockout, lockout
 
 HOST = HostFacts(
     [], ["docker0", "br-1"], {4: [], 6: []}, [], False,
@@ -19,7 +19,7 @@ HOST = HostFacts(
 
 
 def place(remote="172.18.0.2", **said):
-    return lockout.shut_in(parse_egress(said, "egress"), HOST, remote, 22)
+    return egress_lockout.shut_in(parse_egress(said, "egress"), HOST, remote, 22)
 
 
 @pytest.mark.parametrize("said", [

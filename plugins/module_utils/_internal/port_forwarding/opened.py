@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
-from ..netfilter.rules.matches import AddressMatch, Comment, PortMatch, ProtocolMatch, Translation
+from ..netfilter.rules.matches import AddressMatch, PortMatch, ProtocolMatch, Translation
 from ..netfilter.rules.saved_rule import SavedRule, parse
 from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.blocks.owners import NAT, PUBLISH
@@ -78,5 +78,5 @@ def leads_of(chain: str, opened: Iterable[Opening]) -> List[OpenedPort]:
 def mark_of(rulesets: Dict[int, Ruleset], chain: str) -> Optional[str]:
     """Return the mark of a chain's owner; None if there is no such chain."""
     rules = [rule for ruleset in rulesets.values() for rule in ruleset.rules(NAT, chain)]
-    comments = [match.text for rule in rules for match in parse(rule).matches if isinstance(match, Comment)]
+    comments = [comment for rule in rules for comment in parse(rule).comments]
     return next((comment[len(MARK) :] for comment in comments if comment.startswith(MARK)), None)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..rules.desired import Hook
-from ..rules.matches import Comment, Jump
+from ..rules.matches import Jump
 from ..rules.ownership import Owned, is_ours, owns, staged
 from ..rules.saved_rule import parse
 from ..rules.saved_ruleset import Ruleset, SavedChain, Table, target_of
@@ -70,7 +70,7 @@ def hook_line(hook: Hook) -> str:
 
 def _priority(rule: str) -> int:
     """Return the priority that ``hook_line`` wrote; 0 for a line with another comment or none, which puts it first."""
-    comments = [match.text.partition(":") for match in parse(rule).matches if isinstance(match, Comment)]
+    comments = [comment.partition(":") for comment in parse(rule).comments]
     return next((int(number) for mark, _colon, number in comments if mark == "drawbridge" and number.isdigit() and len(number) <= 4), 0)
 
 

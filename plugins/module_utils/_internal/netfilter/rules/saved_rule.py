@@ -55,6 +55,11 @@ class SavedRule(NamedTuple):
         return tuple(match for match in self.matches if type(match) not in _SILENT or isinstance(match, Module) and match.asks)
 
     @property
+    def comments(self) -> Tuple[str, ...]:
+        """The texts of its comments, without quotes."""
+        return tuple(match.text for match in self.matches if isinstance(match, Comment))
+
+    @property
     def goes_to(self) -> str:
         """The target's name: a verdict, a chain or an extension; empty without target."""
         return "" if self.target is None else self.target.name

@@ -25,7 +25,6 @@ CHAIN = "DB-LATE"
 HOOK = Hook(TABLE, "INPUT", CHAIN)
 
 _PASSES = "MARK --set-xmark 0x0/0x%x" % MARK
-_ASKED = "-m mark --mark 0x%x/0x%x" % (MARK, MARK)
 _NOT_ASKED = Line("-m mark ! --mark 0x%x/0x%x -j RETURN" % (MARK, MARK))
 
 

@@ -12,7 +12,6 @@ import re
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ...netfilter.rules.desired import DesiredState, Line
-from ...netfilter.rules.matches import Comment
 from ...netfilter.rules.ownership import any_generation, called
 from ...netfilter.rules.saved_rule import called_sets, parse, set_names, with_set_names
 from ...netfilter.rules.saved_ruleset import Ruleset
@@ -38,7 +37,7 @@ def mark(name: str) -> Line:
 def marked(text: str) -> Optional[str]:
     """Return the record that is in force by these rules, as iptables-save prints them. Lines without the mark are not parsed."""
     rules = [parse(line) for line in text.split("\n") if _MARK in line]
-    comments = [match.text for rule in rules for match in rule.matches if isinstance(match, Comment)]
+    comments = [comment for rule in rules for comment in rule.comments]
     named = [comment[len(_MARK) :] for comment in comments if comment.startswith(_MARK)]
     return next((name for name in named if _RECORD.fullmatch(name)), None)
 

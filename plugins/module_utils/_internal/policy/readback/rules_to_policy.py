@@ -15,7 +15,7 @@ from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 from ...address import IPV4, IPV6
 from ...netfilter.kernel.state import State, TableState
 from ...netfilter.rules.desired import Hook
-from ...netfilter.rules.matches import AddressMatch, Comment, InterfaceMatch, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
+from ...netfilter.rules.matches import AddressMatch, InterfaceMatch, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
 from ...netfilter.rules.matches import Target as SavedTarget
 from ...netfilter.rules.ownership import any_generation, called
 from ...netfilter.rules.saved_rule import parse
@@ -234,8 +234,7 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
             address = HostAddress(IPV6 if ":" in match.network else IPV4, plain(match.network))
         elif match.option != way.local:
             return None
-    comments = tuple(match.word.strip('"') for match in rule.matches if isinstance(match, Comment))
-    return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict, comments)
+    return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict, rule.comments)
 
 
 def _verdict(target: Optional[SavedTarget]) -> Optional[str]:

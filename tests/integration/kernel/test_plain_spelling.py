@@ -25,5 +25,10 @@ def test_plain_lines_read_back_as_they_were_written(host, family):
 def test_nearly_all_lines_of_a_policy_are_plain():
     for name in POLICIES:
         lines = [line.text for chain in policy(name).chains for line in chain.lines]
-        odd = [line for line in lines if not is_plain(line)]
+        odd = [line for line in lines if not is_plain(line) and not has_comment_of_a_user(line)]
         assert odd == [], name
+
+
+def has_comment_of_a_user(line):
+    """Whether the line carries what a user wrote: in letters of any language, and beside a comment of ours."""
+    return not line.isascii() or line.count("-m comment ") > 1

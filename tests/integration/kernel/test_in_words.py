@@ -63,7 +63,7 @@ def told(host):
     def told(policy, check=False, published=PUBLISHED):
         facts = HOST._replace(published=[Published(*port[:4]) for port in published if not port.loopback])
         parsed = parse_policy(policy or {})
-        diff = policy_diff.of_plan(host.converge(compile_policy(parsed, facts), check).plan, Ipset(host.system), published, parsed)
+        diff = policy_diff.of_plan(host.converge(compile_policy(parsed, facts), check).plan, Ipset(host.system), published, parsed).as_diff()
         return diff if diff is None else (diff["before"], diff["after"])
     return told
 

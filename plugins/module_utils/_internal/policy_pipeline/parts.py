@@ -71,9 +71,9 @@ def _ways_out(desired: Desired) -> Part:
 
 
 def _words(desired: Desired) -> Part:
-    from .diff_in_words import Words
+    from .diff_in_words import InWords
 
-    return Words(desired)
+    return InWords(desired)
 
 
 def _says_host_settings(desired: Desired) -> bool:
@@ -104,7 +104,7 @@ PARTS = (
     Row("revocation", _revocation, lambda desired: not desired.ends_connections, lambda _desired, plan: plan.is_change),
     Row("masquerading", _masquerading, lambda desired: desired.policy.masquerade is not None),
     Row("egress", _ways_out, lambda desired: desired.policy.egress is not None),
-    Row("diff in words", _words, lambda _desired: False, lambda desired, plan: desired.shows_diff and plan.is_change),
+    Row("change in words", _words, lambda _desired: False, lambda _desired, plan: plan.is_change),
     Row("late ports", LatePorts, lambda desired: limits_ports(desired.policy)),
 )
 

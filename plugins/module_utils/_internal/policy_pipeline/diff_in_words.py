@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import List, Optional
 
 from ..engine.facts.gather import EngineFacts
+from ..errors import DrawbridgeError
 from ..netfilter.kernel.ipset import Ipset
 from ..policy.readback.policy_diff import of_plan
 from ..policy.readback.wording import Words
@@ -23,11 +24,16 @@ class InWords(Part):
     def __init__(self, desired: Desired) -> None:
         self._desired = desired
         self._words: Optional[Words] = None
+        self._warnings: List[str] = []
 
     def after(self, outcome: Outcome, asked: EngineFacts) -> None:
-        self._words = of_plan(outcome.plan, Ipset(self._desired.system), asked.published, self._desired.policy)
+        """Read the words. They are no reason to take the change back."""
+        try:
+            self._words = of_plan(outcome.plan, Ipset(self._desired.system), asked.published, self._desired.policy)
+        except DrawbridgeError as error:
+            self._warnings.append("what the change means cannot be said in words: %s" % error)
 
     def report(self) -> Report:
         if self._words is None:
-            return Report()
+            return Report(warnings=self._warnings)
         return Report(values={"changes": self._words.as_changes()}, words=self._words.as_diff() if self._desired.shows_diff else None)

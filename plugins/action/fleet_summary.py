@@ -15,6 +15,7 @@ from ansible.utils.helpers import pct_to_int
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.hosts import (
     FAILED,
     NOT_REACHED,
+    UNREACHABLE,
     Host,
     Left,
     Play,
@@ -37,12 +38,11 @@ class ActionModule(ReturningAction):
     def act(self, task_vars: Mapping[str, Any]) -> Dict[str, Any]:
         _validated, arguments = self.validate_argument_spec({
             "outcome": {"type": "str", "default": _OUTCOME},
-            "max_fail_percentage": {"type": "float", "default": 0.0},
             "report": {"type": "path"},
         })
         play = self._told_play(task_vars)
         hosts = read(play, _reader(task_vars, arguments["outcome"]), self._tasks_of_play())
-        is_end = _is_end(hosts, play, arguments["max_fail_percentage"])
+        is_end = _is_end(hosts, play, self._outermost()._play.max_fail_percentage)
         lines = self._lines(hosts, play, is_end, task_vars["inventory_hostname"])
         _show(lines)
         result: Dict[str, Any] = {"changed": False, "finished": is_end, "totals": totals(hosts), "lines": lines}
@@ -81,11 +81,13 @@ def _reader(task_vars: Mapping[str, Any], outcome: str) -> Callable[[str], Left]
     return left
 
 
-def _is_end(hosts: Sequence[Host], play: Play, borne: float) -> bool:
-    """Whether Ansible begins no further hosts, because there are none, or because too many of this batch failed."""
-    failed = sum(host.result == FAILED for host in hosts if host.name in play.batch)
-    waiting = any(host.result == NOT_REACHED for host in hosts if host.name not in play.batch)
-    return not waiting or failed * 100 > borne * len(play.batch)
+def _is_end(hosts: Sequence[Host], play: Play, borne: Optional[float]) -> bool:
+    """Whether Ansible begins no further hosts: there are none, or too many of this batch failed. borne: the percentage of a batch that may fail."""
+    if not any(host.result == NOT_REACHED for host in hosts if host.name not in play.batch):
+        return True
+    results = [host.result for host in hosts if host.name in play.batch]
+    all_lost = all(result in (FAILED, UNREACHABLE) for result in results)
+    return all_lost or (borne is not None and results.count(FAILED) * 100 > borne * len(results))
 
 
 def _show(lines: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ description:
   - Prints one table about all hosts of the play, made from what M(drawbridge.docker.host_policy) returned on each - what changed, in words, what failed and
     what to do, and which hosts were unreachable or not reached.
   - Up to 12 hosts have a line each. More hosts are grouped, by what changed and by what failed.
-  - With C(serial) the task tells each batch briefly, and the whole play at its end.
+  - With C(serial) the task tells each batch briefly, and the whole play at its end, also where it ends early by C(max_fail_percentage).
   - Runs on the controller only, once for all hosts. It needs C(run_once=true).
   - What hosts told is shown without control characters, and is never rendered as a template.
 author:
@@ -24,10 +24,6 @@ options:
     description: The variable in which each host's result of M(drawbridge.docker.host_policy) is registered.
     type: str
     default: host_policy_outcome
-  max_fail_percentage:
-    description: What the play says as C(max_fail_percentage). A batch of which more hosts failed is the last one, so the whole play is told.
-    type: float
-    default: 0
   report:
     description:
       - Write the same to this file on the controller, as JSON, whole or not at all, with mode 0600. A relative path starts where C(ansible-playbook) was

@@ -30,9 +30,10 @@ MOST_SINGLE = 12
 _MOST_CHANGES = 12
 _MOST_GROUPS = 30
 _WIDEST_NAME = 40
-_WIDEST_CHANGE = 80
+_WIDEST_CHANGE = 90
 _LOST = (FAILED, UNREACHABLE)
 _DONE = (CHANGED, WOULD_CHANGE)
+_RESTART = "the engine has to be restarted for the rest (restart_required)"
 _NO_WORDS = "rules, sets or settings only: --diff shows them"
 
 
@@ -86,9 +87,13 @@ def _printed(what: str, change: Change) -> str:
 
 
 def _beside(host: Host) -> List[str]:
-    cut = host.facts.get("connections_closed")
-    lines = ["%s %s" % (how_many(int(cut), "open connection"), "to be cut" if host.result == WOULD_CHANGE else "cut")] if isinstance(cut, int) and cut else []
-    return lines + (["the engine has to be restarted for the rest (restart_required)"] if host.facts.get("restart_required") else [])
+    return _of_connections([host]) + ([_RESTART] if host.facts.get("restart_required") else [])
+
+
+def _of_connections(hosts: Sequence[Host]) -> List[str]:
+    ended = [host.facts.get("connections_closed") for host in hosts]
+    count = sum(int(each) for each in ended if isinstance(each, (int, float)))
+    return ["%s %s" % (how_many(count, "open connection"), "to be cut" if hosts[0].result == WOULD_CHANGE else "cut")] if count else []
 
 
 def _grouped(hosts: Sequence[Host]) -> List[str]:
@@ -111,12 +116,21 @@ def _of_changed(hosts: Sequence[Host]) -> List[str]:
     groups: Dict[str, List[Host]] = {}
     for host in hosts:
         texts = [_printed(change.what, change) for change in host.changes] or [_NO_WORDS]
-        for text in dict.fromkeys(texts + _beside(host)):
+        for text in dict.fromkeys(texts + ([_RESTART] if host.facts.get("restart_required") else [])):
             groups.setdefault(text, []).append(host)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
-    width = min(max(len(text) for text, _having in ordered), _WIDEST_CHANGE)
-    lines = ["  %-*s  on %s" % (width, text, "all %d" % len(hosts) if len(having) == len(hosts) else _which(having)) for text, having in ordered]
-    return _cut(lines, "  and %d more changes on fewer hosts; the report has them")
+    width = min(max(len(text) for text, _having in ordered[:_MOST_GROUPS]), _WIDEST_CHANGE)
+    lines = ["  %-*s  on %s" % (width, text, _of_all(having, hosts)) for text, having in ordered]
+    return _cut(lines, "  and %d more changes on fewer hosts; the report has them") + ["  " + line for line in _of_connections(hosts)]
+
+
+def _of_all(having: Sequence[Host], hosts: Sequence[Host]) -> str:
+    """Name the hosts that have something, or those that have it not, if these are few."""
+    if len(having) == len(hosts):
+        return "all %d" % len(hosts)
+    names = {host.name for host in having}
+    others = [host.name for host in hosts if host.name not in names]
+    return "%d, all but %s" % (len(having), abbreviated(others)) if len(others) < 3 < len(having) else _which(having)
 
 
 def _of_lost(hosts: Sequence[Host]) -> List[str]:

@@ -36,4 +36,5 @@ class InWords(Part):
     def report(self) -> Report:
         if self._words is None:
             return Report(warnings=self._warnings)
-        return Report(values={"changes": self._words.as_changes()}, words=self._words.as_diff() if self._desired.shows_diff else None)
+        shown = self._words.as_diff() if self._desired.shows_diff else None
+        return Report(values={"changes": self._words.as_changes()}, words=shown)

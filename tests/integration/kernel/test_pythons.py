@@ -2,12 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Modules under each Python that a target may have, with the module_utils of an ansible-core that supports it."""
 import functools
-import json
-import subprocess
 
 import pytest
 
-from tests.integration.kernel.support.playbook import COLLECTIONS, OWN_RUN, of_core, why_not
+from tests.integration.kernel.support.module import run_module
+from tests.integration.kernel.support.playbook import OWN_RUN, of_core, why_not
 from tests.tools import env
 
 # Those of the oldest ansible-core and of the newest.
@@ -19,28 +18,10 @@ POLICY = {
     "egress": {"default": "deny", "allow": [{"destination": ["@office"]}]},
 }
 ENGINE = {"docker_host": "unix:///nowhere"}
-# As the wrapper does that Ansible sends.
-RUN = """
-import importlib, json, sys
-folders, name, arguments = json.loads(sys.argv[1])
-sys.path[:0] = folders
-from ansible.module_utils import basic
-basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-basic._ANSIBLE_PROFILE = "legacy"
-importlib.import_module("ansible_collections.drawbridge.docker.plugins.modules." + name).main()
-"""
-
 
 @functools.cache
 def found():
     return env.pythons()
-
-
-@functools.cache
-def library(core):
-    """The folder that an environment's ansible-core is in."""
-    code = "import ansible, os; print(os.path.dirname(os.path.dirname(ansible.__file__)))"
-    return subprocess.run([of_core(core).with_name("python"), "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture(params=PYTHONS, ids=lambda version: "%d.%d" % version, name="run")
@@ -51,13 +32,12 @@ def on_each_python(request):
     core = PYTHONS[request.param]
     if why_not(of_core(core)):
         pytest.skip(why_not(of_core(core)))
-    python, folders = str(found()[request.param]), [str(COLLECTIONS), library(core)]
+    python = str(found()[request.param])
 
-    def run(name, check=False, **arguments):
-        words = json.dumps([folders, name, dict(arguments, _ansible_check_mode=check, _ansible_diff=True)])
-        done = subprocess.run([*OWN_RUN, python, "-I", "-W", "error::SyntaxWarning", "-c", RUN, words], capture_output=True, text=True, check=False)
-        assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
-        return json.loads(done.stdout)
+    def run(name, **arguments):
+        result = run_module(OWN_RUN, name, python=python, core=core, **arguments)
+        assert not result.get("failed"), result
+        return result
 
     return run
 

@@ -202,7 +202,6 @@ class Installation:
 
     def _program(self) -> str:
         if not os.path.isdir("/run/systemd/system"):
-            raise DrawbridgeError(
-                "this host was not booted by systemd, which has to load the rules at boot", None, "leave boot_restore out here, and apply the policy at each boot"
-            )
+            hint = "leave boot_restore out here, and apply the policy at each boot"
+            raise DrawbridgeError("this host was not booted by systemd, which has to load the rules at boot", None, hint)
         return self.system.require("systemctl", "systemd")

@@ -5,7 +5,7 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import install
 
-# The lines that matter, from the packages nftables of these distributions.
+# The lines that matter of these distributions' units, put together from what is publicly quoted of them.
 NFTABLES = {
     "debian": """[Service]
 Type=oneshot

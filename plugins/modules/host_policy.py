@@ -275,6 +275,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
     CROSS_CHECK_ARGUMENTS,
     ENGINE_ARGUMENTS,
     LOCK_ARGUMENTS,
+    POLICY_ARGUMENTS,
+    POLICY_EXCLUSIVE,
+    POLICY_REQUIRED,
     TRANSPORT_ARGUMENTS,
     run_module,
 )
@@ -282,23 +285,10 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 
 def main() -> None:
     run_module(
-        {
-            **LOCK_ARGUMENTS,
-            **TRANSPORT_ARGUMENTS,
-            **CROSS_CHECK_ARGUMENTS,
-            **ENGINE_ARGUMENTS,
-            "policy": {"type": "json"},
-            "fragments": {"type": "str"},
-            "settings_prefix": {"type": "str"},
-            "profile": {"type": "str", "choices": ["edge", "internal", "isolated", "lockdown"]},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "allow_lockout": {"type": "bool", "default": False},
-            "revoke": {"type": "str", "choices": ["end", "keep"], "default": "end"},
-            "confirm_timeout": {"type": "int", "default": 60},
-        },
+        {**LOCK_ARGUMENTS, **TRANSPORT_ARGUMENTS, **CROSS_CHECK_ARGUMENTS, **ENGINE_ARGUMENTS, **POLICY_ARGUMENTS},
         keep_policy,
-        required_if=[["state", "present", ["policy", "fragments"], True]],
-        mutually_exclusive=[["policy", "fragments"]],
+        required_if=POLICY_REQUIRED,
+        mutually_exclusive=POLICY_EXCLUSIVE,
     )
 
 

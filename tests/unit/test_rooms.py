@@ -8,7 +8,7 @@ CODE = Path(__file__).resolve().parents[2] / "plugins" / "module_utils" / "_inte
 # The lowest room first. A room may import from itself and from what stands above it in this list; docs/architecture.md says what each is for.
 ROOMS = (
     "",
-    "host/system", "host/boot", "host/network", "host/tunnels",
+    "host/system", "host/boot", "host/prerequisites", "host/network", "host/tunnels",
     "netfilter/rules", "netfilter/kernel", "netfilter/reconcile",
     "engine/api", "engine/daemon", "engine/cri", "engine/containers", "engine/facts",
     "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback", "policy/preflight", "policy/revocation",

@@ -47,7 +47,6 @@ MISSING_ARGUMENTS: Dict[str, Dict[str, object]] = {
 POLICY_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "policy": {"type": "json"},
     "fragments": {"type": "str"},
-    "settings_prefix": {"type": "str"},
     "profile": {"type": "str", "choices": ["edge", "internal", "isolated", "lockdown"]},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "allow_lockout": {"type": "bool", "default": False},

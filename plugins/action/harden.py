@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, Mapping
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
@@ -41,29 +41,25 @@ class ActionModule(PolicyAction):
         # Imported here: most hosts lack nothing.
         from ansible_collections.drawbridge.docker.plugins.plugin_utils.packages import install  # pylint: disable=import-outside-toplevel
 
-        reason = install(self, lacking["packages"], lacking["package_manager"], task_vars)
-        if reason is not None and lacking["is_needed"]:
-            return {"failed": True, "changed": False, "msg": _refusal(lacking, reason)}
+        done = install(self, lacking["packages"], lacking["package_manager"], task_vars)
+        if done.failure and lacking["is_needed"]:
+            return {"failed": True, "changed": False, "msg": "%s (install them, or let the host reach its package mirror)" % _failure(lacking, done.failure)}
         result = execute(self, "harden", dict(options, install=False), task_vars)
-        if reason is not None:
-            return with_warnings(result, ["%s; the packages %s cannot be installed: %s" % ("; ".join(lacking["told"]), _listed(lacking), reason)])
-        return _after_install(result, lacking)
+        return with_warnings(result, [_failure(lacking, done.failure)]) if done.failure else _after_install(result, lacking, done.changed)
 
 
-def _refusal(lacking: Mapping[str, Any], reason: str) -> str:
-    return "%s; the packages %s cannot be installed: %s (install them, or let the host reach its package mirror; nothing else was changed)" % (
-        "; ".join(lacking["told"]), _listed(lacking), reason,
-    )
+def _failure(lacking: Mapping[str, Any], reason: str) -> str:
+    return "the host lacks %s; the packages %s cannot be installed: %s" % (", ".join(lacking["missing"]), ", ".join(lacking["packages"]), reason)
 
 
-def _listed(lacking: Mapping[str, Any]) -> str:
-    names: List[str] = lacking["packages"]
-    return ", ".join(names)
-
-
-def _after_install(result: Dict[str, Any], lacking: Mapping[str, Any]) -> Dict[str, Any]:
+def _after_install(result: Dict[str, Any], lacking: Mapping[str, Any], changed: bool) -> Dict[str, Any]:
     """Return the result with the installation as its first step."""
-    installed = {"changed": True, "missing": lacking["missing"], "packages": lacking["packages"]}
+    step = {"changed": changed, "missing": lacking["missing"], "packages": lacking["packages"]}
     diff = result.get("diff", [])
     shown = diff if isinstance(diff, list) else [diff]
-    return dict(result, changed=True, steps={**result.get("steps", {}), "prerequisites": installed}, diff=[lacking["diff"], *shown])
+    return dict(
+        result,
+        changed=changed or result.get("changed", False),
+        steps={"prerequisites": step, **{name: told for name, told in result.get("steps", {}).items() if name != "prerequisites"}},
+        diff=[lacking["diff"], *shown] if changed else shown,
+    )

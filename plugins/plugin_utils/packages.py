@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -18,23 +18,30 @@ _NOT_AN_OPTION = "Unsupported parameters"
 _SHOWN = 500
 
 
-def install(action: ActionBase, names: List[str], manager: str, task_vars: Mapping[str, object]) -> Optional[str]:
-    """Install packages → None, or why they cannot be. Package lists are refreshed only if it fails without.
+class Installed(NamedTuple):
+    """changed: whether anything was installed. failure: why packages cannot be installed; empty if they are."""
+
+    changed: bool
+    failure: str = ""
+
+
+def install(action: ActionBase, names: List[str], manager: str, task_vars: Mapping[str, object]) -> Installed:
+    """Install packages. Package lists are refreshed only if it fails without.
 
     action: the action plugin. manager: the name of the module for the host's package manager, or AUTO.
     """
     use = AUTO if "ansible_package_use" in task_vars else manager
     asked = {"name": names, "state": "present", "use": use}
-    first = _failure(action, asked, task_vars)
-    if first is None:
-        return None
-    second = _failure(action, {**asked, "update_cache": True, **_ONE_TRY.get(use, {})}, task_vars)
-    if second is None:
-        return None
-    return first if _NOT_AN_OPTION in second else second
+    first = _run(action, asked, task_vars)
+    if not first.failure:
+        return first
+    second = _run(action, {**asked, "update_cache": True, **_ONE_TRY.get(use, {})}, task_vars)
+    if not second.failure:
+        return second
+    return first if _NOT_AN_OPTION in second.failure else Installed(False, "%s; with fresh package lists: %s" % (first.failure, second.failure))
 
 
-def _failure(action: ActionBase, arguments: Mapping[str, object], task_vars: Mapping[str, object]) -> Optional[str]:
+def _run(action: ActionBase, arguments: Mapping[str, object], task_vars: Mapping[str, object]) -> Installed:
     task = action._task.copy()
     task.args = dict(arguments)
     plugin = action._shared_loader_obj.action_loader.get(
@@ -52,4 +59,7 @@ def _failure(action: ActionBase, arguments: Mapping[str, object], task_vars: Map
         raise
     except AnsibleError as error:
         result = {"failed": True, "msg": str(error)}
-    return " ".join(str(result.get("msg") or result.get("stderr") or "no reason was given").split())[:_SHOWN] if result.get("failed") else None
+    if not result.get("failed"):
+        return Installed(bool(result.get("changed")))
+    said = str(result.get("msg") or result.get("stderr") or "")
+    return Installed(False, " ".join(said.split()).rstrip(": ")[:_SHOWN] or "no reason was given")

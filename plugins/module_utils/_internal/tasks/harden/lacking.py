@@ -16,16 +16,16 @@ from .assumed_system import AssumedSystem
 
 # Without it, nobody can tell how the task's own connection comes in.
 _TELLS_THE_WAY_IN = "ip"
+_TOLD = "packages would be installed first, as the host lacks %s; the rest is told as for a host where these commands find no rules"
 
 
 class Lack(NamedTuple):
-    """missing: names of commands and kernel modules. packages: what is to be installed. is_needed: whether a step fails without it. told: a
-    line for each missing thing. package_manager: the module for it, or auto. diff: the packages, as Ansible's diff."""
+    """missing: names of commands and kernel modules. packages: what is to be installed. is_needed: whether a step fails without it.
+    package_manager: the module for it, or auto. diff: the packages, as Ansible's diff."""
 
     missing: List[str]
     packages: List[str]
     is_needed: bool
-    told: List[str]
     package_manager: str
     diff: Dict[str, str]
 
@@ -41,7 +41,7 @@ def lack(task: Task, lacking: Prerequisites) -> Optional[Lack]:
     diff = {"before_header": "packages", "after_header": "packages", "before": "", "after": "".join("%s\n" % name for name in packages)}
     is_apt = lacking.distribution is not None and lacking.distribution.family == DEBIAN
     missing = [item.name for item in lacking.missing]
-    return Lack(missing, packages, bool(lacking.needed), lacking.told, "apt" if is_apt else "auto", diff)
+    return Lack(missing, packages, bool(lacking.needed), "apt" if is_apt else "auto", diff)
 
 
 def left_to_the_controller(found: Lack) -> Result:
@@ -65,7 +65,7 @@ def as_if_installed(
     """Return what check mode says of a host whose packages are still to be installed."""
     names = {item.name for item in lacking.missing if item.kind == COMMAND}
     system = AssumedSystem(names)
-    warnings = ["%s: would be installed first; what follows is told as for a host without rules of these commands" % "; ".join(lacking.told)]
+    warnings = [_TOLD % ", ".join(item.name for item in lacking.missing)]
     if desired is not None:
         desired = desired._replace(system=system)
         if _TELLS_THE_WAY_IN in names and not desired.allow_lockout:

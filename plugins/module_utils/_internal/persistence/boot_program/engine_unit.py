@@ -20,7 +20,6 @@ from ...host.system.paths import ETC, PROGRAM
 from ...host.system.system import System
 from ...policy.blocks.engine_table import is_usable
 
-_VENDOR_UNITS = "/usr/lib/systemd/system", "/lib/systemd/system"
 # The default slice of a unit.
 _SLICE = "system.slice"
 
@@ -32,11 +31,11 @@ ExecStartPre=-+/bin/sh %s/%s engine
 
 
 def cgroup_of(system: System, daemon: Optional[Daemon]) -> Optional[str]:
-    """Return the cgroup of the engine's unit, or its future cgroup if the engine does not run. None without a unit of Docker."""
+    """Return the cgroup of the engine's unit, or its future cgroup if the engine does not run, or is not even installed. None if it has no unit."""
     if daemon is not None:
         found = cgroup.of_process(system, daemon.pid)
         return found if is_usable(found) else None
-    return "%s/%s" % (_SLICE, UNIT) if any(os.path.exists("%s/%s" % (place, UNIT)) for place in (*_VENDOR_UNITS, unit.FOLDER)) else None
+    return "%s/%s" % (_SLICE, UNIT) if unit.has_systemd(system) else None
 
 
 def drop_in(path: str) -> str:

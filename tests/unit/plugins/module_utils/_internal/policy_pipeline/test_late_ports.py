@@ -31,10 +31,11 @@ class Nft:
 def a_host(monkeypatch):
     """A host that can do everything: what it cannot, tests take away."""
     told = {"daemon": Daemon(7, ["/usr/bin/dockerd", "-H", "fd://"], None), "cgroup": UNIT, "possible": True, "service": "absent", "drop_in": True,
-            "filled": True, "unit": True}
+            "filled": True, "systemd": True}
     monkeypatch.setattr(late_ports, "find_daemon", lambda system: told["daemon"])
     monkeypatch.setattr(engine_unit.cgroup, "of_process", lambda system, pid: told["cgroup"])
-    monkeypatch.setattr(engine_unit.os.path, "exists", lambda path: told["drop_in"] if path.endswith("drawbridge.conf") else told["unit"])
+    monkeypatch.setattr(engine_unit.os.path, "exists", lambda path: told["drop_in"])
+    monkeypatch.setattr(engine_unit.unit, "has_systemd", lambda system: told["systemd"])
     monkeypatch.setattr(engine_table, "is_possible", lambda nft, path: told["possible"])
     monkeypatch.setattr(engine_table, "is_filled", lambda nft, path: told["filled"])
     monkeypatch.setattr(engine_table, "fill", lambda nft, path: told.update(filled=True))
@@ -51,7 +52,7 @@ def test_the_unit_of_the_engine(here):
     assert cgroup(docker_host="unix:///run/docker.sock") == UNIT
 
 
-@pytest.mark.parametrize("lack", [{"cgroup": None}, {"cgroup": "user.slice/session-1.scope"}, {"possible": False}, {"daemon": None, "unit": False}])
+@pytest.mark.parametrize("lack", [{"cgroup": None}, {"cgroup": "user.slice/session-1.scope"}, {"possible": False}, {"daemon": None, "systemd": False}])
 def test_what_a_host_may_lack(here, lack):
     here.update(lack)
     assert cgroup() is None

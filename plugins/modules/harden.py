@@ -56,7 +56,7 @@ options:
     default: true
   packages:
     description:
-      - The packages to install if something is missing, instead of those that are known for the host's distribution.
+      - More packages to install where something is missing. On a distribution that is not known these are all.
       - The variable C(prerequisites_packages).
     type: list
     elements: str
@@ -149,6 +149,11 @@ steps:
     boot_restore: {changed: false, closed_meanwhile: true, written: []}
     event_service: {changed: false, written: []}
     policy: {changed: true}
+msg:
+  description: In check mode, the packages that would be installed.
+  returned: in check mode, if something is missing
+  type: str
+  sample: would install conntrack, ipset
 rules:
   description: How many rules the policy has in the kernel. This and what follows is as M(drawbridge.docker.host_policy) returns it, with all that is not
     listed here.

@@ -12,8 +12,13 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 AUTO = "auto"
-# By package manager: what keeps a host without a network from waiting for minutes.
-_ONE_TRY: Dict[str, Dict[str, object]] = {"apt": {"update_cache_retries": 1}}
+APT = "apt"
+# Where no name server answers: an error within seconds.
+_ENVIRONMENT = {"RES_OPTIONS": "timeout:2 attempts:1"}
+# The module for apt would try again for minutes where no mirror answers.
+_APT_UPDATE = [
+    "apt-get", "--quiet", "-oAcquire::Retries=0", "-oAcquire::http::Timeout=8", "-oAcquire::https::Timeout=8", "-oAPT::Update::Error-Mode=any", "update",
+]
 _NOT_AN_OPTION = "Unsupported parameters"
 _SHOWN = 500
 
@@ -32,20 +37,25 @@ def install(action: ActionBase, names: List[str], manager: str, task_vars: Mappi
     """
     use = AUTO if "ansible_package_use" in task_vars else manager
     asked = {"name": names, "state": "present", "use": use}
-    first = _run(action, asked, task_vars)
+    first = _run(action, "package", asked, task_vars)
     if not first.failure:
         return first
-    second = _run(action, {**asked, "update_cache": True, **_ONE_TRY.get(use, {})}, task_vars)
+    if use == APT:
+        second = _run(action, "command", {"argv": _APT_UPDATE}, task_vars)
+        second = second if second.failure else _run(action, "package", asked, task_vars)
+    else:
+        second = _run(action, "package", dict(asked, update_cache=True), task_vars)
     if not second.failure:
         return second
     return first if _NOT_AN_OPTION in second.failure else Installed(False, "%s; with fresh package lists: %s" % (first.failure, second.failure))
 
 
-def _run(action: ActionBase, arguments: Mapping[str, object], task_vars: Mapping[str, object]) -> Installed:
+def _run(action: ActionBase, name: str, arguments: Mapping[str, object], task_vars: Mapping[str, object]) -> Installed:
     task = action._task.copy()
     task.args = dict(arguments)
+    task.environment = [*(task.environment or []), _ENVIRONMENT]
     plugin = action._shared_loader_obj.action_loader.get(
-        "ansible.builtin.package",
+        "ansible.builtin." + name,
         task=task,
         connection=action._connection,
         play_context=action._play_context,
@@ -61,5 +71,5 @@ def _run(action: ActionBase, arguments: Mapping[str, object], task_vars: Mapping
         result = {"failed": True, "msg": str(error)}
     if not result.get("failed"):
         return Installed(bool(result.get("changed")))
-    said = str(result.get("msg") or result.get("stderr") or "")
+    said = str(result.get("stderr") or result.get("msg") or "")
     return Installed(False, " ".join(said.split()).rstrip(": ")[:_SHOWN] or "no reason was given")

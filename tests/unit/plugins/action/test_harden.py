@@ -9,6 +9,7 @@ from ansible_collections.drawbridge.docker.plugins.action import harden
 from ansible_collections.drawbridge.docker.plugins.plugin_utils import packages
 
 DIFF = {"before": "", "after": "ipset\n", "before_header": "packages", "after_header": "packages"}
+PACKAGE = {"action": "package", "name": ["ipset"], "state": "present", "use": "apt"}
 STEPS = {"boot_restore": {"changed": False}, "policy": {"changed": False}}
 
 
@@ -35,14 +36,14 @@ class Host:
 
     def get(self, name, task, **_others):
         """Ansible's loader of action plugins."""
-        assert name == "ansible.builtin.package"
-        self.wanted.append(task.args)
+        assert task.environment == ["the task's", {"RES_OPTIONS": "timeout:2 attempts:1"}]
+        self.wanted.append(dict(task.args, action=name.rpartition(".")[2]))
         return SimpleNamespace(run=lambda task_vars: self.installs.pop(0))
 
     def run(self, arguments=None, **variables):
         action = harden.ActionModule.__new__(harden.ActionModule)
         arguments = {"fragments": "host_policy__", "from_variables": True} if arguments is None else arguments
-        action._task = SimpleNamespace(args=arguments, copy=lambda: SimpleNamespace(args=None))
+        action._task = SimpleNamespace(args=arguments, copy=lambda: SimpleNamespace(args=None, environment=["the task's"]))
         action._shared_loader_obj = SimpleNamespace(action_loader=self)
         action._connection = action._play_context = action._loader = action._templar = None
         return action.act({"host_policy__base": {"published_ports": {}}, **variables})
@@ -82,16 +83,25 @@ def test_tags_that_leave_nothing(monkeypatch):
 def test_packages_are_installed_and_the_module_runs_again(monkeypatch):
     host = Host(monkeypatch, [lacking(), unchanged()], [{"changed": True}])
     result = host.run()
-    assert host.wanted == [{"name": ["ipset"], "state": "present", "use": "apt"}]
+    assert host.wanted == [PACKAGE]
     assert [asked["install"] for asked in host.asked] == [True, False]
     assert result["changed"] and result["diff"][0] == DIFF and result["rules"] == 41
     assert result["steps"] == {"prerequisites": {"changed": True, "missing": ["ipset"], "packages": ["ipset"]}, **STEPS}
 
 
 def test_package_lists_are_refreshed_only_where_it_failed_without(monkeypatch):
-    host = Host(monkeypatch, [lacking(), unchanged()], [{"failed": True, "msg": "no package"}, {"changed": True}])
+    host = Host(monkeypatch, [lacking(), unchanged()], [{"failed": True, "msg": "no package"}, {"changed": True}, {"changed": True}])
     assert host.run()["changed"]
-    assert host.wanted[1] == {"name": ["ipset"], "state": "present", "use": "apt", "update_cache": True, "update_cache_retries": 1}
+    assert host.wanted[0] == host.wanted[2] == PACKAGE
+    assert host.wanted[1]["action"] == "command" and host.wanted[1]["argv"][-1] == "update"
+
+
+def test_other_managers_refresh_their_lists_themselves(monkeypatch):
+    other = lacking()
+    other["lacking"]["package_manager"] = "auto"
+    host = Host(monkeypatch, [other, unchanged()], [{"failed": True, "msg": "no package"}, {"changed": True}])
+    assert host.run()["changed"]
+    assert host.wanted == [dict(PACKAGE, use="auto"), dict(PACKAGE, use="auto", update_cache=True)]
 
 
 def test_what_cannot_be_installed_and_is_needed(monkeypatch):
@@ -110,7 +120,9 @@ def test_what_cannot_be_installed_and_is_not_needed(monkeypatch):
 
 def test_a_manager_whose_lists_cannot_be_refreshed(monkeypatch):
     refused = {"failed": True, "msg": "Unsupported parameters for (slackpkg) module: update_cache"}
-    host = Host(monkeypatch, [lacking()], [{"failed": True, "msg": "no package"}, refused])
+    other = lacking()
+    other["lacking"]["package_manager"] = "auto"
+    host = Host(monkeypatch, [other], [{"failed": True, "msg": "no package"}, refused])
     assert "cannot be installed: no package (install" in host.run()["msg"]
 
 

@@ -10,13 +10,14 @@ from typing import Callable, Dict, List, NamedTuple, Optional
 
 from ...host.prerequisites.distribution import DEBIAN
 from ...host.prerequisites.missing import COMMAND, INIT, Missing, Prerequisites
+from ...host.prerequisites.needs import BOOT_RESTORE
 from ...policy_pipeline.desired import Desired
 from ..task import Result, Task
-from .assumed_system import AssumedSystem
+from .assumed_system import NOT_TRIED, AssumedSystem
 
 # Without it, nobody can tell how the task's own connection comes in.
 _TELLS_THE_WAY_IN = "ip"
-_TOLD = "packages would be installed first, as the host lacks %s; the rest is told as for a host where these commands find no rules"
+_TOLD = "packages would be installed first, as the host lacks %s; the rest is told as if these commands found no rules, with rules as they were written"
 
 
 class Lack(NamedTuple):
@@ -35,7 +36,7 @@ def lack(task: Task, lacking: Prerequisites) -> Optional[Lack]:
     named = task.params["packages"]
     if not task.params["install"] or any(_is_hopeless(item, bool(named)) for item in lacking.needed):
         lacking.refuse()
-    packages = list(named or lacking.packages)
+    packages = sorted({*lacking.packages, *(named or [])})
     if not task.params["install"] or not packages:
         return None
     diff = {"before_header": "packages", "after_header": "packages", "before": "", "after": "".join("%s\n" % name for name in packages)}
@@ -60,7 +61,7 @@ def _is_hopeless(item: Missing, is_named: bool) -> bool:
 
 
 def as_if_installed(
-    task: Task, desired: Optional[Desired], lacking: Prerequisites, keep: Callable[[Task, Optional[Desired]], Result]
+    task: Task, desired: Optional[Desired], lacking: Prerequisites, found: Lack, keep: Callable[[Task, Optional[Desired]], Result]
 ) -> Result:
     """Return what check mode says of a host whose packages are still to be installed."""
     names = {item.name for item in lacking.missing if item.kind == COMMAND}
@@ -72,4 +73,7 @@ def as_if_installed(
             desired = desired._replace(allow_lockout=True)
             warnings.append("whether the policy refuses the task's own SSH connection is not known before the command ip is installed")
     result = keep(task._replace(system=system), desired)
-    return result._replace(warnings=warnings + result.warnings)
+    # What follows from that no rule can be tried says nothing about the host.
+    result.values.get("steps", {}).get(BOOT_RESTORE, {}).pop("closed_meanwhile", None)
+    warnings += [warning for warning in result.warnings if NOT_TRIED not in warning]
+    return result._replace(values=dict(result.values, msg="would install %s" % ", ".join(found.packages)), warnings=warnings)

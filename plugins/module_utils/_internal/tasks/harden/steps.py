@@ -50,7 +50,7 @@ def harden(task: Task) -> Result:
             return left_to_the_controller(found)
         if found is not None:
             story.add(PREREQUISITES, as_a_step(found))
-            return as_if_installed(task, desired, lacking, lambda bare, planned: _keep(bare, planned, steps, runs, story))
+            return as_if_installed(task, desired, lacking, found, lambda bare, planned: _keep(bare, planned, steps, runs, story))
     if PREREQUISITES in steps:
         story.add(PREREQUISITES, Result({"changed": False}))
     return _keep(task, desired, steps, runs, story)

@@ -30,8 +30,8 @@ def test_what_packages_bring():
     assert found(IPSET, family=FEDORA).package_manager == "auto"
 
 
-def test_the_user_s_names_go_before_ours():
-    assert found(IPSET, packages=["ipset-next"]).packages == ["ipset-next"]
+def test_the_user_s_names_are_added_to_ours():
+    assert found(IPSET, packages=["tcpdump"]).packages == ["ipset", "tcpdump"]
     assert found(UNKNOWN, packages=["iptables-next"]).packages == ["iptables-next"]
 
 

@@ -175,6 +175,11 @@ restart_required:
   returned: success, with the step V(policy)
   type: bool
   sample: false
+cross_checked:
+  description: What python-iptables found in the kernel after the change, see O(cross_check).
+  returned: when rules were written by legacy iptables, unless O(cross_check=never)
+  type: dict
+  sample: {rules: 41, by_name_only: [], skipped: ""}
 confirm_seconds:
   description: How long it took to confirm the change over a new connection.
   returned: when a change was to be confirmed

@@ -92,8 +92,8 @@ def test_check_mode_on_a_host_without_the_tools(one):
     assert all(steps[step]["changed"] for step in STEPS)
     assert policy_diff(run, one)[0] == policy_diff(whole, one)[0]
     assert [text.split(",")[0] for text in hardened(run, one)["warnings"]] == ["packages would be installed first"]
-    ours = [line for line in policy_diff(whole, one)[1]["after"].splitlines() if line.startswith("-A DB-GUARD-PORTS")]
-    assert ours and set(ours) <= set(policy_diff(run, one)[1]["after"].splitlines())
+    ours = [line for line in policy_diff(whole, one)[1]["after"] if line.startswith("-A DB-GUARD-PORTS")]
+    assert ours and set(ours) <= set(policy_diff(run, one)[1]["after"])
 
 
 def everything(host):

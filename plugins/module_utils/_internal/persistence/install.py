@@ -177,7 +177,7 @@ class Installation:
         # Without this file the unit would take this start for a boot, and forget a change that waits to be confirmed.
         os.makedirs("/run/drawbridge", 0o700, exist_ok=True)
         files.replace("/run/drawbridge/loaded", b"", 0o600)
-        self._must("daemon-reload")
+        # This has systemd read all units again, as daemon-reload does.
         self._must("reenable", SERVICE, WATCH)
 
     def start(self) -> None:

@@ -179,7 +179,7 @@ class Installation:
                 self._remove(change.path)
             else:
                 files.replace(change.path, change.after, 0o600 if change.path == PROGRAM else 0o644)
-        self._must("daemon-reload")
+        # This has systemd read all units again, as daemon-reload does.
         self._must("reenable", UNIT)
         if any(change.path == CLOSED_FILE and change.after is not None for change in changes):
             # Enable only: the service makes the table, with the ready ports in it.

@@ -164,7 +164,7 @@ def _explained(result: Result, now: Dict[str, str], then: Dict[str, str]) -> Res
         in_words,
     )
 
-    return result.explained(in_words(states(now), states(then), {**sets(now), **sets(then)}, [], {}))
+    return result.explained(in_words(states(now), states(then), {**sets(now), **sets(then)}, [], {}).as_diff())
 
 
 def _result(armed: Optional[Armed], changed: bool, warnings: Sequence[str] = ()) -> Result:

@@ -138,6 +138,20 @@ connections_closed:
   returned: when something changes, with O(revoke=end), on a host that tells its connections
   type: int
   sample: 2
+changes:
+  description:
+    - What the change means in words, the same as C(--diff) begins with - C(what), a published port, an opened port, a service of the host, or what
+      containers reach; C(before) and C(after), who reaches it or what they reach, V(null) where nothing is said about it at that moment;
+      C(containers), the names of those that publish the port.
+    - Empty if something else changes, such as addresses in a set.
+  returned: when something changes, and the policy has 1,000 rules at most or the task shows a diff
+  type: list
+  elements: dict
+  sample:
+    - what: port 8080/tcp
+      before: anybody
+      after: "@office"
+      containers: [api]
 rules:
   description: How many rules the policy has in the kernel, in both families together.
   returned: success

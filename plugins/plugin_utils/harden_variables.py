@@ -32,7 +32,7 @@ _STEPS = (
     ("policy", "host_policy", None),
 )
 # Of the playbook.
-_SWITCHES = ("hosts", "serial", "max_fail_percentage", "prerequisites", "boot_restore", "event_service")
+_SWITCHES = ("hosts", "serial", "max_fail_percentage", "report", "prerequisites", "boot_restore", "event_service")
 
 
 def harden_options(task_vars: Mapping[str, object], templar: Templar) -> Dict[str, Any]:

@@ -63,7 +63,7 @@ def told(host):
     def told(policy, check=False, published=PUBLISHED):
         facts = HOST._replace(published=[Published(*port[:4]) for port in published if not port.loopback])
         parsed = parse_policy(policy or {})
-        diff = policy_diff.of_plan(host.converge(compile_policy(parsed, facts), check).plan, Ipset(host.system), published, parsed)
+        diff = policy_diff.of_plan(host.converge(compile_policy(parsed, facts), check).plan, Ipset(host.system), published, parsed).as_diff()
         return diff if diff is None else (diff["before"], diff["after"])
     return told
 
@@ -199,3 +199,18 @@ def test_all_that_is_reached_by_one_entry_is_everything(told):
     assert ways_out(told({"egress": {"networks": {"backend": to_all}}})[1])[0] == "from network 'backend': everything"
     one_family = dict(to_all, allow=[{"destination": "0.0.0.0/0"}])
     assert ways_out(told({"egress": {"networks": {"backend": one_family}}})[1])[0] == "from network 'backend': 0.0.0.0/1, 128.0.0.0/1, nothing else"
+
+
+def test_the_result_has_the_same_as_values(host):
+    """Text for a diff and values for a program are one thing: a line that differs is a change, and nothing else is."""
+    def words(policy):
+        parsed = parse_policy(policy)
+        return policy_diff.of_plan(host.converge(compile_policy(parsed, HOST)).plan, Ipset(host.system), PUBLISHED, parsed)
+
+    words(allow({"port": 443, "sources": ["any"]}))
+    told = words(allow({"port": 443, "sources": ["@office"], "comment": "shop"}))
+    assert told.as_changes() == [{"what": "port 443/tcp", "before": "anybody", "after": "@office", "containers": ["web"]}]
+    assert changed(tuple(told.as_diff()[side] for side in ("before", "after"))) == (
+        ["port 443/tcp ('web'): anybody"], ["port 443/tcp ('web'): @office  # shop"])
+    backend = words(dict(allow({"port": 443, "sources": ["@office"]}), egress={"networks": {"backend": BACKEND}})).as_changes()
+    assert [(each["before"], each["after"]) for each in backend if each["what"] == "from network 'backend' to neighbours"] == [(None, "nothing")]

@@ -186,7 +186,8 @@ class Installation:
         self._must("restart", WATCH)
 
     def write_own(self) -> None:
-        """Write the folder with the boot program and its settings."""
+        """Write the folder with the boot program and its settings. Raises DrawbridgeError, before anything is written, on a host without systemd."""
+        self._program()
         self.boot_files.folder.make()
         for name, text in self.own_files.items():
             if self.boot_files.folder.read(name) != text:
@@ -218,5 +219,6 @@ class Installation:
 
     def _program(self) -> str:
         if not os.path.isdir("/run/systemd/system"):
-            raise DrawbridgeError("this host was not booted by systemd, which has to load the rules at boot")
+            hint = "leave boot_restore out here, and apply the policy at each boot"
+            raise DrawbridgeError("this host was not booted by systemd, which has to load the rules at boot", None, hint)
         return self.system.require("systemctl", "systemd")

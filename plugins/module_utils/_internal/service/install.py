@@ -171,7 +171,8 @@ class Installation:
     def install(self, changes: List[Change]) -> None:
         """Apply the changes and have systemd run the service; restart it if anything changed."""
         if not unit.has_systemd(self._system):
-            raise DrawbridgeError("this host was not booted by systemd, which has to run the event service")
+            raise DrawbridgeError("this host was not booted by systemd, which has to run the event service", None, "leave the event service out here")
+        files.refuse_unwritable([change.path for change in changes] + [folder.path + "/" for folder in self._folders])
         for folder in self._folders:
             folder.make()
         for change in changes:

@@ -38,13 +38,14 @@ def play(folder: Path, tasks: Iterable[Mapping[str, object]], program: Path = PR
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": tasks}]), encoding="utf-8")
     results.write_text("", encoding="utf-8")
     argv = [str(program), "-i", "here,", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3", "--diff", str(playbook)]
-    done = subprocess.run(OWN_RUN + argv, capture_output=True, text=True, check=False, cwd=str(folder), env=_environment(results))
+    done = subprocess.run(OWN_RUN + argv, capture_output=True, text=True, check=False, cwd=str(folder), env=environment(results))
     assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
     return [dict(line["result"], failed=line["outcome"] == "failed") for line in lines]
 
 
-def _environment(results: Path) -> dict[str, str]:
+def environment(results: Path) -> dict[str, str]:
+    """The variables for ansible-playbook. results: the file for what every task came to."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     return dict(
         kept, LC_ALL="C.UTF-8", ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS), ANSIBLE_CALLBACK_PLUGINS=str(CALLBACKS),

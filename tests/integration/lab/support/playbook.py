@@ -50,9 +50,9 @@ class Run:
         return {host: any(result.get("changed") for result in self.of(host)) for host in self.results}
 
     def failed(self) -> dict[str, str]:
-        """The messages of the tasks that failed, by host."""
+        """The message of the first task that failed, by host. harden fails once more where it was rescued."""
         return {host: str(item["result"].get("msg")) for host, items in self.results.items()
-                for item in items if item["outcome"] in ("failed", "unreachable")}
+                for item in reversed(items) if item["outcome"] in ("failed", "unreachable")}
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@
 
 """The packages that have the commands Drawbridge uses, by distribution.
 
-Sources: Debian's and Ubuntu's package contents; Fedora's and RHEL's iptables.spec (iptables-nft is a package of its own since Fedora 35 and
-RHEL 9, and part of iptables in RHEL 8); Amazon Linux's package lists; openSUSE's spec files; Alpine's aports; Arch's package database.
-docs/guides/distributions.md says what was checked for each.
+Debian's names are those that the tests install. The others were taken from public documentation, scripts and issue threads, and from general
+knowledge; no package manager but apt was run. docs/guides/distributions.md says what was checked for each.
 """
 
 from __future__ import annotations

@@ -10,12 +10,17 @@ import errno
 import os
 import stat
 import time
-from typing import NamedTuple, Optional, Tuple
+from typing import Iterable, NamedTuple, Optional, Tuple
 
 from ...errors import DrawbridgeError
 
 _LABEL = "security.selinux"
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
+_NOT_ROOT = "run the task as root: become: true"
+_HINTS = {
+    errno.EROFS: "mount it for writing while the task runs, or have the files in the image that the host boots",
+    errno.EBUSY: "it is a mount point: change it where it is mounted from",
+}
 
 
 class Held(NamedTuple):
@@ -42,7 +47,25 @@ def look(path: str) -> Optional[Held]:
     except OSError as error:
         if error.errno in _MISSING:
             return None
-        raise DrawbridgeError("cannot be read: %s" % error.strerror, path) from None
+        raise DrawbridgeError("cannot be read: %s" % error.strerror, path, hint_for(error)) from None
+
+
+def hint_for(error: OSError) -> Optional[str]:
+    """Return what to do about a file that cannot be read or written, None if that is not known."""
+    if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
+        return _NOT_ROOT
+    return _HINTS.get(error.errno or 0)
+
+
+def refuse_unwritable(paths: Iterable[str]) -> None:
+    """Raises DrawbridgeError for a path where no file can be written, so that nothing is written to the others either."""
+    for path in paths:
+        folder = os.path.dirname(path)
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        if not os.access(folder, os.W_OK):
+            number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+            raise DrawbridgeError("cannot be written: %s" % os.strerror(number), path, hint_for(OSError(number, "")))
 
 
 def replace(path: str, data: bytes, mode: int = 0o644) -> None:
@@ -57,8 +80,7 @@ def replace(path: str, data: bytes, mode: int = 0o644) -> None:
         held = look(target)
         _put(target, data, mode if held is None else held.mode, None if held is None else held.owner)
     except OSError as error:
-        hint = "it is a mount point: change it where it is mounted from" if error.errno == errno.EBUSY else None
-        raise DrawbridgeError("cannot be written: %s" % error.strerror, path, hint) from None
+        raise DrawbridgeError("cannot be written: %s" % error.strerror, path, hint_for(error)) from None
 
 
 def remove(path: str) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Dict, Iterator, List, Optional
 
 from ...errors import DrawbridgeError
+from .files import hint_for
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -39,7 +40,9 @@ class Folder:
         with self._errors():
             os.makedirs(self.path, 0o700, exist_ok=True)
         if self.exists:
-            os.chmod(self.path, 0o700)
+            with self._errors():
+                if stat.S_IMODE(os.lstat(self.path).st_mode) != 0o700:
+                    os.chmod(self.path, 0o700)
 
     def names(self) -> List[str]:
         """Return the names in the folder, none if the folder is missing."""
@@ -126,7 +129,7 @@ class Folder:
         try:
             yield
         except OSError as error:
-            raise DrawbridgeError("cannot write to %s: %s" % (self.path, error.strerror)) from None
+            raise DrawbridgeError("cannot write to %s: %s" % (self.path, error.strerror), None, hint_for(error)) from None
 
 
 def _put(folder: int, name: str, text: str) -> None:

@@ -12,6 +12,7 @@ import os
 import time
 
 from ...errors import DrawbridgeError
+from .files import hint_for
 from .system import System
 
 LOCK_FILE = "/run/drawbridge.lock"
@@ -31,7 +32,7 @@ class HostLock:
         try:
             self._fd = os.open(self.path, flags, 0o600)
         except OSError as error:
-            raise DrawbridgeError("cannot open the lock %s: %s" % (self.path, error.strerror)) from None
+            raise DrawbridgeError("cannot open the lock %s: %s" % (self.path, error.strerror), None, hint_for(error)) from None
         deadline = time.monotonic() + self.timeout
         while not self._try():
             if time.monotonic() >= deadline:

@@ -511,6 +511,16 @@ demand() { # LABELS ASKED: lines that send on who lacks one of the labels, as fa
     done
 }
 
+satisfied() { # LABELS ASKED: lines that let by at once who has all of the labels, as far as they are asked for
+    for family in 4 6; do
+        tests=
+        for pair in $2; do
+            case " $1 " in *" ${pair#"$family":} "*) tests="$tests ct label ${pair#*:}";; esac
+        done
+        [ -z "$tests" ] || echo "meta nfproto ipv$family$tests accept"
+    done
+}
+
 table_text() { # ASKED OUTSIDE: what is in the table
     inside=$(bridges | listed)
     ports=$(grep -hxE '[0-9]+(,[0-9]+)*' "$ETC/ssh" | head -n 1)
@@ -526,13 +536,15 @@ meta l4proto { icmp, ipv6-icmp } accept
 udp dport { 68, 546 } accept'
     echo "fib saddr type != local tcp dport { ${ports:-22} } accept"
     [ -z "$inside" ] || echo "iifname { $inside } goto contained"
+    satisfied '127 126' "$1"
     [ -z "$2" ] || echo "iifname != { $2 } accept"
     printf '%s\n}\n' "$(demand '127 126' "$1")"
     echo 'chain forward {
 type nat hook postrouting priority 90; policy accept;
-iif 0 accept
 ct state related accept'
     [ -z "$inside" ] || echo "iifname { $inside } goto leaving"
+    satisfied '127 125' "$1"
+    echo 'iif 0 accept'
     [ -z "$2" ] || echo "iifname != { $2 } accept"
     # Whatever it goes to: somebody may forge what is to make him one who replies once the rules are back.
     demand 127 "$1"

@@ -35,11 +35,14 @@ LABELS: Dict[Tuple[str, str], int] = {
     (owners.FILTER, owners.POLICY_EGRESS.to_host): 123,
 }
 _LABELS = frozenset(map(str, LABELS.values()))
-# The set matches every packet unless somebody flushed the sets: chains whose sets are empty do not count as in force.
-_LINE = "-m conntrack --ctstate NEW -m set --match-set @%s src -m connlabel --label %d --set"
+_LINE = "-m connlabel --label %d --set"
+# The set matches every packet unless somebody flushed the sets: chains whose sets are empty do not count as in force. One chain asks for all,
+# since the sentry wants its label of every packet.
+_SETS_ARE_FULL = "-m set --match-set @%s src " % reserved_names.UNFLUSHED
+_ASKS_FOR_SETS = (source_check.TABLE, source_check.CHAIN)
 _EVERYWHERE = {IPV4: frozenset(("0.0.0.0/1", "128.0.0.0/1")), IPV6: frozenset(("::/1", "8000::/1"))}
 # Matches of lines that let open connections pass. Behind such lines a label line costs open connections nothing.
-_EARLIER = {"--ctdir": {"REPLY"}, "--ctstatus": {"CONFIRMED"}, "--ctstate": {"RELATED", "ESTABLISHED"}}
+_EARLIER = {"--ctdir": {"REPLY"}, "--ctstate": {"RELATED", "ESTABLISHED"}}
 
 
 def are_asked_for() -> bool:
@@ -84,7 +87,7 @@ def _with_answer(chain: Chain) -> Chain:
     if label is None:
         return chain
     place = _behind_replies(chain.lines)
-    answer = Line(_LINE % (reserved_names.UNFLUSHED, label))
+    answer = Line((_SETS_ARE_FULL if (chain.table, chain.name) == _ASKS_FOR_SETS else "") + _LINE % label)
     return chain._replace(lines=[*chain.lines[:place], answer, *chain.lines[place:]])
 
 

@@ -18,7 +18,7 @@ from ..chains.egress import FORWARDED, SAME_LINK, TABLE, TO_HOST, spoken_names
 from ..language.egress import Egress
 from .rules_to_policy import Rule, behind, outward, plain
 from .set_contents import lists_in
-from .wording import Wording, as_diff, merged, target_text
+from .wording import Line, Wording, Words, merged, target_text
 
 _GENERAL = "all"
 _SAME_LINK = frozenset(map(plain, SAME_LINK))
@@ -42,11 +42,11 @@ class _Said(NamedTuple):
     rest: str
 
 
-def egress_lines(states: Mapping[int, State], wording: Wording, spoken: Mapping[str, str], owner: EgressOwner = POLICY_EGRESS) -> List[str]:
+def egress_lines(states: Mapping[int, State], wording: Wording, spoken: Mapping[str, str], owner: EgressOwner = POLICY_EGRESS) -> List[Line]:
     """Return the lines about one moment, the narrowest blocks first. spoken: the known blocks' names for people."""
     called = {_GENERAL: "all other containers", **spoken}
     return [
-        "from %s%s: %s" % (called.get(block, block), way.text, text)
+        Line("from %s%s" % (called.get(block, block), way.text), text)
         for way in _ways(owner)
         for block, text in _told(way, {family: behind(state, way.hook) for family, state in states.items()}, wording)
     ]
@@ -56,7 +56,7 @@ def task_in_words(plan: Plan, ipset: Ipset, egress: Optional[Egress]) -> Optiona
     """Return Ansible's diff of a separate egress task, in words; None if the words show no change."""
     wording, spoken = Wording(lists_in(ipset, plan)), {} if egress is None else spoken_names(egress)
     before, after = plan.states
-    return as_diff(egress_lines(before, wording, spoken, TASK_EGRESS), egress_lines(after, wording, spoken, TASK_EGRESS))
+    return Words(egress_lines(before, wording, spoken, TASK_EGRESS), egress_lines(after, wording, spoken, TASK_EGRESS)).as_diff()
 
 
 def _ways(owner: EgressOwner) -> List[_Way]:

@@ -2,13 +2,12 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Describe a policy's change in the policy's own words, for ``--diff``: which sources reach which ports, before and after."""
+"""Describe a policy's change in the policy's own words: which sources reach which ports, before and after."""
 
 from __future__ import annotations
 
 from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from ...address import quoted
 from ...engine.api.answers import PublishedPort
 from ...netfilter.kernel.ipset import Ipset
 from ...netfilter.kernel.state import State
@@ -22,7 +21,7 @@ from ..language.values import ANY, ICMP, Ports, Target
 from .egress_diff import egress_lines
 from .rules_to_policy import Rule, Rules, Said, Who, comments_on, published_target, reach_all_of, said
 from .set_contents import lists_in
-from .wording import Lists, Wording, as_diff, in_order, merged, target_text
+from .wording import Line, Lists, Wording, Words, in_order, merged, target_text
 
 # The states at one moment, by family.
 States = Mapping[int, State]
@@ -33,14 +32,14 @@ class _Subjects(NamedTuple):
     """The subjects of the lines, the same before and after. ports: with the containers that publish them now. late: ports that the guard does
     not know yet."""
 
-    ports: Dict[Target, str]
+    ports: Dict[Target, Tuple[str, ...]]
     late: Set[Target]
     services: List[Target]
     routed: List[Target]
 
 
-def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy: Policy) -> Optional[Dict[str, str]]:
-    """Return a plan in words, as Ansible's diff; None if the words show no change. published: the engine's ports now. policy: the new one."""
+def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy: Policy) -> Words:
+    """Return a plan in words. published: the engine's ports now. policy: the new one."""
     before, after = plan.states
     spoken = {} if policy.egress is None else spoken_names(policy.egress)
     return in_words(before, after, lists_in(ipset, plan), _known(plan, published), spoken)
@@ -52,13 +51,13 @@ def in_words(
     lists: Lists,
     published: Iterable[Tuple[PublishedPort, bool]],
     spoken: Mapping[str, str],
-) -> Optional[Dict[str, str]]:
+) -> Words:
     """Return the same for two states of the host's families. published: with whether the guard knows the port already. spoken: the names of
     egress blocks for people."""
     moments = [{family: said(state) for family, state in states.items()} for states in (before, after)]
     subjects = _subjects(moments, published)
     wording = Wording(lists)
-    return as_diff(
+    return Words(
         _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken),
         _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken),
     )
@@ -78,7 +77,7 @@ def _subjects(moments: List[_Moment], published: Iterable[Tuple[PublishedPort, b
     parts = [part for moment in moments for part in moment.values()]
     ports, late = _published(published)
     for target in _about(rule for part in parts for rule in part.ports):
-        ports.setdefault(target, "")
+        ports.setdefault(target, ())
     # A port that docker-proxy may serve is among the services too; it gets one line.
     services = [
         target for part in parts for target in _about(part.services)
@@ -92,16 +91,16 @@ def _about(rules: Iterable[Rule]) -> List[Target]:
     return [rule.target for rule in rules if rule.target is not None]
 
 
-def _published(published: Iterable[Tuple[PublishedPort, bool]]) -> Tuple[Dict[Target, str], Set[Target]]:
+def _published(published: Iterable[Tuple[PublishedPort, bool]]) -> Tuple[Dict[Target, Tuple[str, ...]], Set[Target]]:
     """Return ports with their containers' names, and the ports that the guard does not know. Neighbouring ports of the same containers become
     one range."""
     containers: Dict[Target, List[Tuple[str, bool]]] = {}
     for port, is_known in published:
         if not port.loopback:
-            containers.setdefault(published_target(*port[:4]), []).append((quoted(port.container_name), is_known))
-    found: List[Tuple[Target, str, bool]] = []
+            containers.setdefault(published_target(*port[:4]), []).append((port.container_name, is_known))
+    found: List[Tuple[Target, Tuple[str, ...], bool]] = []
     for target in sorted(containers, key=lambda target: (target.protocol, str(target.address), in_order(target))):
-        of = " (%s)" % ", ".join(sorted({name for name, _is_known in containers[target]}))
+        of = tuple(sorted({name for name, _is_known in containers[target]}))
         is_late = not all(is_known for _name, is_known in containers[target])
         if found and found[-1][1:] == (of, is_late) and _is_next(found[-1][0], target):
             target = _joined(found.pop()[0], target)
@@ -125,12 +124,12 @@ class _Lines:
     def __init__(self, moment: _Moment, wording: Wording) -> None:
         self._moment, self._wording = moment, wording
 
-    def about(self, subjects: _Subjects) -> List[str]:
+    def about(self, subjects: _Subjects) -> List[Line]:
         """Every line, in order."""
         outside = dict.fromkeys(interface for part in self._moment.values() for interface in part.outside)
-        lines = ["outside: " + ", ".join(outside)] if outside else []
+        lines = [Line("outside", ", ".join(outside))] if outside else []
         lines += [
-            self._who("port " + target_text(target) + subjects.ports[target], _ports, target, self._past(target, subjects))
+            self._published(target, subjects)
             for target in sorted(subjects.ports, key=in_order)
         ]
         lines.append(self._who("every other published port", _ports, None))
@@ -141,11 +140,15 @@ class _Lines:
         lines.append(self._who("every other service of the host", _services, None))
         return lines
 
-    def _who(self, what: str, rules: Callable[[Said], Rules], target: Optional[Target], more: str = "") -> str:
+    def _published(self, target: Target, subjects: _Subjects) -> Line:
+        line = self._who("port " + target_text(target), _ports, target)
+        return line._replace(who=line.who + self._past(target, subjects), of=subjects.ports[target])
+
+    def _who(self, what: str, rules: Callable[[Said], Rules], target: Optional[Target]) -> Line:
         parts = {family: rules(part) for family, part in self._moment.items() if target is None or family in target.families}
         comments = dict.fromkeys(comment for each in parts.values() for comment in comments_on(each, target))
         line = self._line(what, {family: reach_all_of(each, target) for family, each in parts.items()})
-        return line + more + "".join("  # " + comment for comment in comments)
+        return line._replace(note="".join("  # " + comment for comment in comments))
 
     def _past(self, target: Target, subjects: _Subjects) -> str:
         """Return a note if docker-proxy's clients pass. The guard judges a port that it knows; the rules for services judge any other."""
@@ -153,7 +156,7 @@ class _Lines:
         is_open = target in subjects.late and any(reach_all_of(part.services, target) == (ANY,) for part in closed)
         return ", and whoever comes by docker-proxy" if is_open else ""
 
-    def _routed(self, target: Target) -> str:
+    def _routed(self, target: Target) -> Line:
         """Return the line about a port of containers on routed networks, at the containers' own addresses."""
         who: Dict[int, Who] = {}
         for family, part in self._moment.items():
@@ -162,7 +165,7 @@ class _Lines:
                 who[family] = reach_all_of(part.routed, target) if _about(part.routed) else nothing_said
         return self._line(_called("port", target) + " of containers on routed networks", who)
 
-    def _opened(self) -> List[str]:
+    def _opened(self) -> List[Line]:
         """Return the lines about opened ports. They are there while the ports are open."""
         found: Dict[Tuple[Target, str], Dict[int, Who]] = {}
         for family, part in self._moment.items():
@@ -173,9 +176,9 @@ class _Lines:
         ordered = sorted(found.items(), key=lambda item: (in_order(item[0][0]), item[0][1]))
         return [self._line("port %s, opened to %s" % (target_text(target), end), sources) for (target, end), sources in ordered]
 
-    def _line(self, what: str, by_family: Mapping[int, Who]) -> str:
+    def _line(self, what: str, by_family: Mapping[int, Who]) -> Line:
         who = merged({family: self._wording.each(sources, "anybody") for family, sources in by_family.items()})
-        return "%s: %s" % (what, ", ".join(who) or "nobody")
+        return Line(what, ", ".join(who) or "nobody")
 
 
 def _service(target: Target) -> str:

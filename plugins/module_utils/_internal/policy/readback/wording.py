@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ...address import FAMILIES
+from ...address import FAMILIES, quoted
 from ..language.values import ANY, ICMP, Ports, Target
 from .rules_to_policy import Who, expanded, is_list
 
@@ -19,12 +19,40 @@ Lists = Mapping[str, FrozenSet[str]]
 HEADER = "who reaches what"
 
 
-def as_diff(before: List[str], after: List[str]) -> Optional[Dict[str, str]]:
-    """Return Ansible's diff of two lists of lines; None if they are the same."""
-    if before == after:
-        return None
-    texts = ["".join(line + "\n" for line in lines) for lines in (before, after)]
-    return {"before_header": HEADER, "after_header": HEADER, "before": texts[0], "after": texts[1]}
+class Line(NamedTuple):
+    """What is said about one subject at one moment. what: a port, a service, containers. who: the other ends. of: the containers that publish the
+    port, as the engine names them. note: what the user wrote about it."""
+
+    what: str
+    who: str
+    of: Tuple[str, ...] = ()
+    note: str = ""
+
+    def __str__(self) -> str:
+        of = " (%s)" % ", ".join(map(quoted, self.of)) if self.of else ""
+        return "%s%s: %s%s" % (self.what, of, self.who, self.note)
+
+
+class Words(NamedTuple):
+    """The lines about a change, before and after. ``--diff`` shows them as text, the result's ``changes`` those that differ as values."""
+
+    before: Sequence[Line]
+    after: Sequence[Line]
+
+    def as_diff(self) -> Optional[Dict[str, str]]:
+        """Return Ansible's diff; None if the lines are the same."""
+        if self.before == self.after:
+            return None
+        texts = ["".join("%s\n" % (line,) for line in lines) for lines in self]
+        return {"before_header": HEADER, "after_header": HEADER, "before": texts[0], "after": texts[1]}
+
+    def as_changes(self) -> List[Dict[str, object]]:
+        """Return a value for each subject of which something else is said. None: nothing is said about it at that moment."""
+        was, will = ({(line.what, line.of): line.who for line in lines} for lines in self)
+        return [
+            {"what": what, "before": was.get((what, of)), "after": will.get((what, of)), **({"containers": list(of)} if of else {})}
+            for what, of in {**will, **was} if was.get((what, of)) != will.get((what, of))
+        ]
 
 
 class Wording:

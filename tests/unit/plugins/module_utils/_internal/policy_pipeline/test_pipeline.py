@@ -165,6 +165,13 @@ def test_every_part_is_one():
         assert isinstance(row.load(desired), Part), row.name
 
 
+@pytest.mark.parametrize("rules, shows_diff, said", [(0, True, False), (1000, False, True), (1001, False, False), (1001, True, True)])
+def test_words_are_made_for_a_change_that_is_small_or_shown(rules, shows_diff, said):
+    (row,) = [row for row in parts.PARTS if row.name == "change in words"]
+    plan = type("Plan", (), {"is_change": bool(rules), "rule_count": rules})
+    assert not row.is_needed(None) and row.is_needed_after(type("Desired", (), {"shows_diff": shows_diff}), plan) == said
+
+
 @pytest.mark.parametrize("policy, needed", [
     ({"published_ports": {}}, ["late ports"]),
     ({"published_ports": {"default": "allow"}, "open_ports": [], "containers": []}, []),

@@ -19,7 +19,7 @@ def port(number, container="web", protocol="tcp", family=4, address=None, loopba
 
 def lines(after, published=(), before=None, lists=None, families=(4,)):
     states = [dict.fromkeys(families, state) for state in (before or {}, after)]
-    diff = in_words(*states, lists or {}, [(each, True) for each in published], {})
+    diff = in_words(*states, lists or {}, [(each, True) for each in published], {}).as_diff()
     return [line for line in diff["after"].splitlines() if not line.startswith("from ")]
 
 
@@ -95,9 +95,9 @@ def test_states_as_they_were_saved():
     texts = ["*mangle\n:DB-GUARD - [0:0]\n:DB-GUARD-PORTS - [0:0]\n-I PREROUTING 1 -j DB-GUARD\n-A DB-GUARD -i lo -j RETURN\n"
              "%s-A DB-GUARD-PORTS -j DROP\nCOMMIT\n" % allowed for allowed in ("", "-A DB-GUARD-PORTS -p tcp -m tcp --dport 80 -j RETURN\n")]
     now, then = [states({"ipv4": text, "ipv6": text, "variant": "nft\n"}) for text in texts]
-    diff = in_words(now, then, {}, [], {})
+    diff = in_words(now, then, {}, [], {}).as_diff()
     assert diff["before"].splitlines()[1] == "port 80/tcp: nobody" and diff["after"].splitlines()[1] == "port 80/tcp: anybody"
-    assert in_words(now, now, {}, [], {}) is None and in_words(states({}), states({}), {}, [], {}) is None
+    assert in_words(now, now, {}, [], {}).as_diff() is None and in_words(states({}), states({}), {}, [], {}).as_diff() is None
 
 
 @pytest.mark.parametrize("name, wanted", [

@@ -87,70 +87,17 @@ written:
   sample: [/etc/drawbridge/boot.sh, /etc/systemd/system/drawbridge.service]
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.netfilter import Live, Netfilter
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.install import Installation
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.boot_restore import keep_boot
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
+    BOOT_ARGUMENTS,
     LOCK_ARGUMENTS,
     TRANSPORT_ARGUMENTS,
-    Result,
-    Task,
     run_module,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
-
-_OPEN_MEANWHILE = "whoever flushes the rules opens the host until they are back, within a second: %s"
-
-
-def keep_boot(task: Task) -> Result:
-    """Install or remove the units and their files."""
-    for index, port in enumerate(task.params["ssh_ports"]):
-        if not 0 < port < 65536:
-            raise DrawbridgeError("%d is not a port" % port, "ssh_ports[%d]" % index)
-    installation = Installation(task.system, task.params["ssh_ports"] or [22], task.params["engine_rules"])
-    with locked(task.settings()):
-        result = _removed(task, installation) if task.params["state"] == "absent" else _installed(task, installation)
-    if task.params["state"] == "present" and result.values["changed"] and not task.check_mode:
-        installation.start()
-    return result
-
-
-def _removed(task: Task, installation: Installation) -> Result:
-    there = installation.present()
-    if there and not task.check_mode:
-        installation.remove()
-    return Result({"changed": bool(there), "written": there})
-
-
-def _installed(task: Task, installation: Installation) -> Result:
-    netfilter = Netfilter(task.system, task.params["transport"])
-    live = Live(netfilter.rulesets(), {})
-    reason = installation.ask_for_answers(netfilter.variant, netfilter.families)
-    written = installation.missing()
-    outdated = not installation.boot_files.folder.exists or not installation.boot_files.are_in_step(live)
-    if not task.check_mode and (written or outdated):
-        installation.write_own()
-        if outdated:
-            boot_files = installation.boot_files
-            boot_files.write(boot_files.texts(netfilter, live), boot_files.has_next)
-        if written:
-            installation.write()
-    values = {"changed": bool(written or outdated), "transport": netfilter.variant, "closed_meanwhile": reason is None}
-    warnings = netfilter.warnings + ([_OPEN_MEANWHILE % reason] if reason else [])
-    return Result(dict(values, written=written + (["/etc/drawbridge/current"] if outdated else [])), warnings)
 
 
 def main() -> None:
-    run_module(
-        {
-            **LOCK_ARGUMENTS,
-            **TRANSPORT_ARGUMENTS,
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "ssh_ports": {"type": "list", "elements": "int", "default": [22]},
-            "engine_rules": {"type": "str", "choices": ["put_back", "restart", "leave"], "default": "put_back"},
-        },
-        keep_boot,
-    )
+    run_module({**LOCK_ARGUMENTS, **TRANSPORT_ARGUMENTS, **BOOT_ARGUMENTS}, keep_boot)
 
 
 if __name__ == "__main__":

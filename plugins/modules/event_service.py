@@ -96,37 +96,12 @@ written:
   sample: [/usr/local/lib/drawbridge/events.pyz, /etc/systemd/system/drawbridge-events.service]
 """
 
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.service_status import UNIT
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.install import Installation
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import ENGINE_ARGUMENTS, Result, Task, run_module
-
-
-def keep_service(task: Task) -> Result:
-    """Install or remove the service."""
-    installation = Installation(task.system)
-    if task.params["state"] == "absent":
-        changes, extra = installation.present(), installation.folders()
-    else:
-        changes = installation.missing(task.params["docker_host"], task.params["closed_until_ready"])
-        extra = [] if not changes and installation.is_complete else [UNIT]
-    if (changes or extra) and not task.check_mode:
-        if task.params["state"] == "absent":
-            installation.remove()
-        else:
-            installation.install(changes)
-    written = [change.path for change in changes] + extra
-    return Result({"changed": bool(written), "written": written, "diff": [change.as_diff() for change in changes]})
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.keep_service import keep_service
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import ENGINE_ARGUMENTS, SERVICE_ARGUMENTS, run_module
 
 
 def main() -> None:
-    run_module(
-        {
-            **ENGINE_ARGUMENTS,
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "closed_until_ready": {"type": "bool", "default": False},
-        },
-        keep_service,
-    )
+    run_module({**ENGINE_ARGUMENTS, **SERVICE_ARGUMENTS}, keep_service)
 
 
 if __name__ == "__main__":

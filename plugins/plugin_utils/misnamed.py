@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import Iterable, List, Mapping, Optional
 
 
-def misnamed(settings: str, prefix: str, options: Iterable[str], task_vars: Mapping[str, object]) -> List[str]:
+def misnamed(settings: str, prefix: Optional[str], options: Iterable[str], task_vars: Mapping[str, object]) -> List[str]:
     """Return warnings about variables that have the prefix of options, are no option, and look like a fragment or a misspelt option.
 
-    settings, prefix: the prefixes of options and of fragments. options: the names of options, without their prefix.
+    settings, prefix: the prefixes of options and of fragments, None where there are no fragments. options: the names of options, without their prefix.
     """
     read = {settings + option for option in options}
-    others = sorted(name for name in task_vars if name.startswith(settings) and not name.startswith(prefix) and name not in read)
+    others = sorted(name for name in task_vars if name.startswith(settings) and name not in read and not (prefix and name.startswith(prefix)))
     found = [_meant(name[len(settings):], task_vars[name], settings, prefix, options) for name in others]
     return ["%s is read by nothing: %s" % told for told in zip(others, found) if told[1]]
 
 
-def _meant(end: str, value: object, settings: str, prefix: str, options: Iterable[str]) -> Optional[str]:
+def _meant(end: str, value: object, settings: str, prefix: Optional[str], options: Iterable[str]) -> Optional[str]:
     # Imported here, since most hosts have no such variable: the controller compiles imports for each task.
     from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
 
@@ -28,7 +28,7 @@ def _meant(end: str, value: object, settings: str, prefix: str, options: Iterabl
         POLICY_KEYS,
     )
 
-    if isinstance(value, Mapping) and any(key in POLICY_KEYS for key in value):
+    if prefix and isinstance(value, Mapping) and any(key in POLICY_KEYS for key in value):
         return "names of fragments begin with %s" % prefix
     near = get_close_matches(end, list(options), 1, 0.75)
     return "did you mean %s%s?" % (settings, near[0]) if near else None

@@ -50,6 +50,7 @@ class Subject:
 
     def __init__(self, host: Host, name: str, variables: Mapping[str, object]) -> None:
         self.host = host
+        self.names: dict[str, str] = {}
         self.folder = FOLDER / name
         (self.folder / "inventory" / "host_vars").mkdir(parents=True, exist_ok=True)
         self._write("inventory/hosts.yml", {"docker_hosts": {"hosts": {host.name: None}}})
@@ -61,13 +62,18 @@ class Subject:
         content = {"tasks": tasks, "handlers": handlers or []}
         self._write(f"{name}.yml", [{"name": name, "hosts": "docker_hosts", "gather_facts": False, **content}])
 
+    def named(self, name: str, playbook: str) -> None:
+        """Give a playbook of a collection a name."""
+        self.names[name] = playbook
+
     def _write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)))
 
     def seconds(self, name: str, changes: bool) -> float:
         """Run a playbook and time it; Disturbed if it does not change things as it has to."""
         runs = []
-        took = timed(lambda: runs.append(play(["-i", str(self.folder / "inventory"), str(self.folder / f"{name}.yml")], False)))
+        path = self.names.get(name, str(self.folder / f"{name}.yml"))
+        took = timed(lambda: runs.append(play(["-i", str(self.folder / "inventory"), path], False)))
         run = runs[0]
         if not run.succeeded:
             raise RuntimeError(f"{name} failed:\n{run.output}")
@@ -98,13 +104,23 @@ def all_of(host: Host, count: int) -> list[Finding]:
     FOLDER.mkdir(parents=True)
     (FOLDER / "rules.j2").write_text(RULES_TEMPLATE)
     try:
-        return [*_policy(host, count), *_thousand(host, count), *_loops(host, count)]
+        return [*_harden(host, count), *_policy(host, count), *_thousand(host, count), *_loops(host, count)]
     finally:
         host.run(["rm", "-f", "/run/drawbridge-bench.rules"])
         host.pristine()
 
 
 OURS = [("ping", "ping", False), ("first", "ours", True), ("again", "ours", False)]
+
+
+def _harden(host: Host, count: int) -> list[Finding]:
+    """The whole playbook, with boot files and event service, confirmed over a new connection."""
+    subject = Subject(host, "harden", {"host_policy__bench": subjects.policy()})
+    subject.named("ours", "drawbridge.docker.harden")
+    rounds = subject.rounds(count, OURS)
+    what = "harden, everything on"
+    return [compare(f"{what}: first apply, confirmed", rounds, "first", "ping", 1.5, note=milliseconds(rounds)),
+            compare(f"{what}: no change", rounds, "again", "ping", 1.2)]
 
 
 def _policy(host: Host, count: int) -> list[Finding]:
@@ -122,7 +138,7 @@ def _policy(host: Host, count: int) -> list[Finding]:
 
 
 def _role(confirm_timeout: int) -> dict[str, object]:
-    """The task of the playbook harden."""
+    """The policy alone, by its role."""
     return {"name": "Policy", "vars": {"host_policy_confirm_timeout": confirm_timeout}, "ansible.builtin.import_role": {
         "name": "drawbridge.docker.host_policy", "rolespec_validate": False}}
 

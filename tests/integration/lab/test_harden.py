@@ -3,12 +3,13 @@
 """The playbook harden over an inventory: fragments of groups and hosts, merged, applied, proven by connections."""
 import pytest
 
-from tests.integration.lab.support import expected, policies, ways
+from tests.integration.lab.support import bare, expected, policies, ways
 from tests.integration.lab.support.playbook import playbook
 from tests.lab.layout import CLIENTS
 from tests.lab.paths import INSIDE
 
 HARDEN = "drawbridge.docker.harden"
+STEPS = ("prerequisites", "boot_restore", "event_service", "policy")
 ALLOWED = CLIENTS["allowed"]
 WEB = {"published_ports": {"allow": [{"port": port, "sources": ["@friends"]} for port in (8080, 8081, 8083)]}}
 MORE = {
@@ -36,10 +37,16 @@ def own(hosts):
     }} for host in hosts}
 
 
+def hardened(run, host):
+    """What the one task returned."""
+    (result,) = [result for result in run.of(host.name) if "steps" in result]
+    return result
+
+
 def policy_diff(run, host):
-    """The diff of the last task that has one: what comes behind it, such as a handler, has none. Without the lines by which chains answer
-    (and their set), which need what boot_restore sets up in the same run."""
-    words, rules = [result["diff"] for result in run.of(host.name) if "diff" in result][-1]
+    """The policy's part of the diff, which is the last one. Without the lines by which chains answer (and their set), which need what
+    boot_restore sets up in the same run."""
+    *_before, words, rules = hardened(run, host)["diff"]
     return words, {side: [line for line in text.splitlines() if "unflushed" not in line] for side, text in rules.items()}
 
 
@@ -63,6 +70,44 @@ def test_fragments_become_who_reaches_what(lab, managed):
     assert expected.differences(cells, expected.one_client_allowed) == []
     again = playbook(hosts, HARDEN, **options)
     assert set(again.changed().values()) == {False}, again.output
+    for host in hosts:
+        assert {step: told["changed"] for step, told in hardened(again, host)["steps"].items()} == dict.fromkeys(STEPS, False)
+
+
+def on_one(host):
+    """The host's policy alone."""
+    return {"host_vars": {host.name: {**own([host])[host.name], "host_policy__web": WEB}}}
+
+
+def test_check_mode_on_a_host_without_the_tools(one):
+    whole = playbook([one], HARDEN, check=True, **on_one(one))
+    before = ways.dumps([one])
+    with bare.without(one, bare.NETFILTER):
+        files = everything(one)
+        run = playbook([one], HARDEN, check=True, **on_one(one))
+        assert everything(one) == files
+    assert ways.dumps([one]) == before
+    steps = hardened(run, one)["steps"]
+    assert steps["prerequisites"]["packages"] == ["ipset", "iptables", "nftables"] and steps["prerequisites"]["changed"]
+    assert all(steps[step]["changed"] for step in STEPS)
+    assert policy_diff(run, one)[0] == policy_diff(whole, one)[0]
+    assert [text.split(",")[0] for text in hardened(run, one)["warnings"]] == ["packages would be installed first"]
+    ours = [line for line in policy_diff(whole, one)[1]["after"] if line.startswith("-A DB-GUARD-PORTS")]
+    assert ours and set(ours) <= set(policy_diff(run, one)[1]["after"])
+
+
+def everything(host):
+    """What a run could leave behind on the host."""
+    return host.run(["sh", "-c", "ls -lR /etc/drawbridge /etc/systemd/system /usr/local/lib /var/lib/drawbridge /run/drawbridge 2>&1; true"]).stdout
+
+
+@pytest.mark.parametrize("tags, steps", [
+    (["--tags", "host_policy"], {"policy"}),
+    (["--skip-tags", "boot_restore,event_service"], {"prerequisites", "policy"}),
+])
+def test_tags_choose_among_the_steps(one, tags, steps):
+    run = playbook([one], HARDEN, check=True, arguments=tags, **on_one(one))
+    assert set(hardened(run, one)["steps"]) == steps
 
 
 def test_a_fragment_whose_name_lacks_a_letter_is_told(manageable):

@@ -12,6 +12,7 @@ from typing import Dict, List, Optional, Sequence
 
 from ..engine.daemon.process import find_daemon
 from ..errors import DrawbridgeError
+from ..host.boot import unit
 from ..host.system import files
 from ..host.system.paths import ETC, PROGRAM
 from ..host.system.system import System
@@ -25,6 +26,7 @@ from .generations import BootFiles
 UNITS = "/etc/systemd/system"
 SERVICE = "drawbridge.service"
 WATCH = "drawbridge-watch.service"
+UNIT_NAMES = (SERVICE, WATCH)
 _RUN = "%s/%s" % (ETC, PROGRAM)
 # Without this file iptables warns whenever it reads a rule with a label. A file without names is an error: this one names a label that nobody sets.
 LABEL_NAMES = "/etc/xtables/connlabel.conf"
@@ -115,19 +117,36 @@ def _drop_in(system: System, name: str) -> str:
 class Installation:
     """The boot program and its units on this host."""
 
-    def __init__(self, system: System, ssh_ports: Sequence[int], engine_rules: str) -> None:
-        """engine_rules: what to do if somebody removes the engine's own rules: put_back, restart or leave."""
+    def __init__(self, system: System, ssh_ports: Sequence[int], engine_rules: str, runs: Optional[unit.Running] = None) -> None:
+        """engine_rules: what to do if somebody removes the engine's own rules: put_back, restart or leave. runs: tells which units run, for a
+        caller that asked systemd already."""
         self.system = system
+        self._runs: unit.Running = runs or (lambda: unit.running(system, UNIT_NAMES))
         self.boot_files = BootFiles(system)
         self.own_files = {PROGRAM: SCRIPT, "ssh": ",".join(map(str, ssh_ports)) + "\n", "engine-rules": engine_rules + "\n"}
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether nothing has to be installed or started. Whether the files hold the rules in force is not asked."""
+        if not self._asks_already:
+            return False
+        self._ask()
+        return not self.missing()
+
     def ask_for_answers(self, variant: str, families: Sequence[int]) -> Optional[str]:
         """Use the table that closes the host while its rules are gone, if the host supports it. Return the reason against it, or None."""
-        folder = self.boot_files.folder
-        reason = None if folder.exists and folder.read(ASKED) is not None else reason_against(self.system, variant, families)
+        reason = None if self._asks_already else reason_against(self.system, variant, families)
         if reason is None:
-            self.own_files[ASKED] = "connlabel\n"
+            self._ask()
         return reason
+
+    @property
+    def _asks_already(self) -> bool:
+        folder = self.boot_files.folder
+        return folder.exists and folder.read(ASKED) is not None
+
+    def _ask(self) -> None:
+        self.own_files[ASKED] = "connlabel\n"
 
     def missing(self) -> List[str]:
         """Return the paths whose content differs; if none, the units that do not run or are not enabled."""
@@ -138,11 +157,9 @@ class Installation:
         if ASKED in self.own_files and not os.path.lexists(LABEL_NAMES):
             found.append(LABEL_NAMES)
         if not found:
-            found += [unit for unit in (SERVICE, WATCH) if not self._runs(unit)]
+            self._program()
+            found += [name for name in UNIT_NAMES if name not in self._runs()]
         return found
-
-    def _runs(self, unit: str) -> bool:
-        return self._systemctl("is-active", unit) == "active" and self._systemctl("is-enabled", unit) == "enabled"
 
     def present(self) -> List[str]:
         """Return the paths that exist already."""
@@ -160,7 +177,7 @@ class Installation:
         # Without this file the unit would take this start for a boot, and forget a change that waits to be confirmed.
         os.makedirs("/run/drawbridge", 0o700, exist_ok=True)
         files.replace("/run/drawbridge/loaded", b"", 0o600)
-        self._must("daemon-reload")
+        # This has systemd read all units again, as daemon-reload does.
         self._must("reenable", SERVICE, WATCH)
 
     def start(self) -> None:

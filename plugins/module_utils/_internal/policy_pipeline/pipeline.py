@@ -49,7 +49,11 @@ from .parts import Parts
 def keep_policy(task: Task) -> Result:
     """Apply the policy to the host, and tell how long that took. Without a policy, apply an empty one."""
     started = time.monotonic()
-    desired = parse(task)
+    return keep_desired(parse(task), started)
+
+
+def keep_desired(desired: Desired, started: float) -> Result:
+    """Do the same for arguments that are parsed already. started: when, by the monotonic clock."""
     system, settings = desired.system, desired.settings
     parts = Parts(desired)
     parts.check()

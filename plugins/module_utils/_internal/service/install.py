@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import sys
-from typing import Dict, List, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional
 
 from ..address import quoted
 from ..errors import DrawbridgeError
@@ -20,14 +20,21 @@ from ..host.system.folder import Folder
 from ..host.system.system import System
 from ..netfilter.kernel.iptables import words_of
 from ..persistence.records.records import FOLDER
-from ..persistence.records.service_status import RUNNING, UNIT, UNIT_FILE, event_service
-from . import program
-from .archive import archive
-from .closed_until_ready import Gate, table_text
-from .port_sources import PortSources
+from ..persistence.records.service_status import UNIT, UNIT_FILE
+from .noted_sources import is_current, note
+
+if TYPE_CHECKING:
+    # Ansible sends along what is imported anywhere, and the program is packed from that.
+    from . import program  # noqa: F401
+
+# pylint: disable=import-outside-toplevel
+# What packs the program, and what handles the tables, is loaded late: on most hosts nothing is to be done.
 
 LIBRARY = "/usr/local/lib/drawbridge"
 PROGRAM = LIBRARY + "/events.pyz"
+# Not one of PATHS: it says nothing but what the program was made of.
+NOTE = "events.sources"
+MAIN = "service.program"
 CLOSED_UNIT = "drawbridge-closed.service"
 TABLE = LIBRARY + "/closed.nft"
 CLOSED_FILE = os.path.join(unit.FOLDER, CLOSED_UNIT)
@@ -113,17 +120,40 @@ class Change(NamedTuple):
 class Installation:
     """The service on this host."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, runs: Optional[unit.Running] = None) -> None:
+        """runs: tells which units run, for a caller that asked systemd already."""
         self._system = system
         self._folders = (Folder(LIBRARY), Folder(FOLDER))
+        self._runs: unit.Running = runs or (lambda: unit.running(system, (UNIT,)))
+        self._note: Optional[bytes] = None
 
     def missing(self, docker_host: str, closed: bool) -> List[Change]:
         """Return the files to write or remove for a service of this engine. closed: whether containers are closed until they are ready."""
         wanted: Dict[str, Optional[bytes]] = dict.fromkeys(PATHS)
-        wanted.update(service_files(docker_host, CLOSED if closed else ""))
+        wanted[UNIT_FILE] = unit_text(docker_host, CLOSED if closed else "")
+        wanted[PROGRAM] = self._packed()
         if closed:
             wanted.update(gate_files(self._system.require("nft", "nftables")))
         return _changes(wanted)
+
+    def _packed(self) -> bytes:
+        """Return the program. What is installed is returned as it is, if it was packed from the sources that are here."""
+        held = files.look(PROGRAM)
+        if held is not None:
+            noted = files.look(os.path.join(LIBRARY, NOTE))
+            if is_current(None if noted is None else noted.data, held.data):
+                return held.data
+        from .archive import closure, packed
+
+        sources = closure(MAIN)
+        data = packed(MAIN, sources)
+        self._note = note(data, sources)
+        return data
+
+    def note_sources(self) -> None:
+        """Note what the installed program was packed from, if it had to be packed to be compared."""
+        if self._note is not None:
+            files.replace(os.path.join(LIBRARY, NOTE), self._note, 0o600)
 
     def present(self) -> List[Change]:
         """Return the service's existing files, as changes that remove them."""
@@ -136,8 +166,7 @@ class Installation:
     @property
     def is_complete(self) -> bool:
         """Whether the service has its folders, runs, and starts at boot."""
-        running = event_service(self._system) == RUNNING and self._says("is-enabled", UNIT) == "enabled"
-        return running and len(self.folders()) == len(self._folders)
+        return UNIT in self._runs() and len(self.folders()) == len(self._folders)
 
     def install(self, changes: List[Change]) -> None:
         """Apply the changes and have systemd run the service; restart it if anything changed."""
@@ -151,13 +180,15 @@ class Installation:
                 self._remove(change.path)
             else:
                 files.replace(change.path, change.after, 0o600 if change.path == PROGRAM else 0o644)
-        self._must("daemon-reload")
+        # This has systemd read all units again, as daemon-reload does.
         self._must("reenable", UNIT)
         if any(change.path == CLOSED_FILE and change.after is not None for change in changes):
             # Enable only: the service makes the table, with the ready ports in it.
             self._must("reenable", CLOSED_UNIT)
         self._must("restart" if changes else "start", UNIT)
         if not os.path.lexists(CLOSED_FILE):
+            from .closed_until_ready import Gate
+
             # Only after the restart: the old service would make the table again.
             Gate(self._system).take_away()
 
@@ -168,6 +199,9 @@ class Installation:
 
     def remove(self) -> None:
         """Remove everything, also the records. Rules in containers stay until the containers end."""
+        from .closed_until_ready import Gate
+        from .port_sources import PortSources
+
         if os.path.lexists(UNIT_FILE):
             self._must("disable", "--now", UNIT)
         for path in PATHS:
@@ -192,18 +226,19 @@ class Installation:
         return self._system.require("systemctl", "systemd")
 
 
-def service_files(docker_host: str, options: str) -> Dict[str, bytes]:
-    """Return the service's files by path. Raises DrawbridgeError if the engine cannot be followed."""
+def unit_text(docker_host: str, options: str) -> bytes:
+    """Return the service's unit. Raises DrawbridgeError if the engine cannot be followed."""
     if not _SOCKET.fullmatch(docker_host):
         raise DrawbridgeError(
             "%s is not a unix socket on this host" % quoted(docker_host), "docker_host", "the service follows an engine whose containers are here"
         )
-    text = _UNIT.format(python=sys.executable, program=PROGRAM, docker_host=docker_host, options=options)
-    return {PROGRAM: archive(program.__name__.partition(".module_utils._internal.")[2]), UNIT_FILE: text.encode("utf-8")}
+    return _UNIT.format(python=sys.executable, program=PROGRAM, docker_host=docker_host, options=options).encode("utf-8")
 
 
 def gate_files(nft: str) -> Dict[str, bytes]:
     """Return the files that close containers at boot, by path."""
+    from .closed_until_ready import table_text
+
     return {TABLE: table_text().encode("utf-8"), CLOSED_FILE: _CLOSED_UNIT.format(nft=nft, table=TABLE).encode("utf-8")}
 
 

@@ -43,6 +43,27 @@ ENGINE_ARGUMENTS: Dict[str, Dict[str, object]] = {
 MISSING_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "on_missing": {"type": "str", "choices": ["fail", "ignore"], "default": "fail"}
 }
+# The options of a module that another module has, too.
+POLICY_ARGUMENTS: Dict[str, Dict[str, object]] = {
+    "policy": {"type": "json"},
+    "fragments": {"type": "str"},
+    "profile": {"type": "str", "choices": ["edge", "internal", "isolated", "lockdown"]},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "allow_lockout": {"type": "bool", "default": False},
+    "revoke": {"type": "str", "choices": ["end", "keep"], "default": "end"},
+    "confirm_timeout": {"type": "int", "default": 60},
+}
+POLICY_REQUIRED: List[object] = [["state", "present", ["policy", "fragments"], True]]
+POLICY_EXCLUSIVE = [["policy", "fragments"]]
+BOOT_ARGUMENTS: Dict[str, Dict[str, object]] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "ssh_ports": {"type": "list", "elements": "int", "default": [22]},
+    "engine_rules": {"type": "str", "choices": ["put_back", "restart", "leave"], "default": "put_back"},
+}
+SERVICE_ARGUMENTS: Dict[str, Dict[str, object]] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "closed_until_ready": {"type": "bool", "default": False},
+}
 
 
 def run_module(

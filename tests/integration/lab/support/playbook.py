@@ -61,6 +61,7 @@ class Options:
 
     core: newest or oldest ansible-core. host_vars: by host, in the inventory. groups: more groups of the inventory, each
     a mapping with hosts and vars. extra: variables given by -e. fails: whether the run has to fail.
+    arguments: more words of ansible-playbook's command line.
     """
 
     core: str = NEWEST
@@ -69,6 +70,7 @@ class Options:
     groups: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     fails: bool = False
+    arguments: Sequence[str] = ()
 
 
 @functools.cache
@@ -100,7 +102,7 @@ def playbook(hosts: Sequence[Host], name: str, **options: Any) -> Run:
         inventory.write_text(json.dumps(_inventory(hosts, chosen)), encoding="utf-8")
         extra.write_text(json.dumps(chosen.extra), encoding="utf-8")
         results.touch()
-        argv = [str(_program(chosen.core)), "-i", str(inventory), "-e", "@%s" % extra, "--diff", name]
+        argv = [str(_program(chosen.core)), "-i", str(inventory), "-e", "@%s" % extra, "--diff", *chosen.arguments, name]
         done = subprocess.run(argv + (["--check"] if chosen.check else []), env=_environment(chosen.core, results),
                               cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=TIMEOUT, check=False)

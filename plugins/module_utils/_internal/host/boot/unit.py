@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import Callable, FrozenSet, Optional, Sequence
 
 from ...errors import DrawbridgeError
 from ..system.system import System
 
 FOLDER = "/etc/systemd/system"
+# Tells which units run and start at boot.
+Running = Callable[[], FrozenSet[str]]
 
 
 def read(system: System, name: str) -> Optional[str]:
@@ -23,6 +25,16 @@ def read(system: System, name: str) -> Optional[str]:
 def has_systemd(system: System) -> bool:
     """Tell whether systemd runs this host."""
     return os.path.isdir("/run/systemd/system") and system.which("systemctl") is not None
+
+
+def running(system: System, names: Sequence[str]) -> FrozenSet[str]:
+    """Return those of the units that are active and start at boot. systemd is asked once for all of them."""
+    program = system.which("systemctl")
+    if program is None:
+        return frozenset()
+    told = system.run([program, "show", "--property=Id,ActiveState,UnitFileState", *names]).stdout
+    blocks = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in told.split("\n\n")]
+    return frozenset(block.get("Id", "") for block in blocks if block.get("ActiveState") == "active" and block.get("UnitFileState") == "enabled")
 
 
 def install(system: System, name: str, text: str) -> None:

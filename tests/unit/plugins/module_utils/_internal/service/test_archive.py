@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import zipfile
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.archive import archive, closure
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.archive import archive, closure, relative_imports
 
 
 @pytest.fixture(name="program", scope="module")
@@ -50,3 +51,10 @@ def test_a_package_that_is_imported_from(monkeypatch):
 def test_what_is_not_there_is_an_error():
     with pytest.raises(DrawbridgeError, match="the text of service.nothing is not at hand"):
         archive("service.nothing")
+
+
+def test_the_imports_are_those_that_python_sees():
+    for name, text in closure("service.install").items():
+        tree = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.level]
+        seen = [(node.level, node.module or "", [alias.name for alias in node.names]) for node in tree]
+        assert sorted(relative_imports(text)) == sorted(seen), name

@@ -14,7 +14,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.servic
     TABLE,
     Change,
     gate_files,
-    service_files,
+    unit_text,
 )
 
 
@@ -24,14 +24,12 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.servic
 ])
 def test_what_is_no_socket_of_this_host(address):
     with pytest.raises(DrawbridgeError, match="docker_host: .* is not a unix socket on this host"):
-        service_files(address, "")
+        unit_text(address, "")
 
 
 @pytest.mark.parametrize("options", ["", CLOSED])
 def test_the_unit_runs_the_program(options):
-    written = service_files("unix:///run/user-1/docker.sock", options)
-    assert set(written) == {PROGRAM, UNIT_FILE}
-    (line,) = [line for line in written[UNIT_FILE].decode().splitlines() if line.startswith("ExecStart")]
+    (line,) = [line for line in unit_text("unix:///run/user-1/docker.sock", options).decode().splitlines() if line.startswith("ExecStart")]
     assert line.endswith(" -I %s --docker-host unix:///run/user-1/docker.sock%s" % (PROGRAM, options))
 
 

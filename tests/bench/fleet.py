@@ -37,6 +37,7 @@ nocolor = true
 home = {FOLDER}/ansible
 private_key_file = {KEY}
 inventory = {FOLDER}/inventory
+internal_poll_interval = 0.02
 [ssh_connection]
 control_path_dir = {FOLDER}/ssh
 ssh_args = -C -o ControlMaster=auto -o ControlPersist=1h -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR

@@ -26,12 +26,11 @@ def execute(action: ActionBase, name: str, arguments: Mapping[str, object], task
 
     action: the action plugin. name: of the module, without the collection's name. arguments: of the module.
     """
-    files = _files()
     text = json.dumps(plain(arguments), separators=(",", ":")).encode("utf-8", "surrogateescape")
     packed = base64.b64encode(zlib.compress(text, 1)).decode("ascii")
-    asked = {"module": name, "arguments": packed, "digest": _digest(files)}
+    asked = {"module": name, "arguments": packed, "digest": _DIGEST}
     result = _run(action, asked, task_vars)
-    return _run(action, dict(asked, code=_archive(files)), task_vars) if result.pop("code_needed", False) else result
+    return _run(action, dict(asked, code=_archive(_FILES)), task_vars) if result.pop("code_needed", False) else result
 
 
 def _run(action: ActionBase, asked: Mapping[str, str], task_vars: Mapping[str, object]) -> Dict[str, Any]:
@@ -45,7 +44,7 @@ def _files() -> List[Tuple[str, bytes]]:
     for folder in ("module_utils", "modules"):
         for place, _folders, names in os.walk(os.path.join(PLUGINS, folder)):
             found.extend(os.path.join(place, name) for name in names if name.endswith(".py"))
-    return [(os.path.relpath(path, PLUGINS), _content(path)) for path in sorted(found)]
+    return [(path[len(PLUGINS) + 1:], _content(path)) for path in sorted(found)]
 
 
 def _content(path: str) -> bytes:
@@ -67,3 +66,8 @@ def _archive(files: List[Tuple[str, bytes]]) -> str:
         for name, content in files:
             archive.writestr(name, content)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+# Read when the plugin is loaded: Ansible does that once for a task, and forks a process for each host after it.
+_FILES = _files()
+_DIGEST = _digest(_FILES)

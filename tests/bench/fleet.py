@@ -9,6 +9,7 @@ printed beside the seconds by the clock.
 from __future__ import annotations
 
 import os
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ class Fleet:
         found = sum(int(tasks) > 0 for _host, tasks, _unreachable, _failed in SUMMARY.findall(cost.output))
         if found != changed:
             raise RuntimeError(f"{words[0]} changed {found} hosts, not {changed}:\n{cost.output}")
-        print(f"  {words[0].rpartition('/')[2]} {' '.join(words[1:])} on {count or len(self.hosts)} hosts, forks {forks}: {_seconds(cost)}", file=sys.stderr, flush=True)
+        # Shown as it comes: the table is minutes away. Standard output is for the findings alone.
+        print(f"  {' '.join(words)} on {count or len(self.hosts)} hosts, forks {forks}: {_seconds(cost)}", file=sys.stderr, flush=True)
         return cost
 
 
@@ -86,15 +88,24 @@ def _seconds(cost: Cost) -> str:
     return f"{cost.seconds:.1f} s, first line after {cost.first:.1f} s, CPU {cost.cpu:.1f} s{memory}"
 
 
-def fleet(rounds: int, count: int = HOSTS) -> list[Finding]:
-    """Every measurement of many hosts."""
+def fleet(rounds: int) -> list[Finding]:
+    """Every measurement of as many hosts as the targets are for."""
+    return of_hosts(str(HOSTS), rounds)
+
+
+def of_hosts(told: str, rounds: int) -> list[Finding]:
+    """Every measurement of so many hosts. told: their number, as it was asked for."""
+    count = int(told)
     with light_hosts(count) as hosts:
         subject = Fleet(hosts, _furnish(hosts))
         # Connections are opened here, and kept.
         subject.ping(MIDDLE)
         first = subject.harden(MIDDLE, changes=True)
-        found = [finding for forks in FORKS for finding in _unchanged(subject, forks, rounds)]
-        return [*found, *_changed(subject, first), *_memory(subject), *_sizes(subject, rounds)]
+        unchanged = {forks: [(subject.ping(forks), subject.harden(forks)) for _round in range(rounds)] for forks in FORKS}
+        found = [finding for forks in FORKS for finding in _unchanged(count, forks, unchanged[forks])]
+        pings, ours = (list(side) for side in zip(*unchanged[MIDDLE], strict=True))
+        found += _sizes(subject, ours) + _memory(subject)
+        return found + _changed(count, pings[:1], first, subject.harden(MIDDLE, port=443, changes=True))
 
 
 def _furnish(hosts: Sequence[LightHost]) -> dict[str, str]:
@@ -112,14 +123,13 @@ def _furnish(hosts: Sequence[LightHost]) -> dict[str, str]:
     return {**kept, "ANSIBLE_CONFIG": str(config), "PYTHONUNBUFFERED": "1"}
 
 
-def _unchanged(subject: Fleet, forks: int, rounds: int) -> list[Finding]:
-    pairs = [(subject.ping(forks), subject.harden(forks)) for _round in range(rounds)]
-    what = f"{len(subject.hosts)} hosts, forks {forks}: "
-    pings, ours = [ping for ping, _ours in pairs], [our for _ping, our in pairs]
+def _unchanged(count: int, forks: int, pairs: Sequence[tuple[Cost, Cost]]) -> list[Finding]:
+    pings, ours = (list(side) for side in zip(*pairs, strict=True))
     return [
-        Finding(what + "no change", _of(ours, "seconds"), _of(pings, "seconds"), 1.2, note=_in_words(ours, pings)),
-        Finding("  the controller's CPU", _of(ours, "cpu"), _of(pings, "cpu"), 1.2),
-        Finding("  until the first host's line", _of(ours, "first"), _of(pings, "first")),
+        Finding(f"{count} hosts, forks {forks}: no change", _of(ours, "seconds"), _of(pings, "seconds"), 1.2, note=_in_words(ours[0], pings[0])),
+        Finding("  the controller's CPU", _of(ours, "cpu"), _of(pings, "cpu"), 1.2,
+                note=f"ms a host: harden {_each(ours, count)}, ping {_each(pings, count)}"),
+        Finding("  until the first line of a host", _of(ours, "first"), _of(pings, "first")),
     ]
 
 
@@ -127,39 +137,39 @@ def _of(costs: Sequence[Cost], what: str) -> list[float]:
     return [float(getattr(cost, what)) for cost in costs]
 
 
-def _in_words(ours: Sequence[Cost], pings: Sequence[Cost]) -> str:
-    return f"harden {_seconds(ours[0])}; ping {_seconds(pings[0])}"
+def _each(costs: Sequence[Cost], count: int) -> str:
+    return f"{statistics.median(cost.cpu for cost in costs) * 1000 / count:.0f}"
 
 
-def _changed(subject: Fleet, first: Cost) -> list[Finding]:
-    ping, change = subject.ping(MIDDLE), subject.harden(MIDDLE, port=443, changes=True)
-    subject.harden(MIDDLE, changes=True)
-    what = f"{len(subject.hosts)} hosts, forks {MIDDLE}: "
-    return [
-        Finding(what + "a change on each, confirmed over a new connection", [change.seconds], [ping.seconds], note=_in_words([change], [ping])),
-        Finding("  the controller's CPU", [change.cpu], [ping.cpu]),
-        Finding(what + "first apply, on hosts that had no task before", [first.seconds], [ping.seconds], note=f"harden {_seconds(first)}"),
-        Finding("  the controller's CPU", [first.cpu], [ping.cpu]),
-    ]
+def _in_words(ours: Cost, ping: Cost) -> str:
+    return f"harden {_seconds(ours)}; ping {_seconds(ping)}"
 
 
-def _memory(subject: Fleet) -> list[Finding]:
+def _changed(count: int, pings: Sequence[Cost], first: Cost, change: Cost) -> list[Finding]:
     found = []
-    for forks in FORKS:
-        ping, ours = subject.ping(forks, watched=True), subject.harden(forks, watched=True)
-        each = f"harden {ours.memory / 2 ** 20:.0f} MiB, {ours.memory / 2 ** 20 / len(subject.hosts):.1f} a host; ping {ping.memory / 2 ** 20:.0f} MiB"
-        found.append(Finding(f"{len(subject.hosts)} hosts, forks {forks}: the controller's memory", [ours.memory], [ping.memory], note=each))
+    for what, ours in (("first apply, on hosts that had no task before", first), ("a change on each, confirmed over a new connection", change)):
+        found += [
+            Finding(f"{count} hosts, forks {MIDDLE}: {what}", [ours.seconds], _of(pings, "seconds"), note=_in_words(ours, pings[0])),
+            Finding("  the controller's CPU", [ours.cpu], _of(pings, "cpu")),
+        ]
     return found
 
 
-def _sizes(subject: Fleet, rounds: int) -> list[Finding]:
+def _memory(subject: Fleet) -> list[Finding]:
+    count, forks = len(subject.hosts), max(FORKS)
+    ping, ours = subject.ping(forks, watched=True), subject.harden(forks, watched=True)
+    mib = [cost.memory / 2 ** 20 for cost in (ours, ping)]
+    note = f"MiB: harden {mib[0]:.0f}, ping {mib[1]:.0f}; for each host that it works on at a time {mib[0] / min(forks, count):.1f}"
+    return [Finding(f"{count} hosts, forks {forks}: the controller's memory", [ours.memory], [ping.memory], note=note)]
+
+
+def _sizes(subject: Fleet, whole: Sequence[Cost]) -> list[Finding]:
     """What a host costs among all of them, against a host among a quarter and a half."""
-    count = len(subject.hosts)
-    costs = {size: [subject.harden(MIDDLE, size) for _round in range(rounds)] for size in (count // 4, count // 2, count)}
-    found = []
+    count, found = len(subject.hosts), []
     for size in (count // 4, count // 2):
-        for what, name in (("seconds", "seconds"), ("CPU", "cpu")):
-            ours, theirs = ([item / each for item in _of(costs[each], name)] for each in (count, size))
-            note = f"ms: {ours[0] * 1000:.0f} against {theirs[0] * 1000:.0f}"
+        part = [subject.harden(MIDDLE, size) for _cost in whole]
+        for what, name in (("seconds", "seconds"), ("the controller's CPU", "cpu")):
+            ours, theirs = [cost / count for cost in _of(whole, name)], [cost / size for cost in _of(part, name)]
+            note = f"ms: {statistics.median(ours) * 1000:.0f} against {statistics.median(theirs) * 1000:.0f}"
             found.append(Finding(f"{what} a host, {count} hosts to {size}", ours, theirs, 1.1, note=note))
     return found

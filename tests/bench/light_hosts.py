@@ -131,7 +131,7 @@ def _engines_network(host: LightHost, bridges: Sequence[Sequence[str]], rules: d
 def _start(host: LightHost) -> subprocess.Popen[bytes]:
     own = FOLDER / host.name
     own.mkdir()
-    first = ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--", HERE / "light-host", SHARED, own, SOCKET]
+    first: list[str | Path] = ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--", HERE / "light-host", SHARED, own, SOCKET]
     return subprocess.Popen(in_netns(host.name, first), stdin=subprocess.DEVNULL)
 
 

@@ -37,7 +37,7 @@ def _main(measurement: str, count: int, word: str = "") -> None:
     for argv in (["mount", "-t", "tmpfs", "tmpfs", "/run"], ["ip", "link", "set", "lo", "up"]):
         subprocess.run(argv, check=True)
     measures = {"rules": inside.rules, "sets": inside.sets, "packets": packets.packets, "cross_check": cross_check.findings, "fleet": fleet.fleet}
-    of_word = {"packets": before.packets_before, "fleet": lambda hosts, rounds: fleet.fleet(rounds, int(hosts))}
+    of_word = {"packets": before.packets_before, "fleet": fleet.of_hosts}
     found = of_word[measurement](word, count) if word else measures[measurement](count)
     print(json.dumps([vars(item) for item in found]))
 

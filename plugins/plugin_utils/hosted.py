@@ -11,10 +11,12 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 import zipfile
 import zlib
 from typing import Any, Dict, List, Mapping, Tuple
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain
 
@@ -30,7 +32,7 @@ def execute(action: ActionBase, name: str, arguments: Mapping[str, object], task
     packed = base64.b64encode(zlib.compress(text, 1)).decode("ascii")
     asked = {"module": name, "arguments": packed, "digest": _DIGEST}
     result = _run(action, asked, task_vars)
-    return _run(action, dict(asked, code=_archive(_FILES)), task_vars) if result.pop("code_needed", False) else result
+    return _run(action, dict(asked, code=_archive_of_run()), task_vars) if result.pop("code_needed", False) else result
 
 
 def _run(action: ActionBase, asked: Mapping[str, str], task_vars: Mapping[str, object]) -> Dict[str, Any]:
@@ -58,6 +60,25 @@ def _digest(files: List[Tuple[str, bytes]]) -> str:
         digest.update(b"%s %d\n" % (name.encode("utf-8"), len(content)))
         digest.update(content)
     return digest.hexdigest()
+
+
+def _archive_of_run() -> str:
+    """Return the archive of the code. It is kept in the run's temporary folder, for the other hosts' processes."""
+    folder = constants.DEFAULT_LOCAL_TMP
+    kept = os.path.join(folder, "drawbridge-" + _DIGEST)
+    try:
+        return _content(kept).decode("ascii")
+    except OSError:
+        text = _archive(_FILES)
+    try:
+        # Another process may write it as well: each writes the whole file before it gets its name.
+        descriptor, new = tempfile.mkstemp(dir=folder)
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.write(text)
+        os.replace(new, kept)
+    except OSError:
+        pass  # There is no room for it: the others make it themselves.
+    return text
 
 
 def _archive(files: List[Tuple[str, bytes]]) -> str:

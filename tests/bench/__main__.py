@@ -9,11 +9,11 @@ import os
 import sys
 import time
 
-from tests.lab import lifecycle
+from tests.lab import lifecycle, rootfs
 from tests.lab.api import Lab
 from tests.lab.sh import LabError
 
-from . import containers, playbooks, sandbox
+from . import containers, light_hosts, playbooks, sandbox
 from .measure import Finding, render
 
 HOST = "trixie"
@@ -74,6 +74,9 @@ def _part(part: str, rounds: int, *words: str) -> list[Finding]:
         measured = playbooks.all_of if part == "playbooks" else containers.findings
         found = measured(Lab.load().hosts[HOST], rounds)
     else:
+        if part == "fleet":
+            # There is no network in the sandbox.
+            rootfs.ensure(light_hosts.SUITE)
         found = sandbox.findings(part, rounds, *(word.partition(" ")[2] for word in words))
     print(render(found), flush=True)
     print(f"  again with: .build/venv-newest/bin/python -m tests.bench -n {rounds} {' '.join([part, *words])}", flush=True)

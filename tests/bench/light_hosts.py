@@ -8,6 +8,7 @@ Only for processes whose network, mount and PID namespaces are new (sandbox.py):
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -65,6 +66,8 @@ class LightHost:
 @contextmanager
 def light_hosts(count: int) -> Iterator[Sequence[LightHost]]:
     """So many hosts; the way to them is KEY, from this process's network namespace."""
+    if os.getpid() != 1:
+        raise LabError("light hosts are made in a sandbox alone: python -m tests.bench fleet")
     hosts = [LightHost(number) for number in range(1, count + 1)]
     with ExitStack() as stack:
         FOLDER.mkdir()
@@ -88,7 +91,7 @@ def _shared_root() -> None:
     """The files that no host changes: the suite's, without what nobody uses here, and with what is recorded."""
     SHARED.mkdir()
     excluded = [f"--exclude=./{name}" for name in LEFT_OUT]
-    run(["tar", "-x", "-C", SHARED, *excluded, "-f", rootfs.ensure(SUITE)])
+    run(["tar", "-x", "-C", SHARED, *excluded, "-f", rootfs.tarball(SUITE)])
     (SHARED / "dev" / "pts").mkdir(parents=True)
     (SHARED / "dev" / "ptmx").symlink_to("pts/ptmx")
     for name, numbers in DEVICES.items():

@@ -46,6 +46,12 @@ MaxStartups 100
 PATIENCE = 60.0
 
 
+class _Engine(engine.Engine):
+    """One for all hosts. A queue that is full would be an engine that does not answer: they ask at once."""
+
+    request_queue_size = 1024
+
+
 @dataclass(frozen=True)
 class LightHost:
     """One of them. number: from 1."""
@@ -74,7 +80,7 @@ def light_hosts(count: int) -> Iterator[Sequence[LightHost]]:
         stack.callback(shutil.rmtree, FOLDER)
         _shared_root()
         facts = yaml.safe_load((GOLDENS / f"{ENGINE}.yml").read_text())
-        stack.enter_context(engine.Engine(str(SOCKET), engine.answers(facts)))
+        stack.enter_context(_Engine(str(SOCKET), engine.answers(facts)))
         _network(hosts)
         rules = _rules()
         for host in hosts:

@@ -30,7 +30,7 @@ PARTS = {
     "packets": "packets from a client through a router to a published port, against the same without a policy",
     "fleet": "the playbook harden on many light hosts over SSH, against a play that only pings",
 }
-# Takes a quarter of an hour: it has to be asked for.
+# Takes minutes: it has to be asked for.
 ASKED_FOR = "fleet"
 
 

@@ -21,7 +21,7 @@ BUILD = ROOT / ".build"
 PROGRAM = BUILD / "venv-newest" / "bin" / "ansible-playbook"
 CONFIG = BUILD / ("lab-ansible%s.cfg" % ("-" + layout.LAB if layout.LAB else ""))
 WIDTH = 100
-_SUMMARY = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
+SUMMARY = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def play(arguments: Sequence[str], shown: bool) -> Run:
             print("  " + fitted(line.rstrip(" *\n")), flush=True)
     output = "".join(lines)
     returncode = process.wait()
-    return Run(output, returncode, {host: int(changed) for host, changed, _un, _failed in _SUMMARY.findall(output)})
+    return Run(output, returncode, {host: int(changed) for host, changed, _un, _failed in SUMMARY.findall(output)})
 
 
 def fitted(line: str) -> str:

@@ -51,7 +51,8 @@ def _network(item: Dict[str, Any]) -> Dict[str, Any]:
 
 def network_id(item: Dict[str, Any]) -> str:
     """Its bridge is called after the first twelve digits."""
-    return item.get("id", "") + digest(item["name"])[len(item.get("id", "")):]
+    identity: str = item.get("id", "")
+    return identity + digest(item["name"])[len(identity):]
 
 
 def _container(item: Dict[str, Any], pid: int, host: Dict[str, Any]) -> Dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Dict, Mapping
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.harden_variables import harden_options, misnamed_variables
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.harden_variables import harden_options, may_restart_the_engine, misnamed_variables
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.policy_action import PolicyAction, with_warnings
 
@@ -34,7 +34,13 @@ class ActionModule(PolicyAction):
         result = execute(self, "harden", options, task_vars)
         if "lacking" in result:
             result = self._with_packages(result.pop("lacking"), options, task_vars)
-        return with_warnings(confirmed(self, result), misnamed_variables(task_vars) if takes_variables else [])
+        result = confirmed(self, result)
+        if not takes_variables:
+            return result
+        # A restart that is due since a former play is done by this one, if it may be done at all.
+        if result.get("restart_required") and may_restart_the_engine(task_vars, self._templar):
+            result["changed"] = True
+        return with_warnings(result, misnamed_variables(task_vars))
 
     def _with_packages(self, lacking: Dict[str, Any], options: Mapping[str, object], task_vars: Mapping[str, object]) -> Dict[str, Any]:
         """Install what the host lacks and run the module again."""

@@ -24,6 +24,7 @@ _BELOW: Dict[str, Tuple[str, ...]] = {
 }
 _PACKAGES = "prerequisites_packages"
 _INSTALL = "drawbridge_prerequisites"
+_RESTART = _POLICY + "restart_engine"
 # A step, the tag that chooses it, and the variable that leaves it out.
 _STEPS = (
     ("prerequisites", "prerequisites", None),
@@ -47,6 +48,11 @@ def harden_options(task_vars: Mapping[str, object], templar: Templar) -> Dict[st
         step for step, tag, switch in _STEPS if _is_chosen(tag, task_vars) and (switch is None or _is_on(switch, task_vars, templar))
     ]
     return options
+
+
+def may_restart_the_engine(task_vars: Mapping[str, object], templar: Templar) -> bool:
+    """Return whether the play's handler restarts the engine where that is required. Raises DrawbridgeError with the variable's name."""
+    return _RESTART in task_vars and _is_on(_RESTART, task_vars, templar)
 
 
 def misnamed_variables(task_vars: Mapping[str, object]) -> List[str]:

@@ -57,6 +57,15 @@ def test_a_host_in_order_is_asked_once(monkeypatch):
     assert asked["profile"] == "edge" and asked["install"] and "from_variables" not in asked
 
 
+@pytest.mark.parametrize("variables, required, changed", [
+    ({}, True, False), ({"host_policy_restart_engine": False}, True, False),
+    ({"host_policy_restart_engine": True}, False, False), ({"host_policy_restart_engine": "yes"}, True, True),
+])
+def test_a_restart_that_is_still_due_is_a_change_where_the_play_may_do_it(monkeypatch, variables, required, changed):
+    host = Host(monkeypatch, [dict(unchanged(), restart_required=required)])
+    assert host.run(**variables)["changed"] == changed
+
+
 def test_what_the_task_says_goes_before_variables(monkeypatch):
     host = Host(monkeypatch, [unchanged()])
     host.run({"policy": {}, "from_variables": True, "profile": None, "install": False}, drawbridge_prerequisites=True)

@@ -26,7 +26,7 @@ class Address(NamedTuple):
 
 class Interface(NamedTuple):
     """kind: the kernel's name for the kind, empty for hardware. master: the bridge, bond or VRF that it belongs to, else empty. nf_calls: the
-    families whose bridged packets iptables sees by the bridge's own setting."""
+    families whose bridged packets iptables sees by the bridge's own setting. is_hairpin: whether a bridge sends frames back by this port."""
 
     name: str
     kind: str
@@ -35,6 +35,7 @@ class Interface(NamedTuple):
     is_up: bool
     addresses: List[Address]
     nf_calls: List[int]
+    is_hairpin: bool
 
 
 class Interfaces:
@@ -50,6 +51,10 @@ class Interfaces:
         """Return the bridge that an interface is a port of, else nothing."""
         found = self.by_name.get(name)
         return found.master if found is not None and self.is_bridge(found.master) else ""
+
+    def hairpins(self, bridge: str) -> List[bool]:
+        """Return for each port of a bridge whether frames are sent back by it."""
+        return [item.is_hairpin for item in self.by_name.values() if item.master == bridge]
 
     def vrf_of(self, name: str) -> str:
         """Return the VRF that an interface is, or is a member of, else nothing."""
@@ -92,6 +97,7 @@ def _interface(item: JsonObject) -> Interface:
         "UP" in flags,
         [_address(found) for found in objects(item.get("addr_info")) if text(found.get("family")) in _FAMILIES and text(found.get("local"))],
         [family for family, key in _NF_CALL.items() if data.get(key) == 1],
+        mapping(info.get("info_slave_data")).get("hairpin") is True,
     )
 
 

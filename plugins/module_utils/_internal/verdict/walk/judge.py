@@ -26,7 +26,7 @@ class Judgement(NamedTuple):
     """The answer about a packet.
 
     packet: in words. verdict: accepted, dropped, rejected or unknown. decided: the questions that leave it unknown. open: further questions, whose
-    answers do not matter. translated: the packet as it ends.
+    answers do not matter. arrived: the packet's ends where it ends.
     """
 
     packet: str
@@ -36,6 +36,7 @@ class Judgement(NamedTuple):
     path: List[Step]
     decided: List[Question]
     open: List[Question]
+    arrived: Ends
 
     @property
     def shown(self) -> Dict[str, object]:
@@ -143,15 +144,16 @@ def _run(world: World, start: _Start, asked: Asked, choices: Choices) -> Outcome
     if rehearsed.end == NOWHERE:
         return Outcome(UNKNOWN, "nothing can answer: %s" % rehearsed.reason, NOWHERE, rehearsed.path, packet)
     connection.goes_on(REPLY)
-    return Way(world, _reply(first, connection, rehearsed, asked), choices, connection).outcome()
+    return Way(world, _reply(world, first, connection, rehearsed, asked), choices, connection).outcome()
 
 
-def _reply(first: Packet, connection: Connection, rehearsed: Outcome, asked: Asked) -> Packet:
+def _reply(world: World, first: Packet, connection: Connection, rehearsed: Outcome, asked: Asked) -> Packet:
     """The answer of whoever gets the flow's packets."""
     goes_out = rehearsed.end.kind in ("interface", "bridge")
     reply = Packet(first.family, first.protocol, connection.reply, first.oif if goes_out else "", 0)
     reply.flags, reply.is_local = asked.flags, not goes_out
-    reply.port_in = first.port_out
+    # By which port of a bridge it comes is not known.
+    reply.port_in = None if world.interfaces.is_bridge(reply.iif) else ""
     if asked.icmp is not None:
         reply.icmp = {8: (0, 0), 128: (129, 0)}.get(asked.icmp[0], asked.icmp)
     return reply
@@ -165,11 +167,12 @@ def _judgement(packet: str, found: List[Tuple[Choices, Outcome]], is_whole: bool
             decisive[parted_by(choices, others)] = None
     questions = dict.fromkeys(question for run, _outcome in found for question in run.asked if question not in decisive)
     if first.verdict == UNKNOWN and not decisive or not decisive and is_whole:
-        return Judgement(packet, first.verdict, first.reason, _end(found), first.path, [Question("", first.reason, "")] if first.verdict == UNKNOWN else [], list(questions))
+        unknown = [Question("", first.reason, "")] if first.verdict == UNKNOWN else []
+        return Judgement(packet, first.verdict, first.reason, _end(found), first.path, unknown, list(questions), first.packet.ends)
     if not is_whole:
         decisive[_TOO_MANY] = None
     reason = "it depends on what is not known: %s" % "; ".join(map(str, decisive))
-    return Judgement(packet, UNKNOWN, reason, NOWHERE, _common(found), list(decisive), list(questions))
+    return Judgement(packet, UNKNOWN, reason, NOWHERE, _common(found), list(decisive), list(questions), first.packet.ends)
 
 
 def _end(found: List[Tuple[Choices, Outcome]]) -> EndPoint:

@@ -65,9 +65,17 @@ class Way:
             self._foreign(chain, "PREROUTING")
         if is_bridge and not self._bridge_calls():
             packet.port_in = ""
-        if is_bridge and self._is_bridged():
-            self._bridged()
+        bridged, before = is_bridge and self._is_bridged(), packet.destination
+        if bridged and packet.port_in == "":
+            words = "the bridge %s passes it on; iptables does not see it" % packet.iif
+            self.path.append(Step("", "", None, words))
+            raise Ended(ACCEPTED, words, self._passed_on())
         self._hook("PREROUTING")
+        if is_bridge and packet.port_in != "" and packet.destination != before:
+            # The bridge itself sends translated packets on that stay in its network.
+            bridged = self._is_bridged()
+        if bridged:
+            self._bridged()
         self._routed()
 
     def _from_host(self) -> NoReturn:
@@ -92,18 +100,16 @@ class Way:
     def _bridged(self) -> NoReturn:
         """A frame from one port of a bridge to another. iptables sees it only by the module br_netfilter."""
         packet = self.packet
-        bridge, before = packet.iif, packet.destination
-        end = EndPoint("bridge", "%s passes it on to %s" % (bridge, packet.end(packet.destination, packet.dport)))
-        if packet.port_in == "":
-            self.path.append(Step("", "", None, "the bridge %s passes it on; iptables does not see it" % bridge))
-            raise Ended(ACCEPTED, "the bridge %s passes it on; iptables does not see it" % bridge, end)
-        self._hook("PREROUTING")
-        if packet.destination != before:
-            self._routed()
-        packet.oif, packet.port_out = bridge, None
+        if packet.destination == packet.source and not self._sends_back():
+            raise Ended(DROPPED, "the bridge %s does not send a frame back to where it came from" % packet.iif)
+        packet.oif, packet.port_out = packet.iif, None
         self._hook("FORWARD")
         self._hook("POSTROUTING")
-        raise Ended(ACCEPTED, "the bridge %s passes it on" % bridge, end)
+        raise Ended(ACCEPTED, "the bridge %s passes it on" % packet.iif, self._passed_on())
+
+    def _sends_back(self) -> bool:
+        ports = set(self.world.interfaces.hairpins(self.packet.iif))
+        return ports.pop() if len(ports) == 1 else self._ask("", "the port of %s that it comes by sends frames back (hairpin)" % self.packet.iif)
 
     def _is_bridged(self) -> bool:
         packet = self.packet
@@ -182,6 +188,10 @@ class Way:
     def _leaving(self) -> EndPoint:
         packet = self.packet
         return EndPoint("interface", "%s, by %s" % (packet.end(packet.destination, packet.dport), packet.oif))
+
+    def _passed_on(self) -> EndPoint:
+        packet = self.packet
+        return EndPoint("bridge", "%s, by the bridge %s" % (packet.end(packet.destination, packet.dport), packet.iif))
 
     def _refuse_vrf(self, device: str) -> None:
         vrf = self.world.interfaces.vrf_of(device)

@@ -11,6 +11,7 @@ ROOMS = (
     "host/system", "host/boot", "host/network", "host/tunnels",
     "netfilter/rules", "netfilter/kernel", "netfilter/reconcile",
     "engine/api", "engine/daemon", "engine/cri", "engine/containers", "engine/facts",
+    "verdict/snapshot", "verdict/rules", "verdict/walk",
     "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback", "policy/preflight", "policy/revocation",
     "persistence/boot_program", "persistence", "persistence/records", "transaction", "port_forwarding", "host_settings",
     "tasks", "policy_pipeline", "service", "inspect",

@@ -72,6 +72,11 @@ class Snapshot(NamedTuple):
         return found
 
 
+def save_name(variant: str, family: int) -> str:
+    """Return the name of a variant's ruleset."""
+    return _SAVE[variant, family]
+
+
 _SWAPPED = str.maketrans("./", "/.")
 
 

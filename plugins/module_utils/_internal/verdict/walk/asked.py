@@ -11,7 +11,7 @@ from typing import FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from ...address import Network, number, parse_network, quoted
 from ...errors import DrawbridgeError
-from .packet import WITH_PORTS
+from ..rules.packet import WITH_PORTS
 
 STATES = ("new", "established", "reply", "invalid")
 _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")

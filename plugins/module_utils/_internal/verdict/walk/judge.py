@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ...errors import DrawbridgeError
-from ...netfilter.rules.saved_ruleset import Ruleset
+from ..rules.packet import ORIGINAL, REPLY, Connection, Ends, Packet, spelt
 from ..snapshot.routes import Lookup
 from ..snapshot.texts import Snapshot
 from .asked import Asked
 from .choices import Choices, Question, parted_by, runs
-from .packet import ORIGINAL, REPLY, Connection, Ends, Packet, spelt
 from .path import NOWHERE, UNKNOWN, EndPoint, Outcome, Step
 from .way import Rehearsal, Way
 from .world import Shared, World
@@ -55,11 +54,9 @@ class Judgement(NamedTuple):
 class Judge:
     """Judges packets by a snapshot. What it needs of it is made ready once, by the first packet that needs it."""
 
-    def __init__(self, snapshot: Snapshot, rulesets: Optional[Dict[int, Dict[str, Ruleset]]] = None) -> None:
-        """rulesets: by family and text's name, instead of the snapshot's: those of a plan."""
+    def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._shared = Shared(snapshot)
-        self._rulesets = rulesets or {}
         self._worlds: Dict[int, World] = {}
 
     def judge(self, asked: Asked, path: str = "packet") -> Judgement:
@@ -71,7 +68,7 @@ class Judge:
 
     def _world(self, family: int) -> World:
         if family not in self._worlds:
-            self._worlds[family] = World(family, self._snapshot, self._shared, self._rulesets.get(family))
+            self._worlds[family] = World(family, self._snapshot, self._shared)
         return self._worlds[family]
 
     def _start(self, world: World, asked: Asked, path: str) -> _Start:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ...netfilter.rules.matches import Effect, Jump, Translation, Verdict
-from .chains import Chain, Rule
+from ..rules.chains import Chain, Rule
+from ..rules.effects import WITHOUT_EFFECT, apply_effect
+from ..rules.packet import Packet
+from ..rules.translation import Unmodelled, translate
 from .choices import Choices, Question
-from .effects import WITHOUT_EFFECT, apply_effect
-from .packet import Packet
 from .path import UNKNOWN, Ended, Step
-from .translation import Unmodelled, translate
 from .world import Table, World
 
 ACCEPT = "ACCEPT"

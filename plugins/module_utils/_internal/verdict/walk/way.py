@@ -12,14 +12,14 @@ from __future__ import annotations
 from typing import Dict, List, NoReturn, Optional, Tuple
 
 from ...address import IPV4
+from ..rules.packet import NEW, Connection, Packet, spelt
+from ..rules.translation import DESTINATION, HOOK_KINDS, apply_translation
 from ..snapshot.foreign_tables import CHANGES, MARKS, STOPS, TRANSLATES, ForeignChain, below_ip, chains_on
 from ..snapshot.routes import Lookup, Route
 from .choices import Choices, Question
-from .packet import NEW, Connection, Packet, spelt
-from .path import ACCEPTED, DROPPED, REJECTED, UNKNOWN, EndPoint, Ended, Outcome, Step
+from .path import ACCEPTED, DROPPED, REJECTED, UNKNOWN, Ended, EndPoint, Outcome, Step
 from .source_check import refused_source
 from .table_walk import ACCEPT, TableWalk
-from .translation import DESTINATION, HOOK_KINDS, apply_translation
 from .world import World
 
 _TRACKING = "tracking"

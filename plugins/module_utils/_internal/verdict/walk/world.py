@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, NamedTuple, Optional
 
 from ...address import IPV4
-from ...netfilter.rules.saved_ruleset import Ruleset, SavedChain, parse
+from ...netfilter.rules.saved_ruleset import SavedChain, parse
+from ..rules.address_types import AddressTypes
+from ..rules.chains import Chain, MakeConditions
+from ..rules.conditions import Conditions
 from ..snapshot.foreign_tables import ForeignChain, foreign_chains
 from ..snapshot.interfaces import Interfaces
 from ..snapshot.routes import Routes
 from ..snapshot.sets import Sets
 from ..snapshot.sockets import Listeners
 from ..snapshot.texts import Snapshot
-from .address_types import AddressTypes
-from .chains import Chain, MakeConditions
-from .conditions import Conditions
 
 
 class Table:
@@ -51,8 +51,7 @@ class Variant(NamedTuple):
 class World:
     """What one family's packets meet. listeners: None if they were not read."""
 
-    def __init__(self, family: int, snapshot: Snapshot, shared: Shared, rulesets: Optional[Dict[str, Ruleset]] = None) -> None:
-        """rulesets: by the text's name, instead of the snapshot's: those of a plan."""
+    def __init__(self, family: int, snapshot: Snapshot, shared: Shared) -> None:
         self.family = family
         self.interfaces = shared.interfaces
         self.listeners = shared.listeners
@@ -61,7 +60,7 @@ class World:
         ending = "" if family == IPV4 else "6"
         self.routes = Routes(family, snapshot.objects("rules" + ending), snapshot.objects("routes" + ending))
         names = snapshot.save_names(family)
-        found = {name: parse(snapshot.text(name) or "") for name in names} if rulesets is None else rulesets
+        found = {name: parse(snapshot.text(name) or "") for name in names}
         conditions = Conditions(family, shared.sets, AddressTypes(self.routes, self.interfaces))
         # Only rules count: a variant without any is none.
         self.variants: List[Variant] = [

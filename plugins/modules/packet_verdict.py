@@ -30,8 +30,8 @@ options:
       - C(interface) is the host's interface, or bridge port, that it comes by. By default it is the one that the host answers the sender by.
       - C(state) is V(new) for the first packet of a flow, V(established) for a later one from the same end, V(reply) for an answer to what C(from) and C(to)
         describe, V(invalid) for one that connection tracking does not take for part of any flow. Default is V(new).
-      - C(source_port), C(mark), C(icmp_type) (a name, or numbers, V(3/4)) and C(tcp_flags) (a list) are further parts of it. A rule that asks for the source port
-        leaves the verdict open if none is given.
+      - C(source_port), C(mark), C(icmp_type) (a name, or numbers, V(3/4)) and C(tcp_flags) (a list) are further parts of it. A rule that asks for the source
+        port leaves the verdict open if none is given.
     type: list
     elements: dict
     required: true
@@ -177,10 +177,10 @@ snapshot:
   type: dict
 """
 
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.texts import from_texts, read_host
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.asked import parse_asked
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.judge import Judge
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Result, Task, run_module
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.verdict.snapshot.texts import from_texts, read_host
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.verdict.walk.asked import parse_asked
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.verdict.walk.judge import Judge
 
 
 def judge(task: Task) -> Result:

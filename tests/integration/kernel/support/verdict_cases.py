@@ -146,7 +146,8 @@ def _condition(family: int, table: str, chain: str) -> SearchStrategy[str]:
     icmp, number = ("icmp", "icmp --icmp-type") if family == 4 else ("ipv6-icmp", "icmp6 --icmpv6-type")
     found = [
         st.builds("{}{} {}".format, negation, end, address), st.builds("{}{} {}/{}".format, negation, end, address, lengths),
-        st.builds("-p {} -m {} {}--dport {}".format, *[st.shared(st.sampled_from(["udp", "tcp"]), key="p")] * 2, negation, st.sampled_from(["53", "80", "60:9000"])),
+        st.builds(lambda name, negated, ports: "-p %s -m %s %s--dport %s" % (name, name, negated, ports), st.sampled_from(["udp", "tcp"]), negation,
+                  st.sampled_from(["53", "80", "60:9000"])),
         st.builds("-p {}".format, st.sampled_from(["udp", "tcp", icmp])),
         st.builds("-p udp -m multiport {}--dports {}".format, negation, st.sampled_from(["53,80", "53,8000:9000", "1"])),
         st.builds("-p udp -m udp {}--sport {}".format, negation, st.sampled_from(["10000:60000", "1:9999"])),

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.verdict.snapshot.texts import Snapshot, read_host
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.verdict.walk.asked import Asked, parse_asked
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.verdict.walk.judge import Judge, Judgement
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.verdict.walk.path import ACCEPTED, REJECTED, UNKNOWN
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.texts import Snapshot, read_host
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.asked import Asked, parse_asked
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.judge import Judge, Judgement
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.path import ACCEPTED, REJECTED, UNKNOWN
 
 from . import forge, forge_stage
 from .forge_stage import ADDRESS, CONTAINER, HOST, OTHER, OUTSIDE, PEER, Stage

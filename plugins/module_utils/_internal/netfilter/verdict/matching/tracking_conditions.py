@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional
 
-from ...netfilter.rules.matches import AddressMatch, Match, OneOfMatch, PortMatch, ProtocolMatch, ValueMatch
+from ...rules.matches import AddressMatch, Match, OneOfMatch, PortMatch, ProtocolMatch, ValueMatch
 from .packet import ESTABLISHED, Connection, Ends, Packet
 
 Maybe = Optional[bool]

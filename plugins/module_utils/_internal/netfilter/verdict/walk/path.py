@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional
 
-from ..rules.packet import Packet
+from ..matching.packet import Packet
 
 ACCEPTED, DROPPED, REJECTED, UNKNOWN = "accepted", "dropped", "rejected", "unknown"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ...address import FAMILIES, IPV4, IPV6, number
+from ....address import FAMILIES, IPV4, IPV6, number
 
 _PROCESS = re.compile(r'users:\(\("([^"]*)"')
 _WILDCARDS = {"0.0.0.0": (IPV4,), "*": FAMILIES, "[::]": (IPV6,)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Tuple
 
-from ...netfilter.rules.matches import Words
+from ...rules.matches import Words
 from .packet import Packet
 
 _ALL = 0xFFFFFFFF

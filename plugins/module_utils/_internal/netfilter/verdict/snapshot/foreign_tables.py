@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Set, Tuple
 
-from ...host.system.json_values import JsonObject, mapping, text
+from ....host.system.json_values import JsonObject, mapping, text
 
 _FAMILIES = {"ip": (4,), "ip6": (6,), "inet": (4, 6), "bridge": (4, 6), "netdev": (4, 6)}
 _IPTABLES = ("raw", "mangle", "nat", "filter", "security")

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Dict, List, Tuple
 
-from ...netfilter.kernel.iptables import NFT
-from ...netfilter.reconcile.plan import Plan
-from ...netfilter.rules.saved_ruleset import SavedChain, Table, parse
+from ...kernel.iptables import NFT
+from ...reconcile.plan import Plan
+from ...rules.saved_ruleset import SavedChain, Table, parse
 from .texts import Snapshot, save_name
 
 

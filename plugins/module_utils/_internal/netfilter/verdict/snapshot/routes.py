@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from ...address import IPV4, number
-from ...host.system.json_values import JsonObject, objects, text
+from ....address import IPV4, number
+from ....host.system.json_values import JsonObject, objects, text
 
 # Answers an open question: words of what is not known.
 Ask = Callable[[str], bool]
 _BITS = {4: 32, 6: 128}
 _NO_WAY = ("unreachable", "blackhole", "prohibit")
 # What a rule may ask beside these is not modelled.
-_RULE_KEYS = frozenset(("priority", "src", "srclen", "dst", "dstlen", "iif", "iif_detached", "oif", "oif_detached", "fwmark", "fwmask", "table", "not",
-                        "action", "protocol", "suppress_prefixlen", "suppress_prefixlength", "flags", "l3mdev", "ipproto", "sport", "dport", "tos"))  # fmt: skip
+_RULE_KEYS = frozenset((
+    "priority", "src", "srclen", "dst", "dstlen", "iif", "iif_detached", "oif", "oif_detached", "fwmark", "fwmask", "table", "not", "action", "protocol",
+    "suppress_prefixlen", "suppress_prefixlength", "flags", "l3mdev",
+))  # fmt: skip
 _TABLES = {"255": "local", "254": "main", "253": "default"}
 
 
@@ -45,7 +47,8 @@ class Route(NamedTuple):
     is_hop: bool = False
 
     def __str__(self) -> str:
-        words = ["" if self.kind == "unicast" else self.kind, self.network, "via " + self.gateway if self.gateway else "", "dev " + self.device if self.device else ""]
+        named = [("via", self.gateway), ("dev", self.device)]
+        words = ["" if self.kind == "unicast" else self.kind, self.network, *("%s %s" % item for item in named if item[1])]
         return " ".join([word for word in words if word] + ["table", self.table])
 
     @property
@@ -130,7 +133,7 @@ class Routes:
         if "l3mdev" in rule:
             # VRFs are told before any routing.
             return False
-        strange = sorted(set(rule) - _RULE_KEYS | set(rule) & {"ipproto", "sport", "dport", "tos"})
+        strange = sorted(set(rule) - _RULE_KEYS)
         held = [self._is_in(rule, "src", asked.source), self._is_in(rule, "dst", asked.destination), _is_from(rule, asked), _is_marked(rule, asked.mark)]
         if False in held:
             return "not" in rule

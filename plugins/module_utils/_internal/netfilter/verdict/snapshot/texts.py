@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from typing import Dict, List, Mapping, NamedTuple, Optional
 
-from ...address import FAMILIES, IPV4
-from ...errors import DrawbridgeError
-from ...host.system.json_values import JsonObject, mapping, objects
-from ...host.system.system import System
-from ...netfilter.kernel.iptables import LEGACY, NFT, Transport, holds_rules, path_variant
+from ....address import FAMILIES, IPV4
+from ....errors import DrawbridgeError
+from ....host.system.json_values import JsonObject, mapping, objects
+from ....host.system.system import System
+from ...kernel.iptables import LEGACY, NFT, Transport, holds_rules, path_variant
 
 # Each text's name, and the command that prints it. The names are the keys of the option ``snapshot``.
 COMMANDS: Dict[str, str] = {

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
-from ...address import Network, number, parse_network, quoted
-from ...errors import DrawbridgeError
-from ..rules.packet import WITH_PORTS
+from ....address import Network, number, parse_network, quoted
+from ....errors import DrawbridgeError
+from ..matching.packet import WITH_PORTS
 
 STATES = ("new", "established", "reply", "invalid")
 _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")

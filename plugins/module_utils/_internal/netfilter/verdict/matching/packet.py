@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from typing import FrozenSet, NamedTuple, Optional, Set, Tuple
 
-from ...address import IPV4
+from ....address import IPV4
 
 NEW, ESTABLISHED = "NEW", "ESTABLISHED"
 ORIGINAL, REPLY = "ORIGINAL", "REPLY"

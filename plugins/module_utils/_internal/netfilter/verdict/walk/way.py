@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Dict, List, NoReturn, Optional, Tuple
 
-from ...address import IPV4
-from ..rules.packet import NEW, Connection, Packet, spelt
-from ..rules.translation import DESTINATION, HOOK_KINDS, apply_translation
+from ....address import IPV4
+from ..matching.packet import NEW, Connection, Packet, spelt
+from ..matching.translation import DESTINATION, HOOK_KINDS, apply_translation
 from ..snapshot.foreign_tables import CHANGES, MARKS, STOPS, TRANSLATES, ForeignChain, below_ip, chains_on
 from ..snapshot.routes import Lookup, Route
 from .choices import Choices, Question

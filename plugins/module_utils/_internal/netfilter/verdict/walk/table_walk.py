@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from ...netfilter.rules.matches import Effect, Jump, Translation, Verdict
-from ..rules.chains import Chain, Rule
-from ..rules.effects import WITHOUT_EFFECT, apply_effect
-from ..rules.packet import Packet
-from ..rules.translation import Unmodelled, translate
+from ...rules.matches import Effect, Jump, Translation, Verdict
+from ..matching.chains import Chain, Rule
+from ..matching.effects import WITHOUT_EFFECT, apply_effect
+from ..matching.packet import Packet
+from ..matching.translation import Unmodelled, translate
 from .choices import Choices, Question
 from .path import UNKNOWN, Ended, Step
 from .world import Table, World

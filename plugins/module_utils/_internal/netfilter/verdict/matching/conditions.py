@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
-from ...address import IPV4, number
-from ...netfilter.rules.matches import (
+from ....address import IPV4, number
+from ...rules.matches import (
     AddressMatch,
     FlagMatch,
     InterfaceMatch,
@@ -25,7 +25,7 @@ from ...netfilter.rules.matches import (
     Unknown,
     ValueMatch,
 )
-from ...netfilter.rules.saved_rule import SavedRule
+from ...rules.saved_rule import SavedRule
 from ..snapshot.sets import Sets
 from .address_types import AddressTypes
 from .packet import Packet

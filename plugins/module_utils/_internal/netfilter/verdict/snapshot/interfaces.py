@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional
 
-from ...address import IPV4, IPV6, number
-from ...host.system.json_values import JsonObject, mapping, objects, text
+from ....address import IPV4, IPV6, number
+from ....host.system.json_values import JsonObject, mapping, objects, text
 
 _FAMILIES = {"inet": IPV4, "inet6": IPV6}
 _NF_CALL = {IPV4: "nf_call_iptables", IPV6: "nf_call_ip6tables"}

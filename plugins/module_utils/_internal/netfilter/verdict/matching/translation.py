@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Callable, NamedTuple, Optional, Tuple
 
-from ...address import number
-from ...netfilter.rules.matches import Translation
+from ....address import number
+from ...rules.matches import Translation
 from ..snapshot.interfaces import Interfaces
 from .packet import REPLY, Connection, Packet
 

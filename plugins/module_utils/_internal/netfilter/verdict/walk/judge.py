@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ...errors import DrawbridgeError
-from ..rules.packet import ORIGINAL, REPLY, Connection, Ends, Packet, spelt
+from ....errors import DrawbridgeError
+from ..matching.packet import ORIGINAL, REPLY, Connection, Ends, Packet, spelt
 from ..snapshot.routes import Lookup
 from ..snapshot.texts import Snapshot
 from .asked import Asked

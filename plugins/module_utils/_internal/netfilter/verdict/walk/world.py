@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, NamedTuple, Optional
 
-from ...address import IPV4
-from ...netfilter.rules.saved_ruleset import SavedChain, parse
-from ..rules.address_types import AddressTypes
-from ..rules.chains import Chain, MakeConditions
-from ..rules.conditions import Conditions
+from ....address import IPV4
+from ...rules.saved_ruleset import SavedChain, parse
+from ..matching.address_types import AddressTypes
+from ..matching.chains import Chain, MakeConditions
+from ..matching.conditions import Conditions
 from ..snapshot.foreign_tables import ForeignChain, foreign_chains
 from ..snapshot.interfaces import Interfaces
 from ..snapshot.routes import Routes

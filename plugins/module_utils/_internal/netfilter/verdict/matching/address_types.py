@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
-from ...address import IPV4
-from ...netfilter.rules.matches import OneOfMatch
+from ....address import IPV4
+from ...rules.matches import OneOfMatch
 from ..snapshot.interfaces import Interfaces
 from ..snapshot.routes import Lookup, Routes
 from .packet import Packet

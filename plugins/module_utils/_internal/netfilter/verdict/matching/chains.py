@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import chain
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from ...netfilter.rules.matches import AddressMatch, InterfaceMatch, PortMatch
-from ...netfilter.rules.saved_rule import SavedRule, parse
-from ...netfilter.rules.saved_ruleset import SavedChain
+from ...rules.matches import AddressMatch, InterfaceMatch, PortMatch
+from ...rules.saved_rule import SavedRule, parse
+from ...rules.saved_ruleset import SavedChain
 from .conditions import Condition
 from .packet import Packet
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ...address import IPV4
-from ..rules.packet import Packet, spelt
+from ....address import IPV4
+from ..matching.packet import Packet, spelt
 from ..snapshot.routes import Ask, Lookup
 from .world import World
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ...address import number
+from ....address import number
 
 Maybe = Optional[bool]
 # The value of a packet for a dimension of a set and a side (src or dst); None if it is not known.

@@ -104,8 +104,10 @@ class Way:
             raise Ended(DROPPED, "the bridge %s does not send a frame back to where it came from" % packet.iif)
         packet.oif, packet.port_out = packet.iif, None
         self._hook("FORWARD")
+        # There the kernel does not tell rules by which interface a bridged frame came.
+        packet.iif = ""
         self._hook("POSTROUTING")
-        raise Ended(ACCEPTED, "the bridge %s passes it on" % packet.iif, self._passed_on())
+        raise Ended(ACCEPTED, "the bridge %s passes it on" % packet.oif, self._passed_on())
 
     def _sends_back(self) -> bool:
         ports = set(self.world.interfaces.hairpins(self.packet.iif))
@@ -191,7 +193,7 @@ class Way:
 
     def _passed_on(self) -> EndPoint:
         packet = self.packet
-        return EndPoint("bridge", "%s, by the bridge %s" % (packet.end(packet.destination, packet.dport), packet.iif))
+        return EndPoint("bridge", "%s, by the bridge %s" % (packet.end(packet.destination, packet.dport), packet.oif or packet.iif))
 
     def _refuse_vrf(self, device: str) -> None:
         vrf = self.world.interfaces.vrf_of(device)

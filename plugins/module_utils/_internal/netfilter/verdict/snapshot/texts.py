@@ -32,7 +32,6 @@ COMMANDS: Dict[str, str] = {
     "settings": "sysctl -a",
 }
 _SAVE = {(NFT, 4): "iptables", (NFT, 6): "ip6tables", (LEGACY, 4): "iptables_legacy", (LEGACY, 6): "ip6tables_legacy"}
-_PACKAGES = {"ip": "iproute2", "ss": "iproute2", "ipset": "ipset", "nft": "nftables"}
 # Without these no packet's way is known.
 _NEEDED = ("addresses",)
 _PER_INTERFACE = ("net/ipv4/conf/%s/rp_filter", "net/ipv4/conf/%s/route_localnet", "net/ipv4/conf/%s/accept_local", "net/ipv4/conf/%s/forwarding",
@@ -105,6 +104,8 @@ def read_host(system: System) -> Snapshot:
     return Snapshot(texts)
 
 
+# Without these programs there are no sets, and no tables that others made.
+_ABSENT_IS_EMPTY = ("ipset", "nft")
 _BY_CODE = (*_SAVE.values(), "settings")
 
 
@@ -112,7 +113,7 @@ def _output(system: System, name: str) -> Optional[str]:
     program, *words = COMMANDS[name].split()
     command = system.which(program)
     if command is None:
-        return "" if program == "ipset" else None
+        return "" if program in _ABSENT_IS_EMPTY else None
     output = system.run([command, *words])
     return output.stdout if output.rc == 0 else None
 
@@ -127,7 +128,8 @@ def _rulesets(system: System) -> Dict[str, str]:
         for family in FAMILIES:
             if family == IPV4 or system.read("/proc/net/if_inet6") is not None:
                 found[_SAVE[variant, family]] = Transport(system, variant).text(family)
-    return found
+    # A host that cannot have rules has none.
+    return found or {name: "" for name in ("iptables", "ip6tables")}
 
 
 def _settings(system: System) -> str:

@@ -20,7 +20,7 @@ _PING = {4: (8, 0), 6: (128, 0)}
 _ICMP = {4: "icmp", 6: "ipv6-icmp"}
 _ECHO = {"echo-request": _PING, "echo-reply": {4: (0, 0), 6: (129, 0)}}
 # An address, perhaps in brackets, a port and a protocol.
-_PLACE = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))(?::([0-9]+))?(?:/([a-z0-9-]+))?")
+_PLACE = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))(?::([0-9]+))?(?:/([a-z][a-z0-9-]*))?")
 
 
 class Asked(NamedTuple):

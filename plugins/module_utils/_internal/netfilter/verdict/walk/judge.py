@@ -61,6 +61,8 @@ class Judge:
 
     def judge(self, asked: Asked, path: str = "packet") -> Judgement:
         """Return the verdict. path: the packet's place in the user's data. Raises DrawbridgeError if it cannot be on this host."""
+        if not self._snapshot.save_names(asked.family):
+            raise DrawbridgeError("the rules of IPv%d are not known" % asked.family, path, "the text of iptables-save or ip6tables-save is missing, or IPv6 is off")
         world = self._world(asked.family)
         start = self._start(world, asked, path)
         found, is_whole = runs(lambda choices: _run(world, start, asked, choices))

@@ -48,6 +48,8 @@ class Way:
     def outcome(self) -> Outcome:
         """Follow the packet to its end."""
         try:
+            if not self.world.knows_foreign and self._ask("", "tables of nftables, which were not read, drop the packet"):
+                raise Ended(DROPPED, "tables of nftables were not read")
             if self.packet.is_local:
                 self._from_host()
             else:

@@ -56,13 +56,13 @@ class World:
         self.interfaces = shared.interfaces
         self.listeners = shared.listeners
         self.foreign = shared.foreign
+        self.knows_foreign = shared.knows_foreign
         self._settings = shared.settings
         ending = "" if family == IPV4 else "6"
         self.routes = Routes(family, snapshot.objects("rules" + ending), snapshot.objects("routes" + ending))
         names = snapshot.save_names(family)
         found = {name: parse(snapshot.text(name) or "") for name in names}
         conditions = Conditions(family, shared.sets, AddressTypes(self.routes, self.interfaces))
-        # Only rules count: a variant without any is none.
         self.variants: List[Variant] = [
             Variant(_variant_name(name) if len(found) > 1 else "", {table: Table(chains, conditions.of) for table, chains in ruleset.tables.items()})
             for name, ruleset in found.items()
@@ -82,6 +82,7 @@ class Shared:
         sockets = snapshot.text("sockets")
         self.listeners = None if sockets is None else Listeners(sockets)
         self.foreign: List[ForeignChain] = foreign_chains(snapshot.objects("nftables"))
+        self.knows_foreign = snapshot.text("nftables") is not None
         self.settings = snapshot.settings()
 
 

@@ -131,6 +131,18 @@ def test_a_setting_that_was_not_read_is_asked_for():
     assert answer.verdict == "unknown" and "net.ipv4.ip_forward" in answer.reason
 
 
+def test_tables_of_nftables_that_were_not_read_leave_it_open():
+    texts = {name: text for name, text in host(iptables=saved(filter__INPUT=["-p udp -j DROP"])).texts.items() if name != "nftables"}
+    answers = [judged(host()._replace(texts=texts), to="192.0.2.10:" + port) for port in ("22", "53/udp")]
+    assert [answer.verdict for answer in answers] == ["unknown", "dropped"]
+
+
+def test_rules_that_were_not_read_are_an_error():
+    texts = {name: text for name, text in host().texts.items() if name != "ip6tables"}
+    with pytest.raises(DrawbridgeError, match="packet: the rules of IPv6 are not known"):
+        judged(host()._replace(texts=texts), source="2001:db8::9", to="[2001:db8::10]:22")
+
+
 @pytest.mark.parametrize("calls, verdict", [(1, "dropped"), (0, "accepted")])
 def test_frames_between_containers_are_seen_by_br_netfilter_alone(calls, verdict):
     snapshot = host(settings={"net.bridge.bridge-nf-call-iptables": calls}, iptables=saved(filter__FORWARD=["-i docker0 -o docker0 -j DROP"]))

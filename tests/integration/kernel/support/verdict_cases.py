@@ -20,7 +20,8 @@ SOURCE_PORTS = range(10000, 60000)
 _WHERE = ("client", "attacker", "host", "second", "gateway", "other gateway", CONTAINER, PEER, OTHER, "server")
 _FROM = {OUTSIDE: ("client", "attacker"), CONTAINER: (CONTAINER,), PEER: (PEER,), OTHER: (OTHER,), HOST: ("host", "gateway")}
 _TO = {OUTSIDE: ("host", "second", CONTAINER, OTHER), CONTAINER: ("gateway", "host", PEER, OTHER, "client"),
-       PEER: (CONTAINER, "gateway", "other gateway", "client"), OTHER: ("host", CONTAINER, "client", "other gateway"), HOST: ("client", CONTAINER, OTHER, "second", "gateway")}
+       PEER: (CONTAINER, "gateway", "other gateway", "client"), OTHER: ("host", CONTAINER, "client", "other gateway"),
+       HOST: ("client", CONTAINER, OTHER, "second", "gateway")}
 ON_BRIDGE = {CONTAINER: DOCKER0, PEER: DOCKER0, OTHER: OTHER_BRIDGE}
 _HOOKS = {"raw": ("PREROUTING", "OUTPUT"), "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
           "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"), "filter": ("INPUT", "FORWARD", "OUTPUT")}

@@ -154,11 +154,12 @@ def _interface(match: Match, _family: int) -> Predicate:
 
 def _physdev_name(match: InterfaceMatch) -> Predicate:
     def holds(packet: Packet) -> Maybe:
-        port = packet.port_in if match.option == "--physdev-in" else packet.port_out
-        if port is None:
+        ports = packet.ports_in if match.option == "--physdev-in" else packet.ports_out
+        held = {match.holds(port) for port in ports}
+        if len(held) > 1:
             return None
         # Without a bridge port the kernel matches only negated options.
-        return match.holds(port) if port else match.negated
+        return held.pop() if held else match.negated
 
     return holds
 
@@ -290,8 +291,8 @@ def _open(_packet: Packet) -> Maybe:
 _FLAGS: Dict[str, Predicate] = {
     "-f": _never,
     "--syn": lambda packet: packet.flags & {"FIN", "SYN", "RST", "ACK"} == {"SYN"},
-    "--physdev-is-in": lambda packet: packet.port_in != "",
-    "--physdev-is-out": lambda packet: packet.port_out != "",
-    "--physdev-is-bridged": lambda packet: packet.port_out != "",
+    "--physdev-is-in": lambda packet: bool(packet.ports_in),
+    "--physdev-is-out": lambda packet: bool(packet.ports_out),
+    "--physdev-is-bridged": lambda packet: bool(packet.ports_out),
 }
 _OWNER = ("--uid-owner", "--gid-owner", "--socket-exists")

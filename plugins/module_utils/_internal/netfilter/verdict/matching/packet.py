@@ -67,8 +67,8 @@ class Connection:
 
 
 class Packet:
-    """iif, oif: interfaces, empty where there is none. port_in, port_out: bridge ports, empty if the frame came by none that iptables sees, None
-    if unknown. icmp: type and code. flags: of TCP. is_local: whether the host itself sends it."""
+    """iif, oif: interfaces, empty where there is none. ports_in, ports_out: the bridge ports that it may come and leave by, none if iptables sees no
+    frame of a bridge. icmp: type and code. flags: of TCP. is_local: whether the host itself sends it."""
 
     # A packet has many parts.
     def __init__(self, family: int, protocol: str, ends: Ends, iif: str = "", mark: Optional[int] = 0) -> None:
@@ -81,8 +81,8 @@ class Packet:
         self.mark = mark
         self.icmp: Optional[Tuple[int, int]] = None
         self.flags: FrozenSet[str] = frozenset()
-        self.port_in: Optional[str] = ""
-        self.port_out: Optional[str] = ""
+        self.ports_in: Tuple[str, ...] = ()
+        self.ports_out: Tuple[str, ...] = ()
         self.connection: Optional[Connection] = None
         self.is_untracked = False
         self.is_local = False

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ....address import IPV4, IPV6, number
 from ....host.system.json_values import JsonObject, mapping, objects, text
@@ -51,6 +51,10 @@ class Interfaces:
         """Return the bridge that an interface is a port of, else nothing."""
         found = self.by_name.get(name)
         return found.master if found is not None and self.is_bridge(found.master) else ""
+
+    def ports_of(self, bridge: str) -> Tuple[str, ...]:
+        """Return a bridge's ports; none for another interface."""
+        return tuple(item.name for item in self.by_name.values() if item.master == bridge) if self.is_bridge(bridge) else ()
 
     def hairpins(self, bridge: str) -> List[bool]:
         """Return for each port of a bridge whether frames are sent back by it."""

@@ -129,7 +129,7 @@ def _rulesets(system: System) -> Dict[str, str]:
             if family == IPV4 or system.read("/proc/net/if_inet6") is not None:
                 found[_SAVE[variant, family]] = Transport(system, variant).text(family)
     # A host that cannot have rules has none.
-    return found or {name: "" for name in ("iptables", "ip6tables")}
+    return found or dict.fromkeys(("iptables", "ip6tables"), "")
 
 
 def _settings(system: System) -> str:

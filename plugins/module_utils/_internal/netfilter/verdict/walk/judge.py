@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from ....errors import DrawbridgeError
 from ..matching.packet import ORIGINAL, REPLY, Connection, Ends, Packet, spelt
@@ -62,7 +62,8 @@ class Judge:
     def judge(self, asked: Asked, path: str = "packet") -> Judgement:
         """Return the verdict. path: the packet's place in the user's data. Raises DrawbridgeError if it cannot be on this host."""
         if not self._snapshot.save_names(asked.family):
-            raise DrawbridgeError("the rules of IPv%d are not known" % asked.family, path, "the text of iptables-save or ip6tables-save is missing, or IPv6 is off")
+            hint = "the text of iptables-save or ip6tables-save is missing, or IPv6 is off"
+            raise DrawbridgeError("the rules of IPv%d are not known" % asked.family, path, hint)
         world = self._world(asked.family)
         start = self._start(world, asked, path)
         found, is_whole = runs(lambda choices: _run(world, start, asked, choices))
@@ -81,15 +82,15 @@ class Judge:
         if asked.is_local:
             if asked.interface:
                 raise DrawbridgeError("a packet of the host itself comes by no interface", "%s.interface" % path)
-            return _Start(asked, self._own_address(world, asked, path) if source is None else source, "", "")
+            return _Start(asked, self._own_address(world, asked, path) if source is None else source, "", ())
         assert source is not None
         name = asked.interface or self._way_back(world, asked, source, path)
         if name not in interfaces.by_name:
             raise DrawbridgeError("the host has no interface %s" % ascii(name), "%s.interface" % path, "interfaces are %s" % ", ".join(interfaces.by_name))
         master = interfaces.by_name[name].master
         if master in interfaces.by_name and interfaces.by_name[master].kind in ("bridge", "bond", "team"):
-            return _Start(asked, source, master, name if interfaces.is_bridge(master) else "")
-        return _Start(asked, source, name, None if interfaces.is_bridge(name) else "")
+            return _Start(asked, source, master, (name,) if interfaces.is_bridge(master) else ())
+        return _Start(asked, source, name, interfaces.ports_of(name))
 
     def _way_back(self, world: World, asked: Asked, source: int, path: str) -> str:
         route = world.routes.find(Lookup(source), _no)
@@ -111,18 +112,18 @@ class Judge:
 
 
 class _Start(NamedTuple):
-    """Where a packet begins. port: the bridge port that it comes by: empty for none, None if unknown."""
+    """Where a packet begins. ports: the bridge ports that it may come by."""
 
     asked: Asked
     source: int
     interface: str
-    port: Optional[str]
+    ports: Tuple[str, ...]
 
     def packet(self) -> Packet:
         """A packet of its own for each run."""
         asked = self.asked
         packet = Packet(asked.family, asked.protocol, Ends(self.source, asked.destination, asked.sport, asked.dport), self.interface, asked.mark)
-        packet.icmp, packet.flags, packet.port_in, packet.is_local = asked.icmp, asked.flags, self.port, asked.is_local
+        packet.icmp, packet.flags, packet.ports_in, packet.is_local = asked.icmp, asked.flags, self.ports, asked.is_local
         return packet
 
 
@@ -151,8 +152,7 @@ def _reply(world: World, first: Packet, connection: Connection, rehearsed: Outco
     goes_out = rehearsed.end.kind in ("interface", "bridge")
     reply = Packet(first.family, first.protocol, connection.reply, first.oif if goes_out else "", 0)
     reply.flags, reply.is_local = asked.flags, not goes_out
-    # By which port of a bridge it comes is not known.
-    reply.port_in = None if world.interfaces.is_bridge(reply.iif) else ""
+    reply.ports_in = world.interfaces.ports_of(reply.iif)
     if asked.icmp is not None:
         reply.icmp = {8: (0, 0), 128: (129, 0)}.get(asked.icmp[0], asked.icmp)
     return reply

@@ -63,17 +63,18 @@ class Way:
         packet = self.packet
         self._refuse_vrf(packet.iif)
         is_bridge = self.world.interfaces.is_bridge(packet.iif)
-        for chain in below_ip(self.world.foreign, (packet.iif, packet.port_in or ""), is_bridge):
+        for chain in below_ip(self.world.foreign, (packet.iif, *packet.ports_in), is_bridge):
             self._foreign(chain, "PREROUTING")
-        if is_bridge and not self._bridge_calls():
-            packet.port_in = ""
+        calls = is_bridge and self._bridge_calls()
+        if not calls:
+            packet.ports_in = ()
         bridged, before = is_bridge and self._is_bridged(), packet.destination
-        if bridged and packet.port_in == "":
+        if bridged and not calls:
             words = "the bridge %s passes it on; iptables does not see it" % packet.iif
             self.path.append(Step("", "", None, words))
             raise Ended(ACCEPTED, words, self._passed_on())
         self._hook("PREROUTING")
-        if is_bridge and packet.port_in != "" and packet.destination != before:
+        if calls and packet.destination != before:
             # The bridge itself sends translated packets on that stay in its network.
             bridged = self._is_bridged()
         if bridged:
@@ -104,7 +105,7 @@ class Way:
         packet = self.packet
         if packet.destination == packet.source and not self._sends_back():
             raise Ended(DROPPED, "the bridge %s does not send a frame back to where it came from" % packet.iif)
-        packet.oif, packet.port_out = packet.iif, None
+        packet.oif, packet.ports_out = packet.iif, self.world.interfaces.ports_of(packet.iif)
         self._hook("FORWARD")
         # There the kernel does not tell rules by which interface a bridged frame came.
         packet.iif = ""

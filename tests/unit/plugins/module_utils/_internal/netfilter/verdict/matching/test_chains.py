@@ -24,7 +24,8 @@ _option = st.one_of(
 _rules = st.lists(st.lists(_option, max_size=2).map(" ".join), max_size=12)
 _packets = st.builds(
     lambda source, destination, port, iif, oif: (Ends(number(source)[0], number(destination)[0], 40000, port), iif, oif),
-    st.sampled_from(ADDRESSES), st.sampled_from(ADDRESSES), st.sampled_from([None, 80, 85, 443]), st.sampled_from(["eth0", "eth1"]), st.sampled_from(["", "eth0"]))
+    st.sampled_from(ADDRESSES), st.sampled_from(ADDRESSES), st.sampled_from([None, 80, 85, 443]),
+    st.sampled_from(["eth0", "eth1"]), st.sampled_from(["", "eth0"]))
 
 
 @given(_rules, st.lists(_packets, min_size=1, max_size=4))

@@ -9,9 +9,11 @@ ROUTES = [
     {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0", "flags": []}, {"dst": "192.0.2.0/24", "dev": "eth0", "prefsrc": "192.0.2.10", "flags": []},
     {"dst": "10.9.0.0/16", "dev": "eth1", "metric": 200, "flags": []}, {"dst": "10.9.0.0/16", "dev": "eth2", "metric": 100, "flags": []},
     {"dst": "10.9.0.0/16", "dev": "eth3", "metric": 50, "flags": ["dead"]}, {"type": "blackhole", "dst": "10.8.0.0/16", "flags": []},
-    {"dst": "10.7.0.0/16", "flags": [], "nexthops": [{"gateway": "192.0.2.2", "dev": "eth0", "flags": []}, {"gateway": "10.9.0.1", "dev": "eth2", "flags": []}]},
+    {"dst": "10.7.0.0/16", "flags": [],
+     "nexthops": [{"gateway": "192.0.2.2", "dev": "eth0", "flags": []}, {"gateway": "10.9.0.1", "dev": "eth2", "flags": []}]},
     {"type": "local", "dst": "192.0.2.10", "dev": "eth0", "table": "local", "flags": []}, {"dst": "default", "dev": "wg0", "table": "100", "flags": []},
-    {"type": "broadcast", "dst": "192.0.2.255", "dev": "eth0", "table": "local", "flags": []}, {"type": "throw", "dst": "10.6.0.0/16", "table": "100", "flags": []},
+    {"type": "broadcast", "dst": "192.0.2.255", "dev": "eth0", "table": "local", "flags": []},
+    {"type": "throw", "dst": "10.6.0.0/16", "table": "100", "flags": []},
 ]
 RULES = [
     {"priority": 0, "src": "all", "table": "local"}, {"priority": 50, "src": "172.17.0.0", "srclen": 16, "table": "100"},

@@ -64,8 +64,9 @@ def captured(engine: str, **texts: str) -> Snapshot:
     text = (CAPTURES / ("docker-%s.c.iptables-save" % engine)).read_text(encoding="utf-8")
     ipv4, ipv6 = re.split(r"^# ip6?tables-save$", text, flags=re.MULTILINE)[1:]
     bridge = re.search(r"br-[0-9a-f]{12}", text)
-    found = {"iptables": ipv4, "ip6tables": ipv6, **texts}
-    return host(bridge.group() if bridge else SECOND, **found)
+    rules = {"iptables": ipv4, "ip6tables": ipv6}
+    snapshot = host(bridge.group() if bridge else SECOND)
+    return snapshot._replace(texts={**snapshot.texts, **rules, **texts})
 
 
 def places(answer: Judgement) -> list[tuple[str, str, int | None]]:

@@ -93,7 +93,7 @@ class Comparison:
     def _phase(self, case: Case, packets: list[_Packet]) -> None:
         """Send some packets at once; those apart that the host answers, and those whose path has open questions."""
         for packet in packets:
-            self.told.update(["packets", packet.answer.verdict])
+            self.told.update(["packets", packet.answer.verdict, *(question.words for question in packet.answer.decided)])
         known = [packet for packet in packets if packet.answer.verdict != UNKNOWN]
         plain, unsure = [item for item in known if not item.answer.open], [item for item in known if item.answer.open]
         for batch in ([item for item in plain if not item.is_answered], [item for item in plain if item.is_answered], unsure):

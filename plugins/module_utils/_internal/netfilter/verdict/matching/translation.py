@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Callable, NamedTuple, Optional, Tuple
 
-from ....address import number
+from ....address import IPV4, number
 from ...rules.matches import Translation
 from ..snapshot.interfaces import Interfaces
 from .packet import REPLY, Connection, Packet
@@ -86,7 +86,7 @@ def _changed(packet: Packet, kind: str, address: int, port: Optional[int]) -> st
 
 def _address(packet: Packet, target: Translation, to: _To, hook: str, interfaces: Interfaces, ask: Ask) -> Optional[int]:
     if target.name == "MASQUERADE":
-        return interfaces.primary(packet.oif, packet.family, packet.destination)
+        return _masquerading(packet, interfaces)
     if target.name == "REDIRECT":
         return _own(packet, hook, interfaces)
     if to.first is None or to.last is None:
@@ -98,10 +98,19 @@ def _address(packet: Packet, target: Translation, to: _To, hook: str, interfaces
     return next((value for value in candidates if ask("%s takes %s" % (target.name, packet.end(value, None)))), to.last)
 
 
+def _masquerading(packet: Packet, interfaces: Interfaces) -> Optional[int]:
+    """The interface's address. By loopback IPv6 takes the receiver's own, and IPv4 the first one of any interface."""
+    found = interfaces.primary(packet.oif, packet.family, packet.destination)
+    if found is None and packet.family != IPV4:
+        return packet.destination if packet.oif == "lo" else None
+    others = (interfaces.primary(name, packet.family) for name in interfaces.by_name)
+    return found if found is not None else next((address for address in others if address is not None), None)
+
+
 def _own(packet: Packet, hook: str, interfaces: Interfaces) -> Optional[int]:
     """REDIRECT's address: the interface's own, or loopback's."""
     if hook == "OUTPUT":
-        return number("127.0.0.1" if packet.family == 4 else "::1")[0]
+        return number("127.0.0.1" if packet.family == IPV4 else "::1")[0]
     return interfaces.primary(packet.iif, packet.family) or interfaces.first(packet.iif, packet.family)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Tuple
 
 from ....errors import DrawbridgeError
-from ..matching.packet import ORIGINAL, REPLY, Connection, Ends, Packet, spelt
+from ..matching.packet import ORIGINAL, REPLY, Ends, Packet, spelt
 from ..snapshot.routes import Lookup
 from ..snapshot.texts import Snapshot
 from .asked import Asked
@@ -135,6 +135,8 @@ def _run(world: World, start: _Start, asked: Asked, choices: Choices) -> Outcome
     first.flags = frozenset(("SYN",)) if first.protocol == "tcp" else frozenset()
     rehearsed = Rehearsal(world, first, choices).outcome()
     connection = first.connection
+    if first.is_untracked:
+        return _untracked(world, packet, first, rehearsed, asked, choices)
     if connection is None:
         reason = "no flow is there: %s" % rehearsed.reason
         return Outcome(UNKNOWN, reason, NOWHERE, rehearsed.path, packet)
@@ -144,13 +146,22 @@ def _run(world: World, start: _Start, asked: Asked, choices: Choices) -> Outcome
     if rehearsed.end == NOWHERE:
         return Outcome(UNKNOWN, "nothing can answer: %s" % rehearsed.reason, NOWHERE, rehearsed.path, packet)
     connection.goes_on(REPLY)
-    return Way(world, _reply(world, first, connection, rehearsed, asked), choices, connection).outcome()
+    return Way(world, _reply(world, first, connection.reply, rehearsed, asked), choices, connection).outcome()
 
 
-def _reply(world: World, first: Packet, connection: Connection, rehearsed: Outcome, asked: Asked) -> Packet:
+def _untracked(world: World, packet: Packet, first: Packet, rehearsed: Outcome, asked: Asked, choices: Choices) -> Outcome:
+    """Packets that are not tracked are all alike. Their replies may be tracked, as first packets."""
+    if asked.state == "established":
+        return Way(world, packet, choices).outcome()
+    if rehearsed.end == NOWHERE:
+        return Outcome(UNKNOWN, "nothing can answer: %s" % rehearsed.reason, NOWHERE, rehearsed.path, packet)
+    return Way(world, _reply(world, first, first.ends.back, rehearsed, asked), choices).outcome()
+
+
+def _reply(world: World, first: Packet, ends: Ends, rehearsed: Outcome, asked: Asked) -> Packet:
     """The answer of whoever gets the flow's packets."""
     goes_out = rehearsed.end.kind in ("interface", "bridge")
-    reply = Packet(first.family, first.protocol, connection.reply, first.oif if goes_out else "", 0)
+    reply = Packet(first.family, first.protocol, ends, first.oif if goes_out else "", 0)
     reply.flags, reply.is_local = asked.flags, not goes_out
     reply.ports_in = world.interfaces.ports_of(reply.iif)
     if asked.icmp is not None:

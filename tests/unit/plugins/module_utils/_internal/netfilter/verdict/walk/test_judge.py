@@ -110,6 +110,12 @@ def test_packets_that_are_not_tracked():
     assert asked(raw__PREROUTING=["-j CT --notrack"], filter__INPUT=["-m conntrack --ctdir ORIGINAL -j DROP"]).verdict == "accepted"
 
 
+def test_later_packets_and_replies_of_what_is_not_tracked():
+    chains = {"raw__PREROUTING": ["-i eth0 -p tcp -j CT --notrack"], "filter__FORWARD": ["-m conntrack --ctstate UNTRACKED -j ACCEPT", "-j DROP"]}
+    answers = [asked({"to": "172.17.0.2:80", "state": state}, **chains) for state in ("established", "reply")]
+    assert [answer.verdict for answer in answers] == ["accepted", "dropped"]
+
+
 def test_an_invalid_packet():
     assert asked({"state": "invalid"}, filter__INPUT=["-m conntrack --ctstate INVALID -j DROP"]).verdict == "dropped"
 

@@ -40,7 +40,7 @@ def comparison_on_a_stage(request, host, bound):
 
 def agrees(comparison, tell, examples):
     @seed(1)
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink])
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(cases(comparison.family))
     def run(case):
         comparison.compare(case)

@@ -142,6 +142,8 @@ def _run(world: World, start: _Start, asked: Asked, choices: Choices) -> Outcome
         return Outcome(UNKNOWN, reason, NOWHERE, rehearsed.path, packet)
     if asked.state == "established":
         connection.goes_on(ORIGINAL)
+        # Replies may have changed it.
+        connection.mark = None
         return Way(world, packet, choices, connection).outcome()
     if rehearsed.end == NOWHERE:
         return Outcome(UNKNOWN, "nothing can answer: %s" % rehearsed.reason, NOWHERE, rehearsed.path, packet)

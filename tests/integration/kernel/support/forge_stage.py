@@ -92,6 +92,8 @@ _HOST_MAC = {WAN: "02:00:00:00:00:01", DOCKER0: "02:00:00:00:00:17", OTHER_BRIDG
 _LAX = (("ipv4", "rp_filter", 0), ("ipv4", "accept_local", 1), ("ipv4", "route_localnet", 1), ("ipv4", "forwarding", 1),
         ("ipv6", "forwarding", 1), ("ipv6", "accept_dad", 0), ("ipv4", "send_redirects", 0))
 _EVERY_FRAME = 3
+# ICMPv6's redirect carries part of a packet, too.
+_REDIRECT = 137
 _ROOM = 64 << 20
 _MARK = re.compile(rb"DBF([0-9a-f]{8})([12])")
 Mark = tuple[int, int]
@@ -335,7 +337,7 @@ def _is_error(data: bytes) -> bool:
     """Whether it is ICMP that carries part of another packet: what was refused was not let in."""
     if data[0] >> 4 == 4:
         return data[9] == socket.IPPROTO_ICMP and data[20] not in (0, 8)
-    return data[6] == socket.IPPROTO_ICMPV6 and data[40] < 128
+    return data[6] == socket.IPPROTO_ICMPV6 and (data[40] < 128 or data[40] == _REDIRECT)
 
 
 def _marks(data: bytes) -> list[Mark]:

@@ -44,6 +44,10 @@ class Transport:
         self.env = env or {}
         self._commands: Dict[str, str] = {}
 
+    def text(self, family: int) -> str:
+        """Return iptables-save's output."""
+        return self._saved(family, [])
+
     def read(self, family: int) -> Ruleset:
         """Return all tables of a family, with counters."""
         return saved_ruleset.parse(self._saved(family, ["-c"]))

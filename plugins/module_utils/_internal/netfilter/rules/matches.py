@@ -40,8 +40,13 @@ class AddressMatch(NamedTuple):
     def words(self) -> Words:
         return _words(self.negated, self.option, self.network)
 
+    @property
+    def masked(self) -> Tuple[int, int, int]:
+        """The network's address, its mask, and the number of bits of each."""
+        return _masked(self.network)
+
     def holds(self, address: str) -> bool:
-        value, mask, bits = _masked(self.network)
+        value, mask, bits = self.masked
         asked, length = number(address)
         return (bits == length and asked & mask == value) != self.negated
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A snapshot as it will be after a plan: the plan's own input for iptables-restore and ipset is applied to its texts. Pure.
+
+So a verdict can be had of rules before they are written, in check mode, too.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Tuple
+
+from ...kernel.iptables import NFT
+from ...reconcile.plan import Plan
+from ...rules.saved_ruleset import SavedChain, Table, parse
+from .texts import Snapshot, save_name
+
+
+def planned(snapshot: Snapshot, plan: Plan, variant: str = NFT) -> Snapshot:
+    """Return the snapshot after a plan. The plan's tables in nftables are not part of it."""
+    texts: Dict[str, str] = dict(snapshot.texts)
+    for family, part in plan.families.items():
+        name = save_name(variant, family)
+        texts[name] = restored(texts.get(name, ""), part.apply_text)
+    texts["ipset"] = sets_restored(texts.get("ipset", ""), [*plan.before, *("destroy %s" % name for name in plan.unused)])
+    return Snapshot(texts)
+
+
+def restored(saved: str, text: str) -> str:
+    """Return iptables-save's text after ``iptables-restore --noflush`` of another text."""
+    tables = parse(saved).tables
+    table: Table = {}
+    for line in text.splitlines():
+        if line.startswith("*"):
+            table = tables.setdefault(line[1:], {})
+        elif line.startswith(":"):
+            name, policy = line[1:].split(" ")[:2]
+            table[name] = SavedChain(policy, [], [])
+        elif line and line != "COMMIT":
+            # Counters may stand ahead of a rule.
+            _command(table, line.partition("] ")[2] if line.startswith("[") else line)
+    return "".join("*%s\n%sCOMMIT\n" % (name, "".join(_table_lines(chains))) for name, chains in tables.items())
+
+
+def _command(table: Table, line: str) -> None:
+    verb, _space, rest = line.partition(" ")
+    name, _space, rule = rest.partition(" ")
+    if verb == "-X":
+        table.pop(name, None)
+        return
+    rules = table[name].rules
+    if verb == "-A":
+        rules.append(rule)
+    elif verb == "-D":
+        rules.remove(rule)
+    else:
+        number, _space, rule = rule.partition(" ")
+        rules.insert(int(number) - 1, rule)
+
+
+def _table_lines(chains: Table) -> List[str]:
+    heads = [":%s %s [0:0]\n" % (name, chain.policy) for name, chain in chains.items()]
+    return heads + ["-A %s %s\n" % (name, rule) for name, chain in chains.items() for rule in chain.rules]
+
+
+# A set: its line of creation, and its entries.
+_Set = Tuple[str, Dict[str, None]]
+
+
+def sets_restored(saved: str, lines: List[str]) -> str:
+    """Return ipset save's text after ``ipset -exist restore`` of these lines."""
+    sets: Dict[str, _Set] = {}
+    for line in [*saved.split("\n"), *lines]:
+        verb, _space, rest = line.partition(" ")
+        name, _space, words = rest.partition(" ")
+        if verb == "create":
+            sets.setdefault(name, (words, {}))
+        elif verb == "destroy":
+            sets.pop(name, None)
+        elif verb == "swap" and name in sets and words in sets:
+            sets[name], sets[words] = sets[words], sets[name]
+        elif name in sets:
+            _change(sets[name][1], verb, words)
+    return "".join("create %s %s\n%s" % (name, kind, "".join("add %s %s\n" % (name, entry) for entry in entries)) for name, (kind, entries) in sets.items())
+
+
+def _change(entries: Dict[str, None], verb: str, entry: str) -> None:
+    if verb == "flush":
+        entries.clear()
+    elif verb == "del":
+        entries.pop(entry, None)
+    elif verb == "add":
+        entries[entry] = None

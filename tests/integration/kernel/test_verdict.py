@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""What the verdict says of packets is what the kernel does with them: whether and where they come out, and which rules they meet."""
+import socket
+import time
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.integration.kernel.support import forge_stage
+from tests.integration.kernel.support.namespace import missing
+from tests.integration.kernel.support.verdict_cases import PORTS, cases
+from tests.integration.kernel.support.verdict_comparison import Comparison
+
+MOST_UNKNOWN = 0.02
+
+
+@pytest.fixture(name="bound")
+def bound_sockets(host):
+    """Somebody listens at the host's ports, so that no datagram is answered by an error."""
+    found = []
+    for port in PORTS:
+        listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        listener.bind(("::", port))
+        found.append(listener)
+    yield found
+    for listener in found:
+        listener.close()
+
+
+@pytest.fixture(name="comparison", params=[4, 6])
+def comparison_on_a_stage(request, host, bound):
+    """The stage without anybody's rules."""
+    reason = missing("ip", "ipset", "ss", "conntrack")
+    if reason:
+        pytest.skip(reason)
+    with forge_stage.staged() as stage:
+        yield Comparison(host, stage, request.param)
+
+
+def agrees(comparison, tell, examples):
+    @seed(1)
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+    @given(cases(comparison.family))
+    def run(case):
+        comparison.compare(case)
+
+    started = time.monotonic()
+    run()
+    told = comparison.told
+    tell("IPv%d" % comparison.family, "%.1f s, %s" % (time.monotonic() - started, ", ".join("%s %d" % item for item in sorted(told.items()))))
+    assert told["unknown"] <= MOST_UNKNOWN * told["packets"]
+
+
+def test_the_verdict_is_the_kernels(comparison, tell):
+    agrees(comparison, tell, 4)
+
+
+@pytest.mark.drill
+def test_the_verdict_is_the_kernels_for_many(comparison, tell):
+    agrees(comparison, tell, 30)

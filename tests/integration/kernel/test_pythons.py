@@ -19,6 +19,7 @@ POLICY = {
 }
 ENGINE = {"docker_host": "unix:///nowhere"}
 
+
 @functools.cache
 def found():
     return env.pythons()

@@ -24,14 +24,14 @@ _SETTINGS = {
 }
 
 
-def host(second: str = SECOND, settings: Mapping[str, int] = {}, **texts: str) -> Snapshot:  # noqa: B006
+def host(second: str = SECOND, settings: Mapping[str, int] | None = None, **texts: str) -> Snapshot:
     """second: the name of the second bridge. texts: those that are there beside links, routes and settings."""
     ends = {"lo": ["127.0.0.1/8", "::1/128"], "eth0": ["192.0.2.10/24", "2001:db8::10/64"], "docker0": ["172.17.0.1/16", "fd00:17::1/64"],
             second: ["172.18.0.1/16"]}
     links: list[dict[str, object]] = [_link(name, addresses) for name, addresses in ends.items()]
     links += [{"ifname": "veth%d" % number, "flags": ["UP"], "master": master, "linkinfo": {"info_kind": "veth", "info_slave_data": {"hairpin": False}}}
               for number, master in enumerate(["docker0", "docker0", second])]
-    values = {**_SETTINGS, **{name.replace(SECOND, second): value for name, value in _SETTINGS.items()}, **settings}
+    values = {**_SETTINGS, **{name.replace(SECOND, second): value for name, value in _SETTINGS.items()}, **(settings or {})}
     found = {
         "addresses": json.dumps(links), "routes": json.dumps(_routes(ends, 4)), "routes6": json.dumps(_routes(ends, 6)), "ipset": "",
         "settings": "".join("%s = %d\n" % item for item in values.items()), "nftables": '{"nftables": []}', "iptables": "", "ip6tables": "",
@@ -43,7 +43,7 @@ def saved(**chains: list[str]) -> str:
     """iptables-save's text. chains: ``filter__DOCKER_USER`` for the chain DOCKER-USER of filter."""
     tables: dict[str, dict[str, list[str]]] = {}
     for key, rules in chains.items():
-        table, _, name = key.partition("__")
+        table, _between, name = key.partition("__")
         tables.setdefault(table, {})[name.replace("_", "-")] = rules
     lines = []
     for table, found in tables.items():

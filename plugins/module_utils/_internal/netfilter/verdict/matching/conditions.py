@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from functools import singledispatch
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from ....address import IPV4, number
 from ...rules.matches import (
@@ -58,8 +59,7 @@ class Condition(NamedTuple):
 class Conditions:
     """Makes the conditions of one family's rules."""
 
-    def __init__(self, family: int, sets: Sets, types: AddressTypes) -> None:
-        self._family = family
+    def __init__(self, sets: Sets, types: AddressTypes) -> None:
         self._sets = sets
         self._types = types
 
@@ -77,9 +77,9 @@ class Conditions:
         return sorted(found, key=lambda condition: condition.words.startswith(("--match-set", "! --match-set", "-m")))
 
     def _condition(self, match: Match, following: Sequence[Match], rule: SavedRule) -> Predicate:
-        make = _MAKERS.get(type(match))
-        if make is not None:
-            return make(match, self._family)
+        made = _by_type(match)
+        if made is not None:
+            return made
         if isinstance(match, SetMatch):
             return self._in_set(match, FlagMatch("--return-nomatch") in following)
         if isinstance(match, OneOfMatch) and match.option in ("--src-type", "--dst-type"):
@@ -123,8 +123,14 @@ def _side_port(packet: Packet, is_bitmap: bool, port: Optional[int]) -> Optional
     return "%s:0" % packet.protocol
 
 
-def _address(match: Match, _family: int) -> Predicate:
-    assert isinstance(match, AddressMatch)
+@singledispatch
+def _by_type(_match: object) -> Optional[Predicate]:
+    """Return the condition of a match that needs nothing but the packet; None for other types of matches."""
+    return None
+
+
+@_by_type.register(AddressMatch)
+def _address(match: AddressMatch) -> Predicate:
     value, mask, bits = match.masked
     negated = match.negated
     if match.option == "-s":
@@ -134,8 +140,8 @@ def _address(match: Match, _family: int) -> Predicate:
     return _open
 
 
-def _range(match: Match, _family: int) -> Predicate:
-    assert isinstance(match, RangeMatch)
+@_by_type.register(RangeMatch)
+def _range(match: RangeMatch) -> Predicate:
     first, _dash, last = match.ends.partition("-")
     low, high = number(first)[0], number(last or first)[0]
     if match.option == "--src-range":
@@ -143,8 +149,8 @@ def _range(match: Match, _family: int) -> Predicate:
     return lambda packet: (low <= packet.destination <= high) != match.negated
 
 
-def _interface(match: Match, _family: int) -> Predicate:
-    assert isinstance(match, InterfaceMatch)
+@_by_type.register(InterfaceMatch)
+def _interface(match: InterfaceMatch) -> Predicate:
     if match.option == "-i":
         return lambda packet: match.holds(packet.iif)
     if match.option == "-o":
@@ -164,13 +170,13 @@ def _physdev_name(match: InterfaceMatch) -> Predicate:
     return holds
 
 
-def _protocol(match: Match, _family: int) -> Predicate:
-    assert isinstance(match, ProtocolMatch)
+@_by_type.register(ProtocolMatch)
+def _protocol(match: ProtocolMatch) -> Predicate:
     return lambda packet: match.holds(packet.protocol)
 
 
-def _port(match: Match, _family: int) -> Predicate:
-    assert isinstance(match, PortMatch)
+@_by_type.register(PortMatch)
+def _port(match: PortMatch) -> Predicate:
     ranges, option, negated = match.ranges, match.option, match.negated
     if ranges is None:
         return _open
@@ -189,8 +195,8 @@ def _port(match: Match, _family: int) -> Predicate:
     return holds
 
 
-def _flags(match: Match, _family: int) -> Predicate:
-    assert isinstance(match, TcpFlagsMatch)
+@_by_type.register(TcpFlagsMatch)
+def _flags(match: TcpFlagsMatch) -> Predicate:
     mask, wanted = _flag_names(match.mask), _flag_names(match.flags)
     return lambda packet: (packet.flags & mask == wanted) != match.negated
 
@@ -199,8 +205,8 @@ def _flag_names(words: str) -> FrozenSet[str]:
     return frozenset(_ALL_FLAGS if words == "ALL" else () if words == "NONE" else words.split(","))
 
 
-def _mark(match: Match, _family: int) -> Predicate:
-    assert isinstance(match, MarkMatch)
+@_by_type.register(MarkMatch)
+def _mark(match: MarkMatch) -> Predicate:
     word, _slash, mask_word = match.value.partition("/")
     value, mask = int(word, 0), int(mask_word or "0xffffffff", 0)
 
@@ -214,11 +220,6 @@ def _mark(match: Match, _family: int) -> Predicate:
         return None if mark is None else (mark & mask == value) != match.negated
 
     return holds
-
-
-_MAKERS: Dict[type, Callable[[Match, int], Predicate]] = {
-    AddressMatch: _address, RangeMatch: _range, InterfaceMatch: _interface, ProtocolMatch: _protocol, PortMatch: _port, TcpFlagsMatch: _flags, MarkMatch: _mark,
-}  # fmt: skip
 
 
 def _label(match: Match, sets_it: bool) -> Predicate:

@@ -39,7 +39,8 @@ class _To(NamedTuple):
 def translate(packet: Packet, target: Translation, hook: str, interfaces: Interfaces, ask: Ask) -> str:
     """Decide a connection's translation and change its packet. Returns the change in words. Raises Unmodelled."""
     connection = packet.connection
-    assert connection is not None
+    if connection is None:
+        raise Unmodelled("%s: the packet is not tracked" % target.name)
     kind = HOOK_KINDS[hook]
     if target.name == "NETMAP":
         address: Optional[int] = _netmapped(packet, target.to or "", kind)

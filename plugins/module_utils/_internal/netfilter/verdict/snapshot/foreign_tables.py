@@ -114,4 +114,3 @@ def chains_on(chains: List[ForeignChain], family: int, hook: str) -> List[Foreig
 def below_ip(chains: List[ForeignChain], devices: Tuple[str, ...], is_bridged: bool) -> List[ForeignChain]:
     """Return the chains that judge frames: those of a device, and those of bridges for a frame that comes by one."""
     return [chain for chain in chains if chain.family == "netdev" and chain.device in ("", *devices) or chain.family == "bridge" and is_bridged]
-

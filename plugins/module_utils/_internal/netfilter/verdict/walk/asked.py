@@ -166,4 +166,3 @@ def _number(item: Mapping[object, object], key: str, most: int, path: str) -> Op
     if not 0 <= value <= most:
         raise DrawbridgeError("%s is no number from 0 to %d" % (quoted(text), most), "%s.%s" % (path, key))
     return value
-

@@ -83,7 +83,8 @@ class Judge:
             if asked.interface:
                 raise DrawbridgeError("a packet of the host itself comes by no interface", "%s.interface" % path)
             return _Start(asked, self._own_address(world, asked, path) if source is None else source, "", ())
-        assert source is not None
+        if source is None:
+            raise DrawbridgeError("a packet from elsewhere needs a source address", "%s.from" % path)
         name = asked.interface or self._way_back(world, asked, source, path)
         if name not in interfaces.by_name:
             raise DrawbridgeError("the host has no interface %s" % ascii(name), "%s.interface" % path, "interfaces are %s" % ", ".join(interfaces.by_name))

@@ -62,7 +62,7 @@ class World:
         self.routes = Routes(family, snapshot.objects("rules" + ending), snapshot.objects("routes" + ending))
         names = snapshot.save_names(family)
         found = {name: parse(snapshot.text(name) or "") for name in names}
-        conditions = Conditions(family, shared.sets, AddressTypes(self.routes, self.interfaces))
+        conditions = Conditions(shared.sets, AddressTypes(self.routes, self.interfaces))
         self.variants: List[Variant] = [
             Variant(_variant_name(name) if len(found) > 1 else "", {table: Table(chains, conditions.of) for table, chains in ruleset.tables.items()})
             for name, ruleset in found.items()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.1.0.1", "192.0.2.7"]
-CONDITIONS = Conditions(4, Sets(""), AddressTypes(Routes(4, [], []), Interfaces([])))
+CONDITIONS = Conditions(Sets(""), AddressTypes(Routes(4, [], []), Interfaces([])))
 _option = st.one_of(
     st.builds("{}-{} {}/{}".format, st.sampled_from(["", "! "]), st.sampled_from(["s", "d"]), st.sampled_from(ADDRESSES), st.sampled_from([8, 16, 32])),
     st.builds("{}-{} {}".format, st.sampled_from(["", "! "]), st.sampled_from(["i", "o"]), st.sampled_from(["eth0", "eth1", "eth+"])),

@@ -27,8 +27,9 @@ PATHS = {
     "outside, container's address": ({"to": "172.17.0.2:80"}, {**dict.fromkeys(OLD, WEB), **dict.fromkeys((*MIDDLE, *NEW), DROPPED)}),
     "outside, container's other port": ({"to": "172.17.0.2:5432"}, dict.fromkeys(IPTABLES, DROPPED)),
     "outside, published on loopback": ({"to": "192.0.2.10:8081"}, dict.fromkeys(IPTABLES, ("accepted", "nobody", "nobody listens at 192.0.2.10:8081/tcp"))),
-    "outside, loopback's address": ({"to": "127.0.0.1:8081", "interface": "eth0"},
-                                   {**dict.fromkeys(OLD, ("accepted", "interface", "172.18.0.2:80, by br-")), **dict.fromkeys((*MIDDLE, *NEW), DROPPED)}),
+    "outside, loopback's address": ({"to": "127.0.0.1:8081", "interface": "eth0"}, {
+        **dict.fromkeys(OLD, ("accepted", "interface", "172.18.0.2:80, by br-")), **dict.fromkeys((*MIDDLE, *NEW), DROPPED),
+    }),
     "container, outside": ({"source": "172.17.0.2", "to": "203.0.113.9:443"}, dict.fromkeys(IPTABLES, ("accepted", "interface", "203.0.113.9:443, by eth0"))),
     "container, other network": ({"source": "172.17.0.2", "to": "172.18.0.2:80"}, dict.fromkeys(IPTABLES, DROPPED)),
     "container, its neighbour": ({"source": "172.17.0.2", "to": "172.17.0.3:80"},

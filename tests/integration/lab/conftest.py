@@ -94,6 +94,15 @@ def managed_by_the_newest(hosts):
     return supported
 
 
+@pytest.fixture(name="outermost")
+def oldest_and_newest_engine(lab):
+    """The hosts with the oldest and the newest engine, as Docker leaves them: for what no engine between them does in another way."""
+    supported = [host for host in of_debian(lab) if manages(NEWEST, host.name)]
+    found = [supported[0], supported[-1]]
+    yield found
+    all_pristine(found)
+
+
 @pytest.fixture(name="tell")
 def telling(capsys):
     """Prints figures to whoever runs the tests."""

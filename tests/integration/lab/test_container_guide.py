@@ -34,9 +34,9 @@ def task(start):
 
 
 @pytest.fixture(name="look")
-def onlooker(lab, manageable):
+def onlooker(lab, outermost):
     """Who is served on which way."""
-    return Onlooker(lab, manageable)
+    return Onlooker(lab, outermost)
 
 
 def docker_run(host, *more):

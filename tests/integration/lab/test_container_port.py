@@ -24,7 +24,7 @@ CLOSED = {"drawbridge.docker.container_port": {"port": PORT, "state": "absent"}}
 
 
 @pytest.fixture(name="look")
-def onlooker(lab, manageable):
+def onlooker(lab, outermost):
     """Hosts on which nginx runs on Docker's own bridge, and six2 with both families on net6; neither publishes anything."""
     def start(host):
         workloads.run(host, "nginx", "bridge")
@@ -32,8 +32,8 @@ def onlooker(lab, manageable):
         for name, address in (("nginx", host.containers()["nginx"].v4), ("six2", host.containers()["six2"].v6)):
             wait_for(lambda: host.probe([Probe("tcp", address, 80)])[0].server == name, name)
 
-    on_all(manageable, start)
-    return Onlooker(lab, manageable)
+    on_all(outermost, start)
+    return Onlooker(lab, outermost)
 
 
 def seen_by(source, *addresses, port=PORT):

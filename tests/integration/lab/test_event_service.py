@@ -16,9 +16,9 @@ PORT, LATE = 8990, 8200
 
 
 @pytest.fixture(name="look")
-def onlooker(lab, manageable):
+def onlooker(lab, outermost):
     """Who is served on which way."""
-    return Onlooker(lab, manageable)
+    return Onlooker(lab, outermost)
 
 
 def shop(host, name="shop-web-1"):

@@ -19,15 +19,15 @@ BLOCK = {"name": "web", "section": "blocked", "rules": [{"source": ALLOWED.v4, "
 
 
 @pytest.fixture(name="look")
-def onlooker(lab, manageable):
+def onlooker(lab, outermost):
     """Hosts on which nginx has both families and publishes nothing; web, with rules inside, is started anew behind the test."""
     def start(host):
         host.run(["docker", "run", "--detach", "--name", "nginx", "--network", "net6", IMAGE, "answer", "nginx", "tcp,0.0.0.0,80", "tcp,::,80"])
         wait_for(lambda: host.probe([Probe("tcp", host.containers()["nginx"].v6, 80)])[0].server == "nginx", "nginx")
 
-    on_all(manageable, start)
-    yield Onlooker(lab, manageable)
-    on_all(manageable, lambda host: host.run(["docker", "restart", "--time", "0", "web", "peer"]))
+    on_all(outermost, start)
+    yield Onlooker(lab, outermost)
+    on_all(outermost, lambda host: host.run(["docker", "restart", "--time", "0", "web", "peer"]))
 
 
 def policy(**more):

@@ -20,11 +20,11 @@ BOTH = [OPEN, dict(OPEN, port=OTHER, sources=MANY)]
 
 
 @pytest.fixture(name="look")
-def onlooker(lab, manageable):
+def onlooker(lab, outermost):
     """Who is served on which way, on hosts with the service."""
-    play(manageable, [service()])
-    on_all(manageable, lambda host: workloads.network(host, "moving", "--subnet", "10.97.0.0/24"))
-    return Onlooker(lab, manageable)
+    play(outermost, [service()])
+    on_all(outermost, lambda host: workloads.network(host, "moving", "--subnet", "10.97.0.0/24"))
+    return Onlooker(lab, outermost)
 
 
 def policy(**more):

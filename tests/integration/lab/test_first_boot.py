@@ -85,7 +85,7 @@ def test_a_bare_host_that_reaches_no_mirror(bare):
     role = {"ansible.builtin.import_role": {"name": "drawbridge.docker.prerequisites"}}
     looked = play([host], [role], check=True)
     assert "would install conntrack, ipset" in [result.get("msg") for result in looked.of(host.name)], looked.output
-    failed = play([host], [role], fails=True).failed()[host.name]
+    failed = play([host], [role], fails=True).last(host.name)["msg"]
     assert failed.startswith("conntrack, ipset cannot be installed:") and "resolving" in failed and "a mirror of its distribution" in failed
     assert firewall.dump(host) == before
 

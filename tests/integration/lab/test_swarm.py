@@ -37,7 +37,7 @@ def real_swarm(lab):
 
 def join(manager, worker, fails=False):
     token = manager.run(["docker", "swarm", "join-token", "--quiet", "worker"]).stdout.strip()
-    done = worker.run(["timeout", "5", "docker", "swarm", "join", "--token", token, "%s:%d" % (manager.spec.v4, JOIN)], check=not fails)
+    done = worker.run(["timeout", "5" if fails else "60", "docker", "swarm", "join", "--token", token, "%s:%d" % (manager.spec.v4, JOIN)], check=not fails)
     assert (done.returncode != 0) == fails, done.stdout
 
 

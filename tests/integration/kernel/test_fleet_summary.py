@@ -30,7 +30,7 @@ EARLY = {"early": True}
 
 
 def tasks():
-    """In place of the roles: a task that may fail ahead of the policy, and the policy."""
+    """In place of harden's one task: one that may fail ahead of the policy, and the policy."""
     return [
         {"name": "Have the packages", "ansible.builtin.fail": {"msg": "no package"}, "when": "early | default(false)", "tags": ["prerequisites"]},
         {"name": "Apply the policy", "made_up": {"path": "{{ path }}"}, "register": "host_policy_outcome", "tags": ["host_policy"],
@@ -39,11 +39,11 @@ def tasks():
 
 
 def with_made_up(items):
-    """The tasks of a block, with the roles replaced."""
-    roles = [item for item in items if "ansible.builtin.import_role" in item]
+    """The tasks of a block, with harden's replaced."""
+    real = [item for item in items if "drawbridge.docker.harden" in item]
     kept = [{key: with_made_up(value) if key in ("block", "rescue", "always") else value for key, value in item.items()}
-            for item in items if item not in roles]
-    return (tasks() if roles else []) + kept
+            for item in items if item not in real]
+    return (tasks() if real else []) + kept
 
 
 class Fleet:

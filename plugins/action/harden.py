@@ -10,11 +10,14 @@ from typing import Any, Dict, Mapping
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.harden_variables import harden_options, may_restart_the_engine, misnamed_variables
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.harden_variables import (
+    EVERY_STEP,
+    harden_options,
+    may_restart_the_engine,
+    misnamed_variables,
+)
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.policy_action import PolicyAction, with_warnings
-
-_EVERY_STEP = ("prerequisites", "boot_restore", "event_service", "policy")
 
 
 class ActionModule(PolicyAction):
@@ -25,9 +28,10 @@ class ActionModule(PolicyAction):
         takes_variables = boolean(options.pop("from_variables", False))
         if takes_variables:
             options = {**harden_options(task_vars, self._templar), **options}
-        if not options.get("steps", _EVERY_STEP):
+        steps = options.get("steps", EVERY_STEP)
+        if not steps:
             return {"skipped": True, "changed": False, "msg": "the tags of this run leave out every step"}
-        if "policy" in options.get("steps", _EVERY_STEP):
+        if "policy" in steps:
             options = self.with_fragments(options, task_vars)
         else:
             options.pop("fragments", None)

@@ -104,10 +104,8 @@ family:
 """
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.prerequisites.missing import look
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.prerequisites.needs import BOOT_RESTORE, EVENT_SERVICE, POLICY
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.prerequisites.needs import EVERY
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Result, Task, run_module
-
-_PARTS = [POLICY, BOOT_RESTORE, EVENT_SERVICE]
 
 
 def find(task: Task) -> Result:
@@ -122,7 +120,7 @@ def find(task: Task) -> Result:
 
 
 def main() -> None:
-    run_module({"parts": {"type": "list", "elements": "str", "choices": _PARTS, "default": _PARTS}}, find)
+    run_module({"parts": {"type": "list", "elements": "str", "choices": EVERY, "default": EVERY}}, find)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ _STEPS = (
     ("event_service", "event_service", "drawbridge_event_service"),
     ("policy", "host_policy", None),
 )
+EVERY_STEP = tuple(step for step, _tag, _switch in _STEPS)
 # Of the playbook.
 _SWITCHES = ("hosts", "serial", "max_fail_percentage", "report", "prerequisites", "boot_restore", "event_service")
 

@@ -57,11 +57,6 @@ class Prerequisites(NamedTuple):
         """The packages that bring what is needed."""
         return _packages(self.needed)
 
-    @property
-    def told(self) -> List[str]:
-        """A line for each missing thing, with what needs it."""
-        return ["the %s %s is missing, for %s" % (item.kind, item.name, item.needed_by) for item in self.missing]
-
     def refuse(self) -> None:
         """Raises DrawbridgeError if something needed is missing, with what to do about it."""
         if self.needed:

@@ -25,16 +25,16 @@ class Need(NamedTuple):
     source: str = ""
 
 
-_EVERY = [POLICY, BOOT_RESTORE, EVENT_SERVICE]
+EVERY = [POLICY, BOOT_RESTORE, EVENT_SERVICE]
 
 COMMANDS = [
-    Need("iptables", _EVERY, "every policy", True, "iptables"),
-    Need("iptables-save", _EVERY, "every policy", True, "iptables"),
-    Need("iptables-restore", _EVERY, "every policy", True, "iptables"),
-    Need("ipset", _EVERY, "every policy (address sets, published ports, containers' networks)", True, "ipset"),
+    Need("iptables", EVERY, "every policy", True, "iptables"),
+    Need("iptables-save", EVERY, "every policy", True, "iptables"),
+    Need("iptables-restore", EVERY, "every policy", True, "iptables"),
+    Need("ipset", EVERY, "every policy (address sets, published ports, containers' networks)", True, "ipset"),
     Need("ip", [POLICY], "every policy (the look at the task's own way in)", True, "ip"),
     Need("awk", [POLICY, BOOT_RESTORE], "changes that the host may take back, and the load at boot", True, "awk"),
-    Need("nft", _EVERY, "ports published later, masquerading, closed_until_ready, and the lock while rules are gone", False, "nft"),
+    Need("nft", EVERY, "ports published later, masquerading, closed_until_ready, and the lock while rules are gone", False, "nft"),
     Need("conntrack", [POLICY], "connections that end when their port closes", False, "conntrack"),
     Need("ss", [POLICY], "connections of the host itself that end when their port closes", False, "ip"),
     Need("cmp", [BOOT_RESTORE], "the engine's own rules, which come back when somebody flushes them", False, "cmp"),
@@ -42,8 +42,8 @@ COMMANDS = [
 ]
 # Only where the kernel has IPv6.
 COMMANDS_IPV6 = [
-    Need("ip6tables-save", _EVERY, "every policy, where the kernel has IPv6", True, "ip6tables"),
-    Need("ip6tables-restore", _EVERY, "every policy, where the kernel has IPv6", True, "ip6tables"),
+    Need("ip6tables-save", EVERY, "every policy, where the kernel has IPv6", True, "ip6tables"),
+    Need("ip6tables-restore", EVERY, "every policy, where the kernel has IPv6", True, "ip6tables"),
 ]
 # No package brings this: it is a matter of how the host was installed.
 SYSTEMD = Need("systemd", [BOOT_RESTORE, EVENT_SERVICE], "boot_restore and event_service", True)

@@ -16,6 +16,7 @@ from typing import Callable, Dict, FrozenSet, List, Optional
 from ...errors import DrawbridgeError
 from ...host.boot.unit import Running, running
 from ...host.prerequisites.missing import Prerequisites, look
+from ...host.prerequisites.needs import BOOT_RESTORE, EVENT_SERVICE, POLICY
 from ...host.system.parallel import begun
 from ...persistence.install import UNIT_NAMES
 from ...persistence.records.service_status import UNIT
@@ -27,9 +28,6 @@ from ..task import Result, Task
 from .story import Story
 
 PREREQUISITES = "prerequisites"
-BOOT_RESTORE = "boot_restore"
-EVENT_SERVICE = "event_service"
-POLICY = "policy"
 STEPS = (PREREQUISITES, BOOT_RESTORE, EVENT_SERVICE, POLICY)
 
 

@@ -16,7 +16,7 @@ _NF_CALL = {IPV4: "nf_call_iptables", IPV6: "nf_call_ip6tables"}
 
 
 class Address(NamedTuple):
-    """An address of the host. value: as a number. mask: of its network. peer: whether the network is the other end's alone."""
+    """An address of the host. value: as a number. mask: of its network."""
 
     family: int
     value: int
@@ -46,11 +46,6 @@ class Interfaces:
 
     def is_bridge(self, name: str) -> bool:
         return name in self.by_name and self.by_name[name].kind == "bridge"
-
-    def bridge_of(self, name: str) -> str:
-        """Return the bridge that an interface is a port of, else nothing."""
-        found = self.by_name.get(name)
-        return found.master if found is not None and self.is_bridge(found.master) else ""
 
     def ports_of(self, bridge: str) -> Tuple[str, ...]:
         """Return a bridge's ports; none for another interface."""

@@ -123,7 +123,7 @@ def _rulesets(system: System) -> Dict[str, str]:
     default = path_variant(system)
     for variant in (NFT, LEGACY):
         # A host without any rules has a ruleset, too: the empty one.
-        if variant != default and not holds_rules(system, variant) or variant == LEGACY and not holds_rules(system, variant):
+        if (variant != default or variant == LEGACY) and not holds_rules(system, variant):
             continue
         for family in FAMILIES:
             if family == IPV4 or system.read("/proc/net/if_inet6") is not None:

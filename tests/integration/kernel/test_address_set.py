@@ -6,8 +6,11 @@ import subprocess
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel import ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import MAX_SET_NAME
+
+from tests.integration.kernel.support.listing import ENTRIES, listing
 
 
 def numbered(start, count):
@@ -114,6 +117,32 @@ def test_a_large_difference_is_swapped_in_at_once(nft_host):
     assert "DBT-" not in nft_host.sh("ipset", "save")
 
 
+def test_a_set_that_somebody_lists_is_swapped_when_he_ends(nft_host, monkeypatch):
+    nft_host.address_set("x", ENTRIES)
+    refused = []
+    with listing("DB-x-4") as lister:
+        def run(*arguments, **named):
+            output = System().run(*arguments, **named)
+            if output.rc:
+                refused.append(output.stderr)
+                lister.kill()
+            return output
+
+        monkeypatch.setattr(nft_host.system, "run", run)
+        nft_host.address_set("x", numbered(0, 1000))
+    assert "busy" in refused[0]
+    assert nft_host.entries("DB-x-4") == set(numbered(0, 1000))
+    assert "DBT-" not in nft_host.sh("ipset", "save")
+
+
+def test_a_set_that_somebody_lists_too_long_is_an_error_that_says_so(nft_host, monkeypatch):
+    nft_host.address_set("x", ENTRIES)
+    monkeypatch.setattr(ipset, "_BUSY_SECONDS", 0)
+    with listing("DB-x-4"), pytest.raises(DrawbridgeError, match="ipset refuses 'swap .*busy.*somebody lists it"):
+        nft_host.address_set("x", numbered(0, 1000))
+    assert nft_host.entries("DB-x-4") == set(ENTRIES)
+
+
 def test_a_set_grows_beyond_what_it_was_made_for(nft_host):
     nft_host.address_set("x", numbered(0, 65_500))
     plan = nft_host.address_set("x", numbered(0, 65_600))
@@ -171,7 +200,7 @@ def test_a_set_that_rules_name_is_kept_with_its_twin(host, arguments, family, mo
     host.section([{"source": "@x", "jump": "DROP"}], families=(family,))
     before = host.everything()
     with monkeypatch.context() as patch, pytest.raises(DrawbridgeError, match="in use.*remove them first"):
-        patch.setattr(ipset, "_DESTROY_SECONDS", 0)
+        patch.setattr(ipset, "_BUSY_SECONDS", 0)
         host.address_set("x", **arguments)
     assert host.everything() == before
     # Right after the rules are gone it works, however long nft takes to let go.

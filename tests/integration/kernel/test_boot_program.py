@@ -3,6 +3,7 @@
 """The program that loads saved rules: from any state to the saved one, and nothing of others touched."""
 import itertools
 import os
+import shutil
 import time
 
 import pytest
@@ -21,6 +22,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persis
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks.owners import PortForwardingOwner
 
 from tests.integration.kernel.support.host import Host
+from tests.integration.kernel.support.listing import ENTRIES, listing
 from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.program import BUSYBOX, DEBIAN, REDHAT, Program, in_each_shell
 
@@ -95,6 +97,23 @@ def test_from_any_state_to_any_other(host, program):
         program.run()
         assert ours(host) == wanted, (before, after)
         assert others_of(host) == others
+
+
+@in_each_shell
+def test_a_set_that_somebody_lists_is_filled_when_he_ends(host, program):
+    host.address_set("many", ENTRIES)
+    bring(host, 1)
+    host.section([{"source": "@many", "jump": "DROP"}], "many")
+    program.save()
+    host.sh("ipset", "del", "DB-many-4", ENTRIES[0])
+    with listing("DB-many-4") as lister:
+        # Once refused, he ends.
+        (program.tools / "ipset").write_text('#!/bin/sh\n%s "$@" || { kill %d; exit 1; }\n' % (shutil.which("ipset"), lister.pid))
+        (program.tools / "ipset").chmod(0o755)
+        program.run("again")
+        assert lister.wait(10)
+    assert host.entries("DB-many-4") == set(ENTRIES)
+    assert "DBT-" not in host.sh("ipset", "save")
 
 
 def others_of(host):

@@ -27,8 +27,10 @@ _MIN_MAXELEM = 65536
 _PATCH_SHARE = 0.2
 _PATCH_ALWAYS = 64
 _PROMPT = "ipset> "
-_DESTROY_SECONDS = 5.0
-_DESTROY_POLL = 0.02
+# The first for a swap, the second for a destroy.
+_BUSY = re.compile(r"Device or resource busy|in use by a kernel component")
+_BUSY_SECONDS = 5.0
+_BUSY_POLL = 0.02
 
 
 class LiveSet(NamedTuple):
@@ -100,52 +102,56 @@ class Ipset:
         return self.system.run([self._command(), "test", name, entry]).rc == 0
 
     def restore(self, lines: List[str]) -> None:
-        """Run ipset commands in order. Creating what exists and removing what is gone are no errors. Raises IpsetFailed."""
-        if not lines:
-            return
-        output = self.system.run([self._command(), "-exist", "restore"], "\n".join(lines) + "\n")
-        if output.rc != 0:
-            raise IpsetFailed(lines, output.stderr.strip())
+        """Run ipset commands in order. Creating what exists and removing what is gone are no errors.
+
+        The kernel neither swaps nor destroys a set that somebody lists at this moment, nor destroys one that a rule names; nft releases a
+        rule's sets a moment after the commit. So this retries for a while. Raises IpsetFailed."""
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while lines:
+            output = self.system.run([self._command(), "-exist", "restore"], "\n".join(lines) + "\n")
+            if output.rc == 0:
+                return
+            failed = IpsetFailed(lines, output.stderr.strip())
+            if not failed.is_busy or time.monotonic() > deadline:
+                raise failed
+            # The lines ahead of it are done.
+            lines = lines[failed.index :]
+            time.sleep(_BUSY_POLL)
 
     def destroy(self, names: List[str]) -> None:
-        """Remove sets that no rule names any more. nft releases a rule's sets a moment after the commit, so this retries a set in use
-        for a while. Raises IpsetFailed if the set stays in use."""
-        deadline = time.monotonic() + _DESTROY_SECONDS
-        for name in names:
-            while True:
-                try:
-                    self.restore(["destroy %s" % name])
-                    break
-                except IpsetFailed as error:
-                    if "in use" not in error.message or time.monotonic() > deadline:
-                        raise
-                    time.sleep(_DESTROY_POLL)
+        """Remove sets that no rule names any more. Raises IpsetFailed if a set stays in use."""
+        self.restore(["destroy %s" % name for name in names])
 
     def wait_until_unused(self, names: List[str]) -> None:
         """Wait the moment that nft takes until no rule names these sets. Raises DrawbridgeError if a rule still names one."""
-        deadline = time.monotonic() + _DESTROY_SECONDS
+        deadline = time.monotonic() + _BUSY_SECONDS
         while names:
             used = [name for name, live in self.headers().items() if name in names and live.references]
             if not used:
                 break
             if time.monotonic() > deadline:
                 raise DrawbridgeError("the set %s is in use" % used[0], None, "rules still name it: remove them first")
-            time.sleep(_DESTROY_POLL)
+            time.sleep(_BUSY_POLL)
 
     def _command(self) -> str:
         return self.system.require("ipset", "ipset")
 
 
 class IpsetFailed(DrawbridgeError):
-    """ipset restore stopped at a line. line: that line, None if ipset does not name it."""
+    """ipset restore stopped at a line. line, index: that line and its place; None and 0 if ipset does not name it. is_busy: whether the
+    kernel may accept the same line a moment later."""
 
     def __init__(self, lines: List[str], words: str) -> None:
         found = re.search(r"Error in line (\d+): (.*)", words, re.DOTALL)
         self.line: Optional[str] = None
+        self.index = 0
         if found and 0 < int(found.group(1)) <= len(lines):
-            self.line = lines[int(found.group(1)) - 1]
+            self.index = int(found.group(1)) - 1
+            self.line = lines[self.index]
             words = found.group(2)
-        super().__init__("ipset refuses %s: %s" % (ascii(self.line or "its input"), " ".join(words.split())))
+        self.is_busy = _BUSY.search(words) is not None
+        advice = "a rule names the set, or somebody lists it: end `ipset list` or `ipset save`" if self.is_busy else None
+        super().__init__("ipset refuses %s: %s" % (ascii(self.line or "its input"), " ".join(words.split())), None, advice)
 
 
 def parse_headers(text: str) -> Dict[str, LiveSet]:

@@ -186,8 +186,14 @@ load_rules() { # FILE FAMILY KEEP
 
 load_sets() { # FILE
     [ -s "$1" ] || return 0
-    live=$(ipset list -t) || { say "ipset does not work"; return 1; }
-    printf '%s\n%%%%\n' "$live" | cat - "$1" | awk "$SETS" | ipset -exist restore || { say "ipset cannot load $1"; return 1; }
+    for pause in 0.1 0.2 0.4 0.8 0; do
+        live=$(ipset list -t) || { say "ipset does not work"; return 1; }
+        printf '%s\n%%%%\n' "$live" | cat - "$1" | awk "$SETS" | ipset -exist restore && return 0
+        # The kernel does not swap a set that somebody lists at this moment.
+        sleep $pause
+    done
+    say "ipset cannot load $1"
+    return 1
 }
 
 replaced_tables() { # FILE

@@ -77,6 +77,10 @@ def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
         _add(rules, hooks, [source_check.source_check(source_check.CHAIN, host.other_tables)], source_check.source_hook(source_check.CHAIN))
     sets = {**host_sets(host), **own_sets(policy), **rules.sets}
     wanted = DesiredState(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets), tables=late_ports.engine_tables(asked, host))
+    if policy.log_denied is not None:
+        from .denials import logging  # pylint: disable=import-outside-toplevel
+
+        wanted = logging(wanted, policy.log_denied)
     return _not_masquerading(wanted) if policy.masquerade is None else wanted
 
 

@@ -87,6 +87,7 @@ class Policy(NamedTuple):
     egress: Optional[Egress] = None
     open_ports: Optional[Tuple[OpenPort, ...]] = None
     containers: Optional[Tuple[ContainerRules, ...]] = None
+    log_denied: Optional[Choices] = None
 
 
 # The policy of a host without a policy: no rules of ours.

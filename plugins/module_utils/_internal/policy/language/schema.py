@@ -14,7 +14,7 @@ from .addresses import parse_addresses, refuse
 from .entries import WITH_PORTS, parse_entries, parse_sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
 from .reserved_names import set_name
-from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding
+from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding, parse_log_denied
 from .values import ALLOW, DENY, ICMP
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 POLICY_KEYS = (
     "address_sets", "external_interfaces", "unmanaged_interfaces", "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports",
-    "containers",
+    "containers", "log_denied",
 )
 
 
@@ -50,6 +50,7 @@ def parse_policy(raw: object, path: str = "policy") -> Policy:
         egress=_egress(given, path + ".egress"),
         open_ports=_open_ports(given, path + ".open_ports"),
         containers=_containers(given, path + ".containers"),
+        log_denied=parse_log_denied(given, path + ".log_denied"),
     )
 
 

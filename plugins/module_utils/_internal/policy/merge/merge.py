@@ -80,6 +80,7 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
         egress=merge_egress(_sections(ordered, lambda policy: policy.egress)),
         open_ports=_open_ports(ordered),
         containers=_containers(ordered),
+        log_denied=_choices(ordered, lambda policy: policy.log_denied),
     )
 
 

@@ -16,6 +16,7 @@ from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.ownership import called
 from ..blocks.engine_sets import known_by
 from ..chains.egress import spoken_names
+from ..compile.denials import logs_in_words
 from ..language.model import Policy
 from ..language.values import ANY, ICMP, Ports, Target
 from .egress_diff import egress_lines
@@ -58,9 +59,19 @@ def in_words(
     subjects = _subjects(moments, published)
     wording = Wording(lists)
     return Words(
-        _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken),
-        _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken),
+        _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken) + _logs(before),
+        _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken) + _logs(after),
     )
+
+
+def _logs(states: States) -> List[Line]:
+    """Return a line for each section whose denied packets are logged."""
+    rules = {family: logs_in_words(state) for family, state in states.items()}
+    sections = dict.fromkeys(section for each in rules.values() for section in each)
+    return [
+        Line("denied packets of " + section, ", ".join(merged({family: [each.get(section, "not logged")] for family, each in rules.items()})))
+        for section in sections
+    ]
 
 
 def _known(plan: Plan, published: Iterable[PublishedPort]) -> List[Tuple[PublishedPort, bool]]:

@@ -16,10 +16,10 @@ from datetime import datetime, timezone
 from typing import Dict, Iterable, Iterator, NamedTuple, Optional, Tuple
 
 from ...host.system.json_values import mapping
-from ...policy.compile.denials import DENIED
+from ...policy.compile.denials import DENIED, WOULD_BE
 
-_MARK = DENIED.strip()
-_MESSAGE = re.compile(r"(DB-[A-Za-z0-9_.-]{1,25})%s (IN=.*)\Z" % re.escape(_MARK), re.DOTALL)
+_MARKS = (DENIED.strip(), WOULD_BE.strip())
+_MESSAGE = re.compile(r"(DB-[A-Za-z0-9_.-]{1,25})(%s) (IN=.*)\Z" % "|".join(_MARKS), re.DOTALL)
 # journalctl -o short-unix; journalctl -o short-iso and rsyslog; journalctl and syslog; dmesg; dmesg -T.
 _HEADS = [
     re.compile(pattern)
@@ -39,7 +39,7 @@ _PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp", "1": "icmp", "58": "icmpv6
 
 class Denial(NamedTuple):
     """One logged packet. at: seconds since 1970, None if the line does not tell. stamp: the time as the line has it. entered, leaves: interfaces, may
-    be empty. port: the destination's, None for protocols without."""
+    be empty. port: the destination's, None for protocols without. observed: whether the packet passed, since the policy only observes."""
 
     at: Optional[float]
     stamp: str
@@ -51,12 +51,13 @@ class Denial(NamedTuple):
     destination: str
     protocol: str
     port: Optional[int]
+    observed: bool = False
 
 
 def denials(lines: Iterable[str]) -> Iterator[Denial]:
     """Yield the denied packets of a text, in its order. Other lines are skipped."""
     for line in lines:
-        if _MARK not in line:
+        if not any(mark in line for mark in _MARKS):
             continue
         said = _of_json(line) if line.startswith("{") else _of_text(line.rstrip("\n"))
         found = None if said is None else parse_message(*said)
@@ -69,7 +70,7 @@ def parse_message(at: Optional[float], stamp: str, message: str) -> Optional[Den
     found = _MESSAGE.match(message)
     if found is None:
         return None
-    chain, rest = found.groups()
+    chain, mark, rest = found.groups()
     # What an ICMP error is about follows in brackets.
     given: Dict[str, str] = {}
     for word in rest.partition(" [")[0].split(" "):
@@ -81,7 +82,7 @@ def parse_message(at: Optional[float], stamp: str, message: str) -> Optional[Den
         return None
     return Denial(
         at, stamp, chain, _interface(given.get("IN", "")), _interface(given.get("OUT", "")), source[0], source[1], destination[1],
-        protocol, _port(given.get("DPT", "")),
+        protocol, _port(given.get("DPT", "")), mark == WOULD_BE.strip(),
     )  # fmt: skip
 
 

@@ -41,8 +41,8 @@ class Names(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What packets have in common that are counted together. container: the one that was not reached, empty if none is known. sender: the
-    container that sent. host_port: the published port; None if none is known."""
+    """What packets have in common that are counted together. container: the one at the other end, empty if none is known. sender: the
+    container that sent. host_port: the published port; None if none is known. observed: whether they passed."""
 
     chain: str
     family: int
@@ -54,6 +54,7 @@ class Subject(NamedTuple):
     port: Optional[int]
     host_port: Optional[int]
     container: str
+    observed: bool
 
 
 class Group(NamedTuple):
@@ -109,7 +110,7 @@ class _Lookup:
             host_port = self._inner.get((container, denial.protocol, denial.port))
         return Subject(
             denial.chain, denial.family, denial.entered, denial.source, self._by_address.get(denial.source, ""), denial.destination, denial.protocol,
-            denial.port, host_port, container,
+            denial.port, host_port, container, denial.observed,
         )  # fmt: skip
 
 
@@ -123,8 +124,8 @@ def in_words(group: Group) -> str:
         notes.append("the host's port %d" % subject.host_port)
     times = "once" if group.packets == 1 else "%d times" % group.packets
     last = ", last at %s" % group.last if group.last else ""
-    return "%s was denied %s at %s%s, %s%s: %s" % (
-        who, what, subject.destination, " (%s)" % ", ".join(notes) if notes else "", times, last, reason_of(subject.chain)
+    return "%s %s denied %s at %s%s, %s%s: %s" % (
+        who, "would be" if subject.observed else "was", what, subject.destination, " (%s)" % ", ".join(notes) if notes else "", times, last, reason_of(subject.chain)
     )
 
 
@@ -134,6 +135,6 @@ def as_value(group: Group) -> Dict[str, object]:
     return {
         "words": in_words(group), "source": subject.source, "source_container": subject.sender or None, "interface": subject.entered or None,
         "destination": subject.destination, "protocol": subject.protocol, "port": subject.port, "host_port": subject.host_port,
-        "container": subject.container or None, "chain": subject.chain, "reason": reason_of(subject.chain), "packets": group.packets,
+        "container": subject.container or None, "observed": subject.observed, "chain": subject.chain, "reason": reason_of(subject.chain), "packets": group.packets,
         "first": group.first or None, "last": group.last or None,
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 from ...errors import DrawbridgeError
 from . import check
 from .addresses import parse_addresses, refuse
-from .entries import WITH_PORTS, parse_entries, parse_sources
+from .entries import WITH_PORTS, parse_entries, parse_mode, parse_sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
 from .reserved_names import set_name
 from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding, parse_log_denied
@@ -112,23 +112,25 @@ def _stated(given: Dict[str, object], key: str, path: str) -> Optional[str]:
 def _published_ports(policy: Dict[str, object], path: str) -> Optional[PublishedPorts]:
     if "published_ports" not in policy:
         return None
-    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed"))
+    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed", "mode"))
     return PublishedPorts(
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, has_mode=True),
         routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP)),
+        mode=parse_mode(given, path),
     )
 
 
 def _host_services(policy: Dict[str, object], path: str) -> Optional[HostServices]:
     if "host_services" not in policy:
         return None
-    given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm"))
+    given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm", "mode"))
     return HostServices(
         path,
         default=_stated(given, "default", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP)),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), has_mode=True),
         swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
+        mode=parse_mode(given, path),
     )

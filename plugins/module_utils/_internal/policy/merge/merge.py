@@ -109,6 +109,7 @@ def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:
         _scalar(sections, "direct", lambda section: section.direct),
         merged_entries(sections, lambda section: section.allow),
         merged_entries(sections, lambda section: section.routed),
+        _scalar(sections, "mode", lambda section: section.mode),
     )
 
 
@@ -121,6 +122,7 @@ def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
         _scalar(sections, "default", lambda section: section.default),
         merged_entries(sections, lambda section: section.allow),
         _swarm(sections),
+        _scalar(sections, "mode", lambda section: section.mode),
     )
 
 

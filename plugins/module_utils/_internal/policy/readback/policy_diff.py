@@ -65,12 +65,12 @@ def in_words(
 
 
 def _logs(states: States) -> List[Line]:
-    """Return a line for each section whose denied packets are logged."""
+    """Return a line for each section whose denied packets are logged, or observed."""
     rules = {family: logs_in_words(state) for family, state in states.items()}
-    sections = dict.fromkeys(section for each in rules.values() for section in each)
+    whats = dict.fromkeys(what for each in rules.values() for what in each)
     return [
-        Line("denied packets of " + section, ", ".join(merged({family: [each.get(section, "not logged")] for family, each in rules.items()})))
-        for section in sections
+        Line(what, ", ".join(merged({family: [each[what]] if what in each else [] for family, each in rules.items()})))
+        for what in whats
     ]
 
 

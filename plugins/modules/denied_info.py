@@ -11,7 +11,9 @@ module: denied_info
 short_description: Report who was denied by a policy, from the kernel's log
 version_added: 0.1.0
 description:
-  - Reads the packets that a policy with C(log_denied) had the kernel log, and says in words who was denied what, how often, and when last.
+  - Reads the packets that a policy with C(log_denied) or C(mode=observe) had the kernel log, and says in words who was denied what, or would be, how
+    often, and when last.
+  - Proposes the entries that a policy which only observes would need for nobody to lose access.
   - Reads the journal of this boot (C(journalctl -k)); without one, the kernel's own buffer (C(/dev/kmsg)); or a file that journald, syslog or dmesg wrote,
     also one of another host.
   - Containers are named by what the engine answers now. A container that is gone has no name, and another one may have its address.
@@ -30,7 +32,7 @@ options:
       - Lines without a full date are told with their date as written, and are never too old for O(minutes).
     type: path
   resolve:
-    description: Whether to ask the engine for the containers' names. Say V(false) for another host's file.
+    description: Whether to ask the engine for the containers' names, and the kernel for the sets that sources are in. Say V(false) for another host's file.
     type: bool
     default: true
   limit:
@@ -69,6 +71,13 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ seen.denied | map(attribute='words') }}"
 
+- name: Write down what the policy would need, for review
+  ansible.builtin.copy:
+    content: "{{ seen.proposal_yaml }}"
+    dest: "proposals/{{ inventory_hostname }}.yml"
+    mode: "0644"
+  delegate_to: localhost
+
 - name: Read a log that another host sent
   drawbridge.docker.denied_info:
     path: /var/log/hosts/web1/kern.log
@@ -93,6 +102,15 @@ denied:
     source_container:
       description: The container that has this address now; null where none has.
       type: str
+    source_sets:
+      description: The named address sets of the host that the source is in.
+      type: list
+      elements: str
+      sample: [office]
+    observed:
+      description: Whether the packets passed, since the policy only observes.
+      type: bool
+      sample: false
     interface:
       description: The interface that the packets came in by.
       type: str
@@ -137,6 +155,17 @@ denied:
       description: When the last was.
       type: str
       sample: "2026-05-01T10:00:00Z"
+proposal:
+  description:
+    - What a policy lacks for those whom it only observes, as a fragment for M(drawbridge.docker.host_policy). Review it, an attacker may be among them.
+    - It has entries of C(published_ports) and C(host_services), by address and port; not of egress. Neighbouring ports with the same sources are one entry.
+  returned: success
+  type: dict
+  sample: {"published_ports": {"allow": [{"port": 8080, "protocol": "tcp", "sources": ["203.0.113.9"]}]}}
+proposal_yaml:
+  description: The same as YAML. Empty where nothing is missing.
+  returned: success
+  type: str
 packets:
   description: How many logged packets were read.
   returned: success

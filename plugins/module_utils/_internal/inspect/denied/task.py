@@ -13,6 +13,8 @@ from ...engine.facts.gather import ask
 from ...errors import DrawbridgeError
 from ...tasks.task import Result, Task
 from .kernel_log import read_file, read_log
+from .named_sets import NamedSets, read_sets
+from .proposal import as_policy, as_yaml, proposed
 from .who import Names, as_value, grouped
 
 # Where no time is asked for.
@@ -28,10 +30,13 @@ def tell_denied(task: Task) -> Result:
             raise DrawbridgeError("%d is not from 1 to %d" % (value, largest), option)
     read = read_log(task.system, minutes or _MINUTES) if params["path"] is None else read_file(params["path"], minutes)
     names, warnings = _names(task) if params["resolve"] else (Names(), [])
+    sets = read_sets(task.system) if params["resolve"] else NamedSets([])
     groups = grouped(read.denials, names)
+    proposal = proposed(groups)
     values = {
-        "changed": False, "log": read.log, "packets": len(read.denials), "denied": [as_value(group) for group in groups[:most]],
-        "left_out": max(0, len(groups) - most),
+        "changed": False, "log": read.log, "packets": len(read.denials),
+        "denied": [dict(as_value(group), source_sets=sets.of(group.subject.family, group.subject.source)) for group in groups[:most]],
+        "left_out": max(0, len(groups) - most), "proposal": as_policy(proposal), "proposal_yaml": as_yaml(proposal),
     }
     return Result(values, read.warnings + warnings)
 

@@ -53,6 +53,11 @@ def test_ipv6_in_its_shortest_spelling():
     assert (found.family, found.source, found.destination, found.protocol, found.port) == (6, "2001:db8::9", "2001:db8:1::1", "udp", 53)
 
 
+def test_what_was_only_observed():
+    (found,) = denials(["1.5 h kernel: " + TCP.replace(":D ", ":O ")])
+    assert found.observed and not next(denials(["1.5 h kernel: " + TCP])).observed
+
+
 def test_an_icmp_error_is_not_taken_for_what_it_is_about():
     (found,) = denials(["1.5 h kernel: " + ERROR])
     assert (found.source, found.protocol, found.port) == ("203.0.113.9", "icmp", None)

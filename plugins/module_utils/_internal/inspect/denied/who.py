@@ -124,9 +124,8 @@ def in_words(group: Group) -> str:
         notes.append("the host's port %d" % subject.host_port)
     times = "once" if group.packets == 1 else "%d times" % group.packets
     last = ", last at %s" % group.last if group.last else ""
-    return "%s %s denied %s at %s%s, %s%s: %s" % (
-        who, "would be" if subject.observed else "was", what, subject.destination, " (%s)" % ", ".join(notes) if notes else "", times, last, reason_of(subject.chain)
-    )
+    verb, about = "would be" if subject.observed else "was", " (%s)" % ", ".join(notes) if notes else ""
+    return "%s %s denied %s at %s%s, %s%s: %s" % (who, verb, what, subject.destination, about, times, last, reason_of(subject.chain))
 
 
 def as_value(group: Group) -> Dict[str, object]:
@@ -135,6 +134,6 @@ def as_value(group: Group) -> Dict[str, object]:
     return {
         "words": in_words(group), "source": subject.source, "source_container": subject.sender or None, "interface": subject.entered or None,
         "destination": subject.destination, "protocol": subject.protocol, "port": subject.port, "host_port": subject.host_port,
-        "container": subject.container or None, "observed": subject.observed, "chain": subject.chain, "reason": reason_of(subject.chain), "packets": group.packets,
-        "first": group.first or None, "last": group.last or None,
+        "container": subject.container or None, "observed": subject.observed, "chain": subject.chain, "reason": reason_of(subject.chain),
+        "packets": group.packets, "first": group.first or None, "last": group.last or None,
     }

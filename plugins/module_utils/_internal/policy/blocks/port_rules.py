@@ -10,7 +10,7 @@ The text is spelt as iptables-save prints it: ``-s -d -i -o -p``, then the match
 from __future__ import annotations
 
 import hashlib
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ...address import BOTH, FAMILIES, IPV4, IPV6
 from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType
@@ -158,7 +158,7 @@ def verdict_of(mode: Optional[str]) -> str:
     return OBSERVED if mode == OBSERVE else "DROP"
 
 
-def denials(section: Union[PublishedPorts, HostServices], view: View) -> List[Line]:
+def denials(section: PublishedPorts | HostServices, view: View) -> List[Line]:
     """Return the lines behind those that permit. Entries that enforce come first: where entries overlap, they decide."""
     own = [(entry, verdict_of(entry.mode or section.mode)) for entry in section.allow]
     default = verdict_of(section.mode) if section.denies else None
@@ -166,7 +166,7 @@ def denials(section: Union[PublishedPorts, HostServices], view: View) -> List[Li
     return lines if default is None else [*lines, Line("-j " + default, path=section.path + ".default")]
 
 
-def enforces(section: Union[PublishedPorts, HostServices]) -> bool:
+def enforces(section: PublishedPorts | HostServices) -> bool:
     """Whether the section denies anything at all."""
     return not section.observes or any(entry.mode == ENFORCE for entry in section.allow)
 

@@ -128,7 +128,7 @@ def as_if_enforced(rules: Sequence[str]) -> List[str]:
 
 
 def observes(rules: Sequence[str]) -> bool:
-    """Whether a chain's saved rules observe, and drop nothing."""
+    """Whether rules observe, and drop nothing."""
     return any(map(_tells_observed, rules)) and not any(rule.endswith(_DROP) for rule in rules)
 
 

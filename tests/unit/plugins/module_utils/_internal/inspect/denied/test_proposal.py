@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 CHAINS = {"DB-GUARD-PORTS": "published_ports", "DB-INPUT": "host_services", "DB-INPUT-OUT": "host_services", "DB-SOURCE": "", "DB-EGP-all": "", "DB-GUARD": ""}
 DENIALS = st.builds(
-    lambda chain, source, protocol, port, observed: Denial(None, "", chain, "eth0", "", 6 if ":" in source else 4, source, "192.0.2.1", protocol, port, observed),
+    lambda chain, source, protocol, port, observed: Denial(
+        None, "", chain, "eth0", "", 6 if ":" in source else 4, source, "192.0.2.1", protocol, port, observed),
     st.sampled_from(sorted(CHAINS)), st.sampled_from(["10.0.0.9", "10.0.0.10", "2001:db8::1", "192.0.2.9"]), st.sampled_from(["tcp", "udp", "icmp", "47"]),
     st.sampled_from([None, 1, 2, 3, 80]), st.booleans())
 

@@ -4,8 +4,8 @@
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.shadowing import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset, SavedChain
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.shadowing import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import fallback
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.denials import as_if_enforced, is_log, is_open

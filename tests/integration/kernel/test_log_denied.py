@@ -7,11 +7,13 @@ import socket
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.denials import section_of
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.labels import answering
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import of_plan
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.service import Service
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.host import PROGRAMS
@@ -108,3 +110,25 @@ def test_words(nft_host):
         {"what": "denied packets of " + section, "before": None, "after": "logged by the kernel's log, at most 5/min a line once 20 are through"}
         for section in ("published_ports", "host_services", "egress", "sources")
     ]
+
+
+def test_counters_by_port_for_node_exporter(host, client, tmp_path):
+    """As the event service writes them; what the rules count, by port where the policy names it."""
+    metrics = tmp_path / "drawbridge.prom"
+    converge(host, {"per_port": True, "sections": ["published_ports"]})
+    assert not converge(host, {"per_port": True, "sections": ["published_ports"]}).is_change
+    assert client.deliver((PORT, SERVICE)) == wire.sent("allowed", PORT)
+    Service(host.system, "unix:///nowhere", Records(), None, str(metrics)).write_metrics()
+    text = metrics.read_text(encoding="ascii")
+    label = 'drawbridge_denied_packets_total{family="ipv%d",reason="published_ports",chain="DB-GUARD-PORTS",protocol="%s",port="%s"} %d\n'
+    for family in PROGRAMS:
+        assert label % (family, "udp", PORT, len([1 for each, _way in wire.ways() if each == family])) in text
+        assert label % (family, "", "", 0) in text
+    assert metrics.stat().st_mode & 0o777 == 0o644 and metrics.stat().st_uid == 0
+
+
+def test_counters_follow_no_link(nft_host, tmp_path, capsys):
+    (tmp_path / "other").write_text("kept", encoding="ascii")
+    (tmp_path / "drawbridge.prom").symlink_to(tmp_path / "other")
+    Service(nft_host.system, "unix:///nowhere", Records(), None, str(tmp_path / "drawbridge.prom")).write_metrics()
+    assert (tmp_path / "other").read_text(encoding="ascii") == "kept" and "it is a link" in "".join(capsys.readouterr())

@@ -162,7 +162,8 @@ def denials(section: PublishedPorts | HostServices, view: View) -> List[Line]:
     """Return the lines behind those that permit. Entries that enforce come first: where entries overlap, they decide."""
     own = [(entry, verdict_of(entry.mode or section.mode)) for entry in section.allow]
     default = verdict_of(section.mode) if section.denies else None
-    lines = [line for verdict in ("DROP", OBSERVED) for entry, its in own if its == verdict != default for line in drops([entry], view, verdict)]
+    alone = [(entry, its) for entry, its in own if its != default or section.per_port and not entry.sources.everybody]
+    lines = [line for verdict in ("DROP", OBSERVED) for entry, its in alone if its == verdict for line in drops([entry], view, verdict)]
     return lines if default is None else [*lines, Line("-j " + default, path=section.path + ".default")]
 
 

@@ -54,6 +54,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
     """
     _refuse_own_bridges(policy.unmanaged_interfaces, host.bridges)
     host = _with_left_alone(host, policy.unmanaged_interfaces)
+    policy = _with_own_lines(policy)
     rules = Rules()
     hooks: List[Hook] = []
     asked = False
@@ -95,6 +96,16 @@ def _refuse_own_bridges(left_alone: Sequence[str], bridges: Sequence[str]) -> No
                 "unmanaged_interfaces",
                 "name the interfaces of other software only",
             )
+
+
+def _with_own_lines(policy: Policy) -> Policy:
+    """Give each port a line of its own that denies, if ``log_denied.per_port`` asks for it."""
+    if policy.log_denied is None or not policy.log_denied.values.get(("per_port",)):
+        return policy
+    ports, services = policy.published_ports, policy.host_services
+    return policy._replace(
+        published_ports=None if ports is None else ports._replace(per_port=True), host_services=None if services is None else services._replace(per_port=True)
+    )
 
 
 def _enforces(policy: Policy) -> bool:

@@ -27,6 +27,7 @@ class PublishedPorts(NamedTuple):
     direct: access from outside to the containers' own addresses. None means not stated, which is deny.
     routed: access to containers at their own addresses, by the container's port, if their network's mode is routed or nat-unprotected.
     mode: whether to deny, or only to tell what would be denied. None means not stated, which is enforce. An entry's mode holds for its port.
+    per_port: whether each entry's port has a line of its own that denies others, with its own counter and log.
     """
 
     path: str
@@ -35,6 +36,7 @@ class PublishedPorts(NamedTuple):
     allow: Tuple[Entry, ...] = ()
     routed: Tuple[Entry, ...] = ()
     mode: Optional[str] = None
+    per_port: bool = False
 
     @property
     def observes(self) -> bool:
@@ -54,7 +56,7 @@ class HostServices(NamedTuple):
 
     default: the verdict for services without an entry. None means not stated, which is allow.
     swarm: sources that reach the swarm's own ports, besides the nodes that the engine knows. None means not stated: no others.
-    mode: as of published ports.
+    mode, per_port: as of published ports.
     """
 
     path: str
@@ -62,6 +64,7 @@ class HostServices(NamedTuple):
     allow: Tuple[Entry, ...] = ()
     swarm: Optional[Sources] = None
     mode: Optional[str] = None
+    per_port: bool = False
 
     @property
     def observes(self) -> bool:

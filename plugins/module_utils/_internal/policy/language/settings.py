@@ -90,7 +90,7 @@ def parse_log_denied(policy: Dict[str, object], path: str) -> Optional[Choices]:
     """Parse ``log_denied: {rate: 10/minute, burst: 20, group: 5, sections: [published_ports]}``."""
     if "log_denied" not in policy:
         return None
-    given = check.mapping(policy["log_denied"], path, ("rate", "burst", "group", "sections"))
+    given = check.mapping(policy["log_denied"], path, ("rate", "burst", "group", "per_port", "sections"))
     values: Dict[Key, object] = {}
     if "rate" in given:
         values[("rate",)] = _rate(given["rate"], path + ".rate")
@@ -98,6 +98,8 @@ def parse_log_denied(policy: Dict[str, object], path: str) -> Optional[Choices]:
         values[("burst",)] = _number(given["burst"], path + ".burst", 1, _MOST_AT_ONCE)
     if "group" in given:
         values[("group",)] = _number(given["group"], path + ".group", 1, 65535)
+    if "per_port" in given:
+        values[("per_port",)] = _bool(given["per_port"], path + ".per_port")
     if "sections" in given:
         place = path + ".sections"
         named = [check.choice(item, "%s[%d]" % (place, index), LOGGED) for index, item in enumerate(check.sequence(given["sections"], place))]

@@ -35,7 +35,9 @@ def line(kind, chain, protocol, port, number):
 
 
 def test_rules_by_port_and_chain():
-    denied = [line("denied", "DB-GUARD-PORTS", "", "", 7), line("denied", "DB-GUARD-PORTS", "tcp", "80", 7), line("denied", "DB-USER-policy-DNAT", "tcp", "80", 6)]
+    denied = [
+        line("denied", "DB-GUARD-PORTS", "", "", 7), line("denied", "DB-GUARD-PORTS", "tcp", "80", 7), line("denied", "DB-USER-policy-DNAT", "tcp", "80", 6),
+    ]
     assert denied_text({6: parse(SAVED)}) == HEAD % ("".join(denied), line("observed", "DB-GUARD-PORTS", "udp", "8000-8010", 4))
 
 

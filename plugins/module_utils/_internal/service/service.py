@@ -92,6 +92,7 @@ class Service:
         self._host_due = 0.0
         self._metrics_file = metrics_file
         self._metrics_due = 0.0
+        self._metrics_error = ""
         self._checked = 0.0
         self._seen: object = None
         self._decision = last_decision()
@@ -128,14 +129,17 @@ class Service:
         return now >= self._due or self._records.stamp != self._seen
 
     def write_metrics(self) -> None:
-        """Write the counters, if they are asked for and METRICS_SECONDS are over. A failure is told, and tried again the next time."""
+        """Write the counters, if they are asked for and METRICS_SECONDS are over. A failure is told once, and tried again the next time."""
         if self._metrics_file is None or time.monotonic() < self._metrics_due:
             return
         self._metrics_due = time.monotonic() + METRICS_SECONDS
+        before, self._metrics_error = self._metrics_error, ""
         try:
             publish(self._metrics_file, denied_text(Netfilter(self._system, "auto").rulesets()).encode("ascii", "replace"))
-        except DrawbridgeError as error:
-            tell(ERROR, str(error))
+        except (DrawbridgeError, OSError) as error:
+            self._metrics_error = str(error)
+            if self._metrics_error != before:
+                tell(ERROR, self._metrics_error)
 
     def _plan(self, todo: Optional[Work], done: bool) -> None:
         """Set the time of the next whole pass."""

@@ -21,6 +21,7 @@ from ...netfilter.rules.matches import Effect, ValueMatch
 from ...netfilter.rules.saved_rule import SavedRule, parse
 from ..blocks import owners
 from ..blocks.engine_table import MARK
+from ..blocks.outside import OUTSIDE
 from ..blocks.port_rules import OBSERVED
 from ..chains import forward, guard, host_input, late_ports, source_check
 from ..language.settings import LOGGED, Choices
@@ -34,21 +35,18 @@ _DROP, _OBSERVED = "-j DROP", "-j " + OBSERVED
 _MARKED = "-m mark --mark 0x%x/0x%x " % (MARK, MARK)
 _PORTS, _SERVICES, EGRESS, _SOURCES = LOGGED
 _KINDS = ("denied packets", "what would be denied")
-_SECTIONS = [
-    (guard.CHAIN, _PORTS),
-    (forward.CHAIN + "-EGRESS", EGRESS),
-    (forward.CHAIN, _PORTS),
-    (late_ports.CHAIN, _PORTS),
-    (host_input.CHAIN, _SERVICES),
-    (owners.POLICY_EGRESS.to_host, EGRESS),
-    (owners.POLICY_EGRESS.prefix, EGRESS),
-    (source_check.CHAIN, _SOURCES),
-]
+# Chains by name. Those of egress have a common beginning, and their blocks' names behind it.
+_SECTIONS = {
+    **dict.fromkeys((guard.CHAIN, guard.CHAIN + OUTSIDE, guard.LOCAL, guard.PORTS, guard.ROUTED, guard.RECEIVED, guard.RECEIVED + OUTSIDE), _PORTS),
+    **dict.fromkeys((forward.CHAIN, forward.CHAIN + OUTSIDE, forward.DIALLED, late_ports.CHAIN), _PORTS),
+    **dict.fromkeys((host_input.CHAIN, host_input.CHAIN + OUTSIDE), _SERVICES),
+    source_check.CHAIN: _SOURCES,
+}
 
 
 def section_of(chain: str) -> Optional[str]:
     """Return the section of ``log_denied`` that a chain of the policy belongs to."""
-    return next((section for start, section in _SECTIONS if chain.startswith(start)), None)
+    return EGRESS if chain.startswith(owners.POLICY_EGRESS.prefix) else _SECTIONS.get(chain)
 
 
 def observed(chain: Chain) -> Chain:

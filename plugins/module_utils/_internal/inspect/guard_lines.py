@@ -32,6 +32,7 @@ _LIST = "@" + reserved_names.ANONYMOUS
 _REPLIES = tuple("-m conntrack --ct%s -j RETURN" % asked for asked in ("dir REPLY", "state RELATED,ESTABLISHED"))
 _BRIDGES_CLOSED = tuple("-m set --match-set @%s dst,dst -j DROP" % name for name in (reserved_names.BRIDGES, reserved_names.CLOSED_BRIDGES))
 _TO_PORTS = "-g " + guard.PORTS
+_FROM_INSIDE = FROM_BRIDGES + " -j RETURN"
 _DIRECT = "-m set --match-set @%s dst -j DROP" % reserved_names.CONTAINER_NETWORKS
 
 
@@ -122,8 +123,15 @@ def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:
         hooked.append(guard.RECEIVED)
         to_the_host = [line.text for line in guard.JUDGED_AT_FIRST if family in line.families]
         always[guard.RECEIVED + inner] = [*to_the_host, "-g " + guard.LOCAL]
-    for chain in [] if inner else hooked:
-        always[chain] = ["-i lo -j RETURN", FROM_BRIDGES + " -j RETURN", *always.get(chain, [])]
+    if inner:
+        return always
+    for chain in hooked:
+        always[chain] = ["-i lo -j RETURN", *always.get(chain, [])]
+    if guard.PORTS in there:
+        always[guard.PORTS] = [_FROM_INSIDE]
+    is_direct = any(_DIRECT in chains.get(guard.CHAIN, ()) for chains in (mine, twin))
+    for chain in [chain for chain in hooked if chain == guard.RECEIVED or is_direct]:
+        always[chain].append(_FROM_INSIDE)
     return always
 
 
@@ -133,7 +141,7 @@ def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterat
     drops = [rule.target for rule in read if rule.verdict == "DROP"]
     if None in drops:
         return
-    if not rules or (twin and twin[-1] == "-j DROP"):
+    if not read or (twin and twin[-1] == "-j DROP"):
         yield LostLine(family, guard.PORTS, "-j DROP", _any, "published ports are open to everybody")
         return
     bare = dict.fromkeys(rule.target for rule in read if rule.verdict == "RETURN" and rule.target not in drops)

@@ -2,8 +2,13 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """``log_denied``: how it is written, how fragments agree about it, and what the readers of rules make of its lines."""
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import PublishedPort
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.guard_lines import lost_lines
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.guarded_ports import guarded_ports
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import LiveSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import Ruleset, SavedChain
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.shadowing import shadow_warnings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import fallback
@@ -107,7 +112,7 @@ def test_what_observes_drops_nothing_and_is_no_secret():
 def test_port_by_port():
     ports = {"mode": "observe", "allow": [{"port": 80, "sources": ["10.0.0.1"], "mode": "enforce"}, {"port": "70-90", "sources": ["10.0.0.2"]}]}
     wanted = compile_policy(parse_policy({"published_ports": ports}), HOST)
-    assert [text for text in texts(wanted, "DB-GUARD-PORTS") if "-s" not in text] == [
+    assert [text for text in texts(wanted, "DB-GUARD-PORTS") if "-s" not in text and "-m set" not in text] == [
         "-p tcp -m tcp --dport 80 -j DROP", '-m limit --limit 10/min --limit-burst 20 -j LOG --log-prefix "DB-GUARD-PORTS:O " --log-level 6', "-j RETURN"]
     assert texts(wanted, "DB-LATE")[-3:] == [
         "-p tcp -m tcp --dport 80 -j RETURN",
@@ -120,7 +125,7 @@ def test_port_by_port():
 def test_one_port_is_observed_under_a_section_that_denies():
     ports = {"allow": [{"port": 80, "sources": ["10.0.0.1"], "mode": "observe"}, {"port": 81, "sources": ["10.0.0.1"]}]}
     wanted = compile_policy(parse_policy({"published_ports": ports}), HOST)
-    lines = [text.partition(" -m limit")[0] for text in texts(wanted, "DB-GUARD-PORTS") if "-s" not in text]
+    lines = [text.partition(" -m limit")[0] for text in texts(wanted, "DB-GUARD-PORTS") if "-s" not in text and "-m set" not in text]
     assert lines == ["-p tcp -m tcp --dport 80", "-p tcp -m tcp --dport 80 -j RETURN", "-j DROP"]
     assert texts(wanted, "DB-LATE")[-1] == "-p tcp -m tcp --dport 80 -j MARK --set-xmark 0x0/0x20000000"
 
@@ -163,3 +168,20 @@ def test_the_fallback_denies_nothing_that_is_observed():
     assert "DB-INPUT" in rules and "DB-GUARD" not in rules and "DB-USER-policy" not in rules and "ct state new drop" in hold
     rules, hold = of({**OBSERVING, "published_ports": POLICY["published_ports"]})
     assert "DB-INPUT" not in rules and "DB-GUARD" in rules and "ct state new drop" not in hold
+
+
+@pytest.mark.parametrize("policy", [POLICY, OBSERVING, {**OBSERVING, "log_denied": {"group": 3}}, {**POLICY, "log_denied": {"per_port": True}}], ids=str)
+@pytest.mark.parametrize("more", [{}, {"external_interfaces": ["eth0"]}], ids=["all", "named"])
+def test_no_line_counts_as_lost_and_what_is_observed_as_open(policy, more):
+    chains = {}
+    for chain in compile_policy(parse_policy({**policy, **more}), HOST).chains:
+        chains.setdefault(chain.table, {})[chain.name] = SavedChain("-", [line.text for line in chain.lines if 4 in line.families], [])
+    chains["mangle"]["PREROUTING"] = SavedChain("ACCEPT", ["-j DB-GUARD", "-j DB-SOURCE"], [])
+    rulesets = {4: Ruleset(chains)}
+    assert not lost_lines(rulesets, {})
+    port = PublishedPort(4, None, 80, "tcp", "web", "id", 80, False)
+    sets = {"@pub-tcp": LiveSet("@pub-tcp", SetType("bitmap:port"), None, entries=frozenset(["80"]))}
+    assert guarded_ports(rulesets, sets, [port]) == (frozenset() if "mode" in policy["published_ports"] else {port})
+    # A line that is gone is still found.
+    chains["mangle"]["DB-GUARD-PORTS"].rules[:] = chains["mangle"]["DB-GUARD-PORTS"].rules[:1]
+    assert [lost.line for lost in lost_lines(rulesets, {}) if lost.chain == "DB-GUARD-PORTS"]

@@ -84,3 +84,17 @@ def test_the_words_say_that_nothing_is_denied(nft_host):
     assert said.pop("outside") and said.pop("from all other containers") == "169.254.169.254, everything else"
     assert sorted(said) == ["what would be denied of " + section for section in ("egress", "host_services", "published_ports", "sources")]
     assert set(said.values()) == {"passes, and is logged by the kernel's log, at most 10/min a line once 20 are through"}
+
+
+@pytest.mark.parametrize("mode, mark, arrives", [("enforce", "D", set()), ("observe", "O", wire.sent("allowed", SERVICE) | wire.sent("denied", SERVICE))])
+def test_ports_published_later(host, client, mode, mark, arrives):
+    """Served by docker-proxy and not known to the guard. The mark that the kernel sets is set by hand here, and what still has it is dropped."""
+    for family in PROGRAMS:
+        host.iptables("-t raw -A PREROUTING -p udp -j MARK --set-xmark 0x20000000/0x20000000", family)
+        host.iptables("-A INPUT -m mark --mark 0x20000000/0x20000000 -j DROP", family)
+    policy = {"published_ports": {**POLICY["published_ports"], "mode": mode}, "log_denied": {}}
+    host.converge(compile_policy(parse_policy(policy), FACTS)._replace(tables={}))
+    assert client.deliver((SERVICE,)) == arrives
+    for family in PROGRAMS:
+        logged = [int(number) for number in re.findall(r'^\[(\d+):\d+\] -A DB-LATE .*"DB-LATE:%s "' % mark, host.save(family, counters=True), re.MULTILINE)]
+        assert logged == [2 * len([1 for each, _way in wire.ways() if each == family])]

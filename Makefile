@@ -14,7 +14,7 @@ GATES := $(PYTHON) -m tests.tools.gates
 LABS := $(PYTHON) -m tests.tools.labs
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help env demo test check goldens lab-up lab-down lab-status shell drill bench clean
+.PHONY: help env demo picture test check goldens lab-up lab-down lab-status shell drill bench clean
 .PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs types syntax ruff shellcheck build changelog
 
 help: ## show this list
@@ -22,6 +22,9 @@ help: ## show this list
 
 demo: env ## show two Docker hosts before and after hardening (sets everything up by itself)
 	@$(NEWEST) -m tests.demo
+
+picture: env ## draw README's picture from what the demo printed; CAPTURE=1 runs the demo anew
+	@$(NEWEST) -m tests.demo.picture $(if $(CAPTURE),--capture)
 
 test: env ## run every gate (sets everything up by itself)
 	@$(GATES)
@@ -34,7 +37,7 @@ env: ## make the environments that everything below runs in
 	@$(PYTHON) tests/tools/env.py $(ENVIRONMENTS)
 
 # These need no tools, and the first demo on a fresh machine is not to wait for them.
-demo bench goldens lab-up: ENVIRONMENTS = newest
+demo picture bench goldens lab-up: ENVIRONMENTS = newest
 
 lab-up: env ## boot two labs: each with Docker hosts and clients on this machine
 	@$(LABS) up

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
+from ansible.cli.adhoc import AdHocCLI
 from ansible.cli.galaxy import GalaxyCLI
 from ansible.cli.playbook import PlaybookCLI
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 FOLDERS = (".", "docs", "docs/*", "roles/*", "tests", "tests/*", "tests/integration/lab/support/others")
 PAGES = sorted(path for folder in FOLDERS for path in ROOT.glob(folder + "/*.md"))
-PROGRAMS = {"ansible-galaxy": GalaxyCLI, "ansible-playbook": PlaybookCLI}
+PROGRAMS = {"ansible": AdHocCLI, "ansible-galaxy": GalaxyCLI, "ansible-playbook": PlaybookCLI}
 COLLECTION = "drawbridge.docker."
 
 
@@ -67,7 +68,7 @@ def commands(page):
         yield command.split()
 
 
-COMMANDS = [(page, words) for page in (README, ROOT / "docs/overview.md") for words in commands(page)]
+COMMANDS = [(page, words) for page in (README, ROOT / "docs/overview.md", *sorted(ROOT.glob("docs/guides/*.md"))) for words in commands(page)]
 
 
 @pytest.mark.parametrize("page, words", COMMANDS, ids=lambda item: " ".join(item) if isinstance(item, list) else item.name)
@@ -80,8 +81,10 @@ def test_commands_are_there(page, words):
     cli = PROGRAMS[program](words)
     cli.init_parser()
     options = cli.parser.parse_args(arguments)  # ends the process where an option or a subcommand is unknown
-    for name in getattr(options, "args", []) if program == "ansible-playbook" else []:
-        assert is_playbook(page, name), name
+    if program == "ansible-playbook":
+        assert options.args and all(is_playbook(page, name) for name in options.args)
+    if program == "ansible":
+        assert (ROOT / "plugins/modules" / (options.module_name.rpartition(COLLECTION)[2] + ".py")).exists()
 
 
 def is_playbook(page, name):

@@ -2,16 +2,13 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """README's comparison: who gets in by each way when a firewall is told that the office reaches port 8080 and nobody else anything."""
 import re
-from functools import partial
-from pathlib import Path
 
 import pytest
 
-from tests.integration.lab.support import policies, ways
+from tests.integration.lab.support import other_firewalls, policies, ways
 from tests.integration.lab.support.playbook import ROOT, play
 from tests.lab.paths import PATHS
 
-RECORDED = Path(__file__).parent / "support" / "others"
 WAYS = {
     "8080, IPv4": "v4 published 8080->80",
     "8080, IPv6 by docker-proxy": "v6 published by docker-proxy 8080",
@@ -33,27 +30,6 @@ def columns():
     return {name: {row[0]: re.sub(r"[^a-z]", "", row[place]) for row in rows} for place, name in enumerate(head) if place}
 
 
-def load(host, name):
-    """Load what was recorded of a firewall, as its own program does."""
-    host.run(["sh", "-c", "modprobe -a xt_LOG xt_limit xt_hl xt_rt 2>/dev/null || true"])
-    for end, program in (("v4", "iptables"), ("v6", "ip6tables")):
-        rules = RECORDED / ("%s.%s" % (name, end))
-        if rules.exists():
-            host.run(["%s-restore" % program, "--noflush"], input=rules.read_text(encoding="utf-8"))
-        if name.startswith("ufw"):
-            for chain in ("INPUT", "FORWARD"):
-                host.run([program, "-P", chain, "DROP"])
-    table = RECORDED / ("%s.nft" % name)
-    if table.exists():
-        bridges = re.findall(r"^\d+: (br-\w+|docker0):", host.run(["ip", "-o", "link", "show", "type", "bridge"]).stdout, re.MULTILINE)
-        assert len(bridges) > 1
-        host.run(["nft", "-f", "-"], input=re.sub(r".*\"docker0\".*\n", partial(for_each, bridges), table.read_text(encoding="utf-8")))
-
-
-def for_each(bridges, line):
-    return "".join(line[0].replace("docker0", bridge) for bridge in bridges)
-
-
 def firewall(name):
     """The recorded rules of README's column."""
     return {"DOCKER-USER by hand": "by-hand"}.get(name, name)
@@ -64,7 +40,7 @@ def test_who_gets_in(lab, one, name):
     if name == "Drawbridge":
         play([one], [policies.task(POLICY)])
     else:
-        load(one, firewall(name))
+        other_firewalls.load(one, firewall(name))
     said = columns()[name]
     paths = {path: way for way, path in WAYS.items()}
 

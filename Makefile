@@ -15,7 +15,7 @@ LABS := $(PYTHON) -m tests.tools.labs
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help env demo picture test check goldens lab-up lab-down lab-status shell drill bench clean
-.PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs types syntax ruff shellcheck build changelog
+.PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs site types syntax ruff shellcheck build changelog
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ lint: env ## gate: ansible-lint, profile production
 
 docs: env ## gate: documentation of plugins and roles
 	@$(GATES) docs
+
+site: env ## gate: documentation as a site in .build/site, which needs no server
+	@$(GATES) site
 
 types: env ## gate: mypy --strict on plugins and tests' support
 	@$(GATES) types

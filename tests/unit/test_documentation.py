@@ -16,7 +16,8 @@ from ansible.cli.playbook import PlaybookCLI
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 FOLDERS = (".", "docs", "docs/*", "roles/*", "tests", "tests/*", "tests/integration/lab/support/others")
-PAGES = sorted(path for folder in FOLDERS for path in ROOT.glob(folder + "/*.md"))
+# docs/site/index.md is a page of the site only, which follows its links itself.
+PAGES = sorted(path for folder in FOLDERS for path in ROOT.glob(folder + "/*.md") if path.parent.name != "site")
 PROGRAMS = {"ansible": AdHocCLI, "ansible-galaxy": GalaxyCLI, "ansible-playbook": PlaybookCLI}
 COLLECTION = "drawbridge.docker."
 

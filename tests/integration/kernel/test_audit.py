@@ -65,8 +65,7 @@ def test_the_playbook(nft_host, engine, tmp_path, core):
     assert told["totals"]["audited"] == 1 and told["page"] == str(tmp_path / "audit.html") and "container_privileged" in printed
     report = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))["hosts"]["here"]
     assert report["containers"][0]["name"] == NAME and report["containers"][0]["privileged"] is True
-    target, = [item for item in report["reachability"]["targets"] if item["kind"] == "published"]
-    assert {cell["zone"]: cell["state"] for cell in target["reach"]} == {
+    assert reached(report) == {
         "internet": "open", "neighbours by eth9": "closed", "neighbours by docker0": "open", "office": "open"}
     page = (tmp_path / "audit.html").read_text(encoding="ascii")
     assert page.count("</script>") == 2 and (tmp_path / "audit.html").stat().st_mode & 0o7777 == 0o600
@@ -86,3 +85,26 @@ def test_how_it_ends(engine, tmp_path):
     reasons = told["msg"].split("; ")
     assert code == 2 and [reason[:15] for reason in reasons] == ["report: cannot ", "1 host not audi", "findings: 2 hig"]
     assert told["totals"]["audited"] == told["totals"]["unreachable"] == 1 and "gone: unreachable: " in printed and (tmp_path / "audit.html").exists()
+
+
+def test_a_policy_that_holds_and_one_that_somebody_opened(nft_host, engine, tmp_path):
+    """What reaches a port is what the policy says, until somebody puts lines into its chains."""
+    policy = {"address_sets": {"office": ["198.51.100.0/24"]}, "published_ports": {"allow": [{"port": 8080, "sources": ["@office"]}]}}
+    look = {"drawbridge.docker.firewall_audit_info": {"docker_host": engine.address, "zones": {"partner": ["203.0.113.0/24"]}}}
+    # The guard, and the chain that judges once more what was DNATed.
+    added = [{"ansible.builtin.command": {"argv": ["iptables-nft", "-t", table, "-I", chain, "1", "-s", "203.0.113.0/24", "-j", "RETURN"]}}
+             for table, chain in (("mangle", "DB-GUARD"), ("filter", "DB-USER-policy"))]
+    apply = {"drawbridge.docker.host_policy": {"policy": policy, "docker_host": engine.address, "confirm_timeout": 0}}
+    _applied, holds, *_added, opened = playbook.play(tmp_path, [apply, look, *added, look])
+    everywhere = ["internet", "neighbours by eth9", "neighbours by docker0"]
+    assert reached(holds) == {**dict.fromkeys([*everywhere, "partner"], "closed"), "@office": "open"}
+    assert reached(opened) == {**dict.fromkeys(everywhere, "closed"), "partner": "open", "@office": "open"}
+    assert not {"wider_than_policy", "open_to_internet", "unguarded_ports"} & {item["id"] for item in holds["findings"]}
+    wider, = [item for item in opened["findings"] if item["id"] == "wider_than_policy"]
+    assert wider["severity"] == "high" and ": from partner; " in wider["evidence"][0]
+
+
+def reached(told):
+    """Each zone's state at the published port."""
+    target, = [item for item in told["reachability"]["targets"] if item["kind"] == "published"]
+    return {cell["zone"]: cell["state"] for cell in target["reach"]}

@@ -15,7 +15,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfil
 from .verdict_hosts import captured
 
 LISTENING = {"0.0.0.0:8080": "docker-proxy", "[::]:8080": "docker-proxy", "127.0.0.1:8081": "docker-proxy", "0.0.0.0:8082": "docker-proxy",
-             "[::]:8082": "docker-proxy", "0.0.0.0:22": "sshd", "127.0.0.1:631": "cupsd", "*:2375": "dockerd"}
+             "0.0.0.0:22": "sshd", "127.0.0.1:631": "cupsd", "*:2375": "dockerd"}
 SOCKETS = "".join("tcp LISTEN 0 4096 %s 0.0.0.0:* users:((\"%s\",pid=1,fd=4))\n" % item for item in LISTENING.items())
 
 

@@ -52,7 +52,7 @@ class _Asking:
         """Ask about each of the zone's addresses. Where they differ, the cell shows one that gets in."""
         sources = zone.addresses.get(target.family, ())
         if target.family not in self._host.worlds:
-            return Cell(target, zone, NOT_KNOWN, "the host's rules of %s are not known" % FAMILY_NAME[target.family], {})
+            return Cell(target, zone, NONE, "the host has no %s" % FAMILY_NAME[target.family], {})
         reason = _no_way(target, zone) if sources else "it has no address of %s" % FAMILY_NAME[target.family]
         if reason:
             return Cell(target, zone, NONE, reason, {})

@@ -73,15 +73,12 @@ def _direct(published: Iterable[PublishedPort], ends: Mapping[str, Sequence[str]
 
 
 def _services(listener: Listener, published: Iterable[PublishedPort]) -> List[Target]:
-    """Return the listener's targets, one for each family; none if only the host itself reaches it, or if it is docker-proxy for a container."""
-    if listener.process == PROXY:
-        return []
+    """Return the listener's targets, one for each family; none if only the host itself reaches it, or if it serves a published port."""
     found = [
         Target(SERVICE, family, None if listener.address is None else spelt(family, listener.address), listener.port, listener.protocol, listener.process)
         for family in listener.families if listener.address is None or not _is_own(family, listener.address)
     ]
-    # Where ss tells no processes, a published port's listener is taken for docker-proxy.
-    taken = {(port.family, port.address, port.port, port.protocol) for port in published} if not listener.process else set()
+    taken = {(port.family, port.address, port.port, port.protocol) for port in published}
     return [target for target in found if target[1:5] not in taken]
 
 

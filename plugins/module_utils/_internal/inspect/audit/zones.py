@@ -23,6 +23,8 @@ from .prefixes import Mentioned, Prefix, parse_prefix, prefixes_of
 
 INTERNET, LINK, GIVEN, SET, NETWORK = "internet", "link", "given", "set", "network"
 _KEYS = ("sources", "interface")
+# How the names of other zones begin.
+_TAKEN = ("internet", "neighbours by ", "containers of ", "list of ", "set ", "@")
 # So many addresses stand for a zone of several prefixes: the first, the one in the middle, the last.
 _MOST_SAMPLES = 3
 # Interfaces that no packet comes in by.
@@ -55,6 +57,8 @@ def parse_zones(given: Mapping[object, object], path: str = "zones") -> List[Giv
 
 
 def _given(name: str, value: object, path: str) -> Given:
+    if not name or name.startswith(_TAKEN):
+        raise DrawbridgeError("%s is a name of other zones" % quoted(name), path, "choose another one")
     item = value if isinstance(value, Mapping) else {"sources": value}
     for key in item:
         if key not in _KEYS:
@@ -172,7 +176,7 @@ def _of_sets(host: Surroundings) -> Iterator[Zone]:
     for name in dict.fromkeys(name for rule in host.rules for name in set_names(rule)):
         saved = host.sets.get(name)
         if saved is not None and _is_of_users(name) and saved.kind in ("hash:ip", "hash:net"):
-            named.setdefault(called(name), []).extend(prefixes_of(saved))
+            named.setdefault(_shared(name), []).extend(prefixes_of(saved))
     for name, prefixes in named.items():
         # A set of everybody is no zone of its own.
         if prefixes and not any(prefix.is_everybody for prefix in prefixes):
@@ -184,8 +188,15 @@ def _is_of_users(name: str) -> bool:
     return not is_our_set(name) or not reserved_names.is_reserved(called(name)) or called(name).startswith(reserved_names.ANONYMOUS)
 
 
+def _shared(name: str) -> str:
+    """Return the name that a set's families and generations share. A set of others keeps its own, as ``set crowdsec``."""
+    return called(name) if is_our_set(name) else "set %s" % name
+
+
 def _shown(name: str, prefixes: Sequence[Prefix]) -> str:
     """Return a set's name as a policy writes it. A list without a name is called by its first entry."""
+    if name.startswith("set "):
+        return name
     if not name.startswith(reserved_names.ANONYMOUS):
         return "@%s" % name
     more = " and %d more" % (len(prefixes) - 1) if len(prefixes) > 1 else ""

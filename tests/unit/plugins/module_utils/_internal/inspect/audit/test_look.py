@@ -2,10 +2,12 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Who reaches what on hosts with the rules that real engines made: every answer is packet_verdict's own, and findings name what is wrong."""
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.audit.look import Asked, put_together
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.survey import EngineAnswers
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.asked import parse_asked
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.judge import Judge
 
-from tests.unit.support.audit_data import audited, recorded
+from tests.unit.support.audit_data import audited, recorded, surveyed
 
 ENGINES = ("20.10.24", "24.0.7", "26.1.5", "27.5.1", "28.5.2", "29.1.3")
 OLD = ENGINES[:4]
@@ -59,6 +61,23 @@ def test_a_host_without_a_policy():
         "ipv4 0.0.0.0:8080/tcp (web)", "ipv4 0.0.0.0:8082/tcp (db)", "ipv6 [::]:8080/tcp (web)"]
     for item in (*old.values(), *new.values()):
         assert item["severity"] in ("high", "medium", "low") and item["evidence"] and item["remedy"] and item["message"]
+
+
+def test_an_engine_that_does_not_answer():
+    """What docker-proxy serves is told as a service then. What is only DNATed nobody knows of."""
+    snapshot = recorded("28.5.2")
+    silent = surveyed(snapshot, "28.5.2")._replace(answers=EngineAnswers({}, {}, [], [], "refused"))
+    told = put_together(silent, snapshot, [], "absent", Asked("auto", [], 500))
+    assert found(told)["engine_not_asked"]["evidence"] == ["refused"] and told["engine"]["reachable"] is False
+    assert {(item["kind"], item["name"], item["port"]) for item in told["reachability"]["targets"]} == {
+        ("service", "docker-proxy", 8080), ("service", "docker-proxy", 8082), ("service", "sshd", 22), ("service", "dockerd", 2375)}
+
+
+def test_a_host_without_ipv6():
+    snapshot = recorded("28.5.2")
+    snapshot = snapshot._replace(texts={name: text for name, text in snapshot.texts.items() if name != "ip6tables"})
+    told = put_together(surveyed(snapshot, "28.5.2"), snapshot, [], "absent", Asked("auto", [], 500))
+    assert set(states(told, "published", 8080, family="ipv6").values()) == {"none"} and "not_known" not in found(told)
 
 
 def test_more_targets_than_asked_for_are_told():

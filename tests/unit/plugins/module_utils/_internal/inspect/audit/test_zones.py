@@ -60,7 +60,7 @@ def test_the_internet_is_an_address_that_nothing_means():
 def test_zones_of_a_host():
     told = zones({"mine": ["10.0.0.0/8", "10.0.0.9", "2001:db8:7::7"]})
     assert {name: (zone.kind, zone.interface) for name, zone in told.items()} == {
-        "internet": ("internet", ""), "neighbours by eth0": ("link", "eth0"), "mine": ("given", ""), "@banned": ("set", ""), "@office": ("set", ""),
+        "internet": ("internet", ""), "neighbours by eth0": ("link", "eth0"), "mine": ("given", ""), "set banned": ("set", ""), "@office": ("set", ""),
         "containers of back": ("network", [zone for zone in told.values() if zone.name == "containers of back"][0].interface),
         "containers of bridge": ("network", "docker0")}
     assert told["mine"].addresses == {4: ["10.0.0.1", "10.0.0.9"], 6: ["2001:db8:7::7"]}
@@ -80,6 +80,7 @@ def test_a_part_of_a_zone_that_gets_in_is_told():
 @pytest.mark.parametrize("given, place", [
     ({"a": "10.0.0.0/8"}, "zones.a"), ({"a": []}, "zones.a"), ({"a": ["10.0.0.0/8", "example.com"]}, "zones.a[1]"), ({"a": ["10.0.0.0/33"]}, "zones.a[0]"),
     ({"a": {"source": ["10.0.0.1"]}}, "zones.a.source"), ({"a": {"sources": ["10.0.0.1"], "interface": 5}}, "zones.a.interface"), ({"a": None}, "zones.a"),
+    ({"internet": ["10.0.0.1"]}, "zones.internet"), ({"@office": ["10.0.0.1"]}, "zones.@office"),
 ])
 def test_bad_zones_name_their_place(given, place):
     with pytest.raises(DrawbridgeError) as raised:

@@ -50,4 +50,5 @@ def test_modules(nft_host, run):
     assert nft_host.rules("DB-GUARD", "mangle") and nft_host.rules("DB-INPUT")
     assert run("docker_user_chain", section="web", rules=[{"source": "192.0.2.1/24", "jump": "DROP"}])["changed"]
     assert isinstance(run("docker_firewall_info", **ENGINE)["findings"], list)
+    assert isinstance(run("firewall_audit_info", **ENGINE)["reachability"]["targets"], list)
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)

@@ -51,6 +51,13 @@ def test_who_reaches_what(engine):
     assert not [item for item in told["reachability"]["targets"] if item["port"] == 631 or item["name"] == "docker-proxy"]
 
 
+def test_packets_of_a_zone_come_by_its_interface():
+    told = audited("28.5.2", {"odd": {"sources": ["172.17.0.9"], "interface": "eth0"}, "plain": ["172.17.0.9"]})
+    packets = {cell["zone"]: cell["packet"] for cell in told["reachability"]["targets"][0]["reach"]}
+    assert packets["odd"] == "tcp from 172.17.0.9 to 192.0.2.10:8080 by eth0, new"
+    assert packets["plain"] == "tcp from 172.17.0.9 to 192.0.2.10:8080 by docker0, new"
+
+
 def test_a_host_without_a_policy():
     """What a newcomer sees."""
     old, new = found(audited("20.10.24")), found(audited("28.5.2"))

@@ -103,6 +103,7 @@ shell: ## write the boot program's sources into the Python file that hosts get i
 	@$(PYTHON) -m tests.tools.boot_program
 
 drill: env ## the tests that take too long for "make test"
+	@$(PYTHON) -m tests.tools.browser
 	@$(GATES) drill
 
 bench: env ## measure against the bare tools and print the ratios

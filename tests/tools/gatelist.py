@@ -261,7 +261,7 @@ def site() -> None:
 def types() -> None:
     """mypy --strict on the plugins and on what the tests are made of, in one run."""
     packages = ["ansible_collections.drawbridge.docker.plugins", "tests.bench", "tests.demo", "tests.lab", "tests.tools",
-                "tests.unit.support", "tests.integration.kernel.support", "tests.integration.lab.support"]
+                "tests.unit.support", "tests.integration.browser.support", "tests.integration.kernel.support", "tests.integration.lab.support"]
     step(venv("tools", "mypy"), *(word for package in packages for word in ("--package", package)))
 
 

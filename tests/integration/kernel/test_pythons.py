@@ -54,4 +54,5 @@ def test_modules(nft_host, run, tmp_path):
     assert run("docker_user_chain", section="web", rules=[{"source": "192.0.2.1/24", "jump": "DROP"}])["changed"]
     assert isinstance(run("docker_firewall_info", **ENGINE)["findings"], list)
     assert run("denied_info", path=str(log), **ENGINE)["denied"][0]["source"] == "192.0.2.9"
+    assert isinstance(run("firewall_audit_info", **ENGINE)["reachability"]["targets"], list)
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)

@@ -8,9 +8,9 @@
   const STATES = ["open", "closed", "some", "unknown", "none"];
   const SEVERITIES = ["high", "medium", "low"];
   // Rows that are shown at once, zones that are shown at first, characters of a line in the picture.
-  const BATCH = 200, MOST_ZONES = 8, WIDEST = 100;
-  // A cell is so many numbers: zone, state, sender, receiver, interface, reason, end point, path.
-  const CELL = 8;
+  const BATCH = 100, MOST_ZONES = 8, WIDEST = 100;
+  // A cell is so many numbers: zone, packet (sender, receiver, interface), answer (state, reason, end point, path).
+  const CELL = 3;
   const SVG = "http://www.w3.org/2000/svg";
   const byId = (id) => document.getElementById(id);
   const text = (number) => number < 0 ? "" : data.texts[number];
@@ -34,11 +34,11 @@
     return made;
   }
 
-  // A row of the matrix: host, target, and words for the search, which are made when somebody searches.
+  // A row of the matrix: a host, its target as numbers of texts, and words for the search, which are made when somebody searches.
   const rows = [];
   for (const host of data.hosts) {
-    for (const target of host.targets) {
-      rows.push({host: host, target: target, place: target.family + " " + target.place, words: null});
+    for (const [kind, family, address, port, protocol, name, into, cells] of host.targets) {
+      rows.push({host: host, kind: kind, family: family, address: address, port: port, protocol: protocol, name: name, into: into, cells: cells, words: null});
     }
   }
   const groupOf = new WeakMap();
@@ -55,27 +55,31 @@
     });
   }
 
-  function cellOf(target, zone) {
-    for (let at = 0; at < target.cells.length; at += CELL) {
-      if (target.cells[at] === zone) return target.cells.slice(at, at + CELL);
+  const inBrackets = (each, address) => text(each.family) === "ipv6" ? "[" + address + "]" : address;
+  const placeOf = (each) => text(each.family) + " " + inBrackets(each, text(each.address)) + ":" + text(each.port) + "/" + text(each.protocol);
+  const stateOf = (cell) => STATES[data.answers[cell[2]][0]];
+
+  function cellOf(each, zone) {
+    for (let at = 0; at < each.cells.length; at += CELL) {
+      if (each.cells[at] === zone) return each.cells.slice(at, at + CELL);
     }
     return null;
   }
 
   function wordsOf(each) {
-    if (each.words === null) each.words = [each.host.name, each.place, each.target.name, each.target.kind].join(" ").toLowerCase();
+    if (each.words === null) each.words = [each.host.name, placeOf(each), text(each.name), text(each.kind)].join(" ").toLowerCase();
     return each.words;
   }
 
   function isWanted(each, words, kind, state) {
-    if (kind && each.target.kind !== kind) return false;
+    if (kind && text(each.kind) !== kind) return false;
     if (words.length && !words.every((word) => wordsOf(each).includes(word))) return false;
     if (!state) return true;
-    const wanted = state === "open" ? [0, 2] : [3];
-    for (let at = 0; at < each.target.cells.length; at += CELL) {
-      if (chosen.includes(each.target.cells[at]) && wanted.includes(each.target.cells[at + 1])) return true;
-    }
-    return false;
+    const wanted = state === "open" ? ["open", "some"] : ["unknown"];
+    return chosen.some((zone) => {
+      const cell = cellOf(each, zone);
+      return cell !== null && wanted.includes(stateOf(cell));
+    });
   }
 
   function filter() {
@@ -102,12 +106,12 @@
   }
 
   function matrixRow(each) {
-    const made = element("tr"), target = each.target;
-    made.append(header(each.host.name, "row"), element("td", each.place), element("td", target.name + (target.into ? ":" + target.into : "")));
+    const made = element("tr");
+    made.append(header(each.host.name, "row"), element("td", placeOf(each)), element("td", text(each.name) + (each.into < 0 ? "" : ":" + text(each.into))));
     for (const zone of chosen) {
-      const cell = cellOf(target, zone), place = element("td", undefined, "cell");
+      const cell = cellOf(each, zone), place = element("td", undefined, "cell");
       if (cell) {
-        const state = STATES[cell[1]], button = element("button", state, state);
+        const state = stateOf(cell), button = element("button", state, state);
         button.type = "button";
         button.tabIndex = -1;
         button.addEventListener("click", () => showPath(each, cell));
@@ -121,10 +125,15 @@
   function drawFindings(words, severity) {
     const groups = new Map();
     for (const host of data.hosts) {
-      for (const found of host.findings) {
-        const all = [host.name, found.id, found.message, found.severity].concat(found.evidence).join(" ").toLowerCase();
-        if ((severity && found.severity !== severity) || !words.every((word) => all.includes(word))) continue;
-        const key = found.severity + " " + found.id;
+      for (const numbers of host.findings) {
+        const [id, message, remedy, ...evidence] = numbers.slice(1).map(text);
+        const found = {severity: numbers[0], id: id, message: message, remedy: remedy, evidence: evidence};
+        if (severity && found.severity !== severity) continue;
+        if (words.length) {
+          const all = [host.name, id, message, found.severity].concat(evidence).join(" ").toLowerCase();
+          if (!words.every((word) => all.includes(word))) continue;
+        }
+        const key = found.severity + " " + id;
         if (!groups.has(key)) groups.set(key, []);
         groups.get(key).push([host, found]);
       }
@@ -166,7 +175,7 @@
     byId("hosts").tHead.append(row("th", ["Host", "Result"].concat(data.facts, ["High", "Medium", "Low"])));
     const made = document.createDocumentFragment();
     for (const host of data.hosts) {
-      const counts = SEVERITIES.map((severity) => String(host.findings.filter((found) => found.severity === severity).length));
+      const counts = SEVERITIES.map((severity) => String(host.findings.filter((found) => found[0] === severity).length));
       const line = row("td", [host.message ? host.result + ": " + host.message : host.result].concat(host.facts, counts));
       line.prepend(header(host.name, "row"));
       made.append(line);
@@ -243,19 +252,20 @@
     return root;
   }
 
-  function packetOf(target, cell) {
-    if (cell[2] < 0) return "no packet was asked about";
-    const to = target.family === "ipv6" ? "[" + text(cell[3]) + "]" : text(cell[3]);
-    return target.protocol + " from " + text(cell[2]) + " to " + to + ":" + target.port + (cell[4] < 0 ? "" : " by " + text(cell[4]));
+  function packetOf(each, cell) {
+    const [sender, receiver, by] = data.packets[cell[1]];
+    if (sender < 0) return "no packet was asked about";
+    const to = inBrackets(each, text(receiver)) + ":" + text(each.port);
+    return text(each.protocol) + " from " + text(sender) + " to " + to + (by < 0 ? "" : " by " + text(by));
   }
 
   function showPath(each, cell) {
-    const state = STATES[cell[1]], reason = text(cell[5]), end = text(cell[6]);
-    const path = cell[7] < 0 ? [] : data.paths[cell[7]];
-    byId("path-title").textContent = each.host.name + ", " + each.place + ", from " + data.zones[cell[0]] + ": " + state;
+    const [, reasonNumber, endNumber, pathNumber] = data.answers[cell[2]];
+    const state = stateOf(cell), reason = text(reasonNumber), end = text(endNumber), path = pathNumber < 0 ? [] : data.paths[pathNumber];
+    byId("path-title").textContent = each.host.name + ", " + placeOf(each) + ", from " + data.zones[cell[0]] + ": " + state;
     byId("path-verdict").textContent = reason;
     const last = [state + (end ? ": " + end : "")].concat(reason && reason !== end ? [reason] : []);
-    byId("path-picture").replaceChildren(picture(boxesOf(path), packetOf(each.target, cell), last, state));
+    byId("path-picture").replaceChildren(picture(boxesOf(path), packetOf(each, cell), last, state));
     byId("path-words").replaceChildren(...path.map((number) => {
       const [table, chain, rule, words, change, variant] = data.steps[number];
       const place = text(table) ? [text(table), text(chain), text(variant), rule === null ? "" : "rule " + rule].filter(Boolean).join(" ") + ": " : "";

@@ -51,12 +51,14 @@ def _digest(text: str) -> str:
 
 
 class _Pools:
-    """Texts, steps and paths of all hosts, each told once and known by its number. A text that is not there has the number -1."""
+    """What many hosts and cells share, each told once and known by its number. A text that is not there has the number -1."""
 
     def __init__(self) -> None:
         self.texts: Dict[str, int] = {}
         self.steps: Dict[Tuple[object, ...], int] = {}
         self.paths: Dict[Tuple[int, ...], int] = {}
+        self.packets: Dict[Tuple[int, ...], int] = {}
+        self.answers: Dict[Tuple[int, ...], int] = {}
 
     def text(self, value: object) -> int:
         return -1 if value is None or value == "" else self.texts.setdefault(str(value), len(self.texts))
@@ -70,16 +72,29 @@ class _Pools:
     def path(self, numbers: Tuple[int, ...]) -> int:
         return self.paths.setdefault(numbers, len(self.paths))
 
+    def packet(self, asked: Mapping[str, object]) -> int:
+        key = tuple(self.text(asked.get(name)) for name in ("from", "to", "interface"))
+        return self.packets.setdefault(key, len(self.packets))
+
+    def answer(self, cell: Mapping[str, object], paths: Sequence[int]) -> int:
+        """paths: the numbers of the host's paths."""
+        state, path = str(cell.get("state")), cell.get("path")
+        key = (
+            _STATES.index(state) if state in _STATES else _STATES.index("unknown"), self.text(cell.get("reason")),
+            self.text(mapping(cell.get("end_point")).get("text")), paths[path] if isinstance(path, int) and 0 <= path < len(paths) else -1,
+        )  # fmt: skip
+        return self.answers.setdefault(key, len(self.answers))
+
 
 def content(hosts: Sequence[Host]) -> Dict[str, object]:
     """Return what the page's program shows. page.js says what the numbers of a cell are."""
     pools = _Pools()
     zones = _zones(hosts)
     shown = [_host(host, zones, pools) for host in hosts]
-    return {
-        "sum": summed(hosts), "facts": _FACTS, "zones": list(zones), "hosts": shown,
-        "texts": list(pools.texts), "steps": [list(step) for step in pools.steps], "paths": [list(path) for path in pools.paths],
-    }  # fmt: skip
+    told: Dict[str, object] = {"sum": summed(hosts), "facts": _FACTS, "zones": list(zones), "hosts": shown, "texts": list(pools.texts)}
+    for name in ("steps", "paths", "packets", "answers"):
+        told[name] = [list(item) for item in getattr(pools, name)]
+    return told
 
 
 def _zones(hosts: Sequence[Host]) -> Dict[str, int]:
@@ -104,7 +119,7 @@ def _host(host: Host, zones: Mapping[str, int], pools: _Pools) -> Dict[str, obje
     ]
     return {
         "name": host.name, "result": host.result, "message": host.message, "facts": _facts(host),
-        "findings": [found._asdict() for found in host.findings],
+        "findings": [[found.severity, *map(pools.text, (found.id, found.message, found.remedy, *found.evidence))] for found in host.findings],
         "targets": [_target(target, zones, paths, pools) for target in mappings(reachability.get("targets"))],
     }  # fmt: skip
 
@@ -116,19 +131,13 @@ def _facts(host: Host) -> List[str]:
     return [engine_words(host), str(engine.get("userland_proxy")), str(host.told.get("boot_restore")), str(host.told.get("event_service"))]
 
 
-def _target(target: Mapping[str, object], zones: Mapping[str, int], paths: Sequence[int], pools: _Pools) -> Dict[str, object]:
+def _target(target: Mapping[str, object], zones: Mapping[str, int], paths: Sequence[int], pools: _Pools) -> List[object]:
     family, address, into = str(target.get("family")), target.get("address"), target.get("container_port")
     shown = str(address or ("0.0.0.0" if family == "ipv4" else "::"))
     cells: List[int] = []
     for cell in mappings(target.get("reach")):
-        zone, state, path, asked = zones.get(str(cell.get("zone"))), str(cell.get("state")), cell.get("path"), mapping(cell.get("asked"))
+        zone = zones.get(str(cell.get("zone")))
         if zone is not None:
-            cells += [
-                zone, _STATES.index(state) if state in _STATES else _STATES.index("unknown"),
-                pools.text(asked.get("from")), pools.text(asked.get("to")), pools.text(asked.get("interface")),
-                pools.text(cell.get("reason")), pools.text(mapping(cell.get("end_point")).get("text")),
-                paths[path] if isinstance(path, int) and 0 <= path < len(paths) else -1,
-            ]  # fmt: skip
-    place = "%s:%s/%s" % ("[%s]" % shown if family == "ipv6" else shown, target.get("port"), target.get("protocol"))
-    return {"kind": str(target.get("kind")), "family": family, "place": place, "name": str(target.get("name")), "into": into if isinstance(into, int) else 0,
-            "port": str(target.get("port")), "protocol": str(target.get("protocol")), "cells": cells}  # fmt: skip
+            cells += [zone, pools.packet(mapping(cell.get("asked"))), pools.answer(cell, paths)]
+    words = (target.get("kind"), family, shown, target.get("port"), target.get("protocol"), target.get("name"), into if isinstance(into, int) else None)
+    return [*map(pools.text, words), cells]

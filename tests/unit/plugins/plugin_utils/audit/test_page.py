@@ -31,8 +31,8 @@ def test_no_name_leaves_the_data(name):
     # The markup is the same as that of a page without such names.
     without = [re.sub(r'(id="data">).*?(</script>)', r"\1\2", each, flags=re.DOTALL) for each in (text, plain)]
     assert without[0] == without[1] and text.isascii()
-    assert data["hosts"][0]["name"] == name and data["hosts"][0]["findings"][0]["message"] == name
-    assert name in {target["name"] for target in data["hosts"][0]["targets"]} and "office " + name in data["zones"]
+    assert data["hosts"][0]["name"] == name and text_of(data, data["hosts"][0]["findings"][0][2]) == name
+    assert name in {text_of(data, target[5]) for target in data["hosts"][0]["targets"]} and "office " + name in data["zones"]
 
 
 def test_data_has_no_character_of_markup():
@@ -62,12 +62,13 @@ def test_cells_are_those_that_hosts_told():
     for host in data["hosts"]:
         reach = told[host["name"]]["reachability"]
         for target, shown in zip(reach["targets"], host["targets"]):
-            cells = [shown["cells"][at:at + 8] for at in range(0, len(shown["cells"]), 8)]
+            cells = [shown[-1][at:at + 3] for at in range(0, len(shown[-1]), 3)]
             assert len(cells) == len(target["reach"])
-            for cell, (zone, state, sender, receiver, interface, reason, end, path) in zip(target["reach"], cells):
+            for cell, (zone, packet, answer) in zip(target["reach"], cells):
+                state, reason, end, path = data["answers"][answer]
                 assert (data["zones"][zone], page._STATES[state], data["texts"][reason]) == (cell["zone"], cell["state"], cell["reason"])
                 asked = cell["asked"] or {}
-                assert [text_of(data, number) for number in (sender, receiver, interface)] == [asked.get(key, "") for key in ("from", "to", "interface")]
+                assert [text_of(data, number) for number in data["packets"][packet]] == [asked.get(key, "") for key in ("from", "to", "interface")]
                 assert text_of(data, end) == (cell["end_point"] or {"text": ""})["text"]
                 steps = [] if path < 0 else [text_of(data, data["steps"][number][3]) for number in data["paths"][path]]
                 assert steps == ([] if cell["path"] is None else [reach["steps"][number]["text"] for number in reach["paths"][cell["path"]]])

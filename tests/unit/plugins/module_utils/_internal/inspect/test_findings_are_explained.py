@@ -16,16 +16,16 @@ EXPLAINED = dict(re.findall(r"^### (\w+)\n(.*?)(?=^#|\Z)", TEXT.partition("\n## 
 
 
 def codes():
-    """The first argument of each Finding in the code: text, or the constant CODE of a module beside it."""
+    """The first argument of each Finding in the code: text, or a constant of a module beside it."""
     folder = Path(room.__file__).parent
     trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in folder.glob("*.py")}
-    constants = {name: node.value.value for name, tree in trees.items() for node in tree.body
-                 if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CODE"}
+    constants = {ast.unparse(node.targets[0]): node.value.value for tree in trees.values() for node in tree.body
+                 if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)}
     for tree in trees.values():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding":
                 code = node.args[0]
-                yield code.value if isinstance(code, ast.Constant) else constants[ast.unparse(code).partition(".CODE")[0]]
+                yield code.value if isinstance(code, ast.Constant) else constants[ast.unparse(code)]
 
 
 CODES = list(codes())

@@ -4,6 +4,7 @@
 import re
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.texts import Snapshot
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.proof.prove import prove
@@ -62,6 +63,12 @@ def test_tests_about_nobody_are_warnings_if_nobody_is_to_get_in():
     assert found.packets == 0 and [warning.partition(":")[0] for warning in found.warnings] == ["policy.tests[%d]" % number for number in range(3)]
     with_later = scene(POLICY, [{"from": "@later", "to": 8080, **DENY}])._replace(is_check=True)
     assert "there is no address set '@later' yet" in prove(with_later).warnings[1]
+
+
+def test_containers_of_an_engine_that_does_not_answer_are_not_proved():
+    before = scene(POLICY, [{"container": "web", "to": "198.51.100.7:443", **ALLOW}, {"from": "any", "to": 9100, **DENY}])
+    found = prove(before._replace(facts=unknown_host(False)))
+    assert found.packets > 0 and found.warnings == ["policy.tests[0]: not proved, as the engine does not tell its containers"]
 
 
 def test_where_nobody_listens_either_holds():

@@ -155,7 +155,7 @@ def test_a_large_fleet(chromium, tmp_path, request):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screenshots_are_of_this_page(scheme):
-    """docs/ has a small one of each. ``python3 -m tests.integration.browser.screenshots`` makes them anew."""
+    """docs/ has a small one of each. ``python3 -m tests.integration.browser`` makes them anew."""
     image = (browser.env.ROOT / "docs" / "guides" / "images" / ("audit-%s.png" % scheme)).read_bytes()
     width, height = struct.unpack(">II", image[16:24])
     assert (width, height) == (1000, 900) and len(image) < 150_000

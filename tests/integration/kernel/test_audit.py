@@ -104,15 +104,15 @@ def test_a_policy_that_holds_and_one_that_somebody_opened(nft_host, engine, tmp_
     assert wider["severity"] == "high" and ": from partner; " in wider["evidence"][0]
 
 
-@pytest.mark.parametrize("core", ["newest", "oldest"])
-def test_what_is_picked_is_not_rendered(engine, tmp_path, core):
-    if playbook.why_not(playbook.of_core(core)):
-        pytest.skip(playbook.why_not(playbook.of_core(core)))
+def test_what_is_picked_is_not_rendered(engine, tmp_path):
+    """By the oldest core: for later ones a text is a template only if it was written in a playbook."""
+    if playbook.why_not(playbook.of_core("oldest")):
+        pytest.skip(playbook.why_not(playbook.of_core("oldest")))
     looked, *_kept, shown = playbook.play(tmp_path, [
         {"drawbridge.docker.firewall_audit_info": {"docker_host": engine.address}, "register": "told"},
         {"ansible.builtin.set_fact": {"names": "{{ told | drawbridge.docker.pick('containers[].name') }}"}},
         {"ansible.builtin.debug": {"msg": "{{ names[0] }} {{ told | drawbridge.docker.pick(\"sort_by(reachability.targets, &name)[].name | [0]\") }}"}},
-    ], program=playbook.of_core(core))
+    ], program=playbook.of_core("oldest"))
     assert not looked["failed"] and shown["msg"] == "%s %s" % (NAME, NAME) and not (tmp_path / "ran").exists()
 
 

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What the audit finds beside docker_firewall_info: wider than the policy, IPv6, privileges, units."""
+import re
+from pathlib import Path
+
+import yaml
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import NoSuchContainer
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.capabilities import Privileges
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.audit import findings as module
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.audit.containers import Held, privileges_of
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.audit.findings import Seen, findings
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.audit.policy import Policy
@@ -11,6 +16,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspec
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.audit.zones import Zone
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.jumps import Jump
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.sets import parse
+from ansible_collections.drawbridge.docker.plugins.modules import firewall_audit_info
 
 from tests.unit.support.audit_data import recorded, surveyed
 
@@ -77,6 +83,30 @@ def test_what_is_ahead_and_what_is_not_known():
     assert ids(jumps={"ipv4": [first._replace(position=1), second]}) == {}
     assert ids(rows=[[cell("unknown")]], engine_error="refused", left_out=3) == {
         "engine_not_asked": ["refused"], "not_known": ["ipv4 0.0.0.0:8080/tcp (web): from internet; a reason"], "targets_left_out": ["3 were left out"]}
+
+
+ROOT = Path(__file__).resolve().parents[7]
+GUIDE = (ROOT / "docs" / "guides" / "audit.md").read_text(encoding="utf-8").partition("\n## Findings\n")[2].partition("\n## ")[0]
+
+
+def test_each_finding_of_docker_firewall_info_has_a_severity_and_the_guide_says_it():
+    explained = (ROOT / "docs" / "guides" / "troubleshooting.md").read_text(encoding="utf-8").partition("\n## Findings\n")[2]
+    assert set(module._OF_INFO) == set(re.findall(r"^### (\w+)$", explained, re.MULTILINE))
+    told = {code: severity for severity, codes in re.findall(r"^- (\w+): (.*?)(?=^-|\Z)", GUIDE, re.DOTALL | re.MULTILINE)
+            for code in re.findall(r"#(\w+)\)", codes)}
+    assert told == module._OF_INFO
+
+
+def test_the_guide_and_the_module_have_the_others():
+    """Each is a call of Finding with its id and severity, or a row of the privileges."""
+    calls = re.findall(r'Finding\(\s*"(\w+)", (\w+),', Path(module.__file__).read_text(encoding="utf-8"))
+    found = {code: severity.lower() for code, severity in calls}
+    found.update({code: severity for code, (severity, _message, _remedy) in module._PRIVILEGES.items()})
+    rows = {code: severity for codes, severity in re.findall(r"^\| (`.*?) \| (high|medium|low) \|", GUIDE, re.MULTILINE)
+            for code in re.findall(r"`(\w+)`", codes)}
+    assert rows == found and len(found) > 15
+    documented = yaml.safe_load(firewall_audit_info.RETURN)["findings"]["contains"]["id"]["description"]
+    assert set(re.findall(r"V\((\w+)\)", " ".join(documented))) == set(found)
 
 
 def test_the_severest_come_first():

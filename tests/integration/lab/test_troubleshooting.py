@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from tests.integration.lab.support import other_firewalls, policies
+from tests.integration.lab.support import other_firewalls, policies, reach
 from tests.integration.lab.support.as_written import block, typed, user
 from tests.integration.lab.support.playbook import ROOT, play
 from tests.lab.layout import CLIENTS
@@ -40,7 +40,12 @@ def test_ufw_deny_does_nothing(one):
     assert (v6["verdict"], v6["reason"].startswith("the policy of chain INPUT")) == ("dropped", True)
 
 
-def test_my_allowed_client_is_blocked(one):
+def served(lab, one):
+    """Whether the office reaches port 8080 by IPv6."""
+    return reach.answers(lab.clients["allowed"], [one], reach.v6(8080))[one.name].open
+
+
+def test_my_allowed_client_is_blocked(lab, one):
     play([one], [policies.task(POLICY)])
     _findings, verdicts = answers(one, "denied")
     assert all(verdict["verdict"] == "dropped" and "DB-GUARD-PORTS" in verdict["reason"] for verdict in verdicts)
@@ -50,9 +55,10 @@ def test_my_allowed_client_is_blocked(one):
     assert (v6["verdict"], v6["reason"].startswith("the policy of chain INPUT")) == ("dropped", True)
     # ufw-docker writes DOCKER-USER anew.
     assert any("DB-USER-policy" in item for item in findings["chain_not_hooked"]["about"])
-    one.run(["sh", "-c", "ip6tables -I INPUT -p tcp --dport 8080 -j ACCEPT"])
-    _findings, (_v4, v6) = answers(one, "allowed")
-    assert v6["verdict"] != "dropped"
+    assert not served(lab, one)
+    # What the guide's command of ufw's adds.
+    one.run(["ip6tables", "-A", "ufw6-user-input", "-s", CLIENTS["allowed"].v6, "-p", "tcp", "--dport", "8080", "-j", "ACCEPT"])
+    assert served(lab, one)
 
 
 @pytest.mark.parametrize("module, key", [("docker_firewall_info", "findings"), ("packet_verdict", "verdicts")])

@@ -105,7 +105,7 @@ def test_the_overview_names_every_module_role_playbook_and_guide():
     table = re.search(r"^\| modules \| \|\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)[1]
     named = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     assert sorted(named) == sorted(modules)
-    for folder, link in (("roles/*", "(../%s/README.md)"), ("docs/guides/*", "(%s)")):
+    for folder, link in (("roles/*", "(../%s/README.md)"), ("docs/guides/*.md", "(%s)")):
         for path in ROOT.glob(folder):
             assert link % path.relative_to(ROOT if folder.startswith("roles") else ROOT / "docs") in text, path
     for path in ROOT.glob("playbooks/*.yml"):

@@ -25,7 +25,9 @@ _FORWARDING = {"ipv4": ("net.ipv4.ip_forward", "net.ipv4.conf.%s.forwarding"), "
 def with_policy(snapshot: Snapshot, plan: Plan, policy: Policy, variant: str) -> Snapshot:
     """Return the snapshot as it will be. variant: of iptables, the one that the plan is for."""
     texts: Dict[str, str] = dict(planned(snapshot, plan, variant).texts)
-    texts["nftables"] = json.dumps({"nftables": [*_of_others(snapshot), *_engine_table(snapshot, plan)]})
+    if snapshot.text("nftables") is not None:
+        # Tables that could not be read stay unknown.
+        texts["nftables"] = json.dumps({"nftables": [*_of_others(snapshot), *_engine_table(snapshot, plan)]})
     texts["settings"] = texts.get("settings", "") + "".join(line + "\n" for line in _settings(policy, snapshot))
     if policy.forward_policy is not None:
         for name, value in policy.forward_policy.values.items():
@@ -90,7 +92,7 @@ def _with_forward_policy(saved: str, policy: str) -> str:
         if table == "*filter" and line.startswith(":FORWARD "):
             lines[place] = ":FORWARD %s [0:0]\n" % policy
             return "".join(lines)
-    return saved
+    return saved + "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD %s [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n" % policy
 
 
 def entry_of(plan: Plan, wanted: DesiredState, family: int, step: Step) -> Optional[str]:

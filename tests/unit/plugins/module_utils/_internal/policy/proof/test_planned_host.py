@@ -31,6 +31,16 @@ def test_of_our_tables_the_engines_counts():
     assert tables(with_policy(host(), come, parse_policy({}), "nft")) == {"drawbridge-engine"}
 
 
+def test_tables_that_were_not_read_stay_unknown():
+    before = host(iptables=saved(filter__INPUT=[]))
+    unread = before._replace(texts={name: text for name, text in before.texts.items() if name != "nftables"})
+    assert judged(with_policy(unread, NOTHING, parse_policy({}), "nft"), to="192.0.2.10:22").verdict == "unknown"
+
+
+def test_a_policy_of_forward_counts_where_there_are_no_rules_yet():
+    assert judged(with_policy(host(), NOTHING, parse_policy({"forward_policy": {"ipv4": "drop"}}), "nft"), to="172.17.0.2:80").verdict == "dropped"
+
+
 def test_what_the_policy_says_about_forwarding_counts():
     before = host(settings={"net.ipv4.ip_forward": 0}, iptables=saved(filter__FORWARD=[]))
     verdicts = [judged(with_policy(before, NOTHING, parse_policy(policy), "nft"), to="172.17.0.2:80").verdict for policy in (

@@ -182,8 +182,6 @@ class Installation:
         for folder in self._folders:
             folder.make()
         for change in changes:
-            if change.path == UNIT_FILE:
-                _remove_metrics(change)
             if change.after is None:
                 self._remove(change.path)
             else:
@@ -194,6 +192,10 @@ class Installation:
             # Enable only: the service makes the table, with the ready ports in it.
             self._must("reenable", CLOSED_UNIT)
         self._must("restart" if changes else "start", UNIT)
+        # Only after the restart: the old service would write the file again.
+        for change in changes:
+            if change.path == UNIT_FILE:
+                _remove_metrics(change)
         if not os.path.lexists(CLOSED_FILE):
             from .closed_until_ready import Gate
 

@@ -41,12 +41,13 @@ class Sent(NamedTuple):
 
 
 class Case(NamedTuple):
-    """rules: by table and chain. policies: of filter's chains."""
+    """rules: by table and chain. policies: of filter's chains. nft: the text of a table of nftables beside them, empty without one."""
 
     family: int
     rules: dict[tuple[str, str], list[str]]
     policies: dict[str, str]
     packets: list[Sent]
+    nft: str = ""
 
     def text(self) -> str:
         """What iptables-restore gets."""

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.integration.kernel.support import forge_stage
 from tests.integration.kernel.support.namespace import missing
-from tests.integration.kernel.support.verdict_cases import PORTS, cases
+from tests.integration.kernel.support.verdict_cases import PORTS, cases, packets_alone
 from tests.integration.kernel.support.verdict_comparison import Comparison
-from tests.integration.kernel.support.verdict_nft_cases import nft_cases
+from tests.integration.kernel.support.verdict_nft_cases import RECORDED, nft_cases, recorded
 
 MOST_UNKNOWN = 0.02
 
@@ -63,9 +63,17 @@ def test_the_verdict_is_the_kernels_for_many(comparison, tell):
 
 
 def test_tables_of_nftables_are_walked_as_the_kernel_asks_them(comparison, tell):
-    agrees(comparison, tell, 6, nft_cases)
+    agrees(comparison, tell, 5, nft_cases)
 
 
 @pytest.mark.drill
 def test_many_tables_of_nftables(comparison, tell):
     agrees(comparison, tell, 60, nft_cases)
+
+
+def test_tables_that_others_made_and_ours(comparison, tell):
+    """An engine's, firewalld's, and ours for the time while rules are gone or reloaded."""
+    for ruleset in map(recorded, RECORDED):
+        comparison.host.sh("nft", *ruleset.words, text=ruleset.text)
+        agrees(comparison, tell, 3, packets_alone)
+        comparison.host.sh("nft", "-f", "-", text=ruleset.undo)

@@ -7,6 +7,14 @@ apart, as in the rules of iptables.
 """
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import LiveSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence import fallback
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -165,3 +173,54 @@ def _condition(family: int, hook: str) -> SearchStrategy[str]:
     if hook in ("FORWARD", *LATE):
         found.append(st.builds("oifname {}\"{}\"".format, negation, devices))
     return st.one_of(found)
+
+
+class Recorded(NamedTuple):
+    """A ruleset that somebody made, nft's words to load it, and what takes it away."""
+
+    words: tuple[str, ...]
+    text: str
+    undo: str
+
+
+_ROOT = Path(__file__).resolve().parents[4]
+_CAPTURES = _ROOT / "tests" / "unit" / "fixtures" / "captures"
+_SENTRY = """ETC=/nowhere RUN=/nowhere
+. ./sentry.sh
+bridges() { printf '%%s\\n' %s %s; }
+table_text "4:123 4:124 4:125 4:126 4:127 6:126 6:127" ""
+"""
+RECORDED = ("engine", "firewalld", "sentry", "hold")
+
+
+def recorded(name: str) -> Recorded:
+    """The tables of one of RECORDED, for the stage's interfaces."""
+    if name == "engine":
+        text = (_CAPTURES / "docker-29.7.2-nftables.c.nft").read_text(encoding="utf-8")
+        # nft before 1.0.8 does not take its own name of this priority back.
+        return Recorded(("-f", "-"), text.replace("br-36587cf4495f", OTHER_BRIDGE).replace("output priority dstnat", "output priority -100"),
+                        "delete table ip docker-bridges\ndelete table ip6 docker-bridges\n")
+    if name == "firewalld":
+        return Recorded(("-j", "-f", "-"), (_CAPTURES / "firewalld-1.3.3.nft.json").read_text(encoding="utf-8").replace("eth0", WAN),
+                        "delete table inet firewalld\n")
+    return Recorded(("-f", "-"), _sentry() if name == "sentry" else _hold(), "delete table inet drawbridge-%s\n" % name)
+
+
+def _sentry() -> str:
+    """The boot program's own text, with both bridges as those of containers."""
+    source = _ROOT / "plugins" / "module_utils" / "_internal" / "persistence" / "boot_program" / "source"
+    done = subprocess.run(["sh", "-c", _SENTRY % (DOCKER0, OTHER_BRIDGE)], cwd=source, capture_output=True, text=True, check=True)
+    return "table inet drawbridge-sentry {\n%s\n}\n" % done.stdout
+
+
+def _hold() -> str:
+    """Of a policy that closes 8080, and 53 of datagrams, on a host with both bridges."""
+    entries: dict[str, frozenset[str]] = {}
+    for family, length in ((4, 16), (6, 64)):
+        networks = ["%s/%d" % (ADDRESS[name][family], length) for name in ("gateway", "other gateway")]
+        bridges = ["%s,%s" % pair for pair in zip(networks, (DOCKER0, OTHER_BRIDGE))]
+        entries.update({"DBX-pub-tcp-%da" % family: frozenset(["8080"]), "DBX-pub-udp-%da" % family: frozenset(["53", "8080"]),
+                        "DBX-bridges-%da" % family: frozenset(bridges[1:]), "DBX-container-nets-%da" % family: frozenset(networks[:1]),
+                        "DBX-pub-addr-%da" % family: frozenset(["%s,udp:80" % ADDRESS["second"][family]])})
+    sets = {name: LiveSet(name, SetType("hash:net"), 4, entries=found) for name, found in entries.items()}
+    return fallback.hold_text([parse("*filter\n:DB-INPUT - [0:0]\nCOMMIT\n")], sets, ["22"])

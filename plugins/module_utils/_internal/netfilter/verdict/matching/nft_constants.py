@@ -60,7 +60,7 @@ def value(kind: str, item: object) -> int:
     if isinstance(item, bool):
         return int(item)
     if isinstance(item, int):
-        return 1 << item if kind == "label" and item < BITS[kind] else item
+        return 1 << item if kind == "label" and 0 <= item < BITS[kind] else item
     either = item if isinstance(item, list) else mapping(item).get("|")
     if isinstance(either, list):
         found = 0
@@ -104,12 +104,19 @@ def blocks(kind: str, item: object) -> List[Block]:
     prefix, ends = mapping(mapping(item).get("prefix")), mapping(item).get("range")
     if prefix:
         length = prefix.get("len")
-        if not isinstance(length, int):
+        if not isinstance(length, int) or not 0 <= length <= bits:
             raise Unreadable
-        return [(length, value(kind, prefix.get("addr")) >> (bits - length))]
+        return [(length, _within(kind, prefix.get("addr")) >> (bits - length))]
     if isinstance(ends, list) and len(ends) == 2:
-        return list(between(value(kind, ends[0]), value(kind, ends[1]), bits))
-    return [(bits, value(kind, item))]
+        return list(between(_within(kind, ends[0]), _within(kind, ends[1]), bits))
+    return [(bits, _within(kind, item))]
+
+
+def _within(kind: str, item: object) -> int:
+    found = value(kind, item)
+    if not 0 <= found < 1 << BITS[kind]:
+        raise Unreadable
+    return found
 
 
 def _name(item: object) -> Block:

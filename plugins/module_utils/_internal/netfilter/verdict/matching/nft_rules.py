@@ -148,6 +148,9 @@ class ReadyTable:
         asks_none = mapping(mapping(item.get("left")).get("meta")).get("key") in ("iif", "oif") and right in (0, "0")
         if kind == "way" or asks_none:
             return _of_interfaces(left, right, operator == "!=")
+        if kind == "status" and "ct" in mapping(item.get("left")) and operator in ("==", "!="):
+            # The whole of it has bits that are not modelled.
+            left = Expression(("opaque",), left.read)
         if operator in _COMPARISONS or operator == "!" or operator == "in" and kind in _BITWISE:
             return _compared(left, operator, right)
         return self._held(left, right, operator == "!=")

@@ -166,7 +166,7 @@ class Expressions:
             if is_fragment:
                 # Packets are no fragments.
                 return (0,)
-            if not isinstance(one[0], int) or not isinstance(other[0], int):
+            if not isinstance(one[0], int) or not isinstance(other[0], int) or kind == "status" and _is_open(packet, name, other[0]):
                 return _UNKNOWN
             return (apply(one[0], other[0]) & (1 << BITS.get(kind, 32)) - 1,)
 
@@ -175,7 +175,7 @@ class Expressions:
 
 _ARITHMETIC: Dict[str, Callable[[int, int], int]] = {
     "&": lambda one, other: one & other, "|": lambda one, other: one | other, "^": lambda one, other: one ^ other,
-    "<<": lambda one, other: one << min(other, 128), ">>": lambda one, other: one >> other,
+    "<<": lambda one, other: one << min(max(other, 0), 128), ">>": lambda one, other: one >> max(other, 0),
 }  # fmt: skip
 
 
@@ -268,13 +268,19 @@ def _status(packet: Packet, connection: Connection) -> Part:
     return found
 
 
+def _is_open(packet: Packet, name: str, bits: int) -> bool:
+    """Whether some of these bits of a connection's status are not known: those that are not modelled, and whether datagrams are assured."""
+    known = STATUS["seen-reply"] | STATUS["confirmed"] | STATUS["snat"] | STATUS["dnat"] | (STATUS["assured"] if packet.protocol == "tcp" else 0)
+    return name != "&" or bool(bits & ~known)
+
+
 def _labels(_packet: Packet, connection: Connection) -> Part:
     found = 0
-    for label in connection.labels:
+    for label in (label.strip('"') for label in connection.labels):
         # A name's number is in a file of the host.
         if not label.isdigit():
             return None
-        found |= 1 << int(label)
+        found |= 1 << min(int(label), 127)
     return found
 
 

@@ -53,6 +53,12 @@ def doings(table: NftTable, base: NftBase) -> FrozenSet[str]:
     return frozenset(found | ({STOPS} if base.drops else set()))
 
 
+def reads_marks(table: NftTable, base: NftBase) -> bool:
+    """Tell whether a base chain's rules, or those that they jump to, ask for a mark or a label."""
+    found = pairs([rule.statements for rule in reachable(table, base.name)])
+    return any(key == "key" and value in ("mark", "label") for key, value in found)
+
+
 def _doings(statements: object) -> Iterator[str]:
     for key, value in pairs(statements):
         if key == "mangle":

@@ -12,7 +12,7 @@ from ....host.system.json_values import JsonObject, mapping, objects, text
 
 # nft prints a priority as a number. Some releases print the name.
 _PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
-# What an active table's flags may be. nft before 1.0.7 prints other words for any flag.
+# What an active table's flags may be. nft 1.0.6 prints another word for any flag.
 _ACTIVE = frozenset(("owner", "persist"))
 _OURS = "drawbridge-"
 

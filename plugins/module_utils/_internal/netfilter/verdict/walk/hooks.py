@@ -29,6 +29,8 @@ class Hooks:
         self.path: List[Step] = []
         self._flow = flow
         self._is_valid = is_valid
+        # Those of the present priority that have been asked, the last one of them now.
+        self._asked_at_once: List[Entry] = []
 
     def _hook(self, hook: str) -> None:
         self.packet.hook = hook
@@ -37,7 +39,10 @@ class Hooks:
 
     def _ordered(self, hook: str) -> Iterable[Entry]:
         for group in self.world.order.on(hook):
-            yield from self._sorted(group, hook)
+            self._asked_at_once = []
+            for entry in self._sorted(group, hook):
+                self._asked_at_once.append(entry)
+                yield entry
 
     def _sorted(self, group: List[Entry], hook: str) -> List[Entry]:
         """Of one priority the kernel asks first what was registered last. That is not to be read anywhere, so each order is followed that may matter."""
@@ -74,8 +79,11 @@ class Hooks:
         return not entry.is_doubtful or self._ask("", "%s is active: nft does not tell whether its table is dormant" % entry.words)
 
     def _stopped(self, verdict: str) -> None:
-        """The last step drops or rejects the packet."""
+        """The last step drops or rejects the packet. Whether it met those of the same priority before is not known, but for iptables' two variants."""
         step = self.path[-1]
+        for other in self._asked_at_once[:-1]:
+            if other.table is None or self._asked_at_once[-1].table is None:
+                self._comes_first(self._asked_at_once[-1], other, self.packet.hook)
         raise Ended(REJECTED if verdict == "REJECT" else DROPPED, "%s: %s" % (step.place, step.text))
 
     def _track(self) -> None:
@@ -100,6 +108,7 @@ class Hooks:
     def _nat_rules(self, hook: str, kind: str, connection: Connection) -> None:
         """All chains of the type nat, until one of them translates the packet."""
         for group in self.world.order.nat_on(hook):
+            self._asked_at_once = []
             for entry in self._sorted(group, hook):
                 if (connection.destination if kind == DESTINATION else connection.source) is not None:
                     return

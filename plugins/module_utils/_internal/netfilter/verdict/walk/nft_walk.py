@@ -12,7 +12,7 @@ from ....host.system.json_values import JsonObject, mapping, text
 from ...rules.matches import Translation
 from ..matching.nft_rules import ReadyChain, ReadyRule, ReadyTable
 from ..matching.nft_sets import Found, exact
-from ..matching.packet import ESTABLISHED, Packet
+from ..matching.packet import ESTABLISHED, Packet, spelt
 from ..matching.translation import HOOK_KINDS, SOURCE
 from ..snapshot.nft_tables import NftBase, listed
 from .choices import Choices, Question
@@ -208,12 +208,27 @@ class NftWalk:
         prefix = mapping(mapping(address).get("prefix"))
         if prefix:
             return Translation("NETMAP", ("--to", "%s/%s" % (prefix.get("addr"), prefix.get("len"))))
-        place = _ends(address)
+        place = self._spelt(table, address, "ipv4" if packet.family == 4 else "ipv6")
         if ":" in place and port is not None:
             place = "-".join("[%s]" % end for end in place.split("-"))
         option = {"dnat": "--to-destination", "snat": "--to-source"}.get(name, "--to-ports")
-        to = (place + (":" + _ends(port) if port is not None else "")).lstrip(":" if name in ("masquerade", "redirect") else "")
+        to = (place + (":" + self._spelt(table, port, "port") if port is not None else "")).lstrip(":" if name in ("masquerade", "redirect") else "")
         return Translation(name.upper(), (option, to) if to else ())
+
+    def _spelt(self, table: ReadyTable, item: object, kind: str) -> str:
+        """An address or a port of a translation, or a range of them, as text. It may be one of the packet's own: ``snat to ip saddr``."""
+        if item is None:
+            return ""
+        ends = mapping(item).get("range")
+        found = []
+        for end in ends if isinstance(ends, list) else [item]:
+            values = table.expressions.of(end, kind).read(self._packet)
+            if values is None:
+                raise _NoMatch
+            if not isinstance(values[0], int):
+                raise Ended(UNKNOWN, "%s: where it leads to is not known" % self._step.place)
+            found.append("%d" % values[0] if kind == "port" else spelt(self._packet.family, values[0]))
+        return "-".join(found)
 
     def _looked_up(self, table: ReadyTable, item: object) -> object:
         found = mapping(mapping(item).get("map"))
@@ -228,11 +243,6 @@ class NftWalk:
             packet.sport = None
             words = "source is %s, a port by chance" % packet.end(packet.source, None)
         self._path[-1] = self._path[-1]._replace(change=", ".join(item for item in (self._path[-1].change, words) if item))
-
-
-def _ends(item: object) -> str:
-    ends = mapping(item).get("range")
-    return "-".join(map(str, ends)) if isinstance(ends, list) else "" if item is None else str(item)
 
 
 def _shown(mark: Optional[int]) -> str:

@@ -42,20 +42,27 @@ class Entry(NamedTuple):
     nft: Optional[ReadyTable] = None
     base: Optional[NftBase] = None
     is_doubtful: bool = False
+    reads_marks: bool = False
 
     @property
     def all_does(self) -> FrozenSet[str]:
         """What it may do, a table's rules too. These are looked through only where it matters."""
         return self.does if self.table is None else self.table.does
 
+    @property
+    def knows_marks(self) -> bool:
+        """Whether it asks for a mark or a label, or changes one."""
+        return MARKS in self.all_does or self.reads_marks or self.table is not None and self.table.reads_marks
+
 
 class NftChain(NamedTuple):
-    """A base chain of nftables, made ready. does: what its rules may do."""
+    """A base chain of nftables, made ready. does: what its rules may do. reads_marks: whether they ask for a mark or a label."""
 
     table: ReadyTable
     base: NftBase
     does: FrozenSet[str]
     is_doubtful: bool
+    reads_marks: bool
 
 
 Groups = List[List[Entry]]
@@ -106,10 +113,11 @@ class Order:
                 yield Entry(RULES, priority, words, frozenset(), name == "mangle", name, variant.name, table)
 
     def _nft(self, hook: str, is_nat: bool) -> Iterable[Entry]:
-        for table, base, does, is_doubtful in self._chains:
+        for table, base, does, is_doubtful, reads_marks in self._chains:
             if base.hook == hook and (base.kind == NAT) == is_nat:
                 words = "chain %s of nftables' table %s" % (base.name, table.words)
-                yield Entry(RULES, base.priority, words, does, base.kind == "route", nft=table, base=base, is_doubtful=is_doubtful)
+                yield Entry(RULES, base.priority, words, does, base.kind == "route", nft=table, base=base, is_doubtful=is_doubtful,
+                            reads_marks=reads_marks)
 
 
 def commute(one: Entry, other: Entry) -> bool:
@@ -119,6 +127,8 @@ def commute(one: Entry, other: Entry) -> bool:
     ones, others = one.all_does, other.all_does
     if not ones or not others:
         return True
-    if (ones | others) & {CHANGES, MARKS, TRANSLATES}:
+    both = ones | others
+    if both & {CHANGES, TRANSLATES} or MARKS in both and one.knows_marks and other.knows_marks:
         return False
-    return ones == others and len(ones) == 1
+    # Of two that may stop a packet in different ways, the first one says which.
+    return len(both - {MARKS}) < 2

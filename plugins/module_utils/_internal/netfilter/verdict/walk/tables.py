@@ -11,9 +11,10 @@ from typing import Dict, FrozenSet, Mapping, NamedTuple, Optional, Set
 from ...rules.saved_ruleset import SavedChain, target_of
 from ..matching.chains import Chain, MakeConditions
 from ..matching.effects import WITHOUT_EFFECT
-from ..snapshot.foreign_tables import CHANGES, REJECTS, STOPS
+from ..snapshot.foreign_tables import CHANGES, MARKS, REJECTS, STOPS
 
 _STOPPING = {"DROP": STOPS, "REJECT": REJECTS}
+_MARKING = ("MARK", "CONNMARK")
 _PASSING = WITHOUT_EFFECT | {"ACCEPT", "RETURN", "LOG", "NFLOG", "", None}
 
 
@@ -44,6 +45,11 @@ class Table:
             self._does = frozenset(self._doings())
         return self._does
 
+    @property
+    def reads_marks(self) -> bool:
+        """Whether a rule asks for a mark or a label."""
+        return any("mark" in rule or "connlabel" in rule for chain in self._saved.values() for rule in chain.rules)
+
     def _doings(self) -> Set[str]:
         found = {STOPS for chain in self._saved.values() if chain.policy == "DROP"}
         for chain in self._saved.values():
@@ -51,7 +57,9 @@ class Table:
                 target = target_of(rule)
                 if target in _STOPPING:
                     found.add(_STOPPING[target])
-                elif target not in self._saved and target not in _PASSING or "--set" in rule:
+                elif target in _MARKING or "connlabel" in rule:
+                    found.add(MARKS)
+                elif target not in self._saved and target not in _PASSING:
                     found.add(CHANGES)
         return found
 

@@ -15,7 +15,7 @@ from ..matching.address_types import AddressTypes
 from ..matching.conditions import Conditions
 from ..matching.nft_rules import ENGINE, NOBODY, OTHER, ReadyTable
 from ..matching.packet import NEW, ORIGINAL, Packet
-from ..snapshot.foreign_tables import ForeignChain, doings, foreign_chains
+from ..snapshot.foreign_tables import ForeignChain, doings, foreign_chains, reads_marks
 from ..snapshot.interfaces import Interfaces
 from ..snapshot.nft_tables import read_tables
 from ..snapshot.routes import Routes
@@ -61,7 +61,7 @@ class World:
             ready = ReadyTable(table, self.family, types, self._owner)
             for base in table.bases:
                 if base.name not in chains and (base.drops or table.chains[base.name]):
-                    yield NftChain(ready, base, doings(table, base), table.is_doubtful)
+                    yield NftChain(ready, base, doings(table, base), table.is_doubtful, reads_marks(table, base))
 
     def _owner(self, packet: Packet) -> Optional[str]:
         """Who has the socket that a packet is for. It is known where the packet opens a connection to the host."""

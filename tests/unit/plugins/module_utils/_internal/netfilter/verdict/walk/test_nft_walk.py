@@ -72,8 +72,10 @@ def test_of_one_priority_both_orders_are_followed():
         "chain in of nftables' table inet t is asked before iptables' table mangle on the hook input, where both have one priority"]
     agreed = asked(("in", "filter input -150", [[MARK]]), texts={"iptables": saved(mangle__INPUT=["-j DROP"])})
     assert agreed.verdict == "dropped"
-    # The order of two that only drop or accept makes no difference: nobody is asked.
-    assert asked(("in", "filter input 0", [[ACCEPT]]), texts={"iptables": saved(filter__INPUT=["-j DROP"])}).open == []
+    # The order of two that only drop or accept makes no difference to the verdict. Whether a dropped packet met the other one before is told as open.
+    told = [asked(("in", "filter input 0", [[match(meta("iifname"), name), DROP]]), texts={"iptables": saved(filter__INPUT=["-p tcp", "-p udp -j DROP"])})
+            for name in ("eth0", "eth1")]
+    assert [(answer.verdict, len(answer.open)) for answer in told] == [("dropped", 1), ("accepted", 0)]
 
 
 def test_what_is_of_iptables_is_left_to_iptables_save():
@@ -229,6 +231,16 @@ def test_masquerading_changes_the_source():
     assert [step.change for step in answer.path if step.change] == ["source is 192.0.2.10:4000"]
 
 
+def test_a_source_that_is_kept_is_not_translated_by_those_behind():
+    """policy/chains/masquerade.py: ``snat to ip saddr``."""
+    chains = [("post", "nat postrouting 98", [[{"snat": {"family": "ip", "addr": field("ip", "saddr")}}]]),
+              ("last", "nat postrouting 100", [[{"masquerade": None}]])]
+    answer = asked(*chains, packet={"source": "172.17.0.2", "to": "203.0.113.9:443", "source_port": 4000})
+    assert (places(answer), [step.change for step in answer.path if step.change]) == ([("inet t", "post", 1)], ["source is 172.17.0.2:4000"])
+    unread = asked(("pre", "nat prerouting -100", [[{"dnat": {"addr": "a.name"}}]]))
+    assert (unread.verdict, unread.reason) == ("unknown", "rule 1 of chain pre in table inet t: where it leads to is not known")
+
+
 @pytest.mark.parametrize("sets, listeners, verdict", [
     (["system.slice/docker.service"], PROXY, "dropped"), (["system.slice/docker.service"], PROXY.replace("docker-proxy", "nginx"), "accepted"),
     (["system.slice/docker.service"], PROXY.split(" users")[0], "unknown"), (["system.slice/docker.service"], "", "accepted"),
@@ -258,7 +270,7 @@ def test_a_flow_in_a_flowtable_passes_no_rule():
 
 
 def test_a_dormant_table_is_not_asked():
-    """nft before 1.0.7 prints another word for any flag of a table."""
+    """nft 1.0.6 prints another word for any flag of a table."""
     found = json.loads(nft(("in", "filter input 0", [[DROP]])))
     for flags, verdict in (("dormant", "accepted"), (["owner", "persist"], "dropped"), ("ip", "unknown")):
         found["nftables"][0]["table"]["flags"] = flags

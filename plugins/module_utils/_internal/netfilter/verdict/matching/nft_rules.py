@@ -88,6 +88,7 @@ class ReadyTable:
         self._changed: FrozenSet[str] = frozenset(table.changed_sets)
         self._chains: Dict[str, ReadyChain] = {}
         self._lookups: Dict[Tuple[str, Tuple[str, ...]], Lookup] = {}
+        self._anonymous: Dict[Tuple[str, Tuple[str, ...]], Lookup] = {}
         self.expressions = Expressions(family, types, self.map_of)
 
     def chain(self, name: str) -> Optional[ReadyChain]:
@@ -101,7 +102,11 @@ class ReadyTable:
         """Return a map, named or not, made ready for keys of some kinds."""
         if isinstance(data, str):
             return self._named(data.lstrip("@"), kinds)
-        return Lookup(kinds, _pairs(mapping(data).get("set")))
+        # The table's own data: it stays where it is.
+        key = ("%d" % id(data), tuple(kinds))
+        if key not in self._anonymous:
+            self._anonymous[key] = Lookup(kinds, _pairs(mapping(data).get("set")))
+        return self._anonymous[key]
 
     def set_key(self, name: str) -> str:
         return "%s %s" % (self.words, name)

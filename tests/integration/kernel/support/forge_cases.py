@@ -89,10 +89,16 @@ class Cases:
             result: Result = getattr(self, "_" + base.replace(" ", "_"))(address)
             return result
 
-    def _policy(self, address: str, policy: Mapping[str, object], revoke: str, state: str = "present") -> Result:
-        return host_policy.keep_policy(self._task(
+    def _policy(self, address: str, policy: Mapping[str, object], revoke: str, state: str = "present", check: bool = False) -> Result:
+        task = self._task(
             address, state=state, policy=json.dumps(policy), fragments=None, profile=None, settings=None, allow_lockout=True,
-            revoke=revoke, confirm_timeout=0))
+            revoke=revoke, confirm_timeout=0)
+        return host_policy.keep_policy(task._replace(check_mode=check))
+
+    def keep(self, policy: Mapping[str, object], check: bool = False) -> Result:
+        """Apply a policy, or see in check mode what it would do."""
+        with answering(self.folder, self.answers) as address:
+            return self._policy(address, policy, "end", check=check)
 
     def _untrack(self) -> None:
         """Neither what comes in nor what the host says to itself is tracked, as those do who fear for their table of connections."""
@@ -171,18 +177,16 @@ class Cases:
         yield
         self.host.restore("*%s\n-I %s %d %s\nCOMMIT\n" % (SOURCE_TABLE, chain, number, line), family)
 
-    @contextlib.contextmanager
-    def asking_more(self, left_out: str) -> Iterator[None]:
-        """With jumps that ask of packets from fewer places whether they are known: this part of each jump is left out."""
+    def without_words(self, words: str) -> None:
+        """Take these words out of each jump that has them, and each line that is nothing else away."""
         for family in PROGRAMS:
-            for number, line in self._source_jumps(family):
-                assert left_out in line
-                self.host.iptables("-t %s -R PREROUTING %d %s" % (SOURCE_TABLE, number, line.replace(left_out, "")), family)
-        yield
-
-    def _source_jumps(self, family: int) -> list[tuple[int, str]]:
-        lines = enumerate(self.host.rules("PREROUTING", SOURCE_TABLE, family) or [], 1)
-        return [(number, line) for number, line in lines if " -j " + SOURCE in line]
+            found = [(chain, number, line) for chain in ("PREROUTING", *self._source_chains(family))
+                     for number, line in enumerate(self.host.rules(chain, SOURCE_TABLE, family) or [], 1)
+                     if line == words or words in line and " -j " + SOURCE in line]
+            assert found
+            for chain, number, line in found:
+                left = [] if line == words else [line.replace(words, "")]
+                self.host.iptables(" ".join(["-t %s -%s %s %d" % (SOURCE_TABLE, "R" if left else "D", chain, number), *left]), family)
 
     def _source_chains(self, family: int) -> list[str]:
         return re.findall(r"^:(%s\S*) " % SOURCE, self.host.save(family), re.MULTILINE)

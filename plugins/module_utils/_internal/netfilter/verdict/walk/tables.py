@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Mapping, NamedTuple, Optional, Set
+from typing import Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Set
 
 from ...rules.saved_ruleset import SavedChain, target_of
-from ..matching.chains import Chain, MakeConditions
+from ..matching.chains import Chain, MakeConditions, Rule
 from ..matching.effects import WITHOUT_EFFECT
 from ..snapshot.foreign_tables import CHANGES, MARKS, REJECTS, STOPS
 
@@ -37,6 +37,12 @@ class Table:
                 return None
             self._ready[name] = Chain(name, saved, self._make)
         return self._ready[name]
+
+    def rules(self) -> Iterator[Rule]:
+        """Yield the rules of all chains."""
+        for name in self._saved:
+            chain = self.chain(name)
+            yield from chain.rules if chain is not None else ()
 
     @property
     def does(self) -> FrozenSet[str]:

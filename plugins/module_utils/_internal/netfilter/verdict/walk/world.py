@@ -17,7 +17,7 @@ from ..matching.nft_rules import ENGINE, NOBODY, OTHER, ReadyTable
 from ..matching.packet import NEW, ORIGINAL, Packet
 from ..snapshot.foreign_tables import ForeignChain, doings, foreign_chains, reads_marks
 from ..snapshot.interfaces import Interfaces
-from ..snapshot.nft_tables import read_tables
+from ..snapshot.nft_tables import NftTable, read_tables
 from ..snapshot.routes import Routes
 from ..snapshot.sets import Sets
 from ..snapshot.sockets import Listeners
@@ -46,22 +46,26 @@ class World:
         found = {name: parse(snapshot.text(name) or "") for name in names}
         types = AddressTypes(self.routes, self.interfaces)
         conditions = Conditions(shared.sets, types)
-        variants = [
+        self.variants: List[Variant] = [
             Variant(_variant_name(name) if len(found) > 1 else "", {table: Table(chains, conditions.of) for table, chains in ruleset.tables.items()})
             for name, ruleset in found.items()
         ]
-        self.order = Order(variants, list(self._nft_chains(shared, types, found.get(save_name(NFT, family)))))
+        # Tables of nftables that are not iptables' own.
+        self.nft_tables: List[NftTable] = []
+        self.order = Order(self.variants, list(self._nft_chains(shared.tables, types, found.get(save_name(NFT, family)))))
 
-    def _nft_chains(self, shared: Shared, types: AddressTypes, saved: Optional[Ruleset]) -> Iterator[NftChain]:
+    def _nft_chains(self, tables: List[NftTable], types: AddressTypes, saved: Optional[Ruleset]) -> Iterator[NftChain]:
         """The base chains of nftables that do anything, but those that are iptables' own: iptables-save has these."""
-        for table in shared.tables:
+        for table in tables:
             if self.family not in _FAMILIES.get(table.family, ()):
                 continue
             chains = saved.tables.get(table.name, {}) if saved is not None and table.family != "inet" else {}
             ready = ReadyTable(table, self.family, types, self._owner)
-            for base in table.bases:
-                if base.name not in chains and (base.drops or table.chains[base.name]):
-                    yield NftChain(ready, base, doings(table, base), table.is_doubtful, reads_marks(table, base))
+            walked = [base for base in table.bases if base.name not in chains and (base.drops or table.chains[base.name])]
+            if walked:
+                self.nft_tables.append(table)
+            for base in walked:
+                yield NftChain(ready, base, doings(table, base), table.is_doubtful, reads_marks(table, base))
 
     def _owner(self, packet: Packet) -> Optional[str]:
         """Who has the socket that a packet is for. It is known where the packet opens a connection to the host."""

@@ -174,15 +174,17 @@ def _statements(table: NftTable) -> List[object]:
 
 def _named(value: object, bits: int) -> Iterator[Span]:
     """Yield the addresses and networks of one family in nested JSON."""
-    kind = "ipv4" if bits == 32 else "ipv6"
+    inner = plain(value)
+    if isinstance(inner, list):
+        for item in inner:
+            yield from _named(item, bits)
+        return
     try:
-        for length, first in blocks(kind, plain(value)):
-            if isinstance(first, int) and isinstance(value, (str, dict)):
+        for length, first in blocks("ipv4" if bits == 32 else "ipv6", inner) if isinstance(inner, (str, dict)) else ():
+            if isinstance(first, int):
                 yield span(first << (bits - length), length, bits)
     except Unreadable:
-        inner = plain(value)
-        for item in inner if isinstance(inner, list) else mapping(inner).values():
-            yield from _named(item, bits)
+        yield from _named(list(mapping(inner).values()), bits)
 
 
 def _rule(rule: SavedRule) -> _Rule:

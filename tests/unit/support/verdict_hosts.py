@@ -55,6 +55,24 @@ def saved(**chains: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def nft(*chains: tuple[str, str, list[list[dict[str, object]]]], table: str = "inet t", **sets: list[object]) -> str:
+    """nft's JSON of one table. chains: name, hook with type and priority (``filter input 0``, a fourth word is the policy) or nothing, and rules' statements.
+
+    A rule is a list of statements. A set whose first element is a pair is a map.
+    """
+    family, _space, name = table.partition(" ")
+    at = {"family": family, "table": name}
+    items: list[dict[str, object]] = [{"table": {"family": family, "name": name}}]
+    for key, elements in sets.items():
+        items.append({"map" if isinstance(elements[0], list) else "set": {**at, "name": key, "elem": elements}})
+    for chain, hook, _rules in chains:
+        words = hook.split()
+        base = {"type": words[0], "hook": words[1], "prio": int(words[2]), "policy": words[3] if len(words) > 3 else "accept"} if words else {}
+        items.append({"chain": {**at, "name": chain, **base}})
+    items += [{"rule": {**at, "chain": chain, "expr": rule}} for chain, _hook, rules in chains for rule in rules]
+    return json.dumps({"nftables": items})
+
+
 def judged(snapshot: Snapshot, **packet: object) -> Judgement:
     """The answer about a packet: ``source`` is its key from."""
     packet["from"] = packet.pop("source", "203.0.113.9")
@@ -65,8 +83,11 @@ def captured(engine: str, **texts: str) -> Snapshot:
     """A host with the rules of a real engine, which publishes 8080 to 172.17.0.2:80, and 8082 and on loopback 8081 to 172.18.0.2:80."""
     text = (CAPTURES / ("docker-%s.c.iptables-save" % engine)).read_text(encoding="utf-8")
     ipv4, ipv6 = re.split(r"^# ip6?tables-save$", text, flags=re.MULTILINE)[1:]
-    bridge = re.search(r"br-[0-9a-f]{12}", text)
     rules = {"iptables": ipv4, "ip6tables": ipv6}
+    listed = CAPTURES / ("docker-%s.c.nft.json" % engine)
+    if listed.exists():
+        rules["nftables"] = listed.read_text(encoding="utf-8")
+    bridge = re.search(r"br-[0-9a-f]{12}", text + rules.get("nftables", ""))
     snapshot = host(bridge.group() if bridge else SECOND)
     return snapshot._replace(texts={**snapshot.texts, **rules, **texts})
 

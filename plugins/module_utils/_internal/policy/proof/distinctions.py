@@ -10,8 +10,12 @@ from typing import Dict, FrozenSet, Hashable, Iterable, Iterator, List, NamedTup
 
 from ...address import IPV4, number
 from ...errors import DrawbridgeError
+from ...host.system.json_values import mapping
 from ...netfilter.rules.matches import AddressMatch, PortMatch, ProtocolMatch, RangeMatch, SetMatch, Translation
 from ...netfilter.rules.saved_rule import SavedRule
+from ...netfilter.verdict.matching.nft_constants import Unreadable, blocks
+from ...netfilter.verdict.matching.nft_sets import plain
+from ...netfilter.verdict.snapshot.nft_tables import NftTable, pairs
 from ...netfilter.verdict.snapshot.sets import SavedSet
 from ...netfilter.verdict.walk.world import World
 from .classes import Span, Spans, joined, span
@@ -19,6 +23,7 @@ from .classes import Span, Spans, joined, span
 _SOURCE, _DESTINATION = "src", "dst"
 _SIDES = {"-s": _SOURCE, "--ctorigsrc": _SOURCE, "--ctrepldst": _SOURCE, "--src-range": _SOURCE,
           "-d": _DESTINATION, "--ctorigdst": _DESTINATION, "--ctreplsrc": _DESTINATION, "--dst-range": _DESTINATION}  # fmt: skip
+_NFTABLES = "nftables"
 _PORTS = ("--dport", "--dports", "--ctorigdstport")
 _ADDRESSES = ("ip", "net")
 # The part of addresses that are nobody's, in packets that come from elsewhere.
@@ -63,6 +68,11 @@ class Distinctions:
         self._seen: Dict[Tuple[str, PortSet], List[_Rule]] = {}
         self._parts: Dict[Hashable, Parts] = {}
         self._routes: Parts = {("route", network): [_network(network, self._bits)] for network in world.routes.networks()}
+        for table in world.nft_tables:
+            self._routes.update(_of_nft_table(table, self._bits))
+            if any(key in ("dnat", "redirect") for key, _value in pairs(_statements(table))):
+                # To any port.
+                self._translating.append(_Rule([], [], [], [], None))
         self._routes[NOBODYS] = spans_of(_NOBODYS[world.family], self._bits)
 
     def ports_on_the_way(self, protocol: str, port: Optional[int]) -> PortSet:
@@ -98,7 +108,7 @@ class Distinctions:
         """Return what the destinations of packets are told apart by."""
         key = (_DESTINATION, protocol, ports)
         if key not in self._parts:
-            parts = self._parts[key] = {}
+            parts = self._parts[key] = {name: spans for name, spans in self._routes.items() if isinstance(name, tuple) and name[0] == _NFTABLES}
             for rule in self._that_see(protocol, ports):
                 self._add(parts, rule.destinations, _DESTINATION)
         return self._parts[key]
@@ -139,6 +149,42 @@ class Distinctions:
                 for key, one in _entries(saved, place, self._bits):
                     found.setdefault((name, place, key), []).append(one)
         return {key: joined(spans) for key, spans in found.items()}
+
+
+def _of_nft_table(table: NftTable, bits: int) -> Parts:
+    """Return the addresses that a table of nftables names, wherever in it. A set's are one part, those of a map and of a rule are told apart."""
+    found: Dict[Hashable, List[Span]] = {}
+
+    def add(name: str, place: Hashable, item: object) -> None:
+        found.setdefault((_NFTABLES, str(table), name, place), []).extend(_named(item, bits))
+
+    for name, named in table.sets.items():
+        for place, element in enumerate(named.elements):
+            add(name, place if named.is_map or "concat" in mapping(plain(element)) else None, element)
+    for place, (_key, value) in enumerate(pairs(_statements(table))):
+        for part, item in enumerate(value if isinstance(value, list) else [value]):
+            if not isinstance(value, dict) or "prefix" in value or "range" in value:
+                add("", (place, part), item)
+    return {key: joined(spans) for key, spans in found.items() if spans}
+
+
+def _statements(table: NftTable) -> List[object]:
+    return [rule.statements for rules in table.chains.values() for rule in rules]
+
+
+def _named(value: object, bits: int) -> Iterator[Span]:
+    """Yield the addresses and networks of one family in nested JSON."""
+    inner = plain(value)
+    if isinstance(inner, list):
+        for item in inner:
+            yield from _named(item, bits)
+        return
+    try:
+        for length, first in blocks("ipv4" if bits == 32 else "ipv6", inner) if isinstance(inner, (str, dict)) else ():
+            if isinstance(first, int):
+                yield span(first << (bits - length), length, bits)
+    except Unreadable:
+        yield from _named(list(mapping(inner).values()), bits)
 
 
 def _rule(rule: SavedRule) -> _Rule:

@@ -16,6 +16,7 @@ from ...netfilter.rules.ownership import ENGINE_TABLE, OUR_TABLES
 from ...netfilter.verdict.snapshot.planned import planned
 from ...netfilter.verdict.snapshot.texts import Snapshot, save_name
 from ...netfilter.verdict.walk.path import Step
+from ..blocks import engine_table
 from ..language.model import Policy
 from ..language.settings import NUMBERS
 
@@ -50,17 +51,10 @@ def _table_of(item: JsonObject) -> str:
 
 
 def _engine_table(snapshot: Snapshot, plan: Plan) -> List[JsonObject]:
-    """Return the two chains that close the engine's sockets, if the host will have them. The verdict knows what is in them."""
+    """Return the table that closes the engine's sockets, if the host will have it."""
     change = next((change for change in plan.tables if change.key == (INET, ENGINE_TABLE)), None)
     is_there = any(_table_of(item) == ENGINE_TABLE for item in snapshot.objects("nftables"))
-    if not (is_there if change is None else change.after is not None):
-        return []
-    found: List[JsonObject] = []
-    for name, priority, does in (("ask", -151, {"mangle": {"key": {"meta": {"key": "mark"}}}}), ("close", -149, {"drop": None})):
-        place = {"family": "inet", "table": ENGINE_TABLE}
-        found.append({"chain": {**place, "name": name, "hook": "input", "prio": priority, "policy": "accept"}})
-        found.append({"rule": {**place, "chain": name, "expr": [does]}})
-    return found
+    return engine_table.as_json() if (is_there if change is None else change.after is not None) else []
 
 
 def _settings(policy: Policy, snapshot: Snapshot) -> List[str]:

@@ -9,7 +9,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.support.verdict_hosts import host, judged, saved
+from tests.unit.support.verdict_hosts import host, judged, nft, saved
 
 BITS = 6
 SPANS = st.lists(st.tuples(st.integers(0, 63), st.integers(0, 63)).map(lambda ends: (min(ends), max(ends))), max_size=4).map(joined)
@@ -81,3 +81,22 @@ def test_ports_are_followed_through_translations():
     told_apart = Distinctions(Judge(snapshot).world(4), {})
     asked = [("tcp", 8080), ("tcp", 22), ("udp", 53), ("udp", 8080), ("icmp", None)]
     assert [told_apart.ports_on_the_way(*item) for item in asked] == [{8080, 80, 81}, {22}, None, {8080}, set()]
+
+
+def test_addresses_that_tables_of_nftables_name_are_told_apart():
+    source = {"payload": {"protocol": "ip", "field": "saddr"}}
+
+    def asked(right):
+        return [{"match": {"op": "==", "left": source, "right": right}}, {"drop": None}]
+
+    rules = [asked("198.51.100.7"), asked({"range": ["203.0.113.8", "203.0.113.9"]}), asked("@s"),
+             asked({"set": ["192.0.2.77", {"prefix": {"addr": "10.1.0.0", "len": 16}}]})]
+    lead = {"dnat": {"addr": {"map": {"key": source, "data": {"set": [["10.2.0.1", "172.17.0.2"], ["10.2.0.2", "172.17.0.3"]]}}}}}
+    tables = nft(("in", "filter input 0", rules), ("pre", "nat prerouting -100", [[lead]]),
+                 s=["10.3.0.0", {"elem": {"val": {"prefix": {"addr": "10.4.0.0", "len": 16}}}}])
+    told_apart = Distinctions(Judge(host(nftables=tables)).world(4), {})
+    assert told_apart.ports_on_the_way("tcp", 80) is None
+    parts = told_apart.of_sources("tcp", None, False)
+    held_by = {address: held(parts, int.from_bytes(bytes(map(int, address.split("."))), "big"))
+               for address in ("198.51.100.7", "203.0.113.9", "192.0.2.77", "10.1.0.9", "10.2.0.1", "10.2.0.2", "10.3.0.0", "203.0.113.50")}
+    assert len(set(held_by.values())) == len(held_by)

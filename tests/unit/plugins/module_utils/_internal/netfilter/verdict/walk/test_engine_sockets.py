@@ -4,16 +4,13 @@
 import json
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks import engine_table
 
 from tests.unit.support.verdict_hosts import host, judged, saved
 
 LISTENS = 'tcp LISTEN 0 4096 0.0.0.0:%d 0.0.0.0:* %s\n'
 MARK = "0x20000000/0x20000000"
-TABLE = json.dumps({"nftables": [
-    {"chain": {"family": "inet", "table": "drawbridge-engine", "name": name, "hook": "input", "prio": priority, "policy": "accept"}}
-    for name, priority in (("ask", -151), ("close", -149))
-] + [{"rule": {"family": "inet", "table": "drawbridge-engine", "chain": chain, "expr": [does]}}
-     for chain, does in (("ask", {"mangle": {"key": {"meta": {"key": "mark"}}}}), ("close", {"drop": None}))]})
+TABLE = json.dumps({"nftables": engine_table.as_json()})
 LATE = saved(mangle__INPUT=["-j DB-LATE"], mangle__DB_LATE=["-m mark ! --mark %s -j RETURN" % MARK, "-s 203.0.113.0/24 -j MARK --set-xmark 0x0/0x20000000"])
 
 
@@ -40,5 +37,7 @@ def test_other_ports_other_packets_and_the_host_itself_pass():
 
 def test_without_sockets_it_is_not_known():
     texts = {name: text for name, text in on("").texts.items() if name != "sockets"}
-    answer = judged(on("")._replace(texts=texts), to="192.0.2.10:8080")
+    answer = judged(on("")._replace(texts=texts), source="198.51.100.9", to="192.0.2.10:8080")
+    # Whoever is allowed is let in, whosever the socket is.
+    assert judged(on("")._replace(texts=texts), to="192.0.2.10:8080").verdict == "accepted"
     assert answer.verdict == "unknown" and "drawbridge-engine" in str(answer.decided[0])

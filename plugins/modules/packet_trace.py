@@ -14,16 +14,17 @@ description:
   - Puts probes for packets of one flow, for a bounded time, takes down which rules and chains these packets meet, and takes the probes away again.
   - Tells of each packet that was seen what M(drawbridge.docker.packet_verdict) says about it, and the first difference.
   - Sends nothing. Send packets meanwhile, for instance by M(drawbridge.docker.packet_probe).
-  - The probes are gone when the task ends, also if it fails, the play is interrupted, or the process is killed. The probe of nftables is a table that belongs to the
-    task's process, and the kernel removes it with that process. Where the kernel (before 5.12) or nft does not know owners, and for iptables' rules, a process of its own removes the probes as
-    soon as the task's process is gone, or the time is over. Should that one be killed as well, the next trace removes what it left.
+  - The probes are gone when the task ends, also if it fails, the play is interrupted, or the process is killed. The probe of nftables is a table that
+    belongs to the task's process, and the kernel removes it with that process. Where the kernel (before 5.12) or nft does not know owners, and for
+    iptables' rules, a process of its own removes the probes as soon as the task's process is gone, or the time is over. Should that one be killed as well,
+    the next trace removes what it left.
 author:
   - The Drawbridge authors (@drawbridge)
 options:
   packet:
     description:
-      - The flow, by the keys that O(packets) of M(drawbridge.docker.packet_verdict#module) has. V(from) and V(to) are addresses as the packets come to this host, ahead of any
-        translation. What is left out (C(source_port), C(interface)) may be anything.
+      - The flow, by the keys that O(drawbridge.docker.packet_verdict#module:packets) has. V(from) and V(to) are addresses as the packets come to this
+        host, ahead of any translation. What is left out (C(source_port), C(interface)) may be anything.
       - C(state) may be V(new), the default, for first packets of connections, or V(established).
     type: dict
     required: true
@@ -41,10 +42,12 @@ options:
     default: 20
   method:
     description:
-      - V(trace) has nftables trace packets, which tells every rule and every verdict, also of tables that iptables does not know. It does not see the rules of iptables-legacy.
-      - V(nflog) puts a rule at the head of each chain of iptables, in every variant that has rules, which logs to this task alone. It tells the chains, not the rules.
-      - V(log) does the same by rules that write to the kernel's log. In another network namespace than the machine's first one the kernel writes such lines only if
-        C(net.netfilter.nf_log_all_netns) is 1. Where it is 0, the task fails before it puts anything.
+      - V(trace) has nftables trace packets, which tells every rule and every verdict, also of tables that iptables does not know. It does not see the rules
+        of iptables-legacy.
+      - V(nflog) puts a rule at the head of each chain of iptables, in every variant that has rules, which logs to this task alone. It tells the chains, not
+        the rules.
+      - V(log) does the same by rules that write to the kernel's log. In another network namespace than the machine's first one the kernel writes such lines
+        only if C(net.netfilter.nf_log_all_netns) is 1. Where it is 0, the task fails before it puts anything.
       - V(auto) is V(trace), but V(nflog) where iptables-legacy has rules, or where nft is not installed.
     type: str
     choices: [auto, trace, nflog, log]

@@ -51,3 +51,6 @@ def test_modules(nft_host, run):
     assert run("docker_user_chain", section="web", rules=[{"source": "192.0.2.1/24", "jump": "DROP"}])["changed"]
     assert isinstance(run("docker_firewall_info", **ENGINE)["findings"], list)
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)
+    nft_host.sh("ip", "link", "set", "lo", "up")
+    assert run("packet_probe", to="127.0.0.1", expect="allow")["probes"][0]["outcome"] == "answered"
+    assert run("packet_trace", packet={"from": "host", "to": "127.0.0.1"}, seconds=1)["seen"] == []

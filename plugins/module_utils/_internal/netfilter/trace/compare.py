@@ -88,7 +88,8 @@ def _other_end(said: Judgement, seen: SeenPacket) -> Optional[str]:
         return "the verdict is %s (%s); it was seen to be %s (%s)" % (said.verdict, said.reason, seen.verdict, seen.reason)
     if said.verdict == ACCEPTED and _place(said.arrived) != _place(seen.last.ends):
         return "the verdict has it come to %s; it was seen at %s" % (_spelt(seen, _place(said.arrived)), _spelt(seen, _place(seen.last.ends)))
-    if said.verdict == ACCEPTED and seen.end.kind == "interface" and said.end.kind in ("interface", "bridge") and _device(said.end.words) != _device(seen.end.words):
+    both_leave = seen.end.kind == "interface" and said.end.kind in ("interface", "bridge")
+    if said.verdict == ACCEPTED and both_leave and _device(said.end.words) != _device(seen.end.words):
         return "the verdict has it leave for %s; it was seen to leave for %s" % (said.end.words, seen.end.words)
     if said.verdict == ACCEPTED and (seen.end.kind == "host") != (said.end.kind in ("host", "listener", "nobody")):
         return "the verdict has it come to %s; it was seen to come to %s" % (said.end.words, seen.end.words)

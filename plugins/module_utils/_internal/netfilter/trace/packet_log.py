@@ -121,7 +121,7 @@ def read_line(line: str, mark: str, protocol: str) -> Optional[Logged]:
     try:
         source, family = number(fields["SRC"])[0], 6 if ":" in fields["SRC"] else 4
         ends = Ends(source, number(fields["DST"])[0], _number(fields, "SPT"), _number(fields, "DPT"))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OSError):
         return None
     flags = frozenset(name for name in _FLAGS if protocol == "tcp" and " %s " % name in rest + " ")
     icmp = (_number(fields, "TYPE") or 0, _number(fields, "CODE") or 0) if "TYPE" in fields else None
@@ -143,7 +143,8 @@ def check_namespace(system: System) -> None:
     if value is None:
         raise DrawbridgeError("whether the kernel logs LOG rules of this network namespace cannot be read (%s)" % _ALL_NETNS, None, hint)
     if value == "0":
-        raise DrawbridgeError("this is not the machine's first network namespace, and %s is 0: the kernel logs nothing of LOG rules here" % _ALL_NETNS, None, hint)
+        words = "this is not the machine's first network namespace, and %s is 0: the kernel logs nothing of LOG rules here" % _ALL_NETNS
+        raise DrawbridgeError(words, None, hint)
 
 
 def _first_setting(system: System) -> Optional[str]:

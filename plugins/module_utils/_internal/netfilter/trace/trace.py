@@ -22,10 +22,9 @@ from . import chain_probes, nft_probes
 from .chain_paths import ChainPaths
 from .compare import difference, is_compared
 from .flow import Flow, flow_of
-from .guard import Guard
 from .hits import SeenPacket
 from .kernel_messages import Ear
-from .leftovers import GRACE, Label, own_label
+from .leftovers import GRACE, Guard, Label, own_label
 from .nft_paths import NftPaths, read_hit
 from .packet_log import KernelLogReader, NflogReader
 from .steps import Texts

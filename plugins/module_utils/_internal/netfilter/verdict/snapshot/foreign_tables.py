@@ -80,12 +80,17 @@ def _doings(chain: Tuple[str, str, str], rules: Dict[Tuple[str, str, str], List[
     seen.add(chain)
     for expression in rules.get(chain, ()):
         for key, value in _pairs(expression):
-            if key == "mangle":
+            if key == "mangle" and not _only_traces(value):
                 yield MARKS if _sets_mark(value) else CHANGES
             elif key in _DOES:
                 yield _DOES[key]
             elif key in ("jump", "goto"):
                 yield from _doings((chain[0], chain[1], text(mapping(value).get("target"))), rules, seen)
+
+
+def _only_traces(value: object) -> bool:
+    """Tell whether a statement has the kernel tell of a packet, which changes nothing in it."""
+    return mapping(mapping(mapping(value).get("key")).get("meta")).get("key") == "nftrace"
 
 
 def _sets_mark(value: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 from ...errors import DrawbridgeError
 from ...host.system.system import System
 from ..kernel.iptables import Transport
-from ..rules.saved_ruleset import Ruleset, split_words
+from ..rules.saved_ruleset import Ruleset, quote, split_words
 from .flow import Flow
 from .leftovers import Label, find_label, is_left_over
 
@@ -73,7 +73,7 @@ class ChainProbes:
     def _rule(self, place: Place, conditions: Sequence[str]) -> str:
         self.places.append(place)
         words = [*conditions, *self._limit, "-m", "comment", "--comment", str(self._label), *self._target(len(self.places) - 1)]
-        return "-I %s 1 %s" % (place.chain, " ".join(words))
+        return "-I %s 1 %s" % (quote(place.chain), " ".join(words))
 
 
 def _sees_first(place: Place, flow: Flow) -> bool:

@@ -12,6 +12,7 @@ import time
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ...errors import DrawbridgeError
+from ...host.system.netns import NamespaceUnavailable, in_new_netns
 from ...host.system.system import System
 from .flow import Flow
 from .leftovers import Label, find_label, is_left_over
@@ -104,11 +105,12 @@ class NftProbe:
 
 def has_owners(system: System) -> bool:
     """Tell whether kernel and nft know tables that belong to a process. Leaves nothing: the process that would own it ends at once."""
-    from ...host.system.netns import in_new_netns  # pylint: disable=import-outside-toplevel
-
     nft = system.require("nft", "nftables")
     text = "add table inet drawbridge-owner { flags owner; }\nlist tables\n"
-    return "drawbridge-owner" in in_new_netns(lambda: system.run([nft, "-i"], text)).stdout
+    try:
+        return "table inet drawbridge-owner" in in_new_netns(lambda: system.run([nft, "-i"], text)).stdout.splitlines()
+    except NamespaceUnavailable:
+        return False
 
 
 def remove_left_over(system: System) -> None:
@@ -121,11 +123,6 @@ def remove_left_over(system: System) -> None:
         label = find_label(line)
         if label is not None and words[2:] == [str(label)] and is_left_over(system, label):
             system.run([nft, "delete", "table", words[1], words[2]])
-
-
-def remove(system: System, nft: str, label: Label) -> None:
-    """Remove one table: what the guard does."""
-    system.run([nft, "delete", "table", "inet", str(label)])
 
 
 def nft_rules(system: System, nft: str) -> Rules:

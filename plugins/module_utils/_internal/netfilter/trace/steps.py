@@ -16,6 +16,7 @@ from ..verdict.walk.path import EndPoint, Step
 from .headers import Header
 from .nft_probes import NftRule, Rules
 
+_TRANSLATING = ("DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP")
 _FAMILY = {4: "ip", 6: "ip6"}
 
 
@@ -66,9 +67,9 @@ def translated(path: List[Step], before: Header, after: Header) -> None:
     ]
     if not changes:
         return
-    place = next((number for number in range(len(path) - 1, -1, -1) if path[number].table == "nat" and not path[number].change), None)
+    place = next((number for number in range(len(path) - 1, -1, -1) if path[number].table == "nat"), None)
     words = ", ".join(changes)
-    if place is None:
+    if place is None or path[place].change or path[place].rule is not None and target_of(path[place].text) not in _TRANSLATING:
         path.append(Step("", "", None, "connection tracking or another table translates it", words))
     else:
         path[place] = path[place]._replace(change=words)

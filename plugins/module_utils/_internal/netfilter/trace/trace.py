@@ -78,7 +78,7 @@ def trace(system: System, asked: Asked, method: str, bounds: Bounds, lock_timeou
         return Traced(chosen, said, [], [])
     nft_probes.remove_left_over(system)
     with HostLock(lock_timeout):
-        chain_probes.take_left_over(system, asked.family, list(saved))
+        chain_probes.take_left_over(system, asked.family, [variant for variant, ruleset in saved.items() if ruleset.tables])
     found = (_by_nft(run) if chosen == TRACE else _by_chains(run, chosen))[: bounds.packets]
     seen = []
     for packet in found:
@@ -156,11 +156,11 @@ def _listened(listen: Callable[[float], bool], seconds: int) -> None:
 
 def _by_chains(run: _Run, method: str) -> List[SeenPacket]:
     system, flow = run.system, run.flow
-    if not run.saved:
-        raise DrawbridgeError("the host has no iptables whose chains could log packets", None, "use method: trace, which needs nft")
+    variants = [variant for variant, ruleset in run.saved.items() if ruleset.tables]
+    if not variants:
+        raise DrawbridgeError("the host has no rules of iptables, so there is no chain that could log packets", None, "use method: trace, which needs nft")
     mark = "dbt%d" % run.label.pid
     reader = NflogReader(flow.protocol) if method == NFLOG else KernelLogReader(system, flow.protocol, mark)
-    variants = list(run.saved)
 
     def take() -> None:
         chain_probes.take(system, flow.family, variants, lambda label: label == run.label)

@@ -28,6 +28,7 @@ from .distinctions import Distinctions, Parts, spans_of
 _ECHO = {4: ("icmp", (8, 0)), 6: ("ipv6-icmp", (128, 0))}
 # Nobody's addresses, in packets that come from elsewhere.
 _NOBODYS = {4: ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"), 6: ("::/127", "fe80::/10", "ff00::/8")}
+_BRIDGES = ("br-", "docker_gwbridge")
 _FROM, _SPARED, _PLAIN, _NOBODY = "from", "except", "plain", "nobody"
 
 
@@ -131,7 +132,7 @@ class Packets:
 
     def _outsiders(self, test: PolicyTest, protocol: str, place: Place) -> Iterator[Sender]:
         for found in self._classes_of(test, protocol, place):
-            if _FROM not in found.within or _SPARED in found.within or _NOBODY in found.within:
+            if _FROM not in found.within or _SPARED in found.within or _NOBODY in found.within and _PLAIN not in found.within:
                 continue
             route = self._world.routes.find(Lookup(found.address), _no)
             is_far = route is not None and route.kind == "unicast" and bool(route.device)
@@ -186,7 +187,10 @@ class Packets:
         found = self._world.interfaces.by_name.get(device)
         if found is None or found.is_loopback:
             return False
-        return device not in self._facts.bridges if self._facts.known else found.kind != "bridge"
+        if not self._facts.known:
+            return found.kind != "bridge"
+        # What is named like Docker's bridges counts as one of them, as it does in the rules.
+        return device not in self._facts.bridges and (not device.startswith(_BRIDGES) or device in self._facts.foreign_bridges)
 
 
 def _holds(spans: Spans, address: int) -> bool:

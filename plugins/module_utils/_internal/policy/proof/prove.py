@@ -95,16 +95,20 @@ class Prover:
     def failure(self, test: PolicyTest) -> Optional[Failure]:
         """Return why a test fails; None if it holds."""
         try:
-            packets = [asked for family in test.families if self._scene.snapshot.save_names(family) for asked in self._packets(family).of(test)]
+            packets = self.asked(test)
             if not packets:
                 return self._about_nobody(test)
-            found = [words for words in (self._counterexample(test, asked) for asked in packets) if words]
+            found = self._counterexamples(test, packets)
         except DrawbridgeError as error:
             return Failure(test, "cannot be proved: %s" % _plain(str(error)))
         if not found:
             return None
         more = " (and %d more of its %d packets)" % (len(found) - 1, len(packets)) if len(found) > 1 else ""
         return Failure(test, "expected %s, but %s%s" % (test.expect, found[0], more))
+
+    def asked(self, test: PolicyTest) -> List[Asked]:
+        """Return the first packets that a test is about. Raises DrawbridgeError with the place of what is not there."""
+        return [asked for family in test.families if self._scene.snapshot.save_names(family) for asked in self._packets(family).of(test)]
 
     def _packets(self, family: int) -> Packets:
         if family not in self._families:
@@ -120,17 +124,26 @@ class Prover:
         self._warnings.append("%s: %s" % (test.path, words))
         return None
 
-    def _counterexample(self, test: PolicyTest, asked: Asked) -> str:
+    def _counterexamples(self, test: PolicyTest, packets: List[Asked]) -> List[str]:
+        found = [(asked.family, self.counterexample(test, asked)) for asked in packets]
+        if test.allows and (test.container is not None or test.to.container is not None):
+            # A container is reached by one of its addresses, and sends by one of them. Which one it takes is its own affair.
+            reached = {family for family, words in found if not words}
+            found = [(family, words) for family, words in found if family not in reached]
+        return [words for _family, words in found if words]
+
+    def counterexample(self, test: PolicyTest, asked: Asked) -> str:
         """Return what goes against a test, empty if nothing does."""
-        judgement = self._judgement(asked)
+        judgement = self.judgement(asked)
         words = _against(test, judgement)
         if not words and test.allows and judgement.end.kind in ("interface", "bridge", "listener", "host"):
             answer = asked._replace(state="reply", flags=frozenset(("SYN", "ACK")) if asked.flags else asked.flags)
-            judgement = self._judgement(answer)
+            judgement = self.judgement(answer)
             words = _against(test, judgement)
         return words and "%s is %s" % (judgement.packet, words) + self._by(asked.family, judgement)
 
-    def _judgement(self, asked: Asked) -> Judgement:
+    def judgement(self, asked: Asked) -> Judgement:
+        """Return the verdict on a packet."""
         if asked not in self._judged:
             self._judged[asked] = self._judge.judge(asked)
         return self._judged[asked]

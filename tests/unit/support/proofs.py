@@ -32,7 +32,9 @@ _SETTINGS = {"net.ipv4.conf.%s.%s" % (name, setting): 0 for name in ("br-back", 
 _LISTENERS = (
     ("tcp", "0.0.0.0:8080", "docker-proxy"), ("tcp", "[::]:8080", "docker-proxy"), ("tcp", "127.0.0.1:8081", "docker-proxy"),
     ("tcp", "0.0.0.0:8082", "docker-proxy"), ("tcp", "[::]:8082", "docker-proxy"), ("udp", "192.0.2.7:53", "docker-proxy"),
-    ("udp", "[2001:db8:1::7]:53", "docker-proxy"), ("tcp", "192.0.2.7:53", "docker-proxy"), ("tcp", "0.0.0.0:22", "sshd"), ("tcp", "[::]:22", "sshd"), ("tcp", "*:9100", "node_exporter"), ("tcp", "*:3128", "squid"),
+    ("udp", "[2001:db8:1::7]:53", "docker-proxy"), ("tcp", "192.0.2.7:53", "docker-proxy"),
+    ("tcp", "0.0.0.0:22", "sshd"), ("tcp", "[::]:22", "sshd"), ("tcp", "*:9100", "node_exporter"),
+    ("tcp", "*:3128", "squid"),
     *((protocol, "%s:%d" % (place, port), "docker-proxy") for port in (9000, 9443) for protocol in ("tcp", "udp") for place in ("0.0.0.0", "[::]")),
 )
 SOCKETS = "".join('%s LISTEN 0 4096 %s 0.0.0.0:* users:(("%s",pid=1,fd=4))\n' % item for item in _LISTENERS)

@@ -183,7 +183,7 @@ EQUIVALENT = {
     r"DB-LATE: -p sctp ": "the kernel marks no sctp",
     r"DB-EGP-all: -m set --match-set DBP-same-network": "the general block denies nothing of a network",
     r"ip6tables .*(front|DBP-egn-)": "the network front has no IPv6",
-    r"ip6tables (DB-USER-policy-EGRESS|DB-HOST-policy): -m set --match-set DBP-bridges-6": "the only bridge with IPv6 is called br-back: the line about br-+ is for it, too",
+    r"ip6tables (DB-USER-policy-EGRESS|DB-HOST-policy): -m set --match-set DBP-bridges-6": "the bridge with IPv6 is called br-back: br-+ is for it, too",
 }
 
 

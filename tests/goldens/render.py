@@ -173,7 +173,9 @@ def _load_capture(kernel: Kernel, name: str) -> None:
 
 
 # Nobody confirms anything here, and no connection is there to be shut out.
-_DEFAULTS: Dict[str, Dict[str, Any]] = {"host_policy": {"confirm_timeout": 0, "allow_lockout": True}, "container_egress": {"allow_lockout": True}, "lockdown": {"confirm_timeout": 0}}
+_DEFAULTS: Dict[str, Dict[str, Any]] = {
+    "host_policy": {"confirm_timeout": 0, "allow_lockout": True}, "container_egress": {"allow_lockout": True}, "lockdown": {"confirm_timeout": 0},
+}
 
 
 def arguments_of(case: Dict[str, Any]) -> Dict[str, Any]:

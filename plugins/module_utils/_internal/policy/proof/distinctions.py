@@ -29,19 +29,22 @@ _Asking = Union[AddressMatch, RangeMatch, SetMatch]
 
 
 class _Rule(NamedTuple):
-    """The part of a rule that matters here. sources, destinations: matches that ask for one side's address."""
+    """The part of a rule that matters here. ports: each match's ranges, and whether it is negated. sources, destinations: matches that ask for
+    one side's address."""
 
     protocols: List[ProtocolMatch]
-    ports: List[PortMatch]
+    ports: List[Tuple[Tuple[Tuple[int, int], ...], bool]]
     sources: List[_Asking]
     destinations: List[_Asking]
     new_ports: PortSet
 
     def may_see(self, protocol: str, ports: PortSet) -> bool:
         """Whether packets of a protocol, to one of the ports, may meet the rule."""
-        if not all(match.holds(protocol) for match in self.protocols):
-            return False
-        return ports is None or all(any(match.holds(port) is not False for port in ports) for match in self.ports)
+        if ports is not None:
+            for ranges, negated in self.ports:
+                if not any(any(first <= port <= last for first, last in ranges) != negated for port in ports):
+                    return False
+        return all(match.holds(protocol) for match in self.protocols)
 
 
 class Distinctions:
@@ -51,8 +54,10 @@ class Distinctions:
         self._bits = 32 if world.family == IPV4 else 128
         self._sets = sets
         self._rules = [_rule(rule.read) for variant in world.variants for table in variant.tables.values() for rule in table.rules()]
+        self._translating = [rule for rule in self._rules if rule.new_ports is None or rule.new_ports]
         self._spans: Dict[Hashable, Parts] = {}
         self._ports: Dict[Tuple[str, Optional[int]], PortSet] = {}
+        self._seen: Dict[Tuple[str, PortSet], List[_Rule]] = {}
         self._parts: Dict[Hashable, Parts] = {}
         self._routes: Parts = {("route", network): [_network(network, self._bits)] for network in world.routes.networks()}
 
@@ -68,10 +73,10 @@ class Distinctions:
         waiting = list(found)
         while waiting:
             now = frozenset((waiting.pop(),))
-            for rule in self._rules:
-                if rule.new_ports is None and rule.may_see(protocol, now):
-                    return None
-                if rule.new_ports and rule.may_see(protocol, now):
+            for rule in self._translating:
+                if rule.may_see(protocol, now):
+                    if rule.new_ports is None:
+                        return None
                     waiting += rule.new_ports - found
                     found |= rule.new_ports
         return frozenset(found)
@@ -80,12 +85,9 @@ class Distinctions:
         """Return what the sources of packets are told apart by. both_ways: with what those of their answers meet, whose destinations they are."""
         key = (_SOURCE, protocol, ports, both_ways)
         if key not in self._parts:
-            parts = self._parts[key] = dict(self._routes)
-            for rule in self._rules:
-                if rule.may_see(protocol, ports):
-                    self._add(parts, rule.sources, _SOURCE)
-                if both_ways:
-                    self._add(parts, rule.destinations, _DESTINATION)
+            parts = self._parts[key] = {**self._routes, **(self._of_all_destinations() if both_ways else {})}
+            for rule in self._that_see(protocol, ports):
+                self._add(parts, rule.sources, _SOURCE)
         return self._parts[key]
 
     def of_destinations(self, protocol: str, ports: PortSet) -> Parts:
@@ -93,10 +95,22 @@ class Distinctions:
         key = (_DESTINATION, protocol, ports)
         if key not in self._parts:
             parts = self._parts[key] = {}
-            for rule in self._rules:
-                if rule.may_see(protocol, ports):
-                    self._add(parts, rule.destinations, _DESTINATION)
+            for rule in self._that_see(protocol, ports):
+                self._add(parts, rule.destinations, _DESTINATION)
         return self._parts[key]
+
+    def _of_all_destinations(self) -> Parts:
+        if _DESTINATION not in self._parts:
+            parts = self._parts[_DESTINATION] = {}
+            for rule in self._rules:
+                self._add(parts, rule.destinations, _DESTINATION)
+        return self._parts[_DESTINATION]
+
+    def _that_see(self, protocol: str, ports: PortSet) -> List[_Rule]:
+        key = (protocol, ports)
+        if key not in self._seen:
+            self._seen[key] = [rule for rule in self._rules if (rule.sources or rule.destinations) and rule.may_see(protocol, ports)]
+        return self._seen[key]
 
     def _add(self, parts: Parts, matches: List[_Asking], side: str) -> None:
         for match in matches:
@@ -126,7 +140,7 @@ class Distinctions:
 def _rule(rule: SavedRule) -> _Rule:
     return _Rule(
         [match for match in rule.matches if isinstance(match, ProtocolMatch)],
-        [match for match in rule.matches if isinstance(match, PortMatch) and match.option in _PORTS],
+        [(match.ranges, match.negated) for match in rule.matches if isinstance(match, PortMatch) and match.option in _PORTS and match.ranges is not None],
         _asking(rule, _SOURCE),
         _asking(rule, _DESTINATION),
         _new_ports(rule.target) if isinstance(rule.target, Translation) else frozenset(),

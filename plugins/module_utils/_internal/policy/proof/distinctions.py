@@ -21,6 +21,9 @@ _SIDES = {"-s": _SOURCE, "--ctorigsrc": _SOURCE, "--ctrepldst": _SOURCE, "--src-
           "-d": _DESTINATION, "--ctorigdst": _DESTINATION, "--ctreplsrc": _DESTINATION, "--dst-range": _DESTINATION}  # fmt: skip
 _PORTS = ("--dport", "--dports", "--ctorigdstport")
 _ADDRESSES = ("ip", "net")
+# The part of addresses that are nobody's, in packets that come from elsewhere.
+NOBODYS = "nobody's"
+_NOBODYS = {4: ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"), 6: ("::/127", "fe80::/10", "ff00::/8")}
 # What addresses are told apart by: its name, and its spans.
 Parts = Dict[Hashable, Spans]
 # None stands for every port.
@@ -60,6 +63,7 @@ class Distinctions:
         self._seen: Dict[Tuple[str, PortSet], List[_Rule]] = {}
         self._parts: Dict[Hashable, Parts] = {}
         self._routes: Parts = {("route", network): [_network(network, self._bits)] for network in world.routes.networks()}
+        self._routes[NOBODYS] = spans_of(_NOBODYS[world.family], self._bits)
 
     def ports_on_the_way(self, protocol: str, port: Optional[int]) -> PortSet:
         """Return the ports that a packet to this one may be to: those that it is translated to as well."""

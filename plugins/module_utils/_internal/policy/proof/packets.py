@@ -23,13 +23,11 @@ from ..language.model import Policy
 from ..language.policy_tests import PolicyTest
 from ..language.values import ICMP, Sources
 from .classes import Class, Spans, classes, joined
-from .distinctions import Distinctions, Parts, spans_of
+from .distinctions import NOBODYS, Distinctions, Parts, spans_of
 
 _ECHO = {4: ("icmp", (8, 0)), 6: ("ipv6-icmp", (128, 0))}
-# Nobody's addresses, in packets that come from elsewhere.
-_NOBODYS = {4: ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"), 6: ("::/127", "fe80::/10", "ff00::/8")}
 _BRIDGES = ("br-", "docker_gwbridge")
-_FROM, _SPARED, _PLAIN, _NOBODY = "from", "except", "plain", "nobody"
+_FROM, _SPARED, _PLAIN = "from", "except", "plain"
 
 
 class Place(NamedTuple):
@@ -132,7 +130,7 @@ class Packets:
 
     def _outsiders(self, test: PolicyTest, protocol: str, place: Place) -> Iterator[Sender]:
         for found in self._classes_of(test, protocol, place):
-            if _FROM not in found.within or _SPARED in found.within or _NOBODY in found.within and _PLAIN not in found.within:
+            if _FROM not in found.within or _SPARED in found.within or NOBODYS in found.within and _PLAIN not in found.within:
                 continue
             route = self._world.routes.find(Lookup(found.address), _no)
             is_far = route is not None and route.kind == "unicast" and bool(route.device)
@@ -155,7 +153,6 @@ class Packets:
             _FROM: whole if test.sources.everybody else self._spans(test.sources),
             _SPARED: whole if test.spared.everybody else self._spans(test.spared),
             _PLAIN: spans_of(plain, self._bits),
-            _NOBODY: spans_of(_NOBODYS[self._family], self._bits),
         }
 
     def _spans(self, sources: Sources) -> Spans:

@@ -13,6 +13,7 @@ ROOMS = (
     "netfilter/verdict/snapshot", "netfilter/verdict/matching", "netfilter/verdict/walk", "netfilter/trace",
     "engine/api", "engine/daemon", "engine/cri", "engine/containers", "engine/facts",
     "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback", "policy/preflight", "policy/revocation",
+    "policy/proof",
     "persistence/boot_program", "persistence", "persistence/records", "transaction", "port_forwarding", "host_settings",
     "tasks", "policy_pipeline", "service", "tasks/harden", "inspect",
 )  # fmt: skip

@@ -24,10 +24,12 @@ _SETTINGS = {
 }
 
 
-def host(second: str = SECOND, settings: Mapping[str, int] | None = None, **texts: str) -> Snapshot:
-    """second: the name of the second bridge. texts: those that are there beside links, routes and settings."""
+def host(second: str = SECOND, settings: Mapping[str, int] | None = None, more: Mapping[str, list[str]] | None = None, **texts: str) -> Snapshot:
+    """second: the name of the second bridge. more: further addresses of interfaces. texts: those that are there beside links, routes and settings."""
     ends = {"lo": ["127.0.0.1/8", "::1/128"], "eth0": ["192.0.2.10/24", "2001:db8::10/64"], "docker0": ["172.17.0.1/16", "fd00:17::1/64"],
             second: ["172.18.0.1/16"]}
+    for name, addresses in (more or {}).items():
+        ends[name] = ends.get(name, []) + addresses
     links: list[dict[str, object]] = [_link(name, addresses) for name, addresses in ends.items()]
     links += [{"ifname": "veth%d" % number, "flags": ["UP"], "master": master, "linkinfo": {"info_kind": "veth", "info_slave_data": {"hairpin": False}}}
               for number, master in enumerate(["docker0", "docker0", second])]

@@ -22,12 +22,13 @@ from ...host.system import cgroup
 from ...host.system.netns import NamespaceUnavailable, in_new_netns
 from ...netfilter.kernel.nft_table import Nft, spoken, table_text
 from ...netfilter.rules.desired import INET, TableKey
+from ...netfilter.rules.ownership import ENGINE_MARK, ENGINE_TABLE
 
-NAME = "drawbridge-engine"
+NAME = ENGINE_TABLE
 KEY: TableKey = (INET, NAME)
 SET = "engine"
 # Marks packets that are not allowed yet. Only iptables' mangle INPUT sees the mark: it is cleared there, or the packet is dropped right behind.
-MARK = 0x20000000
+MARK = ENGINE_MARK
 # Around mangle (-150), the priority of both iptables variants.
 _AHEAD, _BEHIND = -151, -149
 # The path of a unit's cgroup. Paths with other characters (systemd escapes with a backslash) are not accepted.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .egress import Egress
     from .masquerade import Masquerade
     from .open_ports import OpenPort
+    from .policy_tests import PolicyTest
 
 
 class PublishedPorts(NamedTuple):
@@ -72,7 +73,8 @@ class Policy(NamedTuple):
     """A host's policy, or one fragment of a policy.
 
     external_interfaces: empty means every interface except the loopback and the bridges of Docker's networks.
-    published_ports and all fields after it: None means not stated. Drawbridge then leaves that part of the host alone.
+    published_ports and the fields after it: None means not stated. Drawbridge then leaves that part of the host alone.
+    tests: what is to hold once the policy is in force.
     """
 
     address_sets: Dict[str, NamedAddresses]
@@ -87,6 +89,7 @@ class Policy(NamedTuple):
     egress: Optional[Egress] = None
     open_ports: Optional[Tuple[OpenPort, ...]] = None
     containers: Optional[Tuple[ContainerRules, ...]] = None
+    tests: Tuple[PolicyTest, ...] = ()
 
 
 # The policy of a host without a policy: no rules of ours.

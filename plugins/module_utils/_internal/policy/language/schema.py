@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from .egress import Egress
     from .masquerade import Masquerade
     from .open_ports import OpenPort
+    from .policy_tests import PolicyTest
 
 POLICY_KEYS = (
     "address_sets", "external_interfaces", "unmanaged_interfaces", "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports",
-    "containers",
+    "containers", "tests",
 )
 
 
@@ -50,6 +51,7 @@ def parse_policy(raw: object, path: str = "policy") -> Policy:
         egress=_egress(given, path + ".egress"),
         open_ports=_open_ports(given, path + ".open_ports"),
         containers=_containers(given, path + ".containers"),
+        tests=_tests(given, path + ".tests"),
     )
 
 
@@ -83,6 +85,14 @@ def _containers(given: Dict[str, object], path: str) -> Optional[Tuple[Container
     from .container_rules import parse_containers  # pylint: disable=import-outside-toplevel
 
     return parse_containers(given["containers"], path)
+
+
+def _tests(given: Dict[str, object], path: str) -> Tuple[PolicyTest, ...]:
+    if "tests" not in given:
+        return ()
+    from .policy_tests import parse_tests  # pylint: disable=import-outside-toplevel
+
+    return parse_tests(given["tests"], path)
 
 
 def _address_sets(value: object, path: str) -> Dict[str, NamedAddresses]:

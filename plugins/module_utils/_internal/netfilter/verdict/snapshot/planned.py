@@ -16,6 +16,8 @@ from ...reconcile.plan import Plan
 from ...rules.saved_ruleset import SavedChain, Table, parse
 from .texts import Snapshot, save_name
 
+_BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+
 
 def planned(snapshot: Snapshot, plan: Plan, variant: str = NFT) -> Snapshot:
     """Return the snapshot after a plan. The plan's tables in nftables are not part of it."""
@@ -49,7 +51,8 @@ def _command(table: Table, line: str) -> None:
     if verb == "-X":
         table.pop(name, None)
         return
-    rules = table[name].rules
+    # A table that is not there yet comes with its built-in chains.
+    rules = (table.setdefault(name, SavedChain("ACCEPT", [], [])) if name in _BUILT_IN else table[name]).rules
     if verb == "-A":
         rules.append(rule)
     elif verb == "-D":

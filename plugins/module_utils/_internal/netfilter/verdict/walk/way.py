@@ -17,6 +17,7 @@ from ..matching.translation import DESTINATION, HOOK_KINDS, apply_translation
 from ..snapshot.foreign_tables import CHANGES, MARKS, STOPS, TRANSLATES, ForeignChain, below_ip, chains_on
 from ..snapshot.routes import Lookup, Route
 from .choices import Choices, Question
+from .engine_sockets import is_ours, marks, stops
 from .path import ACCEPTED, DROPPED, REJECTED, UNKNOWN, Ended, EndPoint, Outcome, Step
 from .source_check import refused_source
 from .table_walk import ACCEPT, TableWalk
@@ -276,6 +277,12 @@ class Way:
     def _foreign(self, chain: ForeignChain, hook: str) -> None:
         """A chain whose rules are not modelled may do what it may do."""
         packet = self.packet
+        if is_ours(chain):
+            marks(chain, self.world, packet)
+            if stops(chain, self.world, packet, lambda words: self._ask(str(chain), words)):
+                self.path.append(Step("", "", None, str(chain), "no rule has allowed this port of the engine's"))
+                self._foreign_stop(chain)
+            return
         if STOPS in chain.does and self._ask(str(chain), "it may drop the packet"):
             self.path.append(Step("", "", None, str(chain), "may drop it"))
             self._foreign_stop(chain)

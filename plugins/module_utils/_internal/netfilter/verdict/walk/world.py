@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from ....address import IPV4
 from ...rules.saved_ruleset import SavedChain, parse
 from ..matching.address_types import AddressTypes
-from ..matching.chains import Chain, MakeConditions
+from ..matching.chains import Chain, MakeConditions, Rule
 from ..matching.conditions import Conditions
 from ..snapshot.foreign_tables import ForeignChain, foreign_chains
 from ..snapshot.interfaces import Interfaces
@@ -39,6 +39,12 @@ class Table:
                 return None
             self._ready[name] = Chain(name, saved, self._make)
         return self._ready[name]
+
+    def rules(self) -> Iterator[Rule]:
+        """Yield the rules of all chains."""
+        for name in self._saved:
+            chain = self.chain(name)
+            yield from chain.rules if chain is not None else ()
 
 
 class Variant(NamedTuple):

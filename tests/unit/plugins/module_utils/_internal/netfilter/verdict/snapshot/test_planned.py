@@ -3,7 +3,7 @@
 """A plan's input for iptables-restore and ipset, applied to the texts of a host."""
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState, changes
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import FamilyPlan, Plan
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import SavedChain, parse
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.planned import planned, restored, sets_restored
 
 from tests.unit.support.verdict_hosts import host, judged, saved
@@ -17,6 +17,11 @@ def test_a_text_is_applied_like_iptables_restore_does():
     tables = parse(restored(BEFORE, text)).tables
     assert tables["filter"]["INPUT"].rules == ["-j DB-NEW", "-j ACCEPT"] and tables["filter"]["DB-NEW"].rules == ["-p tcp -j RETURN", "-j DROP"]
     assert "DB-OLD" not in tables["filter"] and tables["filter"]["FORWARD"].policy == "ACCEPT" and tables["mangle"]["DB-GUARD"].rules == ["-j DROP"]
+
+
+def test_a_table_that_is_not_there_comes_with_its_chains():
+    text = "*mangle\n:DB-GUARD - [0:0]\n-A DB-GUARD -j DROP\n-I PREROUTING 1 -j DB-GUARD\nCOMMIT\n"
+    assert parse(restored("", text)).tables["mangle"]["PREROUTING"] == SavedChain("ACCEPT", ["-j DB-GUARD"], [""])
 
 
 def test_sets_are_changed_as_ipset_changes_them():

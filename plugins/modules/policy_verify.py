@@ -126,6 +126,7 @@ target:
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.policy_verify import (
+    checked_timeout,
     failure_of,
     inside_probes,
     outside_probes,
@@ -146,14 +147,14 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 def verify(task: Task) -> Result:
     """Send what the tests are about."""
     params = task.params
-    policy, engine = policy_of(task), connect(params["docker_host"])
+    policy, engine, timeout = policy_of(task), connect(params["docker_host"]), checked_timeout(params["timeout"])
     if params["target"] is None:
         place = own_place(task.system, engine, params["addresses"])
         probes, left_out = inside_probes(policy, place)
     else:
         place = place_of(params["target"])
         probes, left_out = outside_probes(policy, place)
-    tests = proved(task.system, engine, probes, params["timeout"])
+    tests = proved(task.system, engine, probes, timeout)
     return Result({"changed": False, "tests": tests, "left_out": left_out, "target": place.shown}, [], failure_of(tests))
 
 

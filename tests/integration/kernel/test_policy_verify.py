@@ -93,12 +93,15 @@ def test_as_ansible_runs_it(ruled, client, tmp_path):
         pytest.skip(why_not())
     tests = {"tests": [{"from": "host", "to": "%s:%d" % (wire.HOST[4], port), "expect": "allow"} for port in (OPEN, DROPPED)]}
     arguments = {"fragments": "rules__", "docker_host": "unix:///nowhere", "addresses": list(wire.HOST.values()), "timeout": 0.5}
-    here, there = play(tmp_path, [
+    here, there, *wrong = play(tmp_path, [
         {"drawbridge.docker.policy_verify": arguments},
         {"drawbridge.docker.policy_verify": {"fragments": "rules__", "target": {"addresses": ["203.0.113.1"], "containers": {}}}, "check_mode": True},
+        {"drawbridge.docker.policy_verify": dict(arguments, timeout=0)}, {"drawbridge.docker.policy_verify": dict(arguments, addresses=["example.com"])},
+        {"drawbridge.docker.policy_verify": {"fragments": "rules__", "target": {"addresses": ["example.com"], "containers": {}}}},
     ], rules__web=tests)
     assert here["failed"] and here["msg"].startswith("rules__web.tests[1]: from 'the host'") and here["target"]["addresses"] == list(wire.HOST.values())
     assert not there["failed"] and there["tests"] == []
+    assert all(result["failed"] and place in result["msg"] for result, place in zip(wrong, ("timeout", "addresses", "target.addresses"))), wrong
 
 
 @pytest.mark.parametrize("expect, code", [("deny", 0), ("allow", 2)])

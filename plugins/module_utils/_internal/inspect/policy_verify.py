@@ -28,8 +28,8 @@ HELD, FAILED, UNDECIDED = "held", "failed", "undecided"
 # Nobody's addresses (RFC 5737, RFC 3849): the route to them is the one to the outside.
 _OUTSIDE = {4: "192.0.2.1", 6: "2001:db8::1"}
 _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
-# Whose own packets are meant: not those of an address but the Docker host's, or a container's.
 _THE_HOST = "the host"
+_MOST_SECONDS = 60
 
 
 class Place(NamedTuple):
@@ -55,7 +55,7 @@ class Sent(NamedTuple):
 def own_place(system: System, engine: WholeEngine, addresses: Optional[Sequence[str]]) -> Place:
     """Return where this Docker host is. addresses: as the user gives them; None for those that it has to the outside. Raises DrawbridgeError."""
     asked = ask(engine, system)
-    found = list(addresses) if addresses is not None else [address for address in map(_own_address, _OUTSIDE.values()) if address]
+    found = _checked(addresses, "addresses") if addresses is not None else [address for address in map(_own_address, _OUTSIDE.values()) if address]
     if not found:
         raise DrawbridgeError("the host has no route to the outside, so it is not known by which address others reach it", "addresses", "give it")
     return Place(found, {item.name: [address for _bridge, address in item.ends] for item in asked.facts.containers})
@@ -66,7 +66,24 @@ def place_of(given: Mapping[str, object]) -> Place:
     addresses, containers = given.get("addresses"), given.get("containers")
     if not isinstance(addresses, list) or not isinstance(containers, dict):
         raise DrawbridgeError("it has no addresses and containers", "target", "give the target that this module returned on the Docker host")
-    return Place([str(item) for item in addresses], {str(name): [str(item) for item in found] for name, found in containers.items() if isinstance(found, list)})
+    ends = {str(name): _checked(found, "target.containers") for name, found in containers.items() if isinstance(found, list)}
+    return Place(_checked(addresses, "target.addresses"), ends)
+
+
+def _checked(given: Sequence[object], path: str) -> List[str]:
+    """Return addresses, and nothing that would be looked up as a name. Raises DrawbridgeError."""
+    networks = [parse_network(str(item), path) for item in given]
+    for network in networks:
+        if not network.is_host:
+            raise DrawbridgeError("%s is a network" % quoted(network.address), path, "give addresses")
+    return [network.address for network in networks]
+
+
+def checked_timeout(seconds: float) -> float:
+    """Raises DrawbridgeError if it is not a number of seconds that a task may wait."""
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise DrawbridgeError("%g is no number of seconds up to %d" % (seconds, _MOST_SECONDS), "timeout")
+    return seconds
 
 
 def inside_probes(policy: Policy, place: Place) -> Tuple[List[Sent], List[Dict[str, str]]]:

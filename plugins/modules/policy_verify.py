@@ -125,7 +125,7 @@ target:
 """
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.policy_verify import (
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.proof.real_packets import (
     checked_timeout,
     failure_of,
     inside_probes,

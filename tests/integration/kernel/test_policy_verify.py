@@ -7,8 +7,8 @@ import socket
 import subprocess
 
 import pytest
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect import policy_verify
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.proof import real_packets as policy_verify
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.containers import Engine

@@ -38,8 +38,8 @@ def put(ruleset: Ruleset, table: str, chain: str, rules: list[str]) -> None:
 GUARD = [
     "-i lo -j RETURN",
     "-m conntrack --ctdir REPLY -j RETURN",
-    "-m set --match-set DBP-bridges-4a src,src -j RETURN",
     "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g DB-GUARD-LOCAL",
+    "-m set --match-set DBP-bridges-4a src,src -j RETURN",
     "-m set --match-set DBP-container-nets-4a dst -j DROP",
 ]
 GUARD_LOCAL = [
@@ -56,4 +56,4 @@ def add_guard(ruleset: Ruleset) -> None:
     put(ruleset, "mangle", "DB-SOURCE", [re.sub(r"@(\S+)", r"DBP-\1-4a", line.text) for line in source_check("DB-SOURCE", False).lines])
     put(ruleset, "mangle", "DB-GUARD", GUARD)
     put(ruleset, "mangle", "DB-GUARD-LOCAL", GUARD_LOCAL)
-    put(ruleset, "mangle", "DB-GUARD-PORTS", ["-j DROP"])
+    put(ruleset, "mangle", "DB-GUARD-PORTS", ["-m set --match-set DBP-bridges-4a src,src -j RETURN", "-j DROP"])

@@ -5,7 +5,8 @@
 """Find lines that the guard's chains have lost, and the ports that are open since. Pure.
 
 No file holds the policy. The expected lines follow from the way the chains are compiled: the jumps to the ports' chain and the final drops
-are always there. Lines that name no address are in both families. Each set is made for a line that names it.
+are always there. Lines that name no address are in both families. Each set is made for a line that names it. Where the policy observes, the
+lines count as if they were enforced; the lines that log do not count.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..netfilter.rules.saved_rule import called_sets, parse, set_names, with_set
 from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.blocks.outside import FROM_BRIDGES, OUTSIDE
 from ..policy.chains import forward, guard, source_check
+from ..policy.compile.denials import as_if_enforced
 from ..policy.language import reserved_names
 from ..policy.language.values import Target
 from ..policy.readback import rules_to_policy
@@ -30,6 +32,7 @@ _LIST = "@" + reserved_names.ANONYMOUS
 _REPLIES = tuple("-m conntrack --ct%s -j RETURN" % asked for asked in ("dir REPLY", "state RELATED,ESTABLISHED"))
 _BRIDGES_CLOSED = tuple("-m set --match-set @%s dst,dst -j DROP" % name for name in (reserved_names.BRIDGES, reserved_names.CLOSED_BRIDGES))
 _TO_PORTS = "-g " + guard.PORTS
+_FROM_INSIDE = FROM_BRIDGES + " -j RETURN"
 _DIRECT = "-m set --match-set @%s dst -j DROP" % reserved_names.CONTAINER_NETWORKS
 
 
@@ -69,7 +72,7 @@ def _guard(ruleset: Ruleset) -> Dict[str, List[str]]:
     """Return the guard's chains, with the compiler's names of sets."""
     table = ruleset.tables.get(guard.TABLE, {})
     return {
-        name: [_as_compiled(rule) for rule in chain.rules]
+        name: [_as_compiled(rule) for rule in as_if_enforced(chain.rules)]
         for name, chain in table.items()
         if name.startswith(guard.CHAIN)
     }
@@ -120,8 +123,15 @@ def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:
         hooked.append(guard.RECEIVED)
         to_the_host = [line.text for line in guard.JUDGED_AT_FIRST if family in line.families]
         always[guard.RECEIVED + inner] = [*to_the_host, "-g " + guard.LOCAL]
-    for chain in [] if inner else hooked:
-        always[chain] = ["-i lo -j RETURN", FROM_BRIDGES + " -j RETURN", *always.get(chain, [])]
+    if inner:
+        return always
+    for chain in hooked:
+        always[chain] = ["-i lo -j RETURN", *always.get(chain, [])]
+    if guard.PORTS in there:
+        always[guard.PORTS] = [_FROM_INSIDE]
+    is_direct = any(_DIRECT in chains.get(guard.CHAIN, ()) for chains in (mine, twin))
+    for chain in [chain for chain in hooked if chain == guard.RECEIVED or is_direct]:
+        always[chain].append(_FROM_INSIDE)
     return always
 
 
@@ -131,7 +141,7 @@ def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterat
     drops = [rule.target for rule in read if rule.verdict == "DROP"]
     if None in drops:
         return
-    if not rules or (twin and twin[-1] == "-j DROP"):
+    if not read or (twin and twin[-1] == "-j DROP"):
         yield LostLine(family, guard.PORTS, "-j DROP", _any, "published ports are open to everybody")
         return
     bare = dict.fromkeys(rule.target for rule in read if rule.verdict == "RETURN" and rule.target not in drops)
@@ -161,14 +171,14 @@ def _unnamed(guards: Mapping[int, Chains], rulesets: Mapping[int, Ruleset], sets
 
 def _direct(family: int, mine: Chains, ruleset: Ruleset) -> Iterator[LostLine]:
     """If the chain behind DOCKER-USER drops packets to containers, the guard has to as well."""
-    forwarded = [rule for name in (forward.CHAIN, forward.CHAIN + OUTSIDE) for rule in ruleset.rules(forward.TABLE, name)]
+    forwarded = [rule for name in (forward.CHAIN, forward.CHAIN + OUTSIDE) for rule in as_if_enforced(ruleset.rules(forward.TABLE, name))]
     chain = guard.CHAIN + OUTSIDE if guard.CHAIN + OUTSIDE in mine else guard.CHAIN
     if any(_as_compiled(rule) in _BRIDGES_CLOSED for rule in forwarded) and _DIRECT not in mine[chain]:
         yield _described(family, chain, _DIRECT)
 
 
 def _sources(family: int, ruleset: Ruleset) -> Iterator[LostLine]:
-    held = [_as_compiled(rule) for rule in ruleset.rules(source_check.TABLE, source_check.CHAIN)]
+    held = [_as_compiled(rule) for rule in as_if_enforced(ruleset.rules(source_check.TABLE, source_check.CHAIN))]
     for line in source_check.source_check(source_check.CHAIN, False).lines:
         if family in line.families and line.text not in held:
             words = "forged packets make their sender one who replies" if line.text.endswith("DROP") else "what it let pass is judged by the lines behind it"

@@ -39,6 +39,7 @@ from ..policy.compile.compile import OWNER, compile_policy
 from ..policy.compile.labels import answering, are_asked_for
 from ..policy.preflight.external_interfaces import unseen
 from ..policy.preflight.lockout import refuse_lockout
+from ..policy.preflight.unlogged import unlogged
 from ..tasks.task import Result, Task
 from ..transaction.converge import Outcome, begin, commit, locked, planned
 from .desired import Desired, parse
@@ -58,7 +59,7 @@ def keep_desired(desired: Desired, started: float) -> Result:
     system, settings = desired.system, desired.settings
     parts = Parts(desired)
     parts.check()
-    warnings = unseen(system, desired.policy.external_interfaces)
+    warnings = unseen(system, desired.policy.external_interfaces) + unlogged(system, desired.policy)
     with locked(settings):
         reading = begin(system, settings, OWNER)
         asked = ask_engine(desired, reading.netfilter)

@@ -63,6 +63,7 @@ BOOT_ARGUMENTS: Dict[str, Dict[str, object]] = {
 SERVICE_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "closed_until_ready": {"type": "bool", "default": False},
+    "metrics_file": {"type": "path"},
 }
 
 

@@ -177,18 +177,16 @@ class Cases:
         yield
         self.host.restore("*%s\n-I %s %d %s\nCOMMIT\n" % (SOURCE_TABLE, chain, number, line), family)
 
-    @contextlib.contextmanager
-    def asking_more(self, left_out: str) -> Iterator[None]:
-        """With jumps that ask of packets from fewer places whether they are known: this part of each jump is left out."""
+    def without_words(self, words: str) -> None:
+        """Take these words out of each jump that has them, and each line that is nothing else away."""
         for family in PROGRAMS:
-            for number, line in self._source_jumps(family):
-                assert left_out in line
-                self.host.iptables("-t %s -R PREROUTING %d %s" % (SOURCE_TABLE, number, line.replace(left_out, "")), family)
-        yield
-
-    def _source_jumps(self, family: int) -> list[tuple[int, str]]:
-        lines = enumerate(self.host.rules("PREROUTING", SOURCE_TABLE, family) or [], 1)
-        return [(number, line) for number, line in lines if " -j " + SOURCE in line]
+            found = [(chain, number, line) for chain in ("PREROUTING", *self._source_chains(family))
+                     for number, line in enumerate(self.host.rules(chain, SOURCE_TABLE, family) or [], 1)
+                     if line == words or words in line and " -j " + SOURCE in line]
+            assert found
+            for chain, number, line in found:
+                left = [] if line == words else [line.replace(words, "")]
+                self.host.iptables(" ".join(["-t %s -%s %s %d" % (SOURCE_TABLE, "R" if left else "D", chain, number), *left]), family)
 
     def _source_chains(self, family: int) -> list[str]:
         return re.findall(r"^:(%s\S*) " % SOURCE, self.host.save(family), re.MULTILINE)

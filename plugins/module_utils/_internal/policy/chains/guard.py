@@ -16,8 +16,8 @@ from ...address import IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.engine_sets import SCTP
-from ..blocks.outside import judged_from_outside
-from ..blocks.port_rules import Rules, by_destination, drops
+from ..blocks.outside import bridges_pass, judged_by_interface, judged_from_outside
+from ..blocks.port_rules import Rules, by_destination, denials, verdict_of
 from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
 
@@ -45,7 +45,8 @@ TO_THE_HOST = [
 def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -> List[Chain]:
     """Return the guard's chains, or none if the policy limits nothing.
 
-    Replies return. All other packets are judged, including untracked ones.
+    Replies return. All other packets are judged, including untracked ones. Packets from Docker's bridges return right ahead of a DROP: to look
+    up their bridge in a set costs more than most other lines, and each packet to a published port would pay.
     """
     judge_ports = ports.denies or bool(ports.allow)
     if not judge_ports and not ports.closes_direct:
@@ -58,16 +59,17 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
         if host.vrfs:
             # With a VRF a packet comes twice: by the member interface, then by the VRF's interface, already DNATed.
             judged.append(Line("-m conntrack --ctstate DNAT -j RETURN"))
+        judged += bridges_pass(policy)
         if ports.routed:
             judged.append(Line("-m set --match-set @%s dst -g %s" % (reserved_names.ROUTED_NETWORKS, ROUTED), path=ports.path + ".routed"))
-        judged.append(Line("-m set --match-set @%s dst -j DROP" % reserved_names.CONTAINER_NETWORKS, path=ports.path + ".direct"))
+        judged.append(Line("-m set --match-set @%s dst -j %s" % (reserved_names.CONTAINER_NETWORKS, verdict_of(ports.mode)), path=ports.path + ".direct"))
     # Replies first: matching a set costs more than matching a flow's direction.
     first = [Line("-m conntrack --ctdir REPLY -j RETURN")]
     if not policy.external_interfaces:
         first.insert(0, Line("-i lo -j RETURN"))
-    chains = judged_from_outside(policy, TABLE, CHAIN, first, judged)
+    chains = judged_by_interface(policy, TABLE, CHAIN, first, judged)
     if judge_ports:
-        chains += [Chain(TABLE, LOCAL, to_published_ports("-g " + PORTS)), Chain(TABLE, PORTS, _ports(ports, rules))]
+        chains += [Chain(TABLE, LOCAL, to_published_ports("-g " + PORTS)), Chain(TABLE, PORTS, _ports(ports, rules, bridges_pass(policy)))]
     if ports.closes_direct and ports.routed:
         chains.append(Chain(TABLE, ROUTED, _routed(ports, rules)))
     return chains
@@ -76,7 +78,7 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
 def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
     """Judge packets to routed networks. RELATED returns: a router anywhere on the way may report a packet as too large."""
     lines = [Line("-m conntrack --ctstate RELATED -j RETURN"), *rules.permits(ports.routed, by_destination)]
-    return [*lines, Line("-j DROP", path=ports.path + ".routed")]
+    return [*lines, Line("-j " + verdict_of(ports.mode), path=ports.path + ".routed")]
 
 
 JUDGED_AT_FIRST = [
@@ -109,8 +111,5 @@ def to_published_ports(verdict: str) -> List[Line]:
     return lines + [Line("-m set --match-set @%s dst,dst %s" % (reserved_names.ADDRESS_PORTS, verdict))]
 
 
-def _ports(ports: PublishedPorts, rules: Rules) -> List[Line]:
-    lines = rules.permits(ports.allow, by_destination)
-    if ports.denies:
-        return lines + [Line("-j DROP", path=ports.path + ".default")]
-    return lines + drops(ports.allow, by_destination)
+def _ports(ports: PublishedPorts, rules: Rules, inside: List[Line]) -> List[Line]:
+    return [*rules.permits(ports.allow, by_destination), *inside, *denials(ports, by_destination)]

@@ -20,15 +20,16 @@ TABLE = "mangle"
 CHAIN = "DB-SOURCE"
 # A packet that may start a flow. Untracked packets are checked each time. The host's own multicast and broadcast packets come back to it by
 # the interface that they went out by, with the host's own address as source. Their flow is confirmed by then.
-_IS_FIRST = "! -i lo -m conntrack ! --ctstate RELATED,ESTABLISHED ! --ctstatus CONFIRMED"
+_IS_FIRST = "-m conntrack ! --ctstate RELATED,ESTABLISHED ! --ctstatus CONFIRMED"
 # Source and interface belong to the same Docker network.
 _IN_ITS_NETWORK = "-m set --match-set @%s src,src" % reserved_names.SAME_NETWORK
 # A network that was created after the last run is in no set yet.
 _FROM_LATER_BRIDGES = "-i br-+ -m set ! --match-set @%s src,src" % reserved_names.FOREIGN_BRIDGES
 # The host would answer this source by another interface than the one that the packet came in by.
 ELSEWHERE = "-m rpfilter --invert"
-# 0.0.0.0 is the source of DHCP requests, and counts as a broadcast address. :: asks neighbours.
+# 0.0.0.0 is the source of DHCP requests, and counts as a broadcast address. :: asks neighbours. On the loopback, only untracked packets come here.
 IMPOSSIBLE = [
+    Line("-i lo -j RETURN"),
     Line("-s ::/128 ! -d ff02::/16 -j DROP", (IPV6,)),
     Line("! -s 0.0.0.0/32 -m addrtype --src-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j DROP", (IPV4,)),
     Line("-m addrtype --src-type LOCAL,ANYCAST -j DROP", (IPV6,)),

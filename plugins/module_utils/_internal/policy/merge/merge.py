@@ -81,6 +81,7 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
         egress=merge_egress(_sections(ordered, lambda policy: policy.egress)),
         open_ports=_open_ports(ordered),
         containers=_containers(ordered),
+        log_denied=_choices(ordered, lambda policy: policy.log_denied),
         tests=_tests(ordered),
     )
 
@@ -110,6 +111,7 @@ def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:
         _scalar(sections, "direct", lambda section: section.direct),
         merged_entries(sections, lambda section: section.allow),
         merged_entries(sections, lambda section: section.routed),
+        _scalar(sections, "mode", lambda section: section.mode),
     )
 
 
@@ -122,6 +124,7 @@ def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
         _scalar(sections, "default", lambda section: section.default),
         merged_entries(sections, lambda section: section.allow),
         _swarm(sections),
+        _scalar(sections, "mode", lambda section: section.mode),
     )
 
 

@@ -124,8 +124,8 @@ class Packets:
             yield from map(Sender, self._addresses_of(test.container))
         else:
             for sender in self._outsiders(test, protocol, place):
-                # Whoever is to reach the host dials its address on their side.
-                if not test.allows or place.device in (None, sender.interface):
+                # Whoever is outside and is to reach the host dials its address on their side.
+                if not test.allows or place.device in (None, sender.interface) or not self._is_outside(sender.interface):
                     yield sender
 
     def _outsiders(self, test: PolicyTest, protocol: str, place: Place) -> Iterator[Sender]:

@@ -30,6 +30,8 @@ TO_PORTS = [
     "-p tcp -m set --match-set @pub-tcp dst", "-p udp -m set --match-set @pub-udp dst",
     "-p sctp -m set --match-set @pub-sctp dst,dst", "-m set --match-set @pub-addr dst,dst",
 ]
+FROM_BRIDGES = "-m set --match-set @bridges src,src -j RETURN"
+OTHERS_DROPPED = [FROM_BRIDGES, "-j DROP"]
 TO_COME = [
     "-o %s -m set ! --match-set @bridges dst,dst -m set ! --match-set @other-bridges dst,dst -j DROP" % name for name in ("br-+", "docker_gwbridge")
 ]
@@ -75,8 +77,8 @@ def test_every_chain_is_owned_and_every_name_fits():
 
 def test_the_guard_of_a_host_without_named_interfaces():
     result = wanted(published_ports={})
-    first = ["-i lo -j RETURN", "-m conntrack --ctdir REPLY -j RETURN", "-m set --match-set @bridges src,src -j RETURN"]
-    last = ["-m set --match-set @container-nets dst -j DROP"]
+    first = ["-i lo -j RETURN", "-m conntrack --ctdir REPLY -j RETURN"]
+    last = [FROM_BRIDGES, "-m set --match-set @container-nets dst -j DROP"]
     assert texts(result, "DB-GUARD", 4) == [
         *first, "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -g DB-GUARD-LOCAL", *last,
     ]
@@ -85,18 +87,18 @@ def test_the_guard_of_a_host_without_named_interfaces():
         *first, "-m addrtype --dst-type LOCAL,ANYCAST -g DB-GUARD-LOCAL", "-d ff00::/8 -g DB-GUARD-LOCAL", *last,
     ]
     assert texts(result, "DB-GUARD-LOCAL") == [text + " -g DB-GUARD-PORTS" for text in TO_PORTS]
-    assert texts(result, "DB-GUARD-PORTS") == ["-j DROP"]
+    assert texts(result, "DB-GUARD-PORTS") == OTHERS_DROPPED
 
 
 def test_the_guard_of_a_host_with_a_vrf():
     host = HOST._replace(vrfs=["blue"])
     result = wanted(host, published_ports={})
-    first = ["-i lo -j RETURN", "-m conntrack --ctdir REPLY -j RETURN", "-m set --match-set @bridges src,src -j RETURN"]
+    first = ["-i lo -j RETURN", "-m conntrack --ctdir REPLY -j RETURN", FROM_BRIDGES]
     assert texts(result, "DB-GUARD-INPUT", 4) == [
         *first, "-m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN", "-g DB-GUARD-LOCAL"]
     assert texts(result, "DB-GUARD-INPUT", 6) == [
         *first, "-m addrtype --dst-type LOCAL,ANYCAST -j RETURN", "-d ff00::/8 -j RETURN", "-g DB-GUARD-LOCAL"]
-    assert texts(result, "DB-GUARD")[-2:] == ["-m conntrack --ctstate DNAT -j RETURN", "-m set --match-set @container-nets dst -j DROP"]
+    assert texts(result, "DB-GUARD")[-3:] == ["-m conntrack --ctstate DNAT -j RETURN", FROM_BRIDGES, "-m set --match-set @container-nets dst -j DROP"]
     assert all(is_plain(line.text) for chain in result.chains if chain.table == "mangle" for line in chain.lines)
     assert ("mangle", "INPUT", "DB-GUARD-INPUT") in [hook[:3] for hook in result.hooks]
     assert names(wanted(host, published_ports={}, external_interfaces=["eth0"])).count("DB-GUARD-INPUT-OUT") == 1
@@ -161,6 +163,7 @@ def test_whatever_lets_replies_pass_has_the_check_of_sources_ahead(policy):
     result = wanted(**policy)
     assert ("mangle", "PREROUTING", "DB-SOURCE") in [hook[:3] for hook in result.hooks]
     assert texts(result, "DB-SOURCE") == [
+        "-i lo -j RETURN",
         "! -s 0.0.0.0/32 -m addrtype --src-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j DROP",
         "-m set --match-set @same-network src,src -j RETURN",
         "-m set --match-set @container-nets src -j DROP",
@@ -168,7 +171,7 @@ def test_whatever_lets_replies_pass_has_the_check_of_sources_ahead(policy):
         "-m set --match-set @bridges src,src -m rpfilter --invert -j DROP",
         "-i br-+ -m set ! --match-set @other-bridges src,src -m rpfilter --invert -j DROP",
     ]
-    assert texts(result, "DB-SOURCE", 6)[:2] == ["-s ::/128 ! -d ff02::/16 -j DROP", "-m addrtype --src-type LOCAL,ANYCAST -j DROP"]
+    assert texts(result, "DB-SOURCE", 6)[1:3] == ["-s ::/128 ! -d ff02::/16 -j DROP", "-m addrtype --src-type LOCAL,ANYCAST -j DROP"]
     assert texts(wanted(HOST._replace(other_tables=True), **policy), "DB-SOURCE")[-1] == "-m rpfilter --loose --invert -j DROP"
     assert set(result.sets) >= {"same-network", "container-nets", "bridges", "other-bridges"}
 
@@ -176,8 +179,8 @@ def test_whatever_lets_replies_pass_has_the_check_of_sources_ahead(policy):
 def test_closing_only_direct_access_spares_the_bridges_own_addresses_and_what_was_dnated():
     result = wanted(published_ports={"default": "allow"})
     assert names(result) == ["DB-GUARD", "DB-USER-policy", "DB-SOURCE"]
-    assert texts(result, "DB-GUARD")[-2:] == [
-        "-m addrtype --dst-type LOCAL -j RETURN", "-m set --match-set @container-nets dst -j DROP",
+    assert texts(result, "DB-GUARD")[-3:] == [
+        "-m addrtype --dst-type LOCAL -j RETURN", FROM_BRIDGES, "-m set --match-set @container-nets dst -j DROP",
     ]
     assert texts(result, "DB-USER-policy")[-4] == "-m conntrack --ctstate DNAT -j RETURN"
 
@@ -188,18 +191,18 @@ def test_an_entry_becomes_a_line_for_each_source_in_the_families_that_fit():
     port = "-p udp -m udp --dport 8000:8010"
     in_office = port + " -m set --match-set @office src -j RETURN"
     assert texts(result, "DB-GUARD-PORTS", 4) == [
-        "-s 10.0.0.0/8 %s -j RETURN" % port, "-s 192.0.2.1/32 %s -j RETURN" % port, in_office, "-j DROP",
+        "-s 10.0.0.0/8 %s -j RETURN" % port, "-s 192.0.2.1/32 %s -j RETURN" % port, in_office, *OTHERS_DROPPED,
     ]
-    assert texts(result, "DB-GUARD-PORTS", 6) == ["-s 2001:db8::/32 %s -j RETURN" % port, in_office, "-j DROP"]
+    assert texts(result, "DB-GUARD-PORTS", 6) == ["-s 2001:db8::/32 %s -j RETURN" % port, in_office, *OTHERS_DROPPED]
 
 
 def test_an_entry_for_one_address_is_for_its_family_only():
     result = wanted(published_ports={"allow": [entry(53, ["@o", "2001:db8::/32"], address="2001:db8::7")]})
-    assert texts(result, "DB-GUARD-PORTS", 4) == texts(result, "DB-USER-policy-DNAT", 4) == ["-j DROP"]
+    assert texts(result, "DB-GUARD-PORTS", 4) == OTHERS_DROPPED and texts(result, "DB-USER-policy-DNAT", 4) == ["-j DROP"]
     assert texts(result, "DB-GUARD-PORTS", 6) == [
         "-s 2001:db8::/32 -d 2001:db8::7/128 -p tcp -m tcp --dport 53 -j RETURN",
         "-d 2001:db8::7/128 -p tcp -m tcp --dport 53 -m set --match-set @o src -j RETURN",
-        "-j DROP",
+        *OTHERS_DROPPED,
     ]
     assert texts(result, "DB-USER-policy-DNAT", 6)[0] == (
         "-s 2001:db8::/32 -p tcp -m conntrack --ctorigdst 2001:db8::7 --ctorigdstport 53 -j RETURN"
@@ -208,8 +211,8 @@ def test_an_entry_for_one_address_is_for_its_family_only():
 
 def test_every_address_of_one_family():
     result = wanted(published_ports={"allow": [entry(address="0.0.0.0")]})
-    assert texts(result, "DB-GUARD-PORTS", 4) == ["-p tcp -m tcp --dport 80 -j RETURN", "-j DROP"]
-    assert texts(result, "DB-GUARD-PORTS", 6) == ["-j DROP"]
+    assert texts(result, "DB-GUARD-PORTS", 4) == ["-p tcp -m tcp --dport 80 -j RETURN", *OTHERS_DROPPED]
+    assert texts(result, "DB-GUARD-PORTS", 6) == OTHERS_DROPPED
 
 
 def test_many_sources_become_one_set_that_equal_lists_share():
@@ -218,8 +221,8 @@ def test_many_sources_become_one_set_that_equal_lists_share():
     (name,) = [name for name in result.sets if name.startswith("src-")]
     assert texts(result, "DB-GUARD-PORTS", 4) == [
         "-p tcp -m tcp --dport %d -m set --match-set @%s src -j RETURN" % (port, name) for port in (80, 81)
-    ] + ["-j DROP"]
-    assert texts(result, "DB-GUARD-PORTS", 6) == ["-j DROP"]
+    ] + OTHERS_DROPPED
+    assert texts(result, "DB-GUARD-PORTS", 6) == OTHERS_DROPPED
     assert result.sets[name].entries == {4: frozenset(many), 6: frozenset()}
 
 
@@ -230,13 +233,14 @@ def test_other_sources_get_another_set():
 
 
 def test_nobody_is_let_in_by_an_empty_list():
-    assert texts(wanted(published_ports={"allow": [entry(sources=[])]}), "DB-GUARD-PORTS") == ["-j DROP"]
+    assert texts(wanted(published_ports={"allow": [entry(sources=[])]}), "DB-GUARD-PORTS") == OTHERS_DROPPED
 
 
 def test_default_allow_limits_the_ports_that_have_an_entry():
     result = wanted(published_ports={"default": "allow", "allow": [entry(80, ["10.0.0.0/8"]), entry(81, [])]})
     assert texts(result, "DB-GUARD-PORTS") == [
         "-s 10.0.0.0/8 -p tcp -m tcp --dport 80 -j RETURN",
+        FROM_BRIDGES,
         "-p tcp -m tcp --dport 80 -j DROP",
         "-p tcp -m tcp --dport 81 -j DROP",
     ]
@@ -334,7 +338,7 @@ def test_lines_know_where_the_user_wrote_them():
     (chain,) = [chain for chain in result.chains if chain.name == "DB-GUARD-PORTS"]
     assert [line.path for line in chain.lines] == [
         "policy.published_ports.allow[0].sources", "policy.published_ports.allow[0].sources[1]",
-        "policy.published_ports.default",
+        None, "policy.published_ports.default",
     ]
     assert "ghost" not in result.sets
 

@@ -53,6 +53,7 @@ TESTS = [
     *({"from": source, "to": to, "expect": "deny"} for source, to in (
         ("172.30.0.2", "169.254.169.254:80"), ("fd00:30::2", "[2001:db8:9::254]:80"), ("172.30.0.2", "172.30.0.1:22"), ("fd00:30::2", "[fd00:30::1]:22"),
     )),
+    {"from": "fd00:17::9", "to": "[fd00:22::2]:80", "expect": "allow"},
     # Sources that cannot be where they come from.
     *(forged(source, "eth0") for source in ("172.17.0.2", "fd00:22::2", "192.0.2.10", "2001:db8::10", "::")),
     *(forged(source, interface, 3128) for source in ("203.0.113.9", "2001:db8:7::9") for interface in ("docker0", LATER)),
@@ -177,6 +178,7 @@ EQUIVALENT = {
     r"-d (224\.0\.0\.0/4|255\.255\.255\.255/32|ff00::/8|ff02::/16|fe80::/10) |-s fe80::/10 ": "groups and neighbours on a link: not what a test is about",
     r"--sport (67|547) ": "the host asks for an address: not what a test is about",
     r"! --tcp-flags ": "packets from amid a connection",
+    r"DB-SOURCE: -i lo ": "on the loopback, only packets come there that nobody tracks",
     r"DB-GUARD-INPUT": "asks again behind the routing, for addresses of VRFs: there are none here",
     r"docker_gwbridge|behind-containers|engine-own": "there is no swarm, no network behind a container, and the engine has no port of its own",
     r"DB-LATE: .*DBP-pub-|DB-LATE: -m mark ! ": "what is known comes with its mark to the entry's line as well, and without a mark no line has an effect",

@@ -4,6 +4,7 @@
 import re
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.texts import Snapshot
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.proof.prove import prove
@@ -64,6 +65,12 @@ def test_tests_about_nobody_are_warnings_if_nobody_is_to_get_in():
     assert "there is no address set '@later' yet" in prove(with_later).warnings[1]
 
 
+def test_containers_of_an_engine_that_does_not_answer_are_not_proved():
+    before = scene(POLICY, [{"container": "web", "to": "198.51.100.7:443", **ALLOW}, {"from": "any", "to": 9100, **DENY}])
+    found = prove(before._replace(facts=unknown_host(False)))
+    assert found.packets > 0 and found.warnings == ["policy.tests[0]: not proved, as the engine does not tell its containers"]
+
+
 def test_where_nobody_listens_either_holds():
     policy = {key: value for key, value in POLICY.items() if key != "host_services"}
     assert prove(scene(policy, [{"from": "any", "to": 4444, **DENY}, {"from": "any", "to": 4444, **ALLOW}])).tests == 2
@@ -106,6 +113,7 @@ def test_a_host_without_ipv6_is_asked_about_ipv4_alone():
 def test_an_address_alone_is_meant_whoever_has_it_and_a_network_is_whoever_is_outside():
     assert prove(scene(POLICY, [{"from": "172.17.0.0/16", "to": 8080, **DENY}])).packets == 0
     assert "by docker0, new is accepted" in said({"from": "172.17.0.9", "to": 8080, **DENY})
+    assert prove(scene(POLICY, [{"from": "172.17.0.9", "to": 8080, **ALLOW}])).packets > 0
 
 
 def test_a_container_needs_one_of_its_addresses():

@@ -9,20 +9,20 @@ from __future__ import annotations
 import socket
 from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ..address import Network, contains, parse_network, quoted
-from ..engine.api.client import WholeEngine
-from ..engine.containers.select import select
-from ..engine.containers.selector import parse_selector
-from ..engine.containers.target import RUNNING, held
-from ..engine.facts.gather import ask
-from ..errors import DrawbridgeError
-from ..host.network.probe import ANSWERED, REFUSED, SILENT, UDP, Answer, Probe, send
-from ..host.system.netns import in_netns
-from ..host.system.parallel import on_all
-from ..host.system.system import System
-from ..policy.language.model import Policy
-from ..policy.language.policy_tests import Destination, PolicyTest
-from ..policy.language.values import Sources
+from ...address import Network, contains, parse_network, quoted
+from ...engine.api.client import WholeEngine
+from ...engine.containers.select import select
+from ...engine.containers.selector import parse_selector
+from ...engine.containers.target import RUNNING, held
+from ...engine.facts.gather import ask
+from ...errors import DrawbridgeError
+from ...host.network.probe import ANSWERED, REFUSED, SILENT, UDP, Answer, Probe, send
+from ...host.system.netns import in_netns
+from ...host.system.parallel import on_all
+from ...host.system.system import System
+from ..language.model import Policy
+from ..language.policy_tests import Destination, PolicyTest
+from ..language.values import Sources
 
 HELD, FAILED, UNDECIDED = "held", "failed", "undecided"
 # Nobody's addresses (RFC 5737, RFC 3849): the route to them is the one to the outside.

@@ -10,7 +10,7 @@ ROOMS = (
     "",
     "host/system", "host/boot", "host/prerequisites", "host/network", "host/tunnels",
     "netfilter/rules", "netfilter/kernel", "netfilter/reconcile",
-    "netfilter/verdict/snapshot", "netfilter/verdict/matching", "netfilter/verdict/walk",
+    "netfilter/verdict/snapshot", "netfilter/verdict/matching", "netfilter/verdict/walk", "netfilter/trace",
     "engine/api", "engine/daemon", "engine/cri", "engine/containers", "engine/facts",
     "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback", "policy/preflight", "policy/revocation",
     "policy/proof",

@@ -56,3 +56,6 @@ def test_modules(nft_host, run, tmp_path):
     assert run("denied_info", path=str(log), **ENGINE)["denied"][0]["source"] == "192.0.2.9"
     assert isinstance(run("firewall_audit_info", **ENGINE)["reachability"]["targets"], list)
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)
+    nft_host.sh("ip", "link", "set", "lo", "up")
+    assert run("packet_probe", to="127.0.0.1", expect="allow")["probes"][0]["outcome"] == "answered"
+    assert run("packet_trace", packet={"from": "host", "to": "127.0.0.1"}, seconds=1)["seen"] == []

@@ -61,12 +61,17 @@ def reads_marks(table: NftTable, base: NftBase) -> bool:
 
 def _doings(statements: object) -> Iterator[str]:
     for key, value in pairs(statements):
-        if key == "mangle":
+        if key == "mangle" and not _only_traces(value):
             yield MARKS if _sets_mark(value) else CHANGES
         elif key == "set" and "op" in mapping(value):
             yield MARKS
         elif key in _DOES:
             yield _DOES[key]
+
+
+def _only_traces(value: object) -> bool:
+    """Tell whether a statement has the kernel tell of a packet, which changes nothing in it."""
+    return mapping(mapping(mapping(value).get("key")).get("meta")).get("key") == "nftrace"
 
 
 def _sets_mark(value: object) -> bool:

@@ -62,7 +62,8 @@ def probes(host):
 
 
 def is_set(host):
-    return LABEL in host.save(4) + host.save(6) or "nftrace set 1" in host.sh("nft", "list", "ruleset")
+    tables = [["*" + table for table in ("\n" + host.save(family)).split("\n*")[1:]] for family in (4, 6)]
+    return any(found and all(LABEL in table for table in found) for found in tables) or "nftrace set 1" in host.sh("nft", "list", "ruleset")
 
 
 class Watch:

@@ -60,11 +60,19 @@ class ChainPaths:
 
     @property
     def count(self) -> int:
-        return sum(not packet.is_other for packet in self._packets)
+        return len(self._whole())
 
     def packets(self) -> List[SeenPacket]:
         """Return the packets of the state that was asked for."""
-        return [self._packet(packet) for packet in self._packets if not packet.is_other]
+        return [self._packet(packet) for packet in self._whole()]
+
+    def _whole(self) -> List[_Growing]:
+        """Those that were seen from their first hook on: others were on their way while probes were put."""
+        return [packet for packet in self._packets if not packet.is_other and self._began(packet)]
+
+    def _began(self, packet: _Growing) -> bool:
+        first = "PREROUTING" if packet.iif else "OUTPUT"
+        return packet.places[0].chain == first or not self._probed(first)
 
     def _packet(self, found: _Growing) -> SeenPacket:
         verdict, reason, end = self._end(found)

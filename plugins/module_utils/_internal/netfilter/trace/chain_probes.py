@@ -45,7 +45,8 @@ class ChainProbes:
         """Set the probes in each chain of each variant. Call take() whatever comes of it."""
         for variant, ruleset in saved.items():
             lines: List[str] = []
-            for table in [name for name in _ORDER if name in ruleset.tables]:
+            # Tables are changed one by one, those first that packets come to last: who is seen in the first one is seen in all.
+            for table in [name for name in reversed(_ORDER) if name in ruleset.tables]:
                 lines.append("*%s" % table)
                 for chain, held in ruleset.tables[table].items():
                     lines += self._rules(Place(variant, table, chain, held.is_builtin))

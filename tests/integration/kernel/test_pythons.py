@@ -5,6 +5,8 @@ import functools
 
 import pytest
 
+from tests.integration.kernel.support.containers import Engine
+from tests.integration.kernel.support.engine_socket import EngineSocket
 from tests.integration.kernel.support.module import run_module
 from tests.integration.kernel.support.playbook import OWN_RUN, of_core, why_not
 from tests.tools import env
@@ -43,11 +45,15 @@ def on_each_python(request):
     return run
 
 
-def test_modules(nft_host, run):
+def test_modules(nft_host, run, tmp_path):
     policy = dict(ENGINE, policy=POLICY, confirm_timeout=0)
     predicted, done, again = run("host_policy", check=True, **policy), run("host_policy", **policy), run("host_policy", **policy)
     assert predicted["changed"] and done["changed"] and predicted["diff"] == done["diff"] and not again["changed"]
     assert nft_host.rules("DB-GUARD", "mangle") and nft_host.rules("DB-INPUT")
     assert run("docker_user_chain", section="web", rules=[{"source": "192.0.2.1/24", "jump": "DROP"}])["changed"]
     assert isinstance(run("docker_firewall_info", **ENGINE)["findings"], list)
+    engine = EngineSocket(tmp_path / "engine.sock", Engine())
+    waiting = run("quarantine", check=True, docker_host=engine.address, compose_project="shop", reason="INC-1", on_missing="ignore")
+    engine.stop()
+    assert waiting["changed"] and waiting["holds"] == "until_restart" and waiting["quarantine"]["selector"] == {"compose_project": "shop"}
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)

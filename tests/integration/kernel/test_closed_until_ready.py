@@ -16,6 +16,7 @@ from .support.bridged import BRIDGE, Bridged, sh
 from .support.containers import containers
 from .support.namespace import entered, missing
 
+
 class Gated(Bridged):
     """The same, with a gate."""
 

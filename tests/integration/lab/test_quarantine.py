@@ -15,7 +15,7 @@ from tests.lab.layout import OUTSIDE, OUTSIDE_SERVER_TCP
 PLAYBOOK = "drawbridge.docker.quarantine"
 NAME, PORT = "victim", 8970
 CUT = {"drawbridge_container": NAME, "drawbridge_reason": "INC-4711"}
-LIFTED = {"drawbridge_container": NAME, "drawbridge_quarantine": False}
+AGAIN, LIFTED = {"name": NAME, "reason": "INC-4711"}, {"name": NAME, "state": "absent"}
 TABLE = ["nft", "list", "set", "bridge", "drawbridge-quarantine", "ports"]
 
 
@@ -74,12 +74,12 @@ def test_a_container_is_cut_off_stays_so_and_is_let_go(lab, hosts_with_one):
         assert last["holds"] == "over_restarts" and last["quarantine"]["reason"] == "INC-4711" and not last.get("warnings")
         assert last["containers"][0]["cut_off_by"] == ["namespace", "ports"]
     assert opened(lab, hosts) == dict.fromkeys(before, []) and all(on_all(hosts, still_works).values())
-    assert set(playbook(hosts, PLAYBOOK, extra=CUT).changed().values()) == {False}
     on_all(hosts, lambda host: host.run(["docker", "restart", "--time", "0", NAME]))
     for host in hosts:
         wait_for(lambda host=host: is_cut_off(host), "%s: cut off again" % host.name)
     assert opened(lab, hosts) == dict.fromkeys(before, [])
-    assert set(playbook(hosts, PLAYBOOK, extra=LIFTED).changed().values()) == {True}
+    done = play(hosts, [{"drawbridge.docker.quarantine": arguments} for arguments in (AGAIN, LIFTED)])
+    assert [[result["changed"] for result in done.of(host.name)] for host in hosts] == [[False, True]] * len(hosts)
     assert opened(lab, hosts) == before and dumps(hosts) == rules
     for host in hosts:
         assert host.run(["sh", "-c", "ls /var/lib/drawbridge/quarantines; nft list tables bridge"], check=False).stdout == ""

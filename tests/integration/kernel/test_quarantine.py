@@ -157,8 +157,9 @@ def test_open_connections_end(stage):
 
 def test_those_that_are_gone(stage):
     identity = stage.found.engine.all_containers()[0]["Id"]
-    with pytest.raises(DrawbridgeError, match="no container matches"):
-        stage.apply(name="nobody")
+    for wrong, words in (({"name": "nobody"}, "no container matches"), ({"name": "a", "reason": " "}, "has a reason"), ({"name": ""}, "chooses nothing"), ({}, "no container")):
+        with pytest.raises(DrawbridgeError, match=words):
+            stage.apply(**wrong)
     stage.apply(id=identity[:12])
     assert Notes().all()[0].selector == {"id": identity}
     stage.found.stop("a")

@@ -48,6 +48,8 @@ def put_quarantine(task: Task, engine: Callable[[str], Inspector], memory: TaskR
 def keep_quarantine(task: Task, engine: Callable[[str], Inspector]) -> Result:
     """Bring containers to the task's state, and note who asked for it, when and why. engine: returns the client for an address."""
     params = task.params
+    if params["state"] == "present" and not params["reason"].strip():
+        raise DrawbridgeError("a quarantine has a reason", "reason", "say why, for those who find it")
     inspector = engine(params["docker_host"])
     notes = Notes()
     targets = select(selector_of(params), task.system, lambda: inspector)

@@ -12,9 +12,10 @@ short_description: Have rules follow containers that start, and sets follow the 
 version_added: 0.1.0
 description:
   - Sets up C(drawbridge-events.service), a small program that systemd runs and that listens to the Docker engine's events.
-  - From then on M(drawbridge.docker.container_netns_rule), M(drawbridge.docker.container_port) and M(drawbridge.docker.host_policy) (of its
-    C(containers), C(open_ports) and C(masquerade)) leave a record of each task on the host (C(/var/lib/drawbridge/records), for root alone), and the
-    service does again what they ask for when a container starts that is chosen. Run these tasks after this module.
+  - From then on M(drawbridge.docker.container_netns_rule), M(drawbridge.docker.container_port), M(drawbridge.docker.quarantine) and
+    M(drawbridge.docker.host_policy) (of its C(containers), C(open_ports) and C(masquerade)) leave a record of each task on the host
+    (C(/var/lib/drawbridge/records), for root alone), and the service does again what they ask for when a container starts that is chosen. Run these
+    tasks after this module.
   - A port that can be led nowhere is closed until it can, since somebody else may have the address that it led to.
   - It keeps the sets that follow the engine up to date (published ports, networks and bridges, addresses of containers, a swarm's nodes), so that a port
     that is published after the policy was applied is guarded on docker-proxy's way too.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """Closed until ready: on a bridge of this namespace, with containers that are namespaces on veth pairs."""
-import contextlib
 import os
 import socket
 import subprocess
@@ -13,29 +12,17 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.n
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.closed_until_ready import TABLE, Gate, table_text
 
+from .support.bridged import BRIDGE, Bridged, sh
 from .support.containers import containers
 from .support.namespace import entered, missing
 
-BRIDGE = "br-0123456789ab"
 
-
-class Bridged:
-    """Containers on a bridge, as Docker attaches them."""
+class Gated(Bridged):
+    """The same, with a gate."""
 
     def __init__(self, found):
-        self.found = found
+        super().__init__(found)
         self.gate = Gate(System())
-        sh("ip", "link", "add", BRIDGE, "type", "bridge")
-        sh("ip", "address", "add", "192.0.2.1/24", "dev", BRIDGE)
-        sh("ip", "link", "set", BRIDGE, "up")
-
-    def start(self, name, number, port):
-        self.found.start(name)
-        sh("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(self.found.pid(name)))
-        sh("ip", "link", "set", port, "master", BRIDGE, "up")
-        with entered("/proc/%d/ns/net" % self.found.pid(name)):
-            sh("ip", "address", "add", "192.0.2.%d/24" % number, "dev", "eth0")
-            sh("ip", "link", "set", "eth0", "up")
 
     def open(self, *names, namespace=None):
         engine = self.found.engine
@@ -43,33 +30,6 @@ class Bridged:
         ids = [item["Id"] for item in listed if item["Names"][0][1:] in names]
         found = self.gate.namespaces(engine, listed, ids)
         self.gate.open(engine, listed, found if namespace is None else dict.fromkeys(found, namespace))
-
-    def reaches(self, source, number):
-        """Whether a datagram from a container, or from the host for None, arrives at the container with this number, or at the host
-        for 1."""
-        name = {1: None, 10: "a", 11: "b"}[number]
-        with self.inside(name):
-            sh("ip", "neighbour", "flush", "all")
-            listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            listener.bind(("192.0.2.%d" % number, 7000))
-            listener.settimeout(0.3)
-        with listener, self.inside(source), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            # Who was not found is looked for again a second later only.
-            sh("ip", "neighbour", "flush", "all")
-            for _attempt in range(2):
-                sender.sendto(b"x", ("192.0.2.%d" % number, 7000))
-                try:
-                    return listener.recv(10) == b"x"
-                except OSError:
-                    continue
-        return False
-
-    def inside(self, name):
-        return contextlib.nullcontext() if name is None else entered("/proc/%d/ns/net" % self.found.pid(name))
-
-
-def sh(*argv):
-    subprocess.run(argv, check=True, capture_output=True)
 
 
 def wait_until_gone(name):
@@ -86,7 +46,7 @@ def bridge_with_containers(namespace, monkeypatch):
     if reason:
         pytest.skip(reason)
     with containers("nft", monkeypatch) as found:
-        yield Bridged(found)
+        yield Gated(found)
 
 
 def ready(bridged):
@@ -97,14 +57,14 @@ def ready(bridged):
 def test_only_those_that_are_ready_send_and_get(bridged):
     bridged.start("a", 10, "veth000000a")
     bridged.start("b", 11, "veth000000b")
-    assert bridged.reaches("a", 11) and bridged.reaches(None, 10)
+    assert bridged.reaches("a", "b") and bridged.reaches(None, "a")
     bridged.open("b")
     assert ready(bridged) == {"veth000000b"}
-    assert not bridged.reaches("a", 11) and not bridged.reaches("b", 10)
-    assert not bridged.reaches("a", 1) and not bridged.reaches(None, 10)
-    assert bridged.reaches("b", 1) and bridged.reaches(None, 11)
+    assert not bridged.reaches("a", "b") and not bridged.reaches("b", "a")
+    assert not bridged.reaches("a", None) and not bridged.reaches(None, "a")
+    assert bridged.reaches("b", None) and bridged.reaches(None, "b")
     bridged.open("a")
-    assert bridged.reaches("a", 11) and bridged.reaches("a", 1) and bridged.reaches(None, 10)
+    assert bridged.reaches("a", "b") and bridged.reaches("a", None) and bridged.reaches(None, "a")
 
 
 def test_a_new_start_is_closed_and_what_has_gone_is_forgotten(bridged):
@@ -115,7 +75,7 @@ def test_a_new_start_is_closed_and_what_has_gone_is_forgotten(bridged):
     del bridged.found.engine.inspected[next(iter(bridged.found.engine.inspected))]
     bridged.start("a", 10, "veth000001a")
     bridged.start("b", 11, "veth000000b")
-    assert not bridged.reaches(None, 10)
+    assert not bridged.reaches(None, "a")
     bridged.open("b")
     assert ready(bridged) == {"veth000000b"}
     bridged.open("a")
@@ -166,14 +126,14 @@ class Networks:
 def test_bridges_that_are_not_dockers_are_left_alone(bridged):
     bridged.start("a", 10, "veth000000a")
     bridged.open()
-    assert not bridged.reaches(None, 10)
+    assert not bridged.reaches(None, "a")
     bridged.gate.open_others(Networks(BRIDGE, "docker0"))
-    assert not bridged.reaches(None, 10)
+    assert not bridged.reaches(None, "a")
     bridged.gate.open_others(Networks("docker0"))
-    assert bridged.reaches(None, 10)
+    assert bridged.reaches(None, "a")
     # Ports that are not called as Docker calls them were never closed.
     bridged.start("b", 11, "vnet0")
-    assert bridged.reaches(None, 11)
+    assert bridged.reaches(None, "b")
     bridged.open("b")
     assert ready(bridged) == {"veth000000a"}
 
@@ -184,10 +144,10 @@ def test_it_is_made_again_and_taken_away(bridged):
     sh("nft", "flush", "ruleset")
     assert not bridged.gate.is_there and not bridged.gate.is_known
     bridged.open()
-    assert bridged.gate.is_there and not bridged.reaches(None, 10)
+    assert bridged.gate.is_there and not bridged.reaches(None, "a")
     bridged.gate.take_away()
     bridged.gate.take_away()
-    assert bridged.reaches(None, 10) and not bridged.gate.is_there
+    assert bridged.reaches(None, "a") and not bridged.gate.is_there
     bridged.gate._nft.load(table_text())
     bridged.gate._nft.load(table_text(["veth000000a"]))
     assert ready(bridged) == {"veth000000a"}

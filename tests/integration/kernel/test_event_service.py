@@ -9,10 +9,14 @@ import subprocess
 import time
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records import records
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.archive import archive
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.quarantine import keep_quarantine
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import Task
 
+from .support.bridged import Bridged
 from .support.containers import containers
 from .support.engine_socket import EngineSocket
 from .support.policies import policy
@@ -182,6 +186,34 @@ def test_a_hosts_network_is_never_entered(served):
         served.wait_for_rules("web")
         assert served.host.everything() == before
     assert "it is on the host's network" in served.journal.read_text()
+
+
+def test_a_quarantine_comes_back_with_its_container(served):
+    """Inside the namespace, and at the bridge port that the start made."""
+    params = {"name": "web", "id": None, "compose_project": None, "state": "present", "reason": "INC-1", "by": None, "on_missing": "ignore",
+              "docker_host": served.engine.address, "lock_timeout": 5, "transport": served.containers.variant}
+    bridged = Bridged(served.containers)
+
+    def ask(**changed):
+        return keep_quarantine(Task(dict(params, **changed), False, System()), lambda _address: served.containers.engine)
+
+    def starts(port):
+        identity = bridged.start("web", 10, port)
+        served.engine.happen(("network", "connect", identity), ("container", "start", identity))
+        served.wait(lambda: [port in ports() and served.containers.rules("web", "DB-QUARANTINE") != []] == [True], "%s is closed" % port)
+
+    def ports():
+        return subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+
+    assert ask().values["recorded"]
+    with served.running():
+        starts("veth000000a")
+        served.end("web")
+        starts("veth000001a")
+        assert not bridged.reaches("web", None) and not ask().values["changed"]
+        lifted = ask(state="absent", reason=None)
+        assert lifted.values["changed"] and Records().all() == [] and bridged.reaches("web", None)
+    assert "drawbridge-quarantine" not in ports()
 
 
 def test_sets_follow_though_a_record_is_damaged(served):

@@ -5,6 +5,8 @@ import functools
 
 import pytest
 
+from tests.integration.kernel.support.containers import Engine
+from tests.integration.kernel.support.engine_socket import EngineSocket
 from tests.integration.kernel.support.module import run_module
 from tests.integration.kernel.support.playbook import OWN_RUN, of_core, why_not
 from tests.tools import env
@@ -55,6 +57,10 @@ def test_modules(nft_host, run, tmp_path):
     assert isinstance(run("docker_firewall_info", **ENGINE)["findings"], list)
     assert run("denied_info", path=str(log), **ENGINE)["denied"][0]["source"] == "192.0.2.9"
     assert isinstance(run("firewall_audit_info", **ENGINE)["reachability"]["targets"], list)
+    engine = EngineSocket(tmp_path / "engine.sock", Engine())
+    waiting = run("quarantine", check=True, docker_host=engine.address, compose_project="shop", reason="INC-1", on_missing="ignore")
+    engine.stop()
+    assert waiting["changed"] and waiting["holds"] == "until_restart" and waiting["quarantine"]["selector"] == {"compose_project": "shop"}
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)
     nft_host.sh("ip", "link", "set", "lo", "up")
     assert run("packet_probe", to="127.0.0.1", expect="allow")["probes"][0]["outcome"] == "answered"

@@ -14,7 +14,7 @@ ROOMS = (
     "engine/api", "engine/daemon", "engine/cri", "engine/containers", "engine/facts",
     "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback", "policy/preflight", "policy/revocation",
     "persistence/boot_program", "persistence", "persistence/records", "transaction", "port_forwarding", "host_settings",
-    "tasks", "policy_pipeline", "service", "tasks/harden", "inspect",
+    "tasks", "tasks/wiring", "policy_pipeline", "service", "tasks/harden", "inspect",
 )  # fmt: skip
 MOST_ENTRIES = 14
 

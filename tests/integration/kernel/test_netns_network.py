@@ -128,7 +128,7 @@ def silent(place, address):
 
 def gone(**more):
     done = converged(state="absent", **more)
-    assert everything() == NOTHING and os.listdir("/run/drawbridge-netns") == []
+    assert everything() == NOTHING and not os.path.exists("/run/drawbridge-netns")
     return done
 
 
@@ -178,7 +178,8 @@ DRIFT = {
     "addresses": ["-n netns0 address delete 172.18.0.10/16 dev ceth0", "-n netns1 address delete fd00:18::20/64 dev ceth1",
                   "-n netns0 address add 172.18.0.99/16 dev ceth0", "address add fd00:99::1/64 dev br0"],
     "routes": ["-n netns0 route delete default", "-n netns1 -6 route replace default via fd00:18::10", "-n netns1 route add 10.9.0.0/16 via 172.18.0.1",
-               "route add 10.10.0.0/16 via 172.18.0.20"],
+               "route add 10.10.0.0/16 via 172.18.0.20", "route add 10.11.0.0/16 nexthop via 172.18.0.20 nexthop via 172.18.0.10",
+               "-n netns0 route add fd00:12::/64 nexthop via fd00:18::1 nexthop via fd00:18::20"],
     "settings": ["link set dev veth1 nomaster", "link set dev veth0 mtu 1400", "link set dev br0 type bridge stp_state 1",
                  "netns exec netns0 sysctl -qw net.ipv4.ip_forward=1", "netns exec netns1 sysctl -qw net.ipv6.conf.all.forwarding=1"],
     "up and down": ["link set dev br0 down", "-n netns0 link set dev ceth0 down", "-n netns1 link set dev lo down"],
@@ -262,15 +263,15 @@ def beside_others():
 
 ONE = {"name": "n", "interfaces": [{"name": "e", "peer": "p"}]}
 REFUSED = [
-    (dict(namespaces=[{"name": "taken"}]), "namespaces[0].name: there is a namespace 'taken' already"),
-    (dict(bridges=[{"name": "docker0"}]), "bridges[0]: there is an interface 'docker0' already"),
-    (dict(namespaces=[dict(ONE, interfaces=[{"name": "e", "peer": "uplink"}])]), "namespaces[0].interfaces[0].peer: there is an interface 'uplink'"),
-    (dict(bridges=[{"name": "br0", "addresses": ["172.17.9.1/24"]}]), "bridges[0]: 172.17.9.0/24 is in use: 172.17.0.0/16 is at 'docker0'"),
-    (dict(bridges=[{"name": "br0", "addresses": ["10.0.0.5/32"]}]), "bridges[0]: 10.0.0.5/32 is in use"),
-    (dict(bridges=[{"name": "br0", "addresses": ["2001:db8:7::9/64"]}]), "bridges[0]: 2001:db8:7::/64 is in use: 2001:db8:7::/64 is at 'uplink'"),
-    (dict(bridges=[{"name": "br0", "addresses": ["192.0.0.1/4"]}]), "bridges[0]: 192.0.0.0/4 is in use"),
-    (dict(bridges=[{"name": "br0", "addresses": ["10.9.0.1/24"]}], routes=[{"to": "10.0.0.0/8", "via": "10.9.0.2"}]), "routes[0].to: 10.0.0.0/8 is in use"),
-    (dict(bridges=[{"name": "br0"}], masquerade=[{"source": "172.17.0.0/24", "out_interface": "uplink"}]), "masquerade[0].source: 172.17.0.0/24 is in use"),
+    ({"namespaces": [{"name": "taken"}]}, "namespaces[0].name: there is a namespace 'taken' already"),
+    ({"bridges": [{"name": "docker0"}]}, "bridges[0]: there is an interface 'docker0' already"),
+    ({"namespaces": [dict(ONE, interfaces=[{"name": "e", "peer": "uplink"}])]}, "namespaces[0].interfaces[0].peer: there is an interface 'uplink'"),
+    ({"bridges": [{"name": "br0", "addresses": ["172.17.9.1/24"]}]}, "bridges[0]: 172.17.9.0/24 is in use: 172.17.0.0/16 is at 'docker0'"),
+    ({"bridges": [{"name": "br0", "addresses": ["10.0.0.5/32"]}]}, "bridges[0]: 10.0.0.5/32 is in use"),
+    ({"bridges": [{"name": "br0", "addresses": ["2001:db8:7::9/64"]}]}, "bridges[0]: 2001:db8:7::/64 is in use: 2001:db8:7::/64 is at 'uplink'"),
+    ({"bridges": [{"name": "br0", "addresses": ["192.0.0.1/4"]}]}, "bridges[0]: 192.0.0.0/4 is in use"),
+    ({"bridges": [{"name": "br0", "addresses": ["10.9.0.1/24"]}], "routes": [{"to": "10.0.0.0/8", "via": "10.9.0.2"}]}, "routes[0].to: 10.0.0.0/8 is in use"),
+    ({"bridges": [{"name": "br0"}], "masquerade": [{"source": "172.17.0.0/24", "out_interface": "uplink"}]}, "masquerade[0].source: 172.17.0.0/24 is in use"),
 ]
 
 
@@ -298,6 +299,14 @@ def test_others_who_take_the_name_later_keep_theirs():
     assert [link[0] for link in everything()[""][0]] == ["br0", "lo"] and "netns0" in everything()
 
 
+def test_what_is_left_of_a_namespace_is_told():
+    ip("netns", "add", "other")
+    with open("/run/netns/netns0", "w", encoding="ascii"):
+        pass
+    with pytest.raises(DrawbridgeError, match="netns0 is not a namespace"):
+        run(check=True, namespaces=[FIRST])
+
+
 def test_a_namespace_with_others_in_it_stays():
     run(namespaces=[FIRST])
     ip("-n", "netns0", "link", "add", "wg{{1}}", "type", "bridge")
@@ -318,9 +327,9 @@ def test_the_tasks_own_way_is_not_cut():
     for family in (("172.18.0.1", "172.18.0.10"), ("fd00:18::1", "fd00:18::10")):
         connection = Connection(family[0], 22, family[1])
         less = dict(BRIDGED, bridges=[{"name": "br0", "addresses": []}], routes=[], namespaces=[dict(at_the_bridge(0), routes=[]), at_the_bridge(1)])
-        for arguments in (dict(state="absent"), dict(namespaces=[], bridges=[]), less,
+        for arguments in ({"state": "absent"}, {"namespaces": [], "bridges": []}, less,
                           dict(BRIDGED, bridges=[dict(BRIDGED["bridges"][0], state="down")], routes=[]),
-                          dict(BRIDGED, namespaces=[at_the_bridge(1)], routes=[])):
+                          dict(BRIDGED, bridges=[dict(BRIDGED["bridges"][0], stp=True)]), dict(BRIDGED, namespaces=[at_the_bridge(1)], routes=[])):
             for check in (True, False):
                 with pytest.raises(DrawbridgeError, match="the task's own connection from %s comes by" % family[1]):
                     run(check=check, connection=connection, **arguments)
@@ -362,7 +371,7 @@ def test_a_run_that_breaks_off_anywhere_is_finished_or_taken_back():
             with pytest.raises(DrawbridgeError, match="out of everything"):
                 run(system=Failing(left // 4), state="absent")
         run(state="absent")
-        assert everything() == NOTHING and os.listdir("/run/drawbridge-netns") == []
+        assert everything() == NOTHING and not os.path.exists("/run/drawbridge-netns")
 
 
 def test_the_module_as_a_target_runs_it():
@@ -371,7 +380,7 @@ def test_the_module_as_a_target_runs_it():
     arguments = dict(BRIDGED, name="lab")
     predicted, done, again = (run_module([], "netns_network", check=check, **arguments) for check in (True, False, False))
     assert predicted["changed"] and done["changed"] and predicted["diff"] == done["diff"] and not again["changed"]
-    for wrong, words in ((dict(bridges=[{"name": "br0", "adresses": []}]), "bridges.adresses"), (dict(namespaces=[{"name": "{{ 1 }}"}]), "namespaces[0].name: ")):
+    for wrong, words in (({"bridges": [{"name": "br0", "adresses": []}]}, "bridges.adresses"), ({"namespaces": [{"name": "{{ 1 }}"}]}, "namespaces[0].name: ")):
         failed = run_module([], "netns_network", **dict({"name": "lab"}, **wrong))
         assert failed["failed"] and words in failed["msg"] and "\n" not in failed["msg"], failed
     assert run_module([], "netns_network", name="lab", state="absent")["changed"] and everything() == NOTHING

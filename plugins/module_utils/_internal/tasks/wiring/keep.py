@@ -56,8 +56,9 @@ def keep_network(task: Task, connection: Callable[[System], Optional[Connection]
             shown = [texts(changes), outcome.result()["diff"]] if outcome.is_change else texts(changes)
             values = {"changed": bool(changes) or outcome.is_change, "diff": shown, "transport": outcome.transport}
             warnings += outcome.warnings
-        if not task.check_mode:
-            notebook.write(settled(wiring, live))
+        held = settled(wiring, live)
+        if not task.check_mode and (changes or held != made):
+            notebook.write(held)
     return Result(values, warnings)
 
 

@@ -75,6 +75,8 @@ def identity_of(space: str) -> Optional[str]:
         found = os.stat(os.path.join(NETNS, space))
     except OSError:
         return None
+    if found.st_dev != os.stat("/proc/thread-self/ns/net").st_dev:
+        raise DrawbridgeError("%s is not a namespace" % os.path.join(NETNS, space), None, "ip netns delete %s removes what is left of one" % space)
     return "%d:%d" % (found.st_dev, found.st_ino)
 
 

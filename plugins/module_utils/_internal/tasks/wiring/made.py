@@ -50,6 +50,7 @@ class Notebook:
 
     def __init__(self, system: System, name: str) -> None:
         self._name = name
+        self._folder = Folder(FOLDER)
         self._records = Records(FOLDER)
         # Numbers of interfaces begin anew in each network namespace, as when the host is itself a container that started again.
         self._boot = "%s %d" % ((system.read("/proc/sys/kernel/random/boot_id") or "").strip(), os.stat("/proc/thread-self/ns/net").st_ino)
@@ -70,11 +71,13 @@ class Notebook:
         """Keep the record, or remove it if nothing is left."""
         if made == Made():
             self._records.remove(_MODULE, self._name)
+            if not self._folder.names():
+                self._folder.discard()
             return
         links: Dict[str, Dict[str, int]] = {}
         for (place, name), index in made.links.items():
             links.setdefault(place, {})[name] = index
-        Folder(FOLDER).make()
+        self._folder.make()
         arguments = {"boot": self._boot, "spaces": made.spaces, "links": links, "masquerade": made.masquerade}
         self._records.put(Record(_MODULE, self._name, dict(arguments)))
 

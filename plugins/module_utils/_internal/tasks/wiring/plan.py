@@ -91,7 +91,8 @@ def _space(wiring: Wiring, name: str, found: Optional[LiveSpace]) -> Iterator[Ch
     path = wiring.paths[name]
     if found is None:
         yield Change("", "namespace %s" % name, HOST, ("netns", "add", name), path=path)
-    if found is None or not found.links["lo"].is_up:
+    loopback = None if found is None else found.links.get("lo")
+    if loopback is None or not loopback.is_up:
         yield Change("", "lo in %s is up" % name, name, ("link", "set", "dev", "lo", "up"), path=path)
     forwards = wiring.forwarding[name]
     if found is None:
@@ -128,7 +129,8 @@ def _interface(wanted: Interface, found: LiveLink) -> Iterator[Change]:
     if wanted.mtu is not None and found.mtu != wanted.mtu:
         yield setting("%s has the mtu %d" % (what, found.mtu), "%s has the mtu %d" % (what, wanted.mtu), "mtu", str(wanted.mtu))
     if wanted.peer is None and found.stp != wanted.stp:
-        yield setting(_stp_said(what, found.stp), _stp_said(what, wanted.stp), "type", "bridge", "stp_state", str(int(wanted.stp)))
+        # A bridge that begins to speak it carries nothing for half a minute.
+        yield setting(_stp_said(what, found.stp), _stp_said(what, wanted.stp), "type", "bridge", "stp_state", str(int(wanted.stp)), cuts=wanted.stp)
     if found.bridge != wanted.bridge:
         words = ("master", wanted.bridge) if wanted.bridge else ("nomaster",)
         yield setting(_port_said(what, found.bridge), _port_said(what, wanted.bridge), *words, cuts=found.number != 0)

@@ -32,9 +32,9 @@ def with_route(**route):
 
 
 WRONG = [
-    (dict(name="x" * 17), "name: "), (dict(name="a b"), "name: "), (dict(name=""), "name: "), (dict(name="lab\n"), "name: "),
-    (dict(namespaces=[space(), space()]), "namespaces[1].name: the namespace 'n' is given twice"),
-    *[(dict(namespaces=[space(name=name)]), "namespaces[0].name: ") for name in ("", ".", "..", "a/b", "-x", "a\nb", "{{ x }}", "ünter", "a" * 65, 'a"')],
+    ({"name": "x" * 17}, "name: "), ({"name": "a b"}, "name: "), ({"name": ""}, "name: "), ({"name": "lab\n"}, "name: "),
+    ({"namespaces": [space(), space()]}, "namespaces[1].name: the namespace 'n' is given twice"),
+    *[({"namespaces": [space(name=name)]}, "namespaces[0].name: ") for name in ("", ".", "..", "a/b", "-x", "a\nb", "{{ x }}", "ünter", "a" * 65, 'a"')],
     *[(with_pair(name=name), "namespaces[0].interfaces[0].name: ") for name in ("lo", "a" * 16, "a b", "all", "-e", "e%d", "e\n", "e:1", "e@p")],
     (with_pair(peer="lo"), "namespaces[0].interfaces[0].peer: "),
     (with_pair(peer="br0"), "namespaces[0].interfaces[0].peer: br0 is given twice, in bridges[0] as well"),
@@ -48,7 +48,7 @@ WRONG = [
     (with_pair(mtu=1279, addresses=["fd00::1/64"]), "namespaces[0].interfaces[0].mtu: '1279' is not from 1280"),
     *[(with_pair(addresses=["10.0.0.1/8", text]), "namespaces[0].interfaces[0].addresses[1]: ")
       for text in ("10.0.0.2", "host/24", "10.0.0.2/33", "127.0.0.2/8", "224.0.0.1/4", "::1/128", "ff02::1/64", "fe80::1%eth0/64", "::ffff:10.0.0.1/128", "")],
-    (dict(namespaces=[space(pair(addresses=["172.18.0.1/24"], peer_addresses=["172.18.0.1/16"]))], bridges=BRIDGES),
+    ({"namespaces": [space(pair(addresses=["172.18.0.1/24"], peer_addresses=["172.18.0.1/16"]))], "bridges": BRIDGES},
      "namespaces[0].interfaces[0].peer: 172.18.0.1/16 is an address of br0 as well"),
     (with_route(to="default"), "namespaces[0].routes[0].to: default is of which family?"),
     (with_route(to="10.9.0.0/16"), "namespaces[0].routes[0]: neither via nor dev is given"),
@@ -57,16 +57,17 @@ WRONG = [
     (with_route(to="default", via="10.1.0.0/24"), "namespaces[0].routes[0].via: "), (with_route(to="x", via="10.1.0.1"), "namespaces[0].routes[0].to: "),
     (with_route(to="10.9.0.0/16", dev="eth0"), "namespaces[0].routes[0].dev: 'eth0' in n is none of this task's interfaces"),
     (with_route(to="10.9.0.0/16", dev="e", metric=-1), "namespaces[0].routes[0].metric: "),
-    (dict(namespaces=[space(ROUTED, routes=[{"to": "default", "via": "10.1.0.1"}, {"to": "0.0.0.0/0", "dev": "e"}])]),
+    ({"namespaces": [space(ROUTED, routes=[{"to": "default", "via": "10.1.0.1"}, {"to": "0.0.0.0/0", "dev": "e"}])]},
      "namespaces[0].routes[1]: namespaces[0].routes[0] has the same network and metric"),
-    (dict(namespaces=[space(dict(ROUTED, state="down"), routes=[{"to": "default", "via": "10.1.0.1"}])]), "namespaces[0].routes[0].dev: e in n is down"),
-    *[(dict(bridges=BRIDGES, routes=[{"to": to, "via": "172.18.0.2"}]), "routes[0].to: the host's default route") for to in ("default", "0.0.0.0/0", "128.0.0.0/1")],
-    (dict(bridges=BRIDGES, routes=[{"to": "10.0.0.0/8", "dev": "eth0"}]), "routes[0].dev: "),
-    (dict(bridges=BRIDGES, masquerade=[{"source": "0.0.0.0/0"}]), "masquerade[0].source: "),
-    (dict(bridges=BRIDGES, masquerade=[{"source": "host"}]), "masquerade[0].source: "),
-    (dict(bridges=BRIDGES, masquerade=[{"source": "10.0.0.0/8"}]), "masquerade[0]: no interface of this task on the host has an address in 10.0.0.0/8"),
-    (dict(bridges=BRIDGES, masquerade=[{"source": "172.18.0.0/16", "out_interface": "eth0 -j ACCEPT"}]), "masquerade[0].out_interface: "),
-    (dict(bridges=BRIDGES, masquerade=[{"source": "172.18.0.0/16", "out_interface": "!"}]), "masquerade[0].out_interface: "),
+    ({"namespaces": [space(dict(ROUTED, state="down"), routes=[{"to": "default", "via": "10.1.0.1"}])]}, "namespaces[0].routes[0].dev: e in n is down"),
+    *[({"bridges": BRIDGES, "routes": [{"to": to, "via": "172.18.0.2"}]}, "routes[0].to: the host's default route")
+      for to in ("default", "0.0.0.0/0", "128.0.0.0/1")],
+    ({"bridges": BRIDGES, "routes": [{"to": "10.0.0.0/8", "dev": "eth0"}]}, "routes[0].dev: "),
+    ({"bridges": BRIDGES, "masquerade": [{"source": "0.0.0.0/0"}]}, "masquerade[0].source: "),
+    ({"bridges": BRIDGES, "masquerade": [{"source": "host"}]}, "masquerade[0].source: "),
+    ({"bridges": BRIDGES, "masquerade": [{"source": "10.0.0.0/8"}]}, "masquerade[0]: no interface of this task on the host has an address in 10.0.0.0/8"),
+    ({"bridges": BRIDGES, "masquerade": [{"source": "172.18.0.0/16", "out_interface": "eth0 -j ACCEPT"}]}, "masquerade[0].out_interface: "),
+    ({"bridges": BRIDGES, "masquerade": [{"source": "172.18.0.0/16", "out_interface": "!"}]}, "masquerade[0].out_interface: "),
 ]
 
 

@@ -143,7 +143,7 @@ def test_the_write_ups_wiring_step_by_step():
     assert "address 172.18.0.11/16 of veth0" in bridged.values["diff"]["before"].splitlines() and not bridged.warnings
     assert answers("netns0", "172.18.0.20", "fd00:18::20", "172.18.0.1", "fd00:18::1")
     assert answers("netns1", "172.18.0.10", "fd00:18::10") and answers("", "172.18.0.10", "fd00:18::20")
-    assert len(json.loads(ip("-j", "link", "show", "master", "br0"))) == 2
+    assert len(json.loads(ip("-j", "link", "show", "master", "br0"))) == 2 and "fe80:" in ip("-n", "netns0", "address", "show", "dev", "ceth0")
     assert "bridge br0" in gone().values["diff"]["before"].splitlines()
 
 
@@ -241,6 +241,25 @@ def test_what_is_not_asked_for_any_more_goes():
     gone()
 
 
+def test_pairs_get_other_ends():
+    """In namespaces of their own, four interfaces have one and the same number."""
+    def across(first, second):
+        return [{"name": near, "interfaces": [{"name": "eth0", "peer": "eth0", "peer_namespace": far, "addresses": ["10.1.0.%d/24" % at],
+                                               "peer_addresses": ["10.1.0.%d/24" % (at + 4)]}]} for at, (near, far) in enumerate((first, second), 1)]
+
+    four = [{"name": name} for name in "abcd"]
+
+    def wired(first, second):
+        return [*across(first, second), *(one for one in four if one["name"] in (first[1], second[1]))]
+
+    converged(namespaces=wired("ab", "cd"))
+    assert answers("a", "10.1.0.5") and answers("c", "10.1.0.6")
+    done = converged(namespaces=wired("ad", "cb"))
+    assert "interface eth0 in a" in done.values["diff"]["before"].splitlines()
+    assert answers("a", "10.1.0.5") and answers("c", "10.1.0.6") and silent("a", "10.1.0.6")
+    gone()
+
+
 def test_two_wirings_know_nothing_of_each_other():
     run(name="one", namespaces=[FIRST])
     run(name="two", bridges=[{"name": "br9"}])
@@ -326,9 +345,12 @@ def test_the_tasks_own_way_is_not_cut():
     whole = everything()
     for family in (("172.18.0.1", "172.18.0.10"), ("fd00:18::1", "fd00:18::10")):
         connection = Connection(family[0], 22, family[1])
+        port = at_the_bridge(0)["interfaces"][0]
+        off = [{"name": "netns0", "interfaces": [{**port, **change}]} for change in ({"state": "down"}, {"bridge": None})]
         less = dict(BRIDGED, bridges=[{"name": "br0", "addresses": []}], routes=[], namespaces=[dict(at_the_bridge(0), routes=[]), at_the_bridge(1)])
         for arguments in ({"state": "absent"}, {"namespaces": [], "bridges": []}, less,
                           dict(BRIDGED, bridges=[dict(BRIDGED["bridges"][0], state="down")], routes=[]),
+                          *(dict(BRIDGED, namespaces=[one, at_the_bridge(1)]) for one in off),
                           dict(BRIDGED, bridges=[dict(BRIDGED["bridges"][0], stp=True)]), dict(BRIDGED, namespaces=[at_the_bridge(1)], routes=[])):
             for check in (True, False):
                 with pytest.raises(DrawbridgeError, match="the task's own connection from %s comes by" % family[1]):

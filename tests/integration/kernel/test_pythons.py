@@ -35,7 +35,7 @@ def on_each_python(request):
         pytest.skip(why_not(of_core(core)))
     python = str(found()[request.param])
 
-    def run(name, **arguments):
+    def run(name, /, **arguments):
         result = run_module(OWN_RUN, name, python=python, core=core, **arguments)
         assert not result.get("failed"), result
         return result
@@ -51,3 +51,4 @@ def test_modules(nft_host, run):
     assert run("docker_user_chain", section="web", rules=[{"source": "192.0.2.1/24", "jump": "DROP"}])["changed"]
     assert isinstance(run("docker_firewall_info", **ENGINE)["findings"], list)
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)
+    assert "bridge br0" in run("netns_network", check=True, name="lab", bridges=[{"name": "br0", "addresses": ["172.18.0.1/16"]}])["diff"]["after"]

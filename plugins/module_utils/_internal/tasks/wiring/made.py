@@ -13,7 +13,7 @@ import os
 from typing import Dict, List, NamedTuple
 
 from ...host.system.folder import Folder
-from ...host.system.json_values import mapping
+from ...host.system.json_values import mapping, objects, text
 from ...host.system.system import System
 from ...persistence.records.records import Record, Records
 from .live import Live
@@ -27,11 +27,13 @@ _ANY = 0
 
 class Made(NamedTuple):
     """spaces: identity by name, empty where the namespace is about to be made. links: number by place and name, 0 likewise.
-    masquerade: whether rules were written."""
+    masquerade: whether rules were written. peers: the other ends, where they are known. Numbers cannot tell which interface is whose other end where
+    several namespaces have the same numbers, and the kernel never gives an interface another one."""
 
     spaces: Dict[str, str] = {}
     links: Dict[Key, int] = {}
     masquerade: bool = False
+    peers: Dict[Key, Key] = {}
 
     def has_space(self, live: Live, space: str) -> bool:
         """Return whether the namespace exists and is the one that was made."""
@@ -62,10 +64,14 @@ class Notebook:
             return Made()
         spaces = {name: str(identity) for name, identity in mapping(found.arguments.get("spaces")).items()}
         links: Dict[Key, int] = {}
-        for place, names in mapping(found.arguments.get("links")).items():
-            for name, index in mapping(names).items():
-                links[(place, name)] = index if isinstance(index, int) else -1
-        return Made(spaces, links, found.arguments.get("masquerade") is True)
+        peers: Dict[Key, Key] = {}
+        for item in objects(found.arguments.get("links")):
+            key = text(item.get("place")), text(item.get("name"))
+            number = item.get("number")
+            links[key] = number if isinstance(number, int) else -1
+            if "peer" in item:
+                peers[key] = text(item.get("peer_place")), text(item.get("peer"))
+        return Made(spaces, links, found.arguments.get("masquerade") is True, peers)
 
     def write(self, made: Made) -> None:
         """Keep the record, or remove it if nothing is left."""
@@ -74,20 +80,23 @@ class Notebook:
             if not self._folder.names():
                 self._folder.discard()
             return
-        links: Dict[str, Dict[str, int]] = {}
-        for (place, name), index in made.links.items():
-            links.setdefault(place, {})[name] = index
+        links: List[Dict[str, object]] = []
+        for (place, name), number in made.links.items():
+            links.append({"place": place, "name": name, "number": number})
+            if (place, name) in made.peers:
+                links[-1].update(zip(("peer_place", "peer"), made.peers[(place, name)]))
         self._folder.make()
         arguments = {"boot": self._boot, "spaces": made.spaces, "links": links, "masquerade": made.masquerade}
         self._records.put(Record(_MODULE, self._name, dict(arguments)))
 
 
 def intended(wiring: Wiring, made: Made) -> Made:
-    """Return the record to keep before anything is changed: what was made, and what is about to be."""
+    """Return the record to keep before anything is changed: what was made, and what is about to be. Other ends are those of before."""
     return Made(
         {**made.spaces, **dict.fromkeys(wiring.forwarding, "")},
         {**made.links, **dict.fromkeys(wiring.interfaces, _ANY)},
         made.masquerade or bool(wiring.masquerade),
+        made.peers,
     )
 
 
@@ -95,7 +104,8 @@ def settled(wiring: Wiring, live: Live) -> Made:
     """Return the record of what is there now."""
     spaces = {name: live[name].identity for name in wiring.forwarding if name in live}
     links = {(place, name): live[place].links[name].number for place, name in wiring.interfaces if place in live and name in live[place].links}
-    return Made(spaces, links, bool(wiring.masquerade))
+    peers = {key: one.peer for key, one in wiring.interfaces.items() if key in links and one.peer is not None}
+    return Made(spaces, links, bool(wiring.masquerade), peers)
 
 
 def places(wiring: Wiring, made: Made) -> List[str]:

@@ -60,15 +60,17 @@ def _gone(wiring: Wiring, live: Live, made: Made) -> Set[Key]:
     """Return the task's interfaces that are to be removed: not asked for any more, or of another kind, or with another end."""
     found = set()
     for key in made.links:
-        if made.has_link(live, key) and (key not in wiring.interfaces or not _is_as_asked(wiring.interfaces[key], live)):
+        if made.has_link(live, key) and (key not in wiring.interfaces or not _is_as_asked(wiring.interfaces[key], live, made)):
             found.add(key)
     return found
 
 
-def _is_as_asked(interface: Interface, live: Live) -> bool:
+def _is_as_asked(interface: Interface, live: Live, made: Made) -> bool:
     link = _found(live, interface.key)
     if link is None or interface.peer is None:
         return link is not None and link.kind == "bridge"
+    if made.peers.get(interface.key, interface.peer) != interface.peer:
+        return False
     other = _found(live, interface.peer)
     return other is not None and link.kind == other.kind == "veth" and (link.peer, other.peer) == (other.number, link.number)
 

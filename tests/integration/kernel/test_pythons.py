@@ -38,7 +38,7 @@ def on_each_python(request):
         pytest.skip(why_not(of_core(core)))
     python = str(found()[request.param])
 
-    def run(name, **arguments):
+    def run(name, /, **arguments):
         result = run_module(OWN_RUN, name, python=python, core=core, **arguments)
         assert not result.get("failed"), result
         return result
@@ -65,3 +65,4 @@ def test_modules(nft_host, run, tmp_path):
     nft_host.sh("ip", "link", "set", "lo", "up")
     assert run("packet_probe", to="127.0.0.1", expect="allow")["probes"][0]["outcome"] == "answered"
     assert run("packet_trace", packet={"from": "host", "to": "127.0.0.1"}, seconds=1)["seen"] == []
+    assert "bridge br0" in run("netns_network", check=True, name="lab", bridges=[{"name": "br0", "addresses": ["172.18.0.1/16"]}])["diff"]["after"]

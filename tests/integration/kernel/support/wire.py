@@ -85,7 +85,7 @@ class Wire:
         _run("ip", "neighbour", "flush", "all")
         with entered(self.path):
             _run("ip", "neighbour", "flush", "all")
-            return [family for family in _AF if _ping(family, HOST[family])]
+            return [family for family in _AF if ping(family, HOST[family])]
 
 
 @contextlib.contextmanager
@@ -132,7 +132,7 @@ def _until_it_carries() -> None:
     end = time.monotonic() + 10
     for family in _AF:
         for way in ("unicast", "second address"):
-            while not _ping(family, DESTINATIONS[way][family]):
+            while not ping(family, DESTINATIONS[way][family]):
                 assert time.monotonic() < end, "the wire between the namespaces stays dead"
 
 
@@ -189,7 +189,8 @@ def received(listeners: Sequence[socket.socket]) -> set[str]:
         found.update(listener.recv(5000).decode(errors="replace") for listener in ready)
 
 
-def _ping(family: int, address: str) -> bool:
+def ping(family: int, address: str) -> bool:
+    """Whether an address answers this thread's namespace within a second."""
     protocol, echo = _ECHO[family]
     with socket.socket(_AF[family], socket.SOCK_DGRAM, protocol) as sender:
         sender.settimeout(1)

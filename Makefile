@@ -14,14 +14,17 @@ GATES := $(PYTHON) -m tests.tools.gates
 LABS := $(PYTHON) -m tests.tools.labs
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help env demo test check goldens lab-up lab-down lab-status shell drill bench clean
-.PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs types syntax ruff shellcheck build changelog
+.PHONY: help env demo picture test check goldens lab-up lab-down lab-status shell drill bench clean
+.PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs site types syntax ruff shellcheck build changelog
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: env ## show two Docker hosts before and after hardening (sets everything up by itself)
 	@$(NEWEST) -m tests.demo
+
+picture: env ## draw README's picture from what the demo printed; CAPTURE=1 runs the demo anew
+	@$(NEWEST) -m tests.demo.picture $(if $(CAPTURE),--capture)
 
 test: env ## run every gate (sets everything up by itself)
 	@$(GATES)
@@ -34,7 +37,7 @@ env: ## make the environments that everything below runs in
 	@$(PYTHON) tests/tools/env.py $(ENVIRONMENTS)
 
 # These need no tools, and the first demo on a fresh machine is not to wait for them.
-demo bench goldens lab-up: ENVIRONMENTS = newest
+demo picture bench goldens lab-up: ENVIRONMENTS = newest
 
 lab-up: env ## boot two labs: each with Docker hosts and clients on this machine
 	@$(LABS) up
@@ -75,6 +78,9 @@ lint: env ## gate: ansible-lint, profile production
 docs: env ## gate: documentation of plugins and roles
 	@$(GATES) docs
 
+site: env ## gate: documentation as a site in .build/site, which needs no server
+	@$(GATES) site
+
 types: env ## gate: mypy --strict on plugins and tests' support
 	@$(GATES) types
 
@@ -97,6 +103,7 @@ shell: ## write the boot program's sources into the Python file that hosts get i
 	@$(PYTHON) -m tests.tools.boot_program
 
 drill: env ## the tests that take too long for "make test"
+	@$(PYTHON) -m tests.tools.browser
 	@$(GATES) drill
 
 bench: env ## measure against the bare tools and print the ratios

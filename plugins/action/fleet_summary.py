@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
-from ansible import constants
-from ansible.utils.display import Display
 from ansible.utils.helpers import pct_to_int
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.hosts import (
     FAILED,
@@ -25,7 +23,7 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.hosts impo
 )
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.report import report, write
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.table import in_between, table
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction, show
 
 _OUTCOME = "host_policy_outcome"
 # Strategies that do not know run_once: the task runs for each host.
@@ -44,7 +42,7 @@ class ActionModule(ReturningAction):
         hosts = read(play, _reader(task_vars, arguments["outcome"]), self._tasks_of_play())
         is_end = _is_end(hosts, play, self._outermost()._play.max_fail_percentage)
         lines = self._lines(hosts, play, is_end, task_vars["inventory_hostname"])
-        _show(lines)
+        show(lines)
         result: Dict[str, Any] = {"changed": False, "finished": is_end, "totals": totals(hosts), "lines": lines}
         return dict(result, **_written(arguments["report"], report(hosts, play.check_mode, is_end)))
 
@@ -88,12 +86,6 @@ def _is_end(hosts: Sequence[Host], play: Play, borne: Optional[float]) -> bool:
     results = [host.result for host in hosts if host.name in play.batch]
     all_lost = all(result in (FAILED, UNREACHABLE) for result in results)
     return all_lost or (borne is not None and results.count(FAILED) * 100 > borne * len(results))
-
-
-def _show(lines: Sequence[str]) -> None:
-    """Print the lines, unless a program is to read what Ansible prints."""
-    if "json" not in str(constants.DEFAULT_STDOUT_CALLBACK):
-        Display().display("\n".join(lines))
 
 
 def _written(path: Optional[str], content: Dict[str, object]) -> Dict[str, Any]:

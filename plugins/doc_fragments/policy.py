@@ -14,6 +14,7 @@ options:
     description:
       - The policy, as a mapping or as JSON text.
       - The keys are listed in the notes of M(drawbridge.docker.host_policy). Anything else is an error that names the place.
+      - C(tests) among them are proved before anything is changed, in check mode too. One that fails stops the run.
       - Exclusive with O(fragments), one of the two is needed unless O(state=absent).
     type: json
   fragments:
@@ -21,7 +22,7 @@ options:
       - Take the policy from variables. Every variable of the host whose name begins with this text is a fragment, a mapping with the keys
         of O(policy) and O(ignore:weight) (V(50) if left out).
       - The fragment with the higher weight decides about a key, an address set of one name, and an entry about one port, protocol and
-        address. At equal weight lists and sources add up, and keys with a single value have to agree.
+        address. At equal weight lists and sources add up, and keys with a single value have to agree. C(tests) add up at any weight.
       - A host that has no such variable is an error.
       - Fragments are gathered on the controller, and templated there where there is a template in them. Errors name the variable.
     type: str

@@ -51,6 +51,15 @@ options:
       - Needs C(nft).
     type: bool
     default: false
+  metrics_file:
+    description:
+      - A file of node_exporter's textfile collector, whose name ends in C(.prom). The service writes the counters of denied packets there every 15 seconds,
+        as root's file that everybody may read. Left out, it writes none, and one that it wrote before is removed.
+      - C(drawbridge_denied_packets_total) counts what the policy dropped, C(drawbridge_observed_packets_total) what passed by C(mode=observe), each by family,
+        reason (a section of C(log_denied)), chain, protocol and port. Rules about every port have an empty port. With C(log_denied.per_port) each port of the
+        policy has its own.
+      - The folder has to exist, and the service has to be able to write to it, so it is not below C(/usr), C(/home), C(/root) or C(/tmp).
+    type: path
 attributes:
   check_mode:
     support: full

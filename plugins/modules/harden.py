@@ -107,6 +107,9 @@ options:
         description: Whether a container is closed from its start until its rules are in.
         type: bool
         default: false
+      metrics_file:
+        description: Where counters of denied packets are written for node_exporter.
+        type: path
 attributes:
   async:
     support: none

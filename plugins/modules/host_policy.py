@@ -65,6 +65,13 @@ notes:
   - "C(containers): a list of sections of rules inside containers. Keys are the options of M(drawbridge.docker.container_netns_rule) without its C(state),
     C(rules_from), C(docker_host) and those of all modules. C(missing) is V(ignore) if left out, C(section) has at most 15 characters, and C(@name) is a
     set of M(drawbridge.docker.address_set)."
+  - "C(tests): a list of what is to hold once the policy is in force, C({from: any, to: 5432, expect: deny}). Each is proved by the rules as they are
+    planned, for all addresses that it is about, before anything is changed and in check mode, too. One that fails, or whose answer is unknown,
+    stops the run; the error names the test, a packet, and the rule that decides. Keys are C(from) (V(any), C(@name), an address, a network,
+    a list of these, or V(host)), C(except) (those of C(from) who are left out), C(interface), C(container) (the name of a container that sends,
+    instead of C(from)), C(to) (a port of the host as V(8080) or V(53/udp), V(icmp), an address with a port as V(192.0.2.10:8080), an address
+    alone, or a mapping with C(container) or C(address), C(port) and C(protocol)), C(expect) (V(allow) or V(deny)), C(ip_version) (V(both) if
+    left out) and C(comment). The tests of all fragments add up."
   - Rules inside containers are tried before anything is changed, and put in after the host's rules. A confirmation does not take them back.
   - What narrows is done before the rules go in, what widens after them. What a policy no longer says about forwarding and the policy of
     C(FORWARD), and with O(state=absent) all of it, is no longer said at boot either. The kernel's values and C(daemon.json) stay as they are;
@@ -108,6 +115,20 @@ EXAMPLES = r"""
         allow:
           - {port: 22, sources: ["@office"]}
           - {protocol: icmp, sources: ["@office"]}
+
+- name: The same, proved before anything is changed
+  drawbridge.docker.host_policy:
+    policy:
+      address_sets:
+        office: [203.0.113.0/24, "2001:db8:1::/48"]
+      published_ports:
+        allow:
+          - {port: 80, sources: ["@office"]}
+      tests:
+        - {from: "@office", to: 80, expect: allow}
+        - {from: any, except: "@office", to: 80, expect: deny}
+        - {from: any, to: 5432/tcp, expect: deny}
+        - {container: web, to: "169.254.169.254:80", expect: deny}
 
 - name: What group and host variables say, laid over a profile
   drawbridge.docker.host_policy:
@@ -194,6 +215,11 @@ late_ports:
   returned: success, where C(published_ports) limits anything
   type: str
   sample: kernel
+tests:
+  description: How many C(tests) of the policy were proved, all of them, and by how many packets, answers included.
+  returned: success, where the policy has C(tests)
+  type: dict
+  sample: {passed: 12, packets: 240}
 open_ports:
   description: The containers that opened ports lead to, as M(drawbridge.docker.container_port) returns C(containers).
   returned: where the policy, or the one before it, has C(open_ports)

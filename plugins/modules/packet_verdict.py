@@ -15,7 +15,8 @@ description:
     it, and by which rules. Sends nothing and changes nothing.
   - Knows iptables' tables of both variants (nft and legacy), IPv4 and IPv6, translation of addresses, connection tracking, ipsets, routing rules, bridges with
     and without C(br_netfilter), and listening sockets.
-  - Rules of other tables of nftables are not walked. A verdict that one of them may decide is V(unknown).
+  - Knows the other tables of nftables, too, firewalld's, those of an engine with the backend nftables and Drawbridge's own, but for tables that judge frames
+    of bridges and devices. A verdict that one of these may decide is V(unknown).
   - What is not known is named. The verdict is V(unknown) only where the answer matters. It is never a guess.
 author:
   - The Drawbridge authors (@drawbridge)
@@ -144,7 +145,7 @@ verdicts:
       elements: dict
       contains:
         table:
-          description: The table, null for places outside of tables.
+          description: The table, null for places outside of tables. A table of nftables is named with its family, V(inet firewalld).
           type: str
         chain:
           description: The chain.
@@ -153,7 +154,7 @@ verdicts:
           description: The rule's number in the chain, from 1; null for the chain's policy, and outside of tables.
           type: int
         text:
-          description: The rule as iptables-save prints it behind the chain's name, or the route, or words.
+          description: The rule as iptables-save prints it behind the chain's name, or much as nft prints it, or the route, or words.
           type: str
         change:
           description: What changes in the packet, null without a change.

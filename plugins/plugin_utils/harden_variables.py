@@ -20,7 +20,7 @@ _FRAGMENTS = "host_policy__"
 # The options that are mappings, with those below them.
 _BELOW: Dict[str, Tuple[str, ...]] = {
     "boot_restore": ("state", "ssh_ports", "engine_rules", "transport", "lock_timeout"),
-    "event_service": ("state", "closed_until_ready", "docker_host"),
+    "event_service": ("state", "closed_until_ready", "metrics_file", "docker_host"),
 }
 _PACKAGES = "prerequisites_packages"
 _INSTALL = "drawbridge_prerequisites"

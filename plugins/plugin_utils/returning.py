@@ -11,8 +11,9 @@ it does not mark the message of a raised AnsibleActionFail or AnsibleConnectionF
 from __future__ import annotations
 
 import traceback
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence
 
+from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -47,6 +48,14 @@ class ReturningAction(ActionBase):
     def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
         """Do the plugin's job → the task's result."""
         raise NotImplementedError
+
+
+def show(lines: Sequence[str]) -> bool:
+    """Print the lines, unless a program is to read what Ansible prints. Return whether they were printed."""
+    is_read_by_people = "json" not in str(constants.DEFAULT_STDOUT_CALLBACK)
+    if is_read_by_people:
+        Display().display("\n".join(lines))
+    return is_read_by_people
 
 
 def _failed(words: str) -> Dict[str, object]:

@@ -28,6 +28,7 @@ PARTS = {
     "sets": "a set of 100,000 addresses on the host's side without Ansible, against ipset restore of all of it",
     "cross_check": "a change on legacy iptables that python-iptables reads, too, without Ansible, against the same without it",
     "packets": "packets from a client through a router to a published port, against the same without a policy",
+    "policy_tests": "a policy with 50 tests on this machine in a namespace, against the same policy without them",
     "fleet": "the playbook harden on many light hosts over SSH, against a play that only pings",
 }
 # Takes minutes: it has to be asked for.

@@ -25,6 +25,7 @@ CONNECTIONS = 3_000
 SECONDS = 1
 PORT = 8080
 BRIDGE = "docker0"
+SIDES = ("with", "logged", "without")
 LOAD = str(Path(__file__).with_name("load.py"))
 # This process is the router; what an engine would make of one container that publishes 8080 as 80.
 NETWORK = f"""
@@ -67,9 +68,10 @@ def packets(count: int) -> list[Finding]:
     for line in NETWORK.strip().splitlines():
         subprocess.run(line.split(), check=True)
     sources = [subjects.address(number) for number in range(SOURCES - 1)] + ["192.0.2.101"]
-    policy = parse_policy({"address_sets": {"many": sources}, "published_ports": {
-        "default": "deny", "allow": [{"port": PORT, "sources": ["@many"]}]}})
-    wanted = {"with": answering(compile_policy(policy, FACTS)), "without": compile_policy(parse_policy({}), FACTS)}
+    policy = {"address_sets": {"many": sources}, "published_ports": {"default": "deny", "allow": [{"port": PORT, "sources": ["@many"]}]}}
+    raw = {"with": policy, "logged": {**policy, "log_denied": {}}}
+    wanted = {side: answering(compile_policy(parse_policy(said), FACTS)) for side, said in raw.items()}
+    wanted["without"] = compile_policy(parse_policy({}), FACTS)
     rates: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
         server = stack.enter_context(process("server", "serve", "172.17.0.2", "80"))
@@ -77,17 +79,20 @@ def packets(count: int) -> list[Finding]:
         assert server.stdout is not None
         server.stdout.readline()
         for turn in range(2 * count + 1):
-            for side in ("with", "without") if turn % 2 else ("without", "with"):
+            for side in SIDES if turn % 2 else SIDES[::-1]:
                 _apply(wanted[side])
                 for load, limit in (("connect", CONNECTIONS), ("bulk", SECONDS)):
                     rates.setdefault((load, side), []).append(rate(load, limit))
-    return [_finding("connections per second, 10,000 sources against no policy", rates, "connect", 0.93, "{:.0f} a second"),
-            _finding("throughput, 10,000 sources against no policy", rates, "bulk", 0.85, "{:.2g} bytes a second")]
+    bare, policy_alone = ("with", "without"), ("logged", "with")
+    return [_finding("connections per second, 10,000 sources against no policy", rates, "connect", bare, 0.93, "without a policy up to {:.0f} a second"),
+            _finding("throughput, 10,000 sources against no policy", rates, "bulk", bare, 0.85, "without a policy up to {:.2g} bytes a second"),
+            _finding("connections per second, log_denied against without it", rates, "connect", policy_alone, 0.97, "without it up to {:.0f} a second"),
+            _finding("throughput, log_denied against without it", rates, "bulk", policy_alone, 0.97, "without it up to {:.2g} bytes a second")]
 
 
-def _finding(what: str, rates: dict[tuple[str, str], list[float]], load: str, target: float, unit: str) -> Finding:
-    ours, theirs = rates[load, "with"][1:], rates[load, "without"][1:]
-    return Finding(what, ours, theirs, target, AT_LEAST_RATE, "without a policy up to " + unit.format(max(theirs)))
+def _finding(what: str, rates: dict[tuple[str, str], list[float]], load: str, sides: tuple[str, str], target: float, note: str) -> Finding:
+    ours, theirs = (rates[load, side][1:] for side in sides)
+    return Finding(what, ours, theirs, target, AT_LEAST_RATE, note.format(max(theirs)))
 
 
 def rate(load: str, limit: float) -> float:

@@ -32,11 +32,12 @@ def findings(measurement: str, count: int, *word: str) -> list[Finding]:
 
 
 def _main(measurement: str, count: int, word: str = "") -> None:
-    from . import before, cross_check, fleet, inside, packets
+    from . import before, cross_check, fleet, inside, packets, policy_tests
 
     for argv in (["mount", "-t", "tmpfs", "tmpfs", "/run"], ["ip", "link", "set", "lo", "up"]):
         subprocess.run(argv, check=True)
-    measures = {"rules": inside.rules, "sets": inside.sets, "packets": packets.packets, "cross_check": cross_check.findings, "fleet": fleet.fleet}
+    measures = {"rules": inside.rules, "sets": inside.sets, "packets": packets.packets, "cross_check": cross_check.findings, "fleet": fleet.fleet,
+                "policy_tests": policy_tests.findings}
     of_word = {"packets": before.packets_before, "fleet": fleet.of_hosts}
     found = of_word[measurement](word, count) if word else measures[measurement](count)
     print(json.dumps([vars(item) for item in found]))

@@ -23,6 +23,15 @@ def policy() -> dict[str, object]:
     return {"address_sets": sets, "published_ports": {"default": "deny", "allow": singles + ranges}}
 
 
+def tests(count: int) -> list[dict[str, object]]:
+    """Tests of that policy: who is let in reaches a port, and nobody else does."""
+    found: list[dict[str, object]] = []
+    for index in range(count // 2):
+        port, site = 8000 + index, f"@site{index % SETS}"
+        found += [{"from": site, "to": port, "expect": "allow"}, {"from": "any", "except": site, "to": port, "expect": "deny"}]
+    return found
+
+
 def rules(count: int) -> list[dict[str, str]]:
     """Rules whose keys are also those of ansible.builtin.iptables."""
     return [{"protocol": "tcp", "source": address(index * 7) + "/32", "destination_port": str(1024 + index % 60_000),

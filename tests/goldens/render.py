@@ -173,7 +173,9 @@ def _load_capture(kernel: Kernel, name: str) -> None:
 
 
 # Nobody confirms anything here, and no connection is there to be shut out.
-_DEFAULTS = {"host_policy": {"confirm_timeout": 0, "allow_lockout": True}, "container_egress": {"allow_lockout": True}, "lockdown": {"confirm_timeout": 0}}
+_DEFAULTS: Dict[str, Dict[str, Any]] = {
+    "host_policy": {"confirm_timeout": 0, "allow_lockout": True}, "container_egress": {"allow_lockout": True}, "lockdown": {"confirm_timeout": 0},
+}
 
 
 def arguments_of(case: Dict[str, Any]) -> Dict[str, Any]:
@@ -213,7 +215,7 @@ def _diff(parts: List[Dict[str, str]]) -> List[str]:
     """As Ansible shows it."""
     lines: List[str] = []
     for part in parts:
-        sides = [part[side].splitlines() for side in ("before", "after")]
+        before, after = (part[side].splitlines() for side in ("before", "after"))
         heads = ["%s: %s" % (side, part.get(side + "_header", "")) for side in ("before", "after")]
-        lines += difflib.unified_diff(*sides, *heads, lineterm="")
+        lines += difflib.unified_diff(before, after, heads[0], heads[1], lineterm="")
     return lines

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Callable, Iterator, Tuple
 
 from tests.lab import layout
+from tests.tools import docs_site, labs
 from tests.tools import env as environments
-from tests.tools import labs
 
 ROOT = environments.ROOT
 BUILD = environments.BUILD
@@ -234,10 +234,34 @@ def docs() -> None:
     print("documentation of plugins and roles: no complaint")
 
 
+def site() -> None:
+    """Documentation as a site that needs no server. A warning is an error, and each link within it is followed."""
+    made = BUILD / "site"
+    shutil.rmtree(str(made), ignore_errors=True)
+    version = re.search(r"^version: (\S+)$", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    with copy() as source:
+        variables = {"PATH": path_with(venv("tools").parent), "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": str(source.parents[2] / "home"),
+                     "ANSIBLE_COLLECTIONS_PATH": str(source.parents[2])}
+        docs_site.prepare(source)
+        step(venv("tools", "antsibull-docs"), "collection", "--use-current", "--squash-hierarchy", "--fail-on-error", "--no-add-antsibull-docs-version",
+             "--dest-dir", source / "reference", "drawbridge.docker", cwd=source, **variables)
+        docs_site.write_inventory(source)
+        step("git", "init", "--quiet", cwd=source)
+        # What is not released yet stands under the version that it will have. The date is not shown.
+        step(venv("tools", "antsibull-changelog"), "release", "--version", version[1] if version else "", "--date", "2026-01-01", cwd=source, **variables)
+        step(venv("tools", "sphinx-build"), "-q", "-W", "--keep-going", "-b", "html", "-c", source / "docs" / "site", "-d", source.parents[2] / "doctrees",
+             source, made, cwd=source, **variables)
+    wrong = docs_site.problems(made)
+    print("\n".join(wrong))
+    if wrong:
+        raise Failed("%d problems in %s" % (len(wrong), made))
+    print("%d pages; the first is %s" % (len(list(made.rglob("*.html"))), (made / "index.html").relative_to(ROOT)))
+
+
 def types() -> None:
     """mypy --strict on the plugins and on what the tests are made of, in one run."""
     packages = ["ansible_collections.drawbridge.docker.plugins", "tests.bench", "tests.demo", "tests.lab", "tests.tools",
-                "tests.unit.support", "tests.integration.kernel.support", "tests.integration.lab.support"]
+                "tests.unit.support", "tests.integration.browser.support", "tests.integration.kernel.support", "tests.integration.lab.support"]
     step(venv("tools", "mypy"), *(word for package in packages for word in ("--package", package)))
 
 
@@ -315,6 +339,7 @@ GATES = (
     Gate("shellcheck", 0.5, "shellcheck on every shell script", shellcheck),
     Gate("lint", 2, "ansible-lint, profile production", lint),
     Gate("docs", 1, "documentation of plugins and roles", docs),
+    Gate("site", 3, "documentation as a site; its links lead somewhere", site, path="docs/site"),
     Gate("build", 1, "the collection builds, installs, lists its modules", build),
     Gate("sanity", 5, "ansible-test sanity, newest ansible-core", sanity),
     Gate("sanity-oldest", 5, "ansible-test sanity, oldest ansible-core", sanity_oldest,

@@ -12,7 +12,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from ansible_collections.drawbridge.docker.plugins.modules import host_policy
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/guides/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
+PAGES = [ROOT / "README.md", ROOT / "docs/overview.md", *sorted(ROOT.glob("docs/guides/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
 VARIABLES = sorted(ROOT.glob("examples/inventory/*_vars/*.yml"))
 
 
@@ -34,6 +34,14 @@ def test_fragments(where):
     assert merge([parse_fragment(name, value) for name, value in FRAGMENTS[where].items()])
 
 
+def test_policies_in_playbooks():
+    tasks = [task for _where, content in documents() if isinstance(content, list) for play in content for task in play.get("tasks", [])]
+    policies = [task["drawbridge.docker.harden"]["policy"] for task in tasks if "policy" in task.get("drawbridge.docker.harden", {})]
+    assert policies
+    for policy in policies:
+        assert parse_policy(policy).published_ports
+
+
 def test_policies_of_the_module():
     tasks = [task["drawbridge.docker.host_policy"] for task in yaml.safe_load(host_policy.EXAMPLES)]
     policies = [task["policy"] for task in tasks if "policy" in task]
@@ -43,4 +51,4 @@ def test_policies_of_the_module():
 
 
 def test_they_are_found():
-    assert {"README.md-0", "docs/guides/policy.md-0"} < set(FRAGMENTS) and len(FRAGMENTS) > 8 and VARIABLES
+    assert {"README.md-1", "docs/guides/policy.md-0"} < set(FRAGMENTS) and len(FRAGMENTS) > 8 and VARIABLES

@@ -10,11 +10,12 @@ ROOMS = (
     "",
     "host/system", "host/boot", "host/prerequisites", "host/network", "host/tunnels",
     "netfilter/rules", "netfilter/kernel", "netfilter/reconcile",
-    "netfilter/verdict/snapshot", "netfilter/verdict/matching", "netfilter/verdict/walk",
+    "netfilter/verdict/snapshot", "netfilter/verdict/matching", "netfilter/verdict/walk", "netfilter/trace",
     "engine/api", "engine/daemon", "engine/cri", "engine/containers", "engine/facts",
     "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback", "policy/preflight", "policy/revocation",
+    "policy/proof",
     "persistence/boot_program", "persistence", "persistence/records", "transaction", "port_forwarding", "host_settings",
-    "tasks", "policy_pipeline", "service", "tasks/harden", "inspect",
+    "tasks", "policy_pipeline", "service", "tasks/harden", "inspect/denied", "inspect", "inspect/audit",
 )  # fmt: skip
 MOST_ENTRIES = 14
 

@@ -44,7 +44,11 @@ def _change(change: Change) -> Dict[str, object]:
 
 def write(path: str, content: Dict[str, object]) -> None:
     """Write the report whole or not at all, for its owner alone. Raises OSError."""
-    text = json.dumps(content, indent=1, ensure_ascii=True) + "\n"
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=True) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a file of ASCII text whole or not at all, for its owner alone. Raises OSError."""
     # mkstemp makes the file with mode 0600.
     handle, new = tempfile.mkstemp(prefix=".drawbridge-", dir=os.path.dirname(path) or ".")
     try:

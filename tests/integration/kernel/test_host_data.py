@@ -55,6 +55,7 @@ def tasks(engine):
         ("firewall_checkpoint", {"state": TEXT}), ("firewall_checkpoint", {"state": "armed", "timeout": TEXT}),
         ("firewall_checkpoint", {"state": "confirmed", "transport": TEXT}),
         ("docker_firewall_info", dict(asked)), ("docker_firewall_info", {"docker_host": TEXT}),
+        ("firewall_audit_info", dict(asked)), ("firewall_audit_info", dict(asked, zones={TEXT: [TEXT]})), ("audit_summary", {"outcome": "outcome"}),
     ]
     return [{OURS + name: arguments} for name, arguments in given]
 

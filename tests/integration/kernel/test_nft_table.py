@@ -2,6 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Tables of our own in nftables, by the real nft: made, left alone, changed, taken back, and packets that pass them."""
 import contextlib
+import json
 import os
 import subprocess
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import Nft, TableChange, table_text
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
 
 from tests.integration.kernel.support.namespace import missing
@@ -46,6 +48,15 @@ def test_changed_and_gone(nft_host):
     assert nft_host.converge(wanted()).plan.is_change
     assert KEY[1] not in listed(nft_host)
     assert not nft_host.converge(wanted()).plan.is_change
+
+
+def test_a_table_that_is_not_written_yet_is_printed(nft_host):
+    """For verdicts on a plan: loaded elsewhere, and nothing of it here."""
+    change = TableChange(KEY, None, table_text(KEY, [*CHAIN, off("172.18.0.0/16"), "}"]))
+    printed = json.loads(Nft(nft_host.system).printed([change]))["nftables"]
+    assert [item["rule"]["expr"][-1] for item in printed if "rule" in item] == [
+        {"snat": {"addr": {"payload": {"protocol": "ip", "field": "saddr"}}}}]
+    assert KEY[1] not in listed(nft_host)
 
 
 def test_what_the_kernel_refuses_changes_nothing(nft_host):

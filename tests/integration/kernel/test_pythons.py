@@ -19,6 +19,7 @@ POLICY = {
     "host_services": {"default": "deny", "allow": [{"port": 443, "sources": ["any"]}]},
     "egress": {"default": "deny", "allow": [{"destination": ["@office"]}]},
 }
+LOGGED = "2026-05-01T10:00:00.25+0200 web1 kernel: DB-INPUT:D IN=eth0 OUT= SRC=192.0.2.9 DST=192.0.2.1 PROTO=TCP SPT=1 DPT=22 \n"
 ENGINE = {"docker_host": "unix:///nowhere"}
 
 
@@ -46,6 +47,8 @@ def on_each_python(request):
 
 
 def test_modules(nft_host, run, tmp_path):
+    log = tmp_path / "kern.log"
+    log.write_text(LOGGED, encoding="utf-8")
     policy = dict(ENGINE, policy=POLICY, confirm_timeout=0)
     predicted, done, again = run("host_policy", check=True, **policy), run("host_policy", **policy), run("host_policy", **policy)
     assert predicted["changed"] and done["changed"] and predicted["diff"] == done["diff"] and not again["changed"]
@@ -56,4 +59,9 @@ def test_modules(nft_host, run, tmp_path):
     waiting = run("quarantine", check=True, docker_host=engine.address, compose_project="shop", reason="INC-1", on_missing="ignore")
     engine.stop()
     assert waiting["changed"] and waiting["holds"] == "until_restart" and waiting["quarantine"]["selector"] == {"compose_project": "shop"}
+    assert run("denied_info", path=str(log), **ENGINE)["denied"][0]["source"] == "192.0.2.9"
+    assert isinstance(run("firewall_audit_info", **ENGINE)["reachability"]["targets"], list)
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)
+    nft_host.sh("ip", "link", "set", "lo", "up")
+    assert run("packet_probe", to="127.0.0.1", expect="allow")["probes"][0]["outcome"] == "answered"
+    assert run("packet_trace", packet={"from": "host", "to": "127.0.0.1"}, seconds=1)["seen"] == []

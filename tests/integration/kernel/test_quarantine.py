@@ -157,7 +157,8 @@ def test_open_connections_end(stage):
 
 def test_those_that_are_gone(stage):
     identity = stage.found.engine.all_containers()[0]["Id"]
-    for wrong, words in (({"name": "nobody"}, "no container matches"), ({"name": "a", "reason": " "}, "has a reason"), ({"name": ""}, "chooses nothing"), ({}, "no container")):
+    for wrong, words in (({"name": "nobody"}, "no container matches"), ({"name": "a", "reason": " "}, "has a reason"),
+                         ({"name": ""}, "chooses nothing"), ({}, "no container is chosen")):
         with pytest.raises(DrawbridgeError, match=words):
             stage.apply(**wrong)
     stage.apply(id=identity[:12])

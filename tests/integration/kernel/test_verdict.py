@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.integration.kernel.support import forge_stage
 from tests.integration.kernel.support.namespace import missing
-from tests.integration.kernel.support.verdict_cases import PORTS, cases
+from tests.integration.kernel.support.verdict_cases import PORTS, cases, packets_alone
 from tests.integration.kernel.support.verdict_comparison import Comparison
+from tests.integration.kernel.support.verdict_nft_cases import RECORDED, nft_cases, recorded
 
 MOST_UNKNOWN = 0.02
 
@@ -31,17 +32,17 @@ def bound_sockets(host):
 @pytest.fixture(name="comparison", params=[4, 6])
 def comparison_on_a_stage(request, host, bound):
     """The stage without anybody's rules."""
-    reason = missing("ip", "ipset", "ss", "conntrack")
+    reason = missing("ip", "ipset", "ss", "conntrack", "nft")
     if reason:
         pytest.skip(reason)
     with forge_stage.staged() as stage:
         yield Comparison(host, stage, request.param)
 
 
-def agrees(comparison, tell, examples):
+def agrees(comparison, tell, examples, made=cases):
     @seed(1)
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
-    @given(cases(comparison.family))
+    @given(made(comparison.family))
     def run(case):
         comparison.compare(case)
 
@@ -59,3 +60,20 @@ def test_the_verdict_is_the_kernels(comparison, tell):
 @pytest.mark.drill
 def test_the_verdict_is_the_kernels_for_many(comparison, tell):
     agrees(comparison, tell, 30)
+
+
+def test_tables_of_nftables_are_walked_as_the_kernel_asks_them(comparison, tell):
+    agrees(comparison, tell, 5, nft_cases)
+
+
+@pytest.mark.drill
+def test_many_tables_of_nftables(comparison, tell):
+    agrees(comparison, tell, 60, nft_cases)
+
+
+def test_tables_that_others_made_and_ours(comparison, tell):
+    """An engine's, firewalld's, and ours for the time while rules are gone or reloaded."""
+    for ruleset in map(recorded, RECORDED):
+        comparison.host.sh("nft", *ruleset.words, text=ruleset.text)
+        agrees(comparison, tell, 3, packets_alone)
+        comparison.host.sh("nft", "-f", "-", text=ruleset.undo)

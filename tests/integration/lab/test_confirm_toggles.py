@@ -44,12 +44,12 @@ def task(policy, **options):
     return policies.task(policy, allow_lockout=True, **{"confirm_timeout": TIMEOUT, **options})
 
 
-@pytest.fixture(name="all_three")
-def protected_hosts(manageable):
+@pytest.fixture(name="protected")
+def protected_hosts(outermost):
     """Hosts that boot with their rules and have a policy without toggles."""
-    boot.protect(manageable)
-    yield manageable
-    for host in manageable:
+    boot.protect(outermost)
+    yield outermost
+    for host in outermost:
         host.run(["sh", "-c", "rm -f /etc/sysctl.d/*drawbridge* /etc/docker/daemon.json*"])
         toggled.set_by_hand(host, "net/ipv6/conf/vmbr0/forwarding", "1")
 
@@ -64,66 +64,66 @@ def time_is_up(host):
     host.run(["sh", "-c", "systemctl start $(systemctl show --property=Unit --value 'drawbridge-rollback-*.timer')"])
 
 
-def test_nobody_confirms(all_three, tmp_path):
-    before = both(all_three)
-    assert not toggled.all_are(all_three, toggled.container_reaches_outside, True)
-    killed_after_the_apply(all_three, tmp_path, [task(CUT)], lambda host: toggled.policy(host) == "ACCEPT")
-    assert not toggled.all_are(all_three, toggled.container_reaches_outside, False)
-    for host in all_three:
+def test_nobody_confirms(protected, tmp_path):
+    before = both(protected)
+    assert not toggled.all_are(protected, toggled.container_reaches_outside, True)
+    killed_after_the_apply(protected, tmp_path, [task(CUT)], lambda host: toggled.policy(host) == "ACCEPT")
+    assert not toggled.all_are(protected, toggled.container_reaches_outside, False)
+    for host in protected:
         assert toggled.sysctl(host, "net/ipv4/ip_forward") == "0"
         assert "sysctl.d" not in " ".join(state(host)), "nothing of it is booted"
-    for host in all_three:
+    for host in protected:
         time_is_up(host)
         wait_for(lambda host=host: boot.leftovers(host) == "")
-    assert both(all_three) == before
-    assert not toggled.all_are(all_three, toggled.container_reaches_outside, True)
+    assert both(protected) == before
+    assert not toggled.all_are(protected, toggled.container_reaches_outside, True)
 
 
-def test_a_boot_before_the_confirmation(all_three, tmp_path):
-    before = {host.name: (state(host), boot.rules(host)) for host in all_three}
-    killed_after_the_apply(all_three, tmp_path, [task(CUT, confirm_timeout=600)], lambda host: toggled.policy(host) == "ACCEPT")
-    for host in all_three:
+def test_a_boot_before_the_confirmation(protected, tmp_path):
+    before = {host.name: (state(host), boot.rules(host)) for host in protected}
+    killed_after_the_apply(protected, tmp_path, [task(CUT, confirm_timeout=600)], lambda host: toggled.policy(host) == "ACCEPT")
+    for host in protected:
         host.reboot()
         assert (state(host), boot.rules(host)) == before[host.name]
         assert boot.leftovers(host) == ""
 
 
 @pytest.mark.parametrize("timeout", [TIMEOUT, 0])
-def test_confirmed_it_stays_and_goes_back_on_demand(all_three, timeout):
-    before = both(all_three)
-    assert set(play(all_three, [task(OTHER, confirm_timeout=timeout)], check=True).changed().values()) == {True}
-    assert both(all_three) == before
-    done = play(all_three, [task(OTHER, confirm_timeout=timeout)])
-    assert {"confirm_seconds" in done.last(host.name) for host in all_three} == {timeout > 0}
-    after = {host.name: (state(host), boot.in_kernel(host)) for host in all_three}
-    for host in all_three:
+def test_confirmed_it_stays_and_goes_back_on_demand(protected, timeout):
+    before = both(protected)
+    assert set(play(protected, [task(OTHER, confirm_timeout=timeout)], check=True).changed().values()) == {True}
+    assert both(protected) == before
+    done = play(protected, [task(OTHER, confirm_timeout=timeout)])
+    assert {"confirm_seconds" in done.last(host.name) for host in protected} == {timeout > 0}
+    after = {host.name: (state(host), boot.in_kernel(host)) for host in protected}
+    for host in protected:
         assert boot.leftovers(host) == ""
         assert not [words for words in KEPT if words not in " ".join(state(host))]
-    assert set(play(all_three, [task(OTHER, confirm_timeout=timeout)]).changed().values()) == {False}
+    assert set(play(protected, [task(OTHER, confirm_timeout=timeout)]).changed().values()) == {False}
     earlier = {name: (toggles, owned.partition("== files")[0]) for name, (toggles, owned) in before.items()}
     for expected in (earlier, after):
-        run = playbook(all_three, "drawbridge.docker.rollback")
+        run = playbook(protected, "drawbridge.docker.rollback")
         assert set(run.changed().values()) == {True}
-        assert {tuple(part["before_header"] for part in run.last(host.name)["diff"]) for host in all_three} == {(WORDS, "netfilter", ABOUT, "files")}
-        assert {host.name: (state(host), boot.in_kernel(host)) for host in all_three} == expected
-    play(all_three, [{"drawbridge.docker.host_policy": {"state": "absent", "confirm_timeout": timeout}}])
-    assert not any("policy-forward" in line or "ip_forward = 0" in line for host in all_three for line in state(host))
-    playbook(all_three, "drawbridge.docker.rollback")
-    assert {host.name: (state(host), boot.in_kernel(host)) for host in all_three} == after
+        assert {tuple(part["before_header"] for part in run.last(host.name)["diff"]) for host in protected} == {(WORDS, "netfilter", ABOUT, "files")}
+        assert {host.name: (state(host), boot.in_kernel(host)) for host in protected} == expected
+    play(protected, [{"drawbridge.docker.host_policy": {"state": "absent", "confirm_timeout": timeout}}])
+    assert not any("policy-forward" in line or "ip_forward = 0" in line for host in protected for line in state(host))
+    playbook(protected, "drawbridge.docker.rollback")
+    assert {host.name: (state(host), boot.in_kernel(host)) for host in protected} == after
 
 
-def test_toggles_alone_are_a_change(all_three):
+def test_toggles_alone_are_a_change(protected):
     """No rule changes: it is confirmed all the same, and going back leaves the rules."""
-    before = {host.name: (state(host), boot.in_kernel(host)) for host in all_three}
-    done = play(all_three, [task(boot.allowing(**TOGGLES))])
-    assert all(done.last(host.name)["confirm_seconds"] > 0 for host in all_three)
-    assert {host.name: boot.in_kernel(host) for host in all_three} == {name: rules for name, (_toggles, rules) in before.items()}
-    playbook(all_three, "drawbridge.docker.rollback")
-    assert {host.name: (state(host), boot.in_kernel(host)) for host in all_three} == before
+    before = {host.name: (state(host), boot.in_kernel(host)) for host in protected}
+    done = play(protected, [task(boot.allowing(**TOGGLES))])
+    assert all(done.last(host.name)["confirm_seconds"] > 0 for host in protected)
+    assert {host.name: boot.in_kernel(host) for host in protected} == {name: rules for name, (_toggles, rules) in before.items()}
+    playbook(protected, "drawbridge.docker.rollback")
+    assert {host.name: (state(host), boot.in_kernel(host)) for host in protected} == before
 
 
-def test_modules_of_their_own_under_a_checkpoint(all_three):
-    before = both(all_three)
+def test_modules_of_their_own_under_a_checkpoint(protected):
+    before = both(protected)
     tasks = [
         {CHECKPOINT: {"state": "armed", "timeout": 2 * TIMEOUT}},
         {"drawbridge.docker.forward_policy": {"ipv4": "ACCEPT", "ipv6": "DROP"}},
@@ -134,11 +134,11 @@ def test_modules_of_their_own_under_a_checkpoint(all_three):
         task(OTHER),
         {CHECKPOINT: {"state": "rolled_back"}},
     ]
-    run = play(all_three, tasks)
-    for host in all_three:
+    run = play(protected, tasks)
+    for host in protected:
         results = run.of(host.name)
         assert [result["changed"] for result in results[:6]] == [True, True, True, True, False, True]
         # What the task before has prepared counts as being there.
         assert isinstance(results[6]["diff"], dict)
-    assert both(all_three) == before
-    assert {boot.leftovers(host) for host in all_three} == {""}
+    assert both(protected) == before
+    assert {boot.leftovers(host) for host in protected} == {""}

@@ -68,17 +68,17 @@ def killed(host):
     late.served(host)
 
 
-def test_datagrams(lab, manageable):
+def test_datagrams(lab, outermost):
     """What docker-proxy answers over UDP, to every kind of address that it answers to."""
-    boot.protect(manageable, late.policy())
-    on_all(manageable, lambda host: host.run([
+    boot.protect(outermost, late.policy())
+    on_all(outermost, lambda host: host.run([
         "docker", "run", "--detach", "--name", "late-udp", "--publish", "5301:5301/udp", "lab/server:3", "answer", "late-udp", "udp,0.0.0.0,5301"]))
-    own = [result.open for host in manageable for result in host.probe([Probe("udp", "::1", 5301, timeout=5)])]
-    assert own == [True] * len(manageable)
+    own = [result.open for host in outermost for result in host.probe([Probe("udp", "::1", 5301, timeout=5)])]
+    assert own == [True] * len(outermost)
     for client in ("denied", "allowed"):
-        assert not any(result.open for result in lab.clients[client].probe(datagrams(manageable, "closed")))
-    assert not any("closed" in received(host) for host in manageable)
-    wait_for(lambda: come_in_without_the_table(lab, manageable), "datagrams without the table")
+        assert not any(result.open for result in lab.clients[client].probe(datagrams(outermost, "closed")))
+    assert not any("closed" in received(host) for host in outermost)
+    wait_for(lambda: come_in_without_the_table(lab, outermost), "datagrams without the table")
 
 
 def come_in_without_the_table(lab, hosts):
@@ -106,28 +106,28 @@ def places(spec):
     return (spec.v4, spec.v4_second, spec.v6, spec.v6_second)
 
 
-def test_who_else_talks_to_the_engine(lab, manageable):
+def test_who_else_talks_to_the_engine(lab, outermost):
     """Containers reach published ports by the host's address, the host itself does, and its own services are none of the table's business."""
-    boot.protect(manageable, late.policy())
-    on_all(manageable, late.publish)
-    for host in manageable:
+    boot.protect(outermost, late.policy())
+    on_all(outermost, late.publish)
+    for host in outermost:
         gateway = host.run(["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]).stdout.strip()
         assert host.containers()["web"].probe([Probe("tcp", gateway, late.PORT, timeout=3)])[0].open
         assert host.probe([Probe("tcp", host.spec.v6, late.PORT)])[0].open
-    look = Onlooker(lab, manageable)
+    look = Onlooker(lab, outermost)
     for way in (v4(9000), v6(9000), v4(22), v6(22)):
         assert look.serves("denied", way)
 
 
-def test_a_host_on_which_nothing_closes_them_is_found(lab, manageable):
-    boot.protect(manageable, late.policy())
-    assert looked_at(manageable) == ({"kernel"}, set())
-    on_all(manageable, lambda host: host.run(["nft", "flush", "set", "inet", "drawbridge-engine", "engine"]))
-    assert looked_at(manageable) == ({"next_run"}, {"late_ports_open"})
-    assert all(play(manageable, [policies.task(late.policy())]).changed().values())
-    assert not any(play(manageable, [policies.task(late.policy())]).changed().values())
-    on_all(manageable, lambda host: host.run(["rm", "/etc/systemd/system/docker.service.d/drawbridge.conf"]))
-    assert looked_at(manageable) == ({"kernel_until_restart"}, {"late_ports_open"})
+def test_a_host_on_which_nothing_closes_them_is_found(lab, outermost):
+    boot.protect(outermost, late.policy())
+    assert looked_at(outermost) == ({"kernel"}, set())
+    on_all(outermost, lambda host: host.run(["nft", "flush", "set", "inet", "drawbridge-engine", "engine"]))
+    assert looked_at(outermost) == ({"next_run"}, {"late_ports_open"})
+    assert all(play(outermost, [policies.task(late.policy())]).changed().values())
+    assert not any(play(outermost, [policies.task(late.policy())]).changed().values())
+    on_all(outermost, lambda host: host.run(["rm", "/etc/systemd/system/docker.service.d/drawbridge.conf"]))
+    assert looked_at(outermost) == ({"kernel_until_restart"}, {"late_ports_open"})
 
 
 def looked_at(hosts):
@@ -153,11 +153,11 @@ def test_the_event_service_where_the_kernel_cannot_tell(lab, manageable, tell):
         assert not [moment for moment in times if moment > known + 0.5]
 
 
-def test_a_network_made_later(lab, manageable):
+def test_a_network_made_later(lab, outermost):
     """A container's own address, reached through the host; its way out stays open."""
-    boot.protect(manageable, late.policy())
-    on_all(manageable, lambda host: workloads.network(host, "late-net", "--ipv6", "--subnet", "fd00:db8:99::/64"))
-    on_all(manageable, lambda host: workloads.publish(host, "late-six", 8202, "late-net"))
-    direct = [Probe("tcp", address, 80, mark=host.spec.number, timeout=2) for host in manageable
+    boot.protect(outermost, late.policy())
+    on_all(outermost, lambda host: workloads.network(host, "late-net", "--ipv6", "--subnet", "fd00:db8:99::/64"))
+    on_all(outermost, lambda host: workloads.publish(host, "late-six", 8202, "late-net"))
+    direct = [Probe("tcp", address, 80, mark=host.spec.number, timeout=2) for host in outermost
               for address in (host.containers()["late-six"].v4, host.containers()["late-six"].v6)]
     assert not any(result.open for client in ("denied", "allowed") for result in lab.clients[client].probe(direct))

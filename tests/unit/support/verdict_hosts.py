@@ -24,10 +24,12 @@ _SETTINGS = {
 }
 
 
-def host(second: str = SECOND, settings: Mapping[str, int] | None = None, **texts: str) -> Snapshot:
-    """second: the name of the second bridge. texts: those that are there beside links, routes and settings."""
+def host(second: str = SECOND, settings: Mapping[str, int] | None = None, more: Mapping[str, list[str]] | None = None, **texts: str) -> Snapshot:
+    """second: the name of the second bridge. more: further addresses of interfaces. texts: those that are there beside links, routes and settings."""
     ends = {"lo": ["127.0.0.1/8", "::1/128"], "eth0": ["192.0.2.10/24", "2001:db8::10/64"], "docker0": ["172.17.0.1/16", "fd00:17::1/64"],
             second: ["172.18.0.1/16"]}
+    for name, addresses in (more or {}).items():
+        ends[name] = ends.get(name, []) + addresses
     links: list[dict[str, object]] = [_link(name, addresses) for name, addresses in ends.items()]
     links += [{"ifname": "veth%d" % number, "flags": ["UP"], "master": master, "linkinfo": {"info_kind": "veth", "info_slave_data": {"hairpin": False}}}
               for number, master in enumerate(["docker0", "docker0", second])]
@@ -53,6 +55,24 @@ def saved(**chains: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def nft(*chains: tuple[str, str, list[list[dict[str, object]]]], table: str = "inet t", **sets: list[object]) -> str:
+    """nft's JSON of one table. chains: name, hook with type and priority (``filter input 0``, a fourth word is the policy) or nothing, and rules' statements.
+
+    A rule is a list of statements. A set whose first element is a pair is a map.
+    """
+    family, _space, name = table.partition(" ")
+    at = {"family": family, "table": name}
+    items: list[dict[str, object]] = [{"table": {"family": family, "name": name}}]
+    for key, elements in sets.items():
+        items.append({"map" if isinstance(elements[0], list) else "set": {**at, "name": key, "elem": elements}})
+    for chain, hook, _rules in chains:
+        words = hook.split()
+        base = {"type": words[0], "hook": words[1], "prio": int(words[2]), "policy": words[3] if len(words) > 3 else "accept"} if words else {}
+        items.append({"chain": {**at, "name": chain, **base}})
+    items += [{"rule": {**at, "chain": chain, "expr": rule}} for chain, _hook, rules in chains for rule in rules]
+    return json.dumps({"nftables": items})
+
+
 def judged(snapshot: Snapshot, **packet: object) -> Judgement:
     """The answer about a packet: ``source`` is its key from."""
     packet["from"] = packet.pop("source", "203.0.113.9")
@@ -63,8 +83,11 @@ def captured(engine: str, **texts: str) -> Snapshot:
     """A host with the rules of a real engine, which publishes 8080 to 172.17.0.2:80, and 8082 and on loopback 8081 to 172.18.0.2:80."""
     text = (CAPTURES / ("docker-%s.c.iptables-save" % engine)).read_text(encoding="utf-8")
     ipv4, ipv6 = re.split(r"^# ip6?tables-save$", text, flags=re.MULTILINE)[1:]
-    bridge = re.search(r"br-[0-9a-f]{12}", text)
     rules = {"iptables": ipv4, "ip6tables": ipv6}
+    listed = CAPTURES / ("docker-%s.c.nft.json" % engine)
+    if listed.exists():
+        rules["nftables"] = listed.read_text(encoding="utf-8")
+    bridge = re.search(r"br-[0-9a-f]{12}", text + rules.get("nftables", ""))
     snapshot = host(bridge.group() if bridge else SECOND)
     return snapshot._replace(texts={**snapshot.texts, **rules, **texts})
 

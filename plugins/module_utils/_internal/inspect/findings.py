@@ -18,13 +18,11 @@ from ..netfilter.rules.saved_ruleset import target_of
 from ..policy.blocks.owners import NAT, POLICY_LASTING, PUBLISH
 from ..policy.chains import forward, guard
 from ..policy.chains.nat_filter import CHAIN as NAT_FILTER
-from . import late_finding
 from .direct_access import reachable_directly
 from .guard_lines import lost_lines, open_by_loss
 from .guarded_ports import guarded_ports, is_hooked
 from .jumps import entered_chains, jumps_to, our_hooks
-from .late_finding import late_ports_open
-from .late_ports import is_closed
+from .late_ports import LATE_PORTS_OPEN, is_closed, late_ports_open
 from .saved_lines import unlike_saved
 from .situation import Finding, Situation
 
@@ -76,7 +74,7 @@ def _vrfs(host: Situation) -> Iterator[Finding]:
 def _late_ports(host: Situation) -> Iterator[Finding]:
     told = late_ports_open(host.rulesets.values(), host.late_ports, host.proxy)
     if told is not None:
-        yield Finding(late_finding.CODE, told[0], [], told[1])
+        yield Finding(LATE_PORTS_OPEN, told[0], [], told[1])
 
 
 def _lost_lines(host: Situation) -> Iterator[Finding]:

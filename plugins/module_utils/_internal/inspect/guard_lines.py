@@ -5,7 +5,8 @@
 """Find lines that the guard's chains have lost, and the ports that are open since. Pure.
 
 No file holds the policy. The expected lines follow from the way the chains are compiled: the jumps to the ports' chain and the final drops
-are always there. Lines that name no address are in both families. Each set is made for a line that names it.
+are always there. Lines that name no address are in both families. Each set is made for a line that names it. Where the policy observes, the
+lines count as if they were enforced; the lines that log do not count.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..netfilter.rules.saved_rule import called_sets, parse, set_names, with_set
 from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.blocks.outside import FROM_BRIDGES, OUTSIDE
 from ..policy.chains import forward, guard, source_check
+from ..policy.compile.denials import as_if_enforced
 from ..policy.language import reserved_names
 from ..policy.language.values import Target
 from ..policy.readback import rules_to_policy
@@ -70,7 +72,7 @@ def _guard(ruleset: Ruleset) -> Dict[str, List[str]]:
     """Return the guard's chains, with the compiler's names of sets."""
     table = ruleset.tables.get(guard.TABLE, {})
     return {
-        name: [_as_compiled(rule) for rule in chain.rules]
+        name: [_as_compiled(rule) for rule in as_if_enforced(chain.rules)]
         for name, chain in table.items()
         if name.startswith(guard.CHAIN)
     }
@@ -169,14 +171,14 @@ def _unnamed(guards: Mapping[int, Chains], rulesets: Mapping[int, Ruleset], sets
 
 def _direct(family: int, mine: Chains, ruleset: Ruleset) -> Iterator[LostLine]:
     """If the chain behind DOCKER-USER drops packets to containers, the guard has to as well."""
-    forwarded = [rule for name in (forward.CHAIN, forward.CHAIN + OUTSIDE) for rule in ruleset.rules(forward.TABLE, name)]
+    forwarded = [rule for name in (forward.CHAIN, forward.CHAIN + OUTSIDE) for rule in as_if_enforced(ruleset.rules(forward.TABLE, name))]
     chain = guard.CHAIN + OUTSIDE if guard.CHAIN + OUTSIDE in mine else guard.CHAIN
     if any(_as_compiled(rule) in _BRIDGES_CLOSED for rule in forwarded) and _DIRECT not in mine[chain]:
         yield _described(family, chain, _DIRECT)
 
 
 def _sources(family: int, ruleset: Ruleset) -> Iterator[LostLine]:
-    held = [_as_compiled(rule) for rule in ruleset.rules(source_check.TABLE, source_check.CHAIN)]
+    held = [_as_compiled(rule) for rule in as_if_enforced(ruleset.rules(source_check.TABLE, source_check.CHAIN))]
     for line in source_check.source_check(source_check.CHAIN, False).lines:
         if family in line.families and line.text not in held:
             words = "forged packets make their sender one who replies" if line.text.endswith("DROP") else "what it let pass is judged by the lines behind it"

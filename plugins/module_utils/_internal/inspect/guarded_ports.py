@@ -16,6 +16,7 @@ from ..netfilter.rules.saved_rule import SavedRule, parse
 from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.blocks.engine_sets import known_by
 from ..policy.chains import guard
+from ..policy.compile.denials import is_open
 from .guard_lines import lost_lines, open_by_loss
 from .jumps import jumps_to
 
@@ -24,8 +25,9 @@ Sets = Dict[str, LiveSet]
 
 
 def guarded_ports(rulesets: Rulesets, sets: Sets, published: List[PublishedPort]) -> FrozenSet[PublishedPort]:
-    """Return the published ports that the guard judges. A guard that nothing jumps to judges none."""
-    hooked = {family: ruleset for family, ruleset in rulesets.items() if is_hooked(ruleset)}
+    """Return the published ports that the guard judges. A guard that nothing jumps to judges none, nor does one that only observes some ports:
+    which ones is not looked at."""
+    hooked = {family: ruleset for family, ruleset in rulesets.items() if is_hooked(ruleset) and not is_open(ruleset.rules(guard.TABLE, guard.PORTS))}
     judged = [port for port in published if port.family in hooked and _is_judged(hooked[port.family], sets, port)]
     return frozenset(judged) - open_by_loss(lost_lines(rulesets, sets), judged)
 

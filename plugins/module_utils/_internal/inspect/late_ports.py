@@ -3,22 +3,32 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 """Tell whether a port that the guard does not know yet is closed all the same: behind DOCKER-USER if it is DNATed, in INPUT if docker-proxy
-serves it. Pure."""
+serves it; and whether a port that is published from now on would be open. Pure."""
 
 from __future__ import annotations
+
+from typing import Iterable, Optional, Tuple
 
 from ..engine.api.answers import PublishedPort
 from ..engine.daemon.proxy import OFF
 from ..netfilter.rules.matches import PortMatch, ProtocolMatch, Translation
 from ..netfilter.rules.saved_rule import SavedRule, parse
 from ..netfilter.rules.saved_ruleset import Ruleset
-from ..policy.chains import forward, host_input
+from ..policy.chains import forward, guard, host_input
 from ..policy.chains.nat_filter import CHAIN as NAT_FILTER
-from ..policy_pipeline.late_ports import KERNEL, UNTIL_RESTART
-from .guarded_ports import is_in_a_set
+from ..policy_pipeline.late_ports import KERNEL, NEXT_RUN, UNTIL_RESTART
+from .guarded_ports import is_hooked, is_in_a_set
 from .jumps import entered_chains, jumps_to
 from .situation import Situation
 
+LATE_PORTS_OPEN = "late_ports_open"
+_ASK = "run host_policy: its late_ports says what closes them then; where the kernel cannot tell the engine's sockets, have event_service"
+_TOLD = {
+    NEXT_RUN: ("a port that is published from now on is open where docker-proxy serves it, until the next run of host_policy: neither the"
+               " kernel nor the event service closes it", _ASK),
+    UNTIL_RESTART: ("once the engine is started anew, a port that is published then is open where docker-proxy serves it, until the next run"
+                    " of host_policy: nothing tells the kernel the engine's new cgroup", "have boot_restore, or event_service"),
+}
 # Not for SCTP: there the kernel does not tell whose socket it is.
 _BY_THE_KERNEL = (KERNEL, UNTIL_RESTART)
 
@@ -71,3 +81,12 @@ def _leads_on(rule: SavedRule, port: PublishedPort) -> bool:
     """Whether a rule translates the port. Its other matches are ignored, known or not."""
     asked = (ProtocolMatch("-p", port.protocol), PortMatch("--dport", str(port.port)))
     return isinstance(rule.target, Translation) and rule.target.name == "DNAT" and set(asked) <= set(rule.matches)
+
+
+def late_ports_open(rulesets: Iterable[Ruleset], late_ports: Optional[str], proxy: str) -> Optional[Tuple[str, str]]:
+    """Return the message and the hint; None if the policy limits no port, or if something closes new ports."""
+    if proxy == OFF or late_ports not in _TOLD:
+        return None
+    if not any(is_hooked(ruleset) and ruleset.chain(guard.TABLE, guard.PORTS) for ruleset in rulesets):
+        return None
+    return _TOLD[late_ports]

@@ -161,9 +161,14 @@ def _network(network: Network) -> Value:
     }
 
 
+def said_by(rulesets: Rulesets) -> Dict[int, rules_to_policy.Said]:
+    """Return what each family's guard says."""
+    return {family: rules_to_policy.said(live_state(ruleset, _GUARD, [])) for family, ruleset in rulesets.items()}
+
+
 def _published(situation: Situation) -> List[Value]:
     guarded = guarded_ports(situation.rulesets, situation.sets, situation.published)
-    said = {family: rules_to_policy.said(live_state(ruleset, _GUARD, [])) for family, ruleset in situation.rulesets.items()}
+    said = said_by(situation.rulesets)
     lists = {any_generation(name): live.entries or () for name, live in situation.sets.items() if rules_to_policy.is_list(name)}
     return [
         {

@@ -17,6 +17,7 @@ from ..netfilter.kernel.state import hook_line
 from ..netfilter.rules.ownership import is_ours
 from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.chains import source_check
+from ..policy.compile.denials import observes
 from ..policy.language import reserved_names
 
 _ICMP = {4: "icmp", 6: "ipv6-icmp"}
@@ -38,12 +39,14 @@ _FORGED = [
 ]
 # The most ports that one multiport match takes.
 _AT_ONCE = 15
+_GUARD = ("mangle", "DB-GUARD")
 
 
 def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_ports: Sequence[str]) -> str:
-    """Return iptables-restore input; empty if none of our chains is in force."""
+    """Return iptables-restore input; empty if none of our chains is in force, or if they only observe."""
     if not _any_of_ours(ruleset):
         return ""
+    closes_ports = not _observe(ruleset, *_GUARD)
     inside = ["-i %s -j RETURN" % bridge for bridge in _bridges(sets, family)]
     ssh = _port_lines("tcp", ssh_ports, "RETURN")
     guard = ["-i lo -j RETURN", "-m conntrack --ctdir REPLY -j RETURN", *inside, *_HOST[family]]
@@ -53,15 +56,17 @@ def fallback_text(family: int, ruleset: Ruleset, sets: Dict[str, LiveSet], ssh_p
         published += _port_lines(protocol, _ports(sets, family, name), "DROP")
     chains = {"DB-GUARD": guard, "DB-GUARD-LOCAL": published, source_check.CHAIN: _sources(ruleset, sets, family)}
     hooks = ["-I PREROUTING 1 -j DB-GUARD", "-I PREROUTING 2 " + hook_line(source_check.source_hook(source_check.CHAIN))]
+    if not closes_ports:
+        chains, hooks = {source_check.CHAIN: chains[source_check.CHAIN]}, ["-I PREROUTING 1 " + hook_line(source_check.source_hook(source_check.CHAIN))]
     text = _block("mangle", chains, hooks)
     established = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
-    chains = {"DB-USER-policy": [established, *inside, "-m conntrack --ctstate DNAT -j DROP"]}
-    jumps = ["-I FORWARD 1 -j DOCKER-USER", "-I DOCKER-USER 1 -j DB-USER-policy"]
-    if ruleset.chain("filter", "DB-INPUT") is not None:
+    chains = {"DB-USER-policy": [established, *inside, "-m conntrack --ctstate DNAT -j DROP"]} if closes_ports else {}
+    jumps = ["-I FORWARD 1 -j DOCKER-USER", "-I DOCKER-USER 1 -j DB-USER-policy"] if closes_ports else []
+    if _closes_services(ruleset):
         always = ["-p %s -j RETURN" % _ICMP[family], "-p udp -m udp --dport %d -j RETURN" % _DHCP_CLIENT[family]]
         chains["DB-INPUT"] = ["-i lo -j RETURN", established, *inside, *always, *ssh, "-j DROP"]
         jumps.append("-I INPUT 1 -j DB-INPUT")
-    return text + _block("filter", chains, jumps, [":DOCKER-USER - [0:0]"])
+    return text + _block("filter", chains, jumps, [":DOCKER-USER - [0:0]"] if closes_ports else [])
 
 
 def _sources(ruleset: Ruleset, sets: Dict[str, LiveSet], family: int) -> List[str]:
@@ -88,6 +93,20 @@ def hold_text(rulesets: Iterable[Ruleset], sets: Dict[str, LiveSet], ssh_ports: 
         claimed = sorted(_entries(sets, family, reserved_names.CONTAINER_NETWORKS) | _entries(sets, family, reserved_names.BEHIND_CONTAINERS))
         lines += ["%s saddr %s drop" % (word, network) for network in claimed]
     lines.append("ct direction reply accept")
+    if any(_observe(ruleset, *_GUARD) for ruleset in rulesets):
+        lines.append("tcp dport { %s } accept" % ", ".join(ssh_ports))
+    else:
+        lines += _held_ports(sets, ssh_ports)
+    if any(map(_closes_services, rulesets)):
+        lines += ["meta l4proto { icmp, ipv6-icmp } accept", "udp dport { 68, 546 } accept", _AT_HOST + " ct state new drop"]
+    body = "".join("\t\t%s\n" % line for line in lines)
+    head = "\t\ttype filter hook prerouting priority -150; policy accept;\n"
+    return "table inet drawbridge-hold {\n\tchain prerouting {\n%s%s\t}\n}\n" % (head, body)
+
+
+def _held_ports(sets: Dict[str, LiveSet], ssh_ports: Sequence[str]) -> List[str]:
+    """Return the table's lines about containers' addresses and published ports."""
+    lines: List[str] = []
     for family, word in _NFT_WORDS.items():
         lines += ["%s daddr %s drop" % (word, network) for network in sorted(_entries(sets, family, reserved_names.CONTAINER_NETWORKS))]
         addressed = sorted(_entries(sets, family, reserved_names.ADDRESS_PORTS))
@@ -98,15 +117,22 @@ def hold_text(rulesets: Iterable[Ruleset], sets: Dict[str, LiveSet], ssh_ports: 
             ports = _ports(sets, family, name)
             if ports:
                 lines.append("meta nfproto ipv%d %s %s dport { %s } drop" % (family, _AT_HOST, protocol, ", ".join(ports)))
-    if any(ruleset.chain("filter", "DB-INPUT") is not None for ruleset in rulesets):
-        lines += ["meta l4proto { icmp, ipv6-icmp } accept", "udp dport { 68, 546 } accept", _AT_HOST + " ct state new drop"]
-    body = "".join("\t\t%s\n" % line for line in lines)
-    head = "\t\ttype filter hook prerouting priority -150; policy accept;\n"
-    return "table inet drawbridge-hold {\n\tchain prerouting {\n%s%s\t}\n}\n" % (head, body)
+    return lines
 
 
 def _any_of_ours(ruleset: Ruleset) -> bool:
-    return any(is_ours(chain) for table in ruleset.tables.values() for chain in table)
+    """Whether there are chains of ours that do not only observe."""
+    ours = [chain.rules for table in ruleset.tables.values() for name, chain in table.items() if is_ours(name)]
+    return bool(ours) and not observes([rule for rules in ours for rule in rules])
+
+
+def _observe(ruleset: Ruleset, table: str, start: str) -> bool:
+    """Whether the chains whose names begin so observe, and drop nothing."""
+    return observes([rule for name, chain in ruleset.tables.get(table, {}).items() if name.startswith(start) for rule in chain.rules])
+
+
+def _closes_services(ruleset: Ruleset) -> bool:
+    return ruleset.chain("filter", "DB-INPUT") is not None and not _observe(ruleset, "filter", "DB-INPUT")
 
 
 def _bridges(sets: Dict[str, LiveSet], family: int) -> List[str]:

@@ -41,13 +41,14 @@ def parse(task: Task) -> Desired:
     """Parse a task's arguments. Raises DrawbridgeError with the place of the mistake."""
     params = task.params
     is_present = params["state"] == "present"
-    policy = _policy(task) if is_present else NO_POLICY
+    policy = policy_of(task) if is_present else NO_POLICY
     return Desired(
         task.system, task.settings(), policy, params["docker_host"], is_present, params["revoke"] == "end", params["allow_lockout"], task.shows_diff
     )
 
 
-def _policy(task: Task) -> Policy:
+def policy_of(task: Task) -> Policy:
+    """Return the policy that a task's options policy, fragments and profile give. Raises DrawbridgeError with the place of the mistake."""
     params = task.params
     if params["fragments"] is not None:
         # Only hosts with fragments load the code that merges them.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.rules.desired import DesiredState
-from ..transaction.converge import Outcome
+from ..transaction.converge import Outcome, Planned
 from ..transaction.host_change import HostChange
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Report(NamedTuple):
 
 
 class Part(HostChange):
-    """One part. The methods are in the order of the steps; ``changes`` and ``narrow`` come between ``compile`` and ``after``.
+    """One part. The methods are in the order of the steps; ``changes`` and ``narrow`` come between ``prove`` and ``after``.
 
     No step undoes a part: the checkpoint remembers the part's changes.
     """
@@ -47,6 +47,9 @@ class Part(HostChange):
     def compile(self, compiled: Compiled, _asked: EngineFacts, _netfilter: Netfilter) -> Compiled:
         """Return the desired state with this part's added. The lock is held. Raises DrawbridgeError for what the host cannot do."""
         return compiled
+
+    def prove(self, change: Planned, asked: EngineFacts) -> None:
+        """Look at the plan before anything of it is in force, in check mode as well. The lock is held. Raises DrawbridgeError to stop the run."""
 
     def after(self, outcome: Outcome, asked: EngineFacts) -> None:
         """Do the rest once the rules are in force, without the lock. In check mode, only find out what would be done."""

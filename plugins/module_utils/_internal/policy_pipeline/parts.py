@@ -19,7 +19,7 @@ from ..host_settings import leftovers
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.reconcile.plan import Plan
 from ..policy.compile.compile import has_open_ports
-from ..transaction.converge import Outcome
+from ..transaction.converge import Outcome, Planned
 from ..transaction.host_change import HostChange
 from .desired import Desired
 from .late_ports import LatePorts, limits_ports
@@ -73,6 +73,12 @@ def _ways_out(desired: Desired) -> Part:
     return WaysOut(desired)
 
 
+def _tests(desired: Desired) -> Part:
+    from .policy_tests import PolicyTests
+
+    return PolicyTests(desired)
+
+
 def _words(desired: Desired) -> Part:
     from .diff_in_words import InWords
 
@@ -113,6 +119,7 @@ PARTS = (
     Row("masquerading", _masquerading, lambda desired: desired.policy.masquerade is not None),
     Row("egress", _ways_out, lambda desired: desired.policy.egress is not None),
     Row("change in words", _words, lambda _desired: False, _is_said),
+    Row("tests", _tests, lambda desired: bool(desired.policy.tests)),
     Row("late ports", LatePorts, lambda desired: limits_ports(desired.policy)),
 )
 
@@ -135,6 +142,11 @@ class Parts(HostChange):
         for part in self._inside_out():
             compiled = part.compile(compiled, asked, netfilter)
         return compiled
+
+    def prove(self, change: Planned, asked: EngineFacts) -> None:
+        """Prove what the policy promises by the plan."""
+        for part in self._outside_in():
+            part.prove(change, asked)
 
     def changes(self, netfilter: Netfilter) -> bool:
         # Ask every part, since each may refuse.

@@ -8,7 +8,8 @@ The order of the steps keeps the host safe:
 
 1. Nothing is changed until everything is checked. The arguments are read, parts check themselves, and rules inside containers are rehearsed
    in their namespaces. Then the lock is taken, the engine is asked, rules are compiled, and the task's own SSH connection is judged. The kernel
-   tries the rules. Host settings say what they would change, or refuse it. In check mode the parts only find out the rest.
+   tries the rules. The policy's tests are proved by the plan. Host settings say what they would change, or refuse it. In check mode the parts
+   only find out the rest.
 2. A checkpoint is armed if the change has to be confirmed: the host goes back by itself if nobody confirms. A host with boot files always
    arms one for host settings, see 6.
 3. Host settings that let less pass come first, then the rules. Meanwhile a packet passes only if both the old and the new policy let it pass.
@@ -38,6 +39,7 @@ from ..policy.compile.compile import OWNER, compile_policy
 from ..policy.compile.labels import answering, are_asked_for
 from ..policy.preflight.external_interfaces import unseen
 from ..policy.preflight.lockout import refuse_lockout
+from ..policy.preflight.unlogged import unlogged
 from ..tasks.task import Result, Task
 from ..transaction.converge import Outcome, begin, commit, locked, planned
 from .desired import Desired, parse
@@ -57,13 +59,15 @@ def keep_desired(desired: Desired, started: float) -> Result:
     system, settings = desired.system, desired.settings
     parts = Parts(desired)
     parts.check()
-    warnings = unseen(system, desired.policy.external_interfaces)
+    warnings = unseen(system, desired.policy.external_interfaces) + unlogged(system, desired.policy)
     with locked(settings):
         reading = begin(system, settings, OWNER)
         asked = ask_engine(desired, reading.netfilter)
         compiled = parts.compile(Compiled(compile_policy(desired.policy, asked.facts), []), asked, reading.netfilter)
         warnings += compiled.warnings + preflight(desired, asked, compiled.wanted, reading.netfilter)
-        outcome = commit(planned(reading, _answering(desired, compiled.wanted), settings), settings, parts)
+        change = planned(reading, _answering(desired, compiled.wanted), settings)
+        parts.prove(change, asked)
+        outcome = commit(change, settings, parts)
     try:
         parts.after(outcome, asked)
         if outcome.armed is not None and not settings.confirm_timeout:

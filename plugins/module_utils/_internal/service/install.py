@@ -40,6 +40,11 @@ TABLE = LIBRARY + "/closed.nft"
 CLOSED_FILE = os.path.join(unit.FOLDER, CLOSED_UNIT)
 PATHS = (PROGRAM, TABLE, UNIT_FILE, CLOSED_FILE)
 CLOSED = " --closed-until-ready"
+_METRICS = " --metrics-file "
+_METRICS_FILE = re.compile(r"(?:/[A-Za-z0-9_.-]+)+\.prom")
+_IN_UNIT = re.compile(r"^ExecStart=.*%s(/\S+\.prom)$" % _METRICS, re.MULTILINE)
+# The unit makes these read-only, or has folders of its own there.
+_UNSEEN = ("/usr/", "/boot/", "/efi/", "/home/", "/root/", "/tmp/", "/var/tmp/", "/proc/", "/sys/")
 # The address becomes a word of the unit's command line.
 _SOCKET = re.compile(r"unix://(?:/[A-Za-z0-9_.-]+)+")
 
@@ -127,10 +132,11 @@ class Installation:
         self._runs: unit.Running = runs or (lambda: unit.running(system, (UNIT,)))
         self._note: Optional[bytes] = None
 
-    def missing(self, docker_host: str, closed: bool) -> List[Change]:
-        """Return the files to write or remove for a service of this engine. closed: whether containers are closed until they are ready."""
+    def missing(self, docker_host: str, closed: bool, metrics_file: Optional[str] = None) -> List[Change]:
+        """Return the files to write or remove for a service of this engine. closed: whether containers are closed until they are ready.
+        metrics_file: where counters are written, None for nowhere. Raises DrawbridgeError if the service could not write there."""
         wanted: Dict[str, Optional[bytes]] = dict.fromkeys(PATHS)
-        wanted[UNIT_FILE] = unit_text(docker_host, CLOSED if closed else "")
+        wanted[UNIT_FILE] = unit_text(docker_host, (CLOSED if closed else "") + ("" if metrics_file is None else _METRICS + _checked(metrics_file)))
         wanted[PROGRAM] = self._packed()
         if closed:
             wanted.update(gate_files(self._system.require("nft", "nftables")))
@@ -186,6 +192,10 @@ class Installation:
             # Enable only: the service makes the table, with the ready ports in it.
             self._must("reenable", CLOSED_UNIT)
         self._must("restart" if changes else "start", UNIT)
+        # Only after the restart: the old service would write the file again.
+        for change in changes:
+            if change.path == UNIT_FILE:
+                _remove_metrics(change)
         if not os.path.lexists(CLOSED_FILE):
             from .closed_until_ready import Gate
 
@@ -204,6 +214,8 @@ class Installation:
 
         if os.path.lexists(UNIT_FILE):
             self._must("disable", "--now", UNIT)
+            held = files.look(UNIT_FILE)
+            _remove_metrics(Change(UNIT_FILE, None if held is None else held.data, None))
         for path in PATHS:
             if os.path.lexists(path):
                 self._remove(path)
@@ -224,6 +236,23 @@ class Installation:
 
     def _program(self) -> str:
         return self._system.require("systemctl", "systemd")
+
+
+def _checked(path: str) -> str:
+    if not _METRICS_FILE.fullmatch(path) or "/../" in path:
+        raise DrawbridgeError("%s is not an absolute path of plain characters that ends in .prom" % quoted(path), "metrics_file")
+    if path.startswith(_UNSEEN):
+        raise DrawbridgeError("the service cannot write to %s" % quoted(path), "metrics_file", "name a folder below /var/lib or /run")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise DrawbridgeError("there is no folder %s" % quoted(os.path.dirname(path)), "metrics_file", "name node_exporter's --collector.textfile.directory")
+    return path
+
+
+def _remove_metrics(change: Change) -> None:
+    """Remove the file of counters that a unit wrote, unless the new unit writes it too: counters that stand still would be taken for true."""
+    before, after = (_IN_UNIT.search(data.decode("utf-8", "replace")) if data else None for data in (change.before, change.after))
+    if before is not None and (after is None or after.group(1) != before.group(1)):
+        files.remove(before.group(1))
 
 
 def unit_text(docker_host: str, options: str) -> bytes:

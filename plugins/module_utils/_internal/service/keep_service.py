@@ -21,7 +21,7 @@ def keep_service(task: Task, runs: Optional[Running] = None) -> Result:
     if is_absent:
         changes, extra = installation.present(), installation.folders()
     else:
-        changes = installation.missing(task.params["docker_host"], task.params["closed_until_ready"])
+        changes = installation.missing(task.params["docker_host"], task.params["closed_until_ready"], task.params["metrics_file"] or None)
         extra = [] if not changes and installation.is_complete else [UNIT]
     if not task.check_mode:
         if (changes or extra) and is_absent:

@@ -12,7 +12,7 @@ addresses. It exists while a policy needs it. A port that is not in the table ye
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..engine.api.answers import Network, parse_networks
 from ..engine.api.client import Inspector, WholeEngine
@@ -24,7 +24,10 @@ from ..host.network.routing import routes_by
 from ..host.system.system import System
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.kernel.nft_table import Nft
+from ..netfilter.rules.saved_ruleset import SavedChain
+from ..policy.blocks.owners import POLICY_EGRESS
 from ..policy.chains.egress import tells_containers_apart
+from ..policy.compile.denials import observes
 
 TABLE = "drawbridge-sources"
 _PORT = re.compile(r"veth[A-Za-z0-9_.-]{1,11}")
@@ -86,7 +89,14 @@ class PortSources:
 
     def _is_needed(self) -> bool:
         rulesets = Netfilter(self._system, "auto").rulesets()
-        return any(tells_containers_apart(ruleset.tables.get("filter", {})) for ruleset in rulesets.values())
+        return any(tells_containers_apart(_enforced(ruleset.tables.get("filter", {}))) for ruleset in rulesets.values())
+
+
+def _enforced(chains: Mapping[str, SavedChain]) -> List[str]:
+    """Return the names of the chains, without those of a policy's egress that only observes."""
+    prefix = POLICY_EGRESS.prefix
+    is_observed = observes([rule for name, chain in chains.items() if name.startswith(prefix) for rule in chain.rules])
+    return [name for name in chains if not (is_observed and name.startswith(prefix))]
 
 
 def ports_of(system: System, inspector: Inspector, listed: List[Dict[str, object]], networks: List[Network]) -> Ports:

@@ -24,9 +24,10 @@ def main(arguments: List[str]) -> None:
     parser = argparse.ArgumentParser(prog="drawbridge-events", description="Puts Drawbridge's rules into containers that start.")
     parser.add_argument("--docker-host", default=DEFAULT_HOST, help="address of the engine, a unix socket")
     parser.add_argument("--closed-until-ready", action="store_true", help="drop what containers send and get until their rules are in")
+    parser.add_argument("--metrics-file", help="write counters of denied packets there, as node_exporter's textfile collector reads them")
     given = parser.parse_args(arguments)
     system, pending = System(), WorkQueue()
-    service = Service(system, given.docker_host, Records(), Gate(system) if given.closed_until_ready else None)
+    service = Service(system, given.docker_host, Records(), Gate(system) if given.closed_until_ready else None, given.metrics_file)
 
     def stop(_signal: int, _frame: object) -> None:
         pending.stop()
@@ -41,3 +42,4 @@ def main(arguments: List[str]) -> None:
     while not pending.is_stopped:
         notify("WATCHDOG=1")
         service.turn(pending)
+        service.write_metrics()

@@ -21,11 +21,14 @@ from ..engine.api.unix_socket import SocketEngine
 from ..engine.facts.facts import HostFacts
 from ..engine.facts.gather import ask
 from ..errors import DrawbridgeError
+from ..host.system.files import publish
 from ..host.system.paths import FOLLOW
 from ..host.system.system import System
+from ..netfilter.kernel.netfilter import Netfilter
 from ..persistence.records.records import Records
 from ..persistence.saved import last_decision
 from ..policy.compile.refresh_sets import FollowedSets
+from ..policy.readback.denied_counters import denied_text
 from ..transaction.converge import Settings
 from ..transaction.converge_set import converge_sets
 from .closed_until_ready import Gate
@@ -46,6 +49,8 @@ LATER_SECONDS = 0.5
 HOST_SECONDS = 60.0
 # A flush of nftables is noticed after this time at most.
 GATE_SECONDS = 15.0
+# Prometheus asks about this often.
+METRICS_SECONDS = 15.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
@@ -72,8 +77,9 @@ def listen(docker_host: str, pending: WorkQueue) -> None:
 class Service:
     """The worker."""
 
-    def __init__(self, system: System, docker_host: str, records: Records, gate: Optional[Gate]) -> None:
-        """gate: the table that keeps containers closed until they are ready; None without one."""
+    def __init__(self, system: System, docker_host: str, records: Records, gate: Optional[Gate], metrics_file: Optional[str] = None) -> None:
+        """gate: the table that keeps containers closed until they are ready; None without one. metrics_file: where counters of denied packets are
+        written; None for nowhere."""
         self._system = system
         self._gate = gate
         self._sources = PortSources(system)
@@ -84,6 +90,9 @@ class Service:
         self._pause = PASS_SECONDS
         self._due = 0.0
         self._host_due = 0.0
+        self._metrics_file = metrics_file
+        self._metrics_due = 0.0
+        self._metrics_error = ""
         self._checked = 0.0
         self._seen: object = None
         self._decision = last_decision()
@@ -118,6 +127,19 @@ class Service:
             if not self._gate.is_there:
                 return True
         return now >= self._due or self._records.stamp != self._seen
+
+    def write_metrics(self) -> None:
+        """Write the counters, if they are asked for and METRICS_SECONDS are over. A failure is told once, and tried again the next time."""
+        if self._metrics_file is None or time.monotonic() < self._metrics_due:
+            return
+        self._metrics_due = time.monotonic() + METRICS_SECONDS
+        before, self._metrics_error = self._metrics_error, ""
+        try:
+            publish(self._metrics_file, denied_text(Netfilter(self._system, "auto").rulesets()).encode("ascii", "replace"))
+        except (DrawbridgeError, OSError) as error:
+            self._metrics_error = str(error)
+            if self._metrics_error != before:
+                tell(ERROR, self._metrics_error)
 
     def _plan(self, todo: Optional[Work], done: bool) -> None:
         """Set the time of the next whole pass."""

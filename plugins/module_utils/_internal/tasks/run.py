@@ -63,6 +63,7 @@ BOOT_ARGUMENTS: Dict[str, Dict[str, object]] = {
 SERVICE_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "closed_until_ready": {"type": "bool", "default": False},
+    "metrics_file": {"type": "path"},
 }
 
 
@@ -71,6 +72,7 @@ def run_module(
     job: Callable[[Task], Result],
     required_if: Optional[List[object]] = None,
     mutually_exclusive: Optional[List[List[str]]] = None,
+    required_one_of: Optional[List[List[str]]] = None,
 ) -> None:
     """Run a module's job. A DrawbridgeError becomes the task's message. So does any other exception, without its traceback in the message."""
     module = AnsibleModule(
@@ -78,6 +80,7 @@ def run_module(
         supports_check_mode=True,
         required_if=required_if,
         mutually_exclusive=mutually_exclusive,
+        required_one_of=required_one_of,
     )
     try:
         result = job(Task(module.params, module.check_mode, System(), module._diff))  # pylint: disable=protected-access

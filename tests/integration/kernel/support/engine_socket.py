@@ -31,7 +31,7 @@ class _Handler(socketserver.StreamRequestHandler):
             self._say(json.dumps(engine.listed()))
         elif path.endswith("/networks"):
             self._say("[]")
-        elif path.endswith("/info"):
+        elif path.endswith(("/info", "/version")):
             self._say("{}")
         else:
             found = engine.told.inspected.get(path.split("/")[3]) if "/containers/" in path else None

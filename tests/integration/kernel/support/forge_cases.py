@@ -89,10 +89,16 @@ class Cases:
             result: Result = getattr(self, "_" + base.replace(" ", "_"))(address)
             return result
 
-    def _policy(self, address: str, policy: Mapping[str, object], revoke: str, state: str = "present") -> Result:
-        return host_policy.keep_policy(self._task(
+    def _policy(self, address: str, policy: Mapping[str, object], revoke: str, state: str = "present", check: bool = False) -> Result:
+        task = self._task(
             address, state=state, policy=json.dumps(policy), fragments=None, profile=None, settings=None, allow_lockout=True,
-            revoke=revoke, confirm_timeout=0))
+            revoke=revoke, confirm_timeout=0)
+        return host_policy.keep_policy(task._replace(check_mode=check))
+
+    def keep(self, policy: Mapping[str, object], check: bool = False) -> Result:
+        """Apply a policy, or see in check mode what it would do."""
+        with answering(self.folder, self.answers) as address:
+            return self._policy(address, policy, "end", check=check)
 
     def _untrack(self) -> None:
         """Neither what comes in nor what the host says to itself is tracked, as those do who fear for their table of connections."""

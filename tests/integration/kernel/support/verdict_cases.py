@@ -41,12 +41,13 @@ class Sent(NamedTuple):
 
 
 class Case(NamedTuple):
-    """rules: by table and chain. policies: of filter's chains."""
+    """rules: by table and chain. policies: of filter's chains. nft: the text of a table of nftables beside them, empty without one."""
 
     family: int
     rules: dict[tuple[str, str], list[str]]
     policies: dict[str, str]
     packets: list[Sent]
+    nft: str = ""
 
     def text(self) -> str:
         """What iptables-restore gets."""
@@ -216,3 +217,10 @@ def cases(family: int) -> SearchStrategy[Case]:
     """Rulesets and packets of a family."""
     return st.builds(_case, st.just(family), st.fixed_dictionaries({place: _chain(family, *place) for place in _chains()}),
                      st.fixed_dictionaries({"INPUT": _policies, "FORWARD": _policies}), _many)
+
+
+def packets_alone(family: int) -> SearchStrategy[Case]:
+    """Packets, and of iptables' rules only some that set the labels of our own chains."""
+    labels = st.sampled_from(["-m connlabel --label %d --set" % label for label in (123, 124, 125, 126, 127)])
+    set_labels = st.lists(st.builds("{} {}".format, st.sampled_from(["", "-p udp -m udp --dport 80", "-p udp -m udp --dport 53"]), labels), max_size=4)
+    return st.builds(lambda rules, packets: _case(family, {("mangle", "PREROUTING"): rules}, {}, packets), set_labels, _many)

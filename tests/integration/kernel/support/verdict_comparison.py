@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ from . import forge, forge_stage
 from .forge_stage import ADDRESS, CONTAINER, HOST, OTHER, OUTSIDE, PEER, Stage
 from .host import PROGRAMS, Host
 from .verdict_cases import LATE, ON_BRIDGE, PORTS, SOURCE_PORTS, Case, Sent, sets_text
+from .verdict_nft_cases import TABLE
 
 _SAVED = {("nft", 4): "iptables", ("nft", 6): "ip6tables", ("legacy", 4): "iptables_legacy", ("legacy", 6): "ip6tables_legacy"}
 _AT_THE_HOST = ("host", "listener", "nobody")
@@ -80,9 +82,10 @@ class Comparison:
         self.host.sh("%s-%s-restore" % (PROGRAMS[self.family], self.host.variant), text=case.text())
         # A flow of an earlier case would be no new one.
         self.host.sh("conntrack", "-F")
-        saved = self._save()
-        self._before = _counts(saved)
-        judge = Judge(Snapshot(dict(self._texts, **{_SAVED[self.host.variant, self.family]: saved})))
+        self.host.sh("nft", "-f", "-", text="add table %s\ndelete table %s\n%s" % (TABLE, TABLE, case.nft))
+        saved, tables = self._save()
+        self._before = _counts(saved, tables)
+        judge = Judge(Snapshot(dict(self._texts, **{_SAVED[self.host.variant, self.family]: saved, "nftables": tables})))
         flows = []
         for sent in case.packets:
             sport = SOURCE_PORTS[next(self._numbers) % len(SOURCE_PORTS)]
@@ -116,11 +119,11 @@ class Comparison:
         for place, marks in self.stage.heard().items():
             for number, _step in marks:
                 came.setdefault(number, set()).add(place)
-        after = _counts(self._save())
+        after = _counts(*self._save())
         moved, self._before = after - self._before, after
         path: Counter[Place] = Counter()
         for item in batch:
-            path.update(_rules_of(item.answer))
+            path.update(place for place in _rules_of(item.answer) if place in after)
         if batch[0].answer.open:
             # Where an open question is answered otherwise than it was taken for, the verdict is the same and the path is not.
             self.told.update({"paths that are not compared": len(batch)})
@@ -129,7 +132,7 @@ class Comparison:
             moved = Counter({place: count for place, count in moved.items() if not _is_late(place)})
         self.told.update({"rules": sum(path.values())})
         # The first rule there is for neighbours.
-        found, said = ({place: count for place, count in counts.items() if self.family == 4 or not (place[1] in LATE and place[2] == 1)}
+        found, said = ({place: count for place, count in counts.items() if count and (self.family == 4 or not (place[1] in LATE and place[2] == 1))}
                        for counts in (moved, path))
         ends = {item.number: self._end(item.answer) for item in batch}
         heard = {item.number: came.get(item.number, set()) for item in batch}
@@ -139,7 +142,7 @@ class Comparison:
             words = ["%s\n  says %s (%s) at %s\n  %s\n  came to %s" % (
                 item.packet, item.answer.verdict, item.answer.reason, item.answer.end, "\n  ".join(map(str, item.answer.path)), heard[item.number])
                 for item in wrong or batch]
-            raise AssertionError("\n".join([case.text(), *words, *rules]))
+            raise AssertionError("\n".join([case.text(), case.nft, *words, *rules]))
 
     def _end(self, answer: Judgement) -> set[str]:
         if answer.verdict != ACCEPTED:
@@ -185,12 +188,25 @@ class Comparison:
     def _spelt(self, value: int) -> str:
         return socket.inet_ntop(forge.AF[self.family], value.to_bytes(4 if self.family == 4 else 16, "big"))
 
-    def _save(self) -> str:
-        return self.host.sh("%s-%s-save" % (PROGRAMS[self.family], self.host.variant), "-c")
+    def _save(self) -> tuple[str, str]:
+        """What iptables-save and nft print, with counters."""
+        return self.host.sh("%s-%s-save" % (PROGRAMS[self.family], self.host.variant), "-c"), self.host.sh("nft", "-j", "list", "ruleset")
 
 
-def _counts(saved: str) -> Counter[Place]:
-    return Counter(dict(_counters(saved)))
+def _counts(saved: str, tables: str) -> Counter[Place]:
+    return Counter(dict([*_counters(saved), *_nft_counters(tables)]))
+
+
+def _nft_counters(tables: str) -> Iterator[tuple[Place, int]]:
+    """Of the rules of our table that have a counter."""
+    numbers: Counter[str] = Counter()
+    for item in json.loads(tables)["nftables"]:
+        rule = item.get("rule", {})
+        if "%s %s" % (rule.get("family"), rule.get("table")) == TABLE:
+            numbers[rule["chain"]] += 1
+            for statement in rule["expr"]:
+                if "counter" in statement:
+                    yield (TABLE, rule["chain"], numbers[rule["chain"]]), statement["counter"]["packets"]
 
 
 def _counters(saved: str) -> Iterator[tuple[Place, int]]:
@@ -205,4 +221,4 @@ def _rules_of(answer: Judgement) -> Iterable[Place]:
 
 
 def _is_late(place: Place) -> bool:
-    return place[1] in LATE or place[1].startswith("L")
+    return place[1].split("-")[0] in LATE or place[1].startswith("L")

@@ -3,13 +3,14 @@
 """What the summary prints, and when a play is at its end. Real plays are in the kernel tests."""
 import pytest
 from ansible_collections.drawbridge.docker.plugins.action import fleet_summary
+from ansible_collections.drawbridge.docker.plugins.plugin_utils import returning
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.hosts import Host, Play
 
 
 @pytest.mark.parametrize("callback, is_printed", [("default", True), ("ansible.builtin.default", True), ("ansible.posix.json", False), ("jsonl", False)])
 def test_programs_that_read_what_ansible_prints_get_no_table(callback, is_printed, monkeypatch, capsys):
-    monkeypatch.setattr(fleet_summary.constants, "DEFAULT_STDOUT_CALLBACK", callback)
-    fleet_summary._show(["web1  changed", "", "1 host"])
+    monkeypatch.setattr(returning.constants, "DEFAULT_STDOUT_CALLBACK", callback)
+    returning.show(["web1  changed", "", "1 host"])
     assert capsys.readouterr().out == ("web1  changed\n\n1 host\n" if is_printed else "")
 
 

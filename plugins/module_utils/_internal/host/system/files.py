@@ -83,6 +83,19 @@ def replace(path: str, data: bytes, mode: int = 0o644) -> None:
         raise DrawbridgeError("cannot be written: %s" % error.strerror, path, hint_for(error)) from None
 
 
+def publish(path: str, data: bytes) -> None:
+    """Write a file for everybody to read, atomically, into a folder that may be another user's: no link is followed, and no folder made.
+
+    Raises DrawbridgeError if that fails.
+    """
+    if os.path.islink(path):
+        raise DrawbridgeError("cannot be written: it is a link", path)
+    try:
+        _put(path, data, 0o644, None)
+    except OSError as error:
+        raise DrawbridgeError("cannot be written: %s" % error.strerror, path, hint_for(error)) from None
+
+
 def remove(path: str) -> None:
     """Delete a file. It may be missing already."""
     try:

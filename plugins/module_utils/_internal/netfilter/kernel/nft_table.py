@@ -113,6 +113,17 @@ class Nft:
         except NamespaceUnavailable as error:
             return texts, ["%s: nft's tables are compared as written, not as nft prints them" % error.message]
 
+    def printed(self, changes: Iterable[TableChange]) -> str:
+        """Return how ``nft -j list ruleset`` prints these tables after the change. Raises NamespaceUnavailable, and DrawbridgeError for a table that
+        the kernel refuses."""
+        texts = transaction(changes)
+
+        def listed() -> str:
+            self.load(texts)
+            return self._run("-j", "list", "ruleset")
+
+        return in_new_netns(listed)
+
     def _command(self) -> str:
         return self.system.require("nft", "nftables")
 

@@ -13,6 +13,12 @@ from typing import Iterable, Optional, Tuple
 # A (table, chain) pair; a trailing * stands for any ending.
 Owned = Tuple[str, str]
 
+# Tables of nftables whose names begin so are ours.
+OUR_TABLES = "drawbridge-"
+# Closes sockets of the engine, see policy/blocks/engine_table.py. It marks packets that no rule has allowed yet.
+ENGINE_TABLE = OUR_TABLES + "engine"
+ENGINE_MARK = 0x20000000
+
 _STAGED = "DBX-"
 _OURS = ("DB-", _STAGED)
 _OUR_CHAINS = ("DOCKER-FILTER",)

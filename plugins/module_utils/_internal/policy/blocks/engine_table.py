@@ -15,19 +15,21 @@ loads the table, and by the engine's unit before its first process (persistence/
 from __future__ import annotations
 
 import re
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 from ...errors import DrawbridgeError
 from ...host.system import cgroup
+from ...host.system.json_values import JsonObject
 from ...host.system.netns import NamespaceUnavailable, in_new_netns
 from ...netfilter.kernel.nft_table import Nft, spoken, table_text
 from ...netfilter.rules.desired import INET, TableKey
+from ...netfilter.rules.ownership import ENGINE_MARK, ENGINE_TABLE
 
-NAME = "drawbridge-engine"
+NAME = ENGINE_TABLE
 KEY: TableKey = (INET, NAME)
 SET = "engine"
 # Marks packets that are not allowed yet. Only iptables' mangle INPUT sees the mark: it is cleared there, or the packet is dropped right behind.
-MARK = 0x20000000
+MARK = ENGINE_MARK
 # Around mangle (-150), the priority of both iptables variants.
 _AHEAD, _BEHIND = -151, -149
 # The path of a unit's cgroup. Paths with other characters (systemd escapes with a backslash) are not accepted.
@@ -69,6 +71,29 @@ def body(path: str) -> List[str]:
         '\tmeta mark & 0x%08x == 0x%08x %s drop comment "%s"' % (MARK, MARK, ours, path),
         "}",
     ]
+
+
+def as_json() -> List[JsonObject]:
+    """Return the table as ``nft -j list ruleset`` prints it, with the engine's cgroup in its set."""
+    place: JsonObject = {"family": "inet", "table": NAME}
+    mark: JsonObject = {"meta": {"key": "mark"}}
+    owner = _match({"socket": {"key": "cgroupv2"}}, "@" + SET)
+    ask: JsonObject = {"mangle": {"key": mark, "value": {"|": [mark, MARK]}}}
+    is_udp = _match({"meta": {"key": "l4proto"}}, "udp")
+    opens = _match({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, ["fin", "syn", "rst", "ack"]]}, "syn")
+    rules: Dict[str, List[List[JsonObject]]] = {
+        "ask": [[_match({"meta": {"key": "iifname"}}, "lo"), {"accept": None}], [opens, owner, ask],
+                [is_udp, _match({"ct": {"key": "direction"}}, "reply"), {"accept": None}], [is_udp, owner, ask]],
+        "close": [[_match({"&": [mark, MARK]}, MARK), owner, {"drop": None}]],
+    }  # fmt: skip
+    found: List[JsonObject] = [{"table": {"family": "inet", "name": NAME}}, {"set": {**place, "name": SET, "type": "cgroupsv2", "elem": ["docker.service"]}}]
+    for name, priority in (("ask", _AHEAD), ("close", _BEHIND)):
+        found.append({"chain": {**place, "name": name, "type": "filter", "hook": "input", "prio": priority, "policy": "accept"}})
+    return found + [{"rule": {**place, "chain": name, "expr": expression}} for name, each in rules.items() for expression in each]
+
+
+def _match(left: JsonObject, right: object) -> JsonObject:
+    return {"match": {"op": "==", "left": left, "right": right}}
 
 
 def _priority(number: int) -> str:

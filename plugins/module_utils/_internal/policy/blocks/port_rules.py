@@ -16,10 +16,13 @@ from ...address import BOTH, FAMILIES, IPV4, IPV6
 from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType
 from ..language import reserved_names
 from ..language.entries import Entry
-from ..language.values import ANY, ICMP, Sources, Target
+from ..language.model import HostServices, PublishedPorts
+from ..language.values import ANY, ENFORCE, ICMP, OBSERVE, Sources, Target
 
 # More literal sources than this become a set, so that the cost per packet does not grow with the list.
 MAX_LITERAL_SOURCES = 4
+# A verdict that no kernel knows. It becomes lines that tell and return.
+OBSERVED = "OBSERVED"
 # The match for ICMP echo requests, per family.
 _ECHO = {IPV4: "-p icmp -m icmp --icmp-type 8", IPV6: "-p ipv6-icmp -m icmp6 --icmpv6-type 128"}
 _FULL = {IPV4: "/32", IPV6: "/128"}
@@ -145,9 +148,28 @@ def _commented(targets: List[Match], entry: Entry) -> List[Match]:
     return [what._replace(match=" ".join([what.match, *comments])) for what in targets]
 
 
-def drops(entries: Iterable[Entry], view: View) -> List[Line]:
-    """Return a DROP line for each target of the entries."""
-    return [_line(what, _ANYBODY, "DROP", entry.path) for entry in entries for what in view(entry.target)]
+def drops(entries: Iterable[Entry], view: View, verdict: str = "DROP") -> List[Line]:
+    """Return a line with this verdict for each target of the entries."""
+    return [_line(what, _ANYBODY, verdict, entry.path) for entry in entries for what in view(entry.target)]
+
+
+def verdict_of(mode: Optional[str]) -> str:
+    """Return DROP, or the verdict that stands for it where the policy only observes. See policy/compile/denials.py."""
+    return OBSERVED if mode == OBSERVE else "DROP"
+
+
+def denials(section: PublishedPorts | HostServices, view: View) -> List[Line]:
+    """Return the lines behind those that permit. Entries that enforce come first: where entries overlap, they decide."""
+    own = [(entry, verdict_of(entry.mode or section.mode)) for entry in section.allow]
+    default = verdict_of(section.mode) if section.denies else None
+    alone = [(entry, its) for entry, its in own if its != default or section.per_port and not entry.sources.everybody]
+    lines = [line for verdict in ("DROP", OBSERVED) for entry, its in alone if its == verdict for line in drops([entry], view, verdict)]
+    return lines if default is None else [*lines, Line("-j " + default, path=section.path + ".default")]
+
+
+def enforces(section: PublishedPorts | HostServices) -> bool:
+    """Whether the section denies anything at all."""
+    return not section.observes or any(entry.mode == ENFORCE for entry in section.allow)
 
 
 _ANYBODY = Match(BOTH, "", "")

@@ -14,7 +14,7 @@ from typing import List
 
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.outside import FROM_BRIDGES, judged_from_outside
-from ..blocks.port_rules import Rules, by_dialled_port, drops
+from ..blocks.port_rules import OBSERVED, Rules, by_dialled_port, denials, enforces, verdict_of
 from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
 
@@ -37,7 +37,7 @@ _FIRST = [
 
 # Networks that are created later, matched by Docker's interface names. The sets hold the known interfaces.
 _TO_COME = [
-    "-o %s -m set ! --match-set @%s dst,dst -m set ! --match-set @%s dst,dst -j DROP" % (interface, reserved_names.BRIDGES, reserved_names.FOREIGN_BRIDGES)
+    "-o %s -m set ! --match-set @%s dst,dst -m set ! --match-set @%s dst,dst -j %%s" % (interface, reserved_names.BRIDGES, reserved_names.FOREIGN_BRIDGES)
     for interface in ("br-+", "docker_gwbridge")
 ]
 
@@ -53,16 +53,17 @@ def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
     if ports.closes_direct:
         # The guard has judged packets to the other bridges.
         closed = reserved_names.CLOSED_BRIDGES if ports.routed else reserved_names.BRIDGES
-        judged.append(Line("-m set --match-set @%s dst,dst -j DROP" % closed, path=ports.path + ".direct"))
-        judged += [Line(to_come, path=ports.path + ".direct") for to_come in _TO_COME]
-    chains = judged_from_outside(policy, TABLE, CHAIN, _FIRST, judged)
+        judged.append(Line("-m set --match-set @%s dst,dst -j %s" % (closed, verdict_of(ports.mode)), path=ports.path + ".direct"))
+        judged += [Line(to_come % verdict_of(ports.mode), path=ports.path + ".direct") for to_come in _TO_COME]
+    chains = judged_from_outside(policy, TABLE, CHAIN, _FIRST if enforces(ports) else _observed(_FIRST), judged)
     if judge_ports:
         chains.append(Chain(TABLE, DIALLED, _dialled(ports, rules)))
     return chains
 
 
+def _observed(lines: List[Line]) -> List[Line]:
+    return [line._replace(text=line.text.replace("-j DROP", "-j " + OBSERVED)) for line in lines]
+
+
 def _dialled(ports: PublishedPorts, rules: Rules) -> List[Line]:
-    lines = rules.permits(ports.allow, by_dialled_port)
-    if ports.denies:
-        return lines + [Line("-j DROP", path=ports.path + ".default")]
-    return lines + drops(ports.allow, by_dialled_port)
+    return rules.permits(ports.allow, by_dialled_port) + denials(ports, by_dialled_port)

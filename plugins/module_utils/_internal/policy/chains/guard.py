@@ -17,7 +17,7 @@ from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.engine_sets import SCTP
 from ..blocks.outside import bridges_pass, judged_by_interface, judged_from_outside
-from ..blocks.port_rules import Rules, by_destination, drops
+from ..blocks.port_rules import Rules, by_destination, denials, verdict_of
 from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
 
@@ -62,7 +62,7 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
         judged += bridges_pass(policy)
         if ports.routed:
             judged.append(Line("-m set --match-set @%s dst -g %s" % (reserved_names.ROUTED_NETWORKS, ROUTED), path=ports.path + ".routed"))
-        judged.append(Line("-m set --match-set @%s dst -j DROP" % reserved_names.CONTAINER_NETWORKS, path=ports.path + ".direct"))
+        judged.append(Line("-m set --match-set @%s dst -j %s" % (reserved_names.CONTAINER_NETWORKS, verdict_of(ports.mode)), path=ports.path + ".direct"))
     # Replies first: matching a set costs more than matching a flow's direction.
     first = [Line("-m conntrack --ctdir REPLY -j RETURN")]
     if not policy.external_interfaces:
@@ -78,7 +78,7 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
 def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
     """Judge packets to routed networks. RELATED returns: a router anywhere on the way may report a packet as too large."""
     lines = [Line("-m conntrack --ctstate RELATED -j RETURN"), *rules.permits(ports.routed, by_destination)]
-    return [*lines, Line("-j DROP", path=ports.path + ".routed")]
+    return [*lines, Line("-j " + verdict_of(ports.mode), path=ports.path + ".routed")]
 
 
 JUDGED_AT_FIRST = [
@@ -112,7 +112,4 @@ def to_published_ports(verdict: str) -> List[Line]:
 
 
 def _ports(ports: PublishedPorts, rules: Rules, inside: List[Line]) -> List[Line]:
-    lines = [*rules.permits(ports.allow, by_destination), *inside]
-    if ports.denies:
-        return lines + [Line("-j DROP", path=ports.path + ".default")]
-    return lines + drops(ports.allow, by_destination)
+    return [*rules.permits(ports.allow, by_destination), *inside, *denials(ports, by_destination)]

@@ -12,7 +12,7 @@ from ...address import IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.outside import judged_from_outside
-from ..blocks.port_rules import Rules, by_destination, drops
+from ..blocks.port_rules import Rules, by_destination, denials
 from ..language.entries import Entry
 from ..language.model import HostServices, Policy
 from .guard import to_published_ports
@@ -50,10 +50,7 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
     if services.denies:
         judged += _always(policy, services, host, rules)
     judged += rules.permits(services.allow, by_destination)
-    if services.denies:
-        judged.append(Line("-j DROP", path=services.path + ".default"))
-    else:
-        judged += drops(services.allow, by_destination)
+    judged += denials(services, by_destination)
     return judged_from_outside(policy, TABLE, CHAIN, first, judged)
 
 

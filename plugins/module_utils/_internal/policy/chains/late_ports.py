@@ -15,7 +15,7 @@ from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line, NftTables
 from ..blocks.engine_table import KEY, MARK, body
 from ..blocks.outside import FROM_BRIDGES
-from ..blocks.port_rules import Rules, by_destination, drops
+from ..blocks.port_rules import Rules, by_destination, denials
 from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
 from . import guard
@@ -24,7 +24,7 @@ TABLE = "mangle"
 CHAIN = "DB-LATE"
 HOOK = Hook(TABLE, "INPUT", CHAIN)
 
-_PASSES = "MARK --set-xmark 0x0/0x%x" % MARK
+PASSES = "MARK --set-xmark 0x0/0x%x" % MARK
 _NOT_ASKED = Line("-m mark ! --mark 0x%x/0x%x -j RETURN" % (MARK, MARK))
 
 
@@ -34,23 +34,24 @@ def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -
         return []
     # The guard has judged the ports that it knows, including flows that a revoked client may keep. The engine's own listeners are
     # host services, which this chain does not judge.
-    lines = [_NOT_ASKED, *_not_outside(policy), *guard.to_published_ports("-j " + _PASSES)]
-    lines.append(Line("-m set --match-set @%s dst,dst -j %s" % (reserved_names.ENGINE_OWN, _PASSES)))
+    lines = [_NOT_ASKED, *_not_outside(policy), *guard.to_published_ports("-j " + PASSES)]
+    lines.append(Line("-m set --match-set @%s dst,dst -j %s" % (reserved_names.ENGINE_OWN, PASSES)))
     # Ranges too: packets to host services within a range have no mark.
     for entry in ports.allow:
-        lines += rules.from_sources(by_destination(entry.target), entry.sources, entry.path + ".sources", _PASSES)
+        lines += rules.from_sources(by_destination(entry.target), entry.sources, entry.path + ".sources", PASSES)
+    # At the chain's end packets keep their mark.
+    lines += [line._replace(text=line.text.replace("-j DROP", "-j RETURN")) for line in denials(ports, by_destination) if line.text != "-j DROP"]
     if not ports.denies:
-        lines += [line._replace(text=line.text.replace("-j DROP", "-j RETURN")) for line in drops(ports.allow, by_destination)]
-        lines.append(Line("-j " + _PASSES))
+        lines.append(Line("-j " + PASSES))
     return [Chain(TABLE, CHAIN, lines)]
 
 
 def _not_outside(policy: Policy) -> List[Line]:
     if not policy.external_interfaces:
-        return [Line("%s -j %s" % (FROM_BRIDGES, _PASSES))]
+        return [Line("%s -j %s" % (FROM_BRIDGES, PASSES))]
     # Clear the mark of all packets, then set it again for those from an external interface.
     back = "MARK --set-xmark 0x%x/0x%x" % (MARK, MARK)
-    return [Line("-j " + _PASSES), *(Line("-i %s -j %s" % (name, back)) for name in policy.external_interfaces)]
+    return [Line("-j " + PASSES), *(Line("-i %s -j %s" % (name, back)) for name in policy.external_interfaces)]
 
 
 def engine_tables(has_chain: bool, host: HostFacts) -> NftTables:

@@ -16,10 +16,11 @@ from ...netfilter.rules.desired import AddressSet, Chain, DesiredState, Hook, Se
 from ..blocks import owners
 from ..blocks.engine_sets import host_sets, named_sets
 from ..blocks.outside import OUTSIDE
-from ..blocks.port_rules import Rules
+from ..blocks.port_rules import Rules, enforces
 from ..chains import forward, guard, host_input, late_ports, source_check
 from ..language.check import names_interface
 from ..language.model import Policy
+from .denials import EGRESS, observed, section_of, with_logs
 
 NAMED_SET = SetType("hash:net")
 # OWNER is part of the names of the policy's sets in the kernel. OWNED: the chains that a policy may write and remove.
@@ -53,6 +54,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
     """
     _refuse_own_bridges(policy.unmanaged_interfaces, host.bridges)
     host = _with_left_alone(host, policy.unmanaged_interfaces)
+    policy = _with_own_lines(policy)
     rules = Rules()
     hooks: List[Hook] = []
     asked = False
@@ -73,10 +75,15 @@ def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
         hooks += add_egress(policy.egress, host, rules, owners.POLICY_EGRESS)
         if not shared and any(hook.parent == forward.PARENT for hook in hooks):
             shared.append((forward.TABLE, forward.PARENT))
+        if policy.egress.observes:
+            rules.chains = [observed(chain) if section_of(chain.name) == EGRESS else chain for chain in rules.chains]
     if hooks:
-        _add(rules, hooks, [source_check.source_check(source_check.CHAIN, host.other_tables)], source_check.source_hook(source_check.CHAIN))
+        check = source_check.source_check(source_check.CHAIN, host.other_tables)
+        # Who may not be where he says he is may pass nothing that is enforced.
+        _add(rules, hooks, [check if _enforces(policy) else observed(check)], source_check.source_hook(source_check.CHAIN))
     sets = {**host_sets(host), **own_sets(policy), **rules.sets}
     wanted = DesiredState(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets), tables=late_ports.engine_tables(asked, host))
+    wanted = with_logs(wanted, policy.log_denied)
     return _not_masquerading(wanted) if policy.masquerade is None else wanted
 
 
@@ -89,6 +96,22 @@ def _refuse_own_bridges(left_alone: Sequence[str], bridges: Sequence[str]) -> No
                 "unmanaged_interfaces",
                 "name the interfaces of other software only",
             )
+
+
+def _with_own_lines(policy: Policy) -> Policy:
+    """Give each port a line of its own that denies, if ``log_denied.per_port`` asks for it."""
+    if policy.log_denied is None or not policy.log_denied.values.get(("per_port",)):
+        return policy
+    ports, services = policy.published_ports, policy.host_services
+    return policy._replace(
+        published_ports=None if ports is None else ports._replace(per_port=True), host_services=None if services is None else services._replace(per_port=True)
+    )
+
+
+def _enforces(policy: Policy) -> bool:
+    """Whether a section denies anything."""
+    sections = [section for section in (policy.published_ports, policy.host_services) if section is not None]
+    return any(map(enforces, sections)) or (policy.egress is not None and not policy.egress.observes)
 
 
 def has_open_ports(plan: Plan) -> bool:

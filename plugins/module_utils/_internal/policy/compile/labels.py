@@ -23,6 +23,7 @@ from ...netfilter.rules.saved_rule import parse
 from ..blocks import owners
 from ..chains import forward, host_input, source_check
 from ..language import reserved_names
+from .denials import observes
 
 # A file beside the boot program. It exists if the host supports the sentry.
 ASKED = "sentry"
@@ -74,7 +75,9 @@ def _answered(states: Mapping[int, State]) -> Set[Tuple[int, str, str]]:
 
 
 def answering(wanted: DesiredState) -> DesiredState:
-    """Add a label line to each chain that the sentry checks."""
+    """Add a label line to each chain that the sentry checks; none if the policy only observes, since the sentry would deny."""
+    if observes([line.text for chain in wanted.chains for line in chain.lines]):
+        return wanted
     chains = [_with_answer(chain) for chain in wanted.chains]
     if chains == wanted.chains:
         return wanted

@@ -12,9 +12,9 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from ...address import in_a_set, parse_network, quoted
 from ...errors import DrawbridgeError
 from . import check
-from .entries import WITH_PORTS, Entry, parse_ports, parse_sources, together
+from .entries import WITH_PORTS, Entry, parse_mode, parse_ports, parse_sources, together
 from .masquerade import network_name
-from .values import ALLOW, ANY, DENY, ICMP, Sources, Target
+from .values import ALLOW, ANY, DENY, ICMP, OBSERVE, Sources, Target
 
 _PROTOCOLS = (*WITH_PORTS, ICMP, ANY)
 BLOCK_KEYS = ("default", "deny", "allow", "dns", "host", "peers")
@@ -63,6 +63,12 @@ class Egress(NamedTuple):
     general: Block
     networks: Dict[str, Block] = {}
     containers: Dict[Selector, Block] = {}
+    mode: Optional[str] = None
+
+    @property
+    def observes(self) -> bool:
+        """Whether nothing is denied, but what would be is told."""
+        return self.mode == OBSERVE
 
     @property
     def path(self) -> str:
@@ -84,7 +90,7 @@ class Egress(NamedTuple):
 
 def parse_egress(value: object, path: str) -> Egress:
     """Parse a mapping of the general block's keys, ``networks`` and ``containers``. Raises DrawbridgeError with the path of what is wrong."""
-    given = check.mapping(value, path, (*BLOCK_KEYS, "networks", "containers"))
+    given = check.mapping(value, path, (*BLOCK_KEYS, "networks", "containers", "mode"))
     networks = check.any_mapping(given.get("networks", {}), path + ".networks")
     containers: Dict[Selector, Block] = {}
     for index, item in enumerate(check.sequence(given.get("containers", []), path + ".containers")):
@@ -101,6 +107,7 @@ def parse_egress(value: object, path: str) -> Egress:
             for name, item in networks.items()
         },
         containers,
+        parse_mode(given, path),
     )
 
 

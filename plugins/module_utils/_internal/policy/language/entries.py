@@ -14,7 +14,7 @@ from ...errors import DrawbridgeError
 from . import check
 from .addresses import parse_addresses, refuse
 from .reserved_names import set_name
-from .values import ICMP, HostAddress, Ports, SetReference, Sources, Target
+from .values import ICMP, MODES, HostAddress, Ports, SetReference, Sources, Target
 
 WITH_PORTS = ("tcp", "udp", "sctp")
 _KEYS = ("port", "protocol", "address", "sources", "comment")
@@ -25,19 +25,21 @@ _UNSPECIFIED = ("0.0.0.0", "::")
 
 
 class Entry(NamedTuple):
-    """A target and the sources that may reach it. comments: the user's comments, each quoted as in a rule."""
+    """A target and the sources that may reach it. comments: the user's comments, each quoted as in a rule. mode: whether others are denied, or
+    only told of; None for what the section says."""
 
     target: Target
     sources: Sources
     path: str
     comments: Tuple[str, ...] = ()
+    mode: Optional[str] = None
 
 
-def parse_entries(value: object, path: str, protocols: Sequence[str]) -> Tuple[Entry, ...]:
-    """Parse the list under ``allow``. Entries with the same target are merged: their sources add up."""
+def parse_entries(value: object, path: str, protocols: Sequence[str], has_mode: bool = False) -> Tuple[Entry, ...]:
+    """Parse the list under ``allow``. Entries with the same target are merged: their sources add up. has_mode: whether an entry may have a mode."""
     found: Dict[Target, Entry] = {}
     for index, item in enumerate(check.sequence(value, path)):
-        entry = _entry(item, "%s[%d]" % (path, index), protocols)
+        entry = _entry(item, "%s[%d]" % (path, index), protocols, (*_KEYS, "mode") if has_mode else _KEYS)
         known = found.get(entry.target)
         found[entry.target] = entry if known is None else together([known, entry])
     return tuple(found.values())
@@ -49,7 +51,15 @@ def together(entries: List[Entry]) -> Entry:
     if len(entries) == 1:
         return first
     comments = dict.fromkeys(comment for entry in entries for comment in entry.comments)
-    return first._replace(sources=union(entry.sources for entry in entries), comments=tuple(comments))
+    return first._replace(sources=union(entry.sources for entry in entries), comments=tuple(comments), mode=_common_mode(entries))
+
+
+def _common_mode(entries: List[Entry]) -> Optional[str]:
+    stated = [entry for entry in entries if entry.mode is not None]
+    for entry in stated[1:]:
+        if entry.mode != stated[0].mode:
+            raise DrawbridgeError("%s here, but %s in %s, about the same port" % (entry.mode, stated[0].mode, stated[0].path), entry.path + ".mode")
+    return stated[0].mode if stated else None
 
 
 def union(parts: Iterable[Sources]) -> Sources:
@@ -63,8 +73,8 @@ def union(parts: Iterable[Sources]) -> Sources:
     )
 
 
-def _entry(item: object, path: str, protocols: Sequence[str]) -> Entry:
-    given = check.mapping(item, path, _KEYS)
+def _entry(item: object, path: str, protocols: Sequence[str], keys: Sequence[str]) -> Entry:
+    given = check.mapping(item, path, keys)
     protocol = given.get("protocol", "tcp")
     protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", protocols)
     if "sources" not in given:
@@ -74,7 +84,12 @@ def _entry(item: object, path: str, protocols: Sequence[str]) -> Entry:
     sources = parse_sources(given["sources"], path + ".sources")
     if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
         raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
-    return Entry(target, sources, path, _comments(given, path))
+    return Entry(target, sources, path, _comments(given, path), parse_mode(given, path))
+
+
+def parse_mode(given: Dict[str, object], path: str) -> Optional[str]:
+    """Parse ``mode`` of a section or an entry."""
+    return check.choice(given["mode"], path + ".mode", MODES) if "mode" in given else None
 
 
 def _comments(given: Dict[str, object], path: str) -> Tuple[str, ...]:

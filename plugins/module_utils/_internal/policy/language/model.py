@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
 from .entries import Entry
 from .settings import Choices
-from .values import ALLOW, DENY, Addresses, Sources
+from .values import ALLOW, DENY, OBSERVE, Addresses, Sources
 
 if TYPE_CHECKING:
     # Most policies have none of these sections.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .egress import Egress
     from .masquerade import Masquerade
     from .open_ports import OpenPort
+    from .policy_tests import PolicyTest
 
 
 class PublishedPorts(NamedTuple):
@@ -26,6 +27,8 @@ class PublishedPorts(NamedTuple):
     default: the verdict for ports without an entry. None means not stated, which is deny.
     direct: access from outside to the containers' own addresses. None means not stated, which is deny.
     routed: access to containers at their own addresses, by the container's port, if their network's mode is routed or nat-unprotected.
+    mode: whether to deny, or only to tell what would be denied. None means not stated, which is enforce. An entry's mode holds for its port.
+    per_port: whether each entry's port has a line of its own that denies others, with its own counter and log.
     """
 
     path: str
@@ -33,6 +36,12 @@ class PublishedPorts(NamedTuple):
     direct: Optional[str] = None
     allow: Tuple[Entry, ...] = ()
     routed: Tuple[Entry, ...] = ()
+    mode: Optional[str] = None
+    per_port: bool = False
+
+    @property
+    def observes(self) -> bool:
+        return self.mode == OBSERVE
 
     @property
     def denies(self) -> bool:
@@ -48,12 +57,19 @@ class HostServices(NamedTuple):
 
     default: the verdict for services without an entry. None means not stated, which is allow.
     swarm: sources that reach the swarm's own ports, besides the nodes that the engine knows. None means not stated: no others.
+    mode, per_port: as of published ports.
     """
 
     path: str
     default: Optional[str] = None
     allow: Tuple[Entry, ...] = ()
     swarm: Optional[Sources] = None
+    mode: Optional[str] = None
+    per_port: bool = False
+
+    @property
+    def observes(self) -> bool:
+        return self.mode == OBSERVE
 
     @property
     def denies(self) -> bool:
@@ -72,7 +88,8 @@ class Policy(NamedTuple):
     """A host's policy, or one fragment of a policy.
 
     external_interfaces: empty means every interface except the loopback and the bridges of Docker's networks.
-    published_ports and all fields after it: None means not stated. Drawbridge then leaves that part of the host alone.
+    published_ports and the fields after it: None means not stated. Drawbridge then leaves that part of the host alone.
+    tests: what is to hold once the policy is in force.
     """
 
     address_sets: Dict[str, NamedAddresses]
@@ -87,6 +104,8 @@ class Policy(NamedTuple):
     egress: Optional[Egress] = None
     open_ports: Optional[Tuple[OpenPort, ...]] = None
     containers: Optional[Tuple[ContainerRules, ...]] = None
+    log_denied: Optional[Choices] = None
+    tests: Tuple[PolicyTest, ...] = ()
 
 
 # The policy of a host without a policy: no rules of ours.

@@ -62,6 +62,11 @@ def set_name(value: object, path: str) -> str:
         )
     if len(value) > MAX_NAME:
         raise DrawbridgeError("%s: an address set's name has at most %d characters" % (quoted(value), MAX_NAME), path)
-    if _RESERVED.match(value):
+    if is_reserved(value):
         raise DrawbridgeError("%s is a name that Drawbridge uses itself" % quoted(value), path, "choose another one")
     return value
+
+
+def is_reserved(name: str) -> bool:
+    """Whether the compiler uses the name itself."""
+    return _RESERVED.match(name) is not None

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 from ...errors import DrawbridgeError
 from . import check
 from .addresses import parse_addresses, refuse
-from .entries import WITH_PORTS, parse_entries, parse_sources
+from .entries import WITH_PORTS, parse_entries, parse_mode, parse_sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
 from .reserved_names import set_name
-from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding
+from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding, parse_log_denied
 from .values import ALLOW, DENY, ICMP
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from .egress import Egress
     from .masquerade import Masquerade
     from .open_ports import OpenPort
+    from .policy_tests import PolicyTest
 
 POLICY_KEYS = (
     "address_sets", "external_interfaces", "unmanaged_interfaces", "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports",
-    "containers",
+    "containers", "log_denied", "tests",
 )
 
 
@@ -50,6 +51,8 @@ def parse_policy(raw: object, path: str = "policy") -> Policy:
         egress=_egress(given, path + ".egress"),
         open_ports=_open_ports(given, path + ".open_ports"),
         containers=_containers(given, path + ".containers"),
+        log_denied=parse_log_denied(given, path + ".log_denied"),
+        tests=_tests(given, path + ".tests"),
     )
 
 
@@ -85,6 +88,14 @@ def _containers(given: Dict[str, object], path: str) -> Optional[Tuple[Container
     return parse_containers(given["containers"], path)
 
 
+def _tests(given: Dict[str, object], path: str) -> Tuple[PolicyTest, ...]:
+    if "tests" not in given:
+        return ()
+    from .policy_tests import parse_tests  # pylint: disable=import-outside-toplevel
+
+    return parse_tests(given["tests"], path)
+
+
 def _address_sets(value: object, path: str) -> Dict[str, NamedAddresses]:
     found = {}
     for key, items in check.any_mapping(value, path).items():
@@ -111,23 +122,25 @@ def _stated(given: Dict[str, object], key: str, path: str) -> Optional[str]:
 def _published_ports(policy: Dict[str, object], path: str) -> Optional[PublishedPorts]:
     if "published_ports" not in policy:
         return None
-    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed"))
+    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed", "mode"))
     return PublishedPorts(
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, has_mode=True),
         routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP)),
+        mode=parse_mode(given, path),
     )
 
 
 def _host_services(policy: Dict[str, object], path: str) -> Optional[HostServices]:
     if "host_services" not in policy:
         return None
-    given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm"))
+    given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm", "mode"))
     return HostServices(
         path,
         default=_stated(given, "default", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP)),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), has_mode=True),
         swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
+        mode=parse_mode(given, path),
     )

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, NamedTuple, Optional, Tuple
 
-from ...address import IPV4, IPV6
+from ...address import IPV4, IPV6, quoted
 from ...engine.daemon.config_keys import KEYS, MODES, SET, check_value
 from ...errors import DrawbridgeError
 from . import check
@@ -17,6 +18,11 @@ Key = Tuple[str, ...]
 FAMILIES = ("ipv4", "ipv6")
 NUMBERS = {"ipv4": IPV4, "ipv6": IPV6}
 POLICIES = ("accept", "drop")
+# The sections whose denied packets are logged, and the check of sources that comes with each of them.
+LOGGED = ("published_ports", "host_services", "egress", "sources")
+_RATE = re.compile(r"([0-9]{1,3})/(second|minute|hour|sec|min)\Z")
+# The kernel refuses a longer time to fill the bucket than this many an hour take.
+_MOST_AT_ONCE = 100
 
 
 class Choices(NamedTuple):
@@ -78,6 +84,45 @@ def parse_daemon(policy: Dict[str, object], path: str) -> Optional[Choices]:
     for name, value in given.items():
         values[(name,)] = None if value is None else check_value(names[name], value, "%s.%s" % (path, name))
     return Choices(path, values)
+
+
+def parse_log_denied(policy: Dict[str, object], path: str) -> Optional[Choices]:
+    """Parse ``log_denied: {rate: 10/minute, burst: 20, group: 5, sections: [published_ports]}``."""
+    if "log_denied" not in policy:
+        return None
+    given = check.mapping(policy["log_denied"], path, ("rate", "burst", "group", "per_port", "sections"))
+    values: Dict[Key, object] = {}
+    if "rate" in given:
+        values[("rate",)] = _rate(given["rate"], path + ".rate")
+    if "burst" in given:
+        values[("burst",)] = _number(given["burst"], path + ".burst", 1, _MOST_AT_ONCE)
+    if "group" in given:
+        values[("group",)] = _number(given["group"], path + ".group", 1, 65535)
+    if "per_port" in given:
+        values[("per_port",)] = _bool(given["per_port"], path + ".per_port")
+    if "sections" in given:
+        place = path + ".sections"
+        named = [check.choice(item, "%s[%d]" % (place, index), LOGGED) for index, item in enumerate(check.sequence(given["sections"], place))]
+        if not named:
+            raise DrawbridgeError("the list is empty", place, "leave log_denied out: then nothing is logged")
+        values[("sections",)] = [name for name in LOGGED if name in named]
+    return Choices(path, values)
+
+
+def _rate(value: object, path: str) -> str:
+    """Return the rate as iptables spells it."""
+    found = _RATE.match(value) if isinstance(value, str) else None
+    if found is None or not 1 <= int(found.group(1)) <= _MOST_AT_ONCE:
+        raise DrawbridgeError("%s is not a rate" % quoted(value), path, "10/minute; second, minute and hour are known, and at most %d of each" % _MOST_AT_ONCE)
+    return "%d/%s" % (int(found.group(1)), {"second": "sec", "minute": "min"}.get(found.group(2), found.group(2)))
+
+
+def _number(value: object, path: str, least: int, most: int) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
+        value = int(value)  # a template's result
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise DrawbridgeError("%s is not a whole number from %d to %d" % (quoted(value), least, most), path)
+    return value
 
 
 def daemon_config(choices: Optional[Choices]) -> str:

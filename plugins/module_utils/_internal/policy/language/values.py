@@ -12,6 +12,9 @@ from ...address import BOTH
 
 ALLOW = "allow"
 DENY = "deny"
+ENFORCE = "enforce"
+OBSERVE = "observe"
+MODES = (ENFORCE, OBSERVE)
 ICMP = "icmp"
 ANY = "any"
 

@@ -5,7 +5,7 @@
 """Merge a profile and the fragments of a policy by weight.
 
 The heaviest fragment decides for each key, each set's name, each entry's target. At equal weight lists, sets and
-sources add up. Keys that can only have one value must agree.
+sources add up. Keys that can only have one value must agree. Tests add up at any weight.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .weights import Statement, agreed, by_key, heaviest
 if TYPE_CHECKING:
     from ..language.container_rules import ContainerRules
     from ..language.open_ports import OpenPort
+    from ..language.policy_tests import PolicyTest
 
 V = TypeVar("V")
 Section = TypeVar("Section", PublishedPorts, HostServices)
@@ -80,6 +81,8 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
         egress=merge_egress(_sections(ordered, lambda policy: policy.egress)),
         open_ports=_open_ports(ordered),
         containers=_containers(ordered),
+        log_denied=_choices(ordered, lambda policy: policy.log_denied),
+        tests=_tests(ordered),
     )
 
 
@@ -108,6 +111,7 @@ def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:
         _scalar(sections, "direct", lambda section: section.direct),
         merged_entries(sections, lambda section: section.allow),
         merged_entries(sections, lambda section: section.routed),
+        _scalar(sections, "mode", lambda section: section.mode),
     )
 
 
@@ -120,6 +124,7 @@ def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
         _scalar(sections, "default", lambda section: section.default),
         merged_entries(sections, lambda section: section.allow),
         _swarm(sections),
+        _scalar(sections, "mode", lambda section: section.mode),
     )
 
 
@@ -148,6 +153,16 @@ def _containers(fragments: List[Fragment]) -> Optional[Tuple[ContainerRules, ...
     from .containers import merge_containers  # pylint: disable=import-outside-toplevel
 
     return merge_containers(sections)
+
+
+def _tests(fragments: List[Fragment]) -> Tuple[PolicyTest, ...]:
+    """All tests of all fragments: a heavier fragment takes no promise of a lighter one back."""
+    stated = [fragment.policy.tests for fragment in fragments if fragment.policy.tests]
+    if not stated:
+        return ()
+    from ..language.policy_tests import together  # pylint: disable=import-outside-toplevel
+
+    return together(stated)
 
 
 def _scalar(sections: List[Statement[Section]], key: str, of: Callable[[Section], Optional[str]]) -> Optional[str]:

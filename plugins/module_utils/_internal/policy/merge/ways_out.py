@@ -51,7 +51,8 @@ def merge_egress(sections: List[Statement[Egress]]) -> Optional[Egress]:
     for selector, items in _grouped(by_weight, lambda egress: egress.containers.items()):
         containers[selector] = _block(items)
     general = _block([Statement(section.fragment, section.value.general) for section in sections])
-    return Egress(general, networks, containers)
+    modes = [Statement(item.fragment, item.value.mode, item.value.path + ".mode") for item in sections if item.value.mode is not None]
+    return Egress(general, networks, containers, agreed(modes) if modes else None)
 
 
 def _grouped(sections: List[Statement[S]], parts: Callable[[S], Iterable[Tuple[K, V]]]) -> List[Tuple[K, List[Statement[V]]]]:

@@ -26,6 +26,7 @@ from ...netfilter.rules.matches import (
     Verdict,
 )
 from ...netfilter.rules.saved_rule import parse
+from ..compile.denials import is_log
 from ..compile.labels import is_answer
 
 Chains = Dict[str, Sequence[str]]
@@ -81,7 +82,7 @@ class RulesetMatcher:
         key = (chain, flow.protocol, flow.port)
         if key not in self._about:
             if chain not in self._rules:
-                self._rules[chain] = [_read(rule) for rule in self._chains.get(chain, ()) if not is_answer(rule)]
+                self._rules[chain] = [_read(rule) for rule in self._chains.get(chain, ()) if not is_answer(rule) and not is_log(rule)]
             self._about[key] = [rule for rule in self._rules[chain] if all(_is_about(match, flow) for match in rule.about)]
         return self._about[key]
 

@@ -16,6 +16,7 @@ from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.ownership import called
 from ..blocks.engine_sets import known_by
 from ..chains.egress import spoken_names
+from ..compile.denials import logs_in_words
 from ..language.model import Policy
 from ..language.values import ANY, ICMP, Ports, Target
 from .egress_diff import egress_lines
@@ -58,9 +59,19 @@ def in_words(
     subjects = _subjects(moments, published)
     wording = Wording(lists)
     return Words(
-        _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken),
-        _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken),
+        _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken) + _logs(before),
+        _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken) + _logs(after),
     )
+
+
+def _logs(states: States) -> List[Line]:
+    """Return a line for each section whose denied packets are logged, or observed."""
+    rules = {family: logs_in_words(state) for family, state in states.items()}
+    whats = dict.fromkeys(what for each in rules.values() for what in each)
+    return [
+        Line(what, ", ".join(merged({family: [each[what]] if what in each else [] for family, each in rules.items()})))
+        for what in whats
+    ]
 
 
 def _known(plan: Plan, published: Iterable[PublishedPort]) -> List[Tuple[PublishedPort, bool]]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from ....address import IPV4
 from ...rules.matches import OneOfMatch
@@ -53,6 +53,35 @@ class AddressTypes:
             found = "unreachable" if place is None or place.leads_nowhere else place.kind
         return found.upper() in asked
 
+    def type_of(self, packet: Packet, address: int, device: str) -> str:
+        """Return an address's type as ``fib`` of nftables tells it. device: empty unless only that interface's addresses count."""
+        if packet.family == IPV4:
+            return self._routes.local_type(address, device)
+        if device and self._interfaces.holds(device, packet.family, address):
+            return "local"
+        place = self._routes.find(Lookup(address, oif=_link(packet, address, device)), _no)
+        if place is None or place.leads_nowhere:
+            return {"blackhole": "blackhole", "prohibit": "prohibit"}.get(place.kind if place is not None else "", "unreachable")
+        if place.kind == "anycast" or place.kind == "local" and not device:
+            return place.kind
+        return "multicast" if address >> 120 == 0xFF else "unicast" if address else "unspec"
+
+    def way_to(self, packet: Packet, address: int, device: str, uses_mark: bool) -> Optional[str]:
+        """Return the interface by which the host sends to an address, as ``fib`` of nftables tells it: empty without any, None if it is not known.
+
+        device: the one that it has to be, empty if it may be any.
+        """
+        if packet.iif == "lo":
+            return "lo"
+        questions = _Questions()
+        mark = packet.mark if uses_mark else 0
+        found = self._routes.find(Lookup(address, oif=_link(packet, address, device) if packet.family != IPV4 else "", mark=mark), questions.ask)
+        if questions.were_asked:
+            return None
+        if found is None or found.kind != "unicast" or device and found.device != device:
+            return ""
+        return found.device
+
     def reverse_path(self, flags: Sequence[str]) -> Predicate:
         """``-m rpfilter``: whether the host would answer by the interface that the packet came by."""
         inverted = "--invert" in flags
@@ -70,6 +99,11 @@ class AddressTypes:
             return right != inverted
 
         return holds
+
+
+def _link(packet: Packet, address: int, device: str) -> str:
+    """The link that a link-local address of IPv6 is one of."""
+    return (device or packet.iif) if address >> 118 == 0x3FA else ""
 
 
 class _Questions:

@@ -6,19 +6,15 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Iterable, List, Optional, Sequence
 
 from ...rules.matches import AddressMatch, InterfaceMatch, PortMatch
 from ...rules.saved_rule import SavedRule, parse
 from ...rules.saved_ruleset import SavedChain
 from .conditions import Condition
+from .index import MOST_PORTS, PORT, Index, Key
 from .packet import Packet
 
-# What a rule asks that a packet can be looked up by: kind, a prefix length for addresses, and the value.
-_Key = Tuple[str, int, object]
-# A rule for more ports than these is looked at for every packet.
-_MOST_PORTS = 64
 MakeConditions = Callable[[SavedRule], List[Condition]]
 
 
@@ -46,55 +42,22 @@ class Chain:
         self.name = name
         self.policy = saved.policy
         self.rules = [Rule(number, text, make) for number, text in enumerate(saved.rules, 1)]
-        self._buckets: Dict[_Key, List[Rule]] = {}
-        self._always: List[Rule] = []
-        self._fill()
-        self._lengths = {kind: sorted({length for found, length, _value in self._buckets if found == kind}) for kind in ("-s", "-d")}
-        self._asks_port = any(kind == "port" for kind, _length, _value in self._buckets)
+        self._index = Index(self.rules, (_keys_of(rule.read) for rule in self.rules))
 
     def candidates(self, packet: Packet) -> Iterable[Rule]:
         """Return the rules that may match a packet, in order."""
-        if self._asks_port and packet.dport is None and packet.has_ports:
-            return self.rules
-        found = [bucket for bucket in map(self._buckets.get, self._keys(packet)) if bucket]
-        if not found:
-            return self._always
-        return sorted(chain(self._always, *found), key=_place)
-
-    def _keys(self, packet: Packet) -> List[_Key]:
-        keys: List[_Key] = [("port", 0, packet.dport), ("-i", 0, packet.iif), ("-o", 0, packet.oif)]
-        keys += [("-s", length, packet.source >> (packet.bits - length)) for length in self._lengths["-s"]]
-        keys += [("-d", length, packet.destination >> (packet.bits - length)) for length in self._lengths["-d"]]
-        return keys
-
-    def _fill(self) -> None:
-        """Put each rule into the smallest bucket that it can be in, so that a packet meets few."""
-        choices = [list(_keys_of(rule.read)) for rule in self.rules]
-        sizes: Dict[_Key, int] = {}
-        for keys in choices:
-            for key in chain.from_iterable(keys):
-                sizes[key] = sizes.get(key, 0) + 1
-        for rule, keys in zip(self.rules, choices):
-            if not keys:
-                self._always.append(rule)
-                continue
-            for key in min(keys, key=lambda alternative: sum(sizes[key] for key in alternative)):
-                self._buckets.setdefault(key, []).append(rule)
+        return self._index.candidates(packet)
 
 
-def _place(rule: Rule) -> int:
-    return rule.number
-
-
-def _keys_of(rule: SavedRule) -> Iterable[Sequence[_Key]]:
+def _keys_of(rule: SavedRule) -> Iterable[Sequence[Key]]:
     """Yield for each match that a packet can be looked up by the keys that it is found under."""
     for match in rule.matches:
         if match.negated:
             continue
         if isinstance(match, PortMatch) and match.option in ("--dport", "--dports"):
             ports = match.ranges
-            if ports is not None and sum(last - first + 1 for first, last in ports) <= _MOST_PORTS:
-                yield [("port", 0, port) for port in {port for first, last in ports for port in range(first, last + 1)}]
+            if ports is not None and sum(last - first + 1 for first, last in ports) <= MOST_PORTS:
+                yield [(PORT, 0, port) for port in {port for first, last in ports for port in range(first, last + 1)}]
         elif isinstance(match, AddressMatch) and match.option in ("-s", "-d"):
             value, mask, bits = match.masked
             length = bin(mask).count("1")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ....address import IPV4, number
 from ...rules.matches import (
@@ -66,12 +66,12 @@ class Conditions:
     def of(self, rule: SavedRule) -> List[Condition]:
         """Return the conditions in the order in which they cost least."""
         found = []
-        asks_state = any(match.option == "--ctstate" for match in rule.matches)
+        with_state = _with_state(rule)
         for place, match in enumerate(rule.asks):
             if isinstance(match, (FlagMatch, ValueMatch)) and match.option in _MODIFIERS:
                 continue
             following = rule.asks[place + 1: place + 2]
-            holds = tracking_condition(match, asks_state) or self._condition(match, following, rule)
+            holds = tracking_condition(match, id(match) in with_state) or self._condition(match, following, rule)
             positive = " ".join(word for word in match.words if word != "!")
             found.append(Condition(holds, " ".join(match.words), positive if isinstance(match, _ABOUT_PACKET) else ""))
         return sorted(found, key=lambda condition: condition.words.startswith(("--match-set", "! --match-set", "-m")))
@@ -100,6 +100,16 @@ class Conditions:
             return (found.is_nomatch if nomatch_counts else found.holds) != match.negated
 
         return holds
+
+
+def _with_state(rule: SavedRule) -> Set[int]:
+    """The options of each ``-m conntrack`` that asks ``--ctstate``, too. A rule may have several of these modules, which are asked apart."""
+    groups: List[List[Match]] = [[]]
+    for match in rule.matches:
+        if isinstance(match, Module):
+            groups.append([])
+        groups[-1].append(match)
+    return {id(match) for group in groups if any(item.option == "--ctstate" for item in group) for match in group}
 
 
 def _side(packet: Packet, name: str, is_source: bool) -> object:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import socket
-from typing import FrozenSet, NamedTuple, Optional, Set, Tuple
+from typing import Dict, FrozenSet, NamedTuple, Optional, Set, Tuple
 
 from ....address import IPV4
 
@@ -68,7 +68,8 @@ class Connection:
 
 class Packet:
     """iif, oif: interfaces, empty where there is none. ports_in, ports_out: the bridge ports that it may come and leave by, none if iptables sees no
-    frame of a bridge. icmp: type and code. flags: of TCP. is_local: whether the host itself sends it."""
+    frame of a bridge. icmp: type and code. flags: of TCP. is_local: whether the host itself sends it. hook: where it is. set_changes: by set of
+    nftables, the elements that its own rules have put in (True) or out (False)."""
 
     # A packet has many parts.
     def __init__(self, family: int, protocol: str, ends: Ends, iif: str = "", mark: Optional[int] = 0) -> None:
@@ -86,6 +87,8 @@ class Packet:
         self.connection: Optional[Connection] = None
         self.is_untracked = False
         self.is_local = False
+        self.hook = ""
+        self.set_changes: Dict[str, Dict[object, bool]] = {}
 
     @property
     def ends(self) -> Ends:

@@ -2,90 +2,76 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Base chains of nftables beside iptables' own, from ``nft -j list ruleset``: which hook each is on, and what its rules may do. Pure.
+"""Base chains of nftables that judge frames, below IP: those of bridges and of devices. Pure.
 
 Their rules are not walked. What they may do to a packet is told, so that a verdict is open where one of them may decide.
 """
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Set, Tuple
+from typing import FrozenSet, Iterable, Iterator, List, NamedTuple, Tuple
 
-from ....host.system.json_values import JsonObject, mapping, text
+from ....host.system.json_values import mapping
+from .nft_tables import NftBase, NftTable, pairs, reachable
 
-_FAMILIES = {"ip": (4,), "ip6": (6,), "inet": (4, 6), "bridge": (4, 6), "netdev": (4, 6)}
-_IPTABLES = ("raw", "mangle", "nat", "filter", "security")
-_PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
-STOPS, TRANSLATES, MARKS, CHANGES = "drop", "translate", "mark", "change"
+STOPS, REJECTS, TRANSLATES, MARKS, CHANGES = "drop", "reject", "translate", "mark", "change"
 _DOES = {
-    "drop": STOPS, "reject": STOPS, "queue": STOPS, "synproxy": STOPS, "tproxy": CHANGES, "dnat": TRANSLATES, "redirect": TRANSLATES, "snat": TRANSLATES,
+    "drop": STOPS, "reject": REJECTS, "queue": STOPS, "synproxy": STOPS, "tproxy": CHANGES, "dnat": TRANSLATES, "redirect": TRANSLATES, "snat": TRANSLATES,
     "masquerade": TRANSLATES, "notrack": CHANGES, "fwd": CHANGES, "mangle": CHANGES,
 }  # fmt: skip
+_BELOW_IP = ("INGRESS", "EGRESS")
 
 
 class ForeignChain(NamedTuple):
-    """A base chain. hook: as iptables' built-in chains are called. does: what its rules, or those that they jump to, may do."""
+    """A base chain. does: what its rules, or those that they jump to, may do. is_bridge: whether it judges the frames of bridges alone."""
 
-    family: str
-    table: str
-    name: str
-    hook: str
-    priority: int
+    words: str
+    device: str
+    is_bridge: bool
     does: FrozenSet[str]
-    device: str = ""
 
     def __str__(self) -> str:
-        return "nftables' table %s %s, chain %s" % (self.family, self.table, self.name)
-
-    def is_for(self, family: int) -> bool:
-        return family in _FAMILIES[self.family]
+        return self.words
 
 
-def foreign_chains(ruleset: List[JsonObject]) -> List[ForeignChain]:
-    """Return the base chains that may do anything to a packet. Those that only count, log or accept are left out."""
-    chains = [mapping(item["chain"]) for item in ruleset if "chain" in item]
-    rules: Dict[Tuple[str, str, str], List[object]] = {}
-    for item in ruleset:
-        if "rule" in item:
-            rule = mapping(item["rule"])
-            rules.setdefault(_key(rule, "chain"), []).append(rule.get("expr"))
+def foreign_chains(tables: Iterable[NftTable]) -> List[ForeignChain]:
+    """Return the base chains below IP that may do anything to a packet. Those that only count, log or accept are left out."""
     found = []
-    for chain in chains:
-        hook = text(chain.get("hook"))
-        if not hook or text(chain.get("family")) not in _FAMILIES or _is_iptables(chain):
-            continue
-        does = frozenset(_doings(_key(chain, "name"), rules, set()))
-        if text(chain.get("policy")) == "drop":
-            does |= {STOPS}
-        if does:
-            priority, device = chain.get("prio"), chain.get("dev")
-            place = priority if isinstance(priority, int) else _PRIORITIES.get(text(priority), 0)
-            found.append(ForeignChain(*_key(chain, "name"), hook.upper(), place, does, device if isinstance(device, str) else ""))
+    for table in tables:
+        for base in table.bases:
+            does = doings(table, base)
+            if does and (table.family in ("bridge", "netdev") or table.family == "inet" and base.hook in _BELOW_IP):
+                found.append(ForeignChain("nftables' table %s, chain %s" % (table, base.name), base.device, table.family == "bridge", does))
     return found
 
 
-def _key(item: JsonObject, name: str) -> Tuple[str, str, str]:
-    return text(item.get("family")), text(item.get("table")), text(item.get(name))
+def doings(table: NftTable, base: NftBase) -> FrozenSet[str]:
+    """Return what a base chain's rules, or those that they jump to, may do."""
+    named = (set_.elements for set_ in table.sets.values() if set_.is_map)
+    rules = list(reachable(table, base.name))
+    found = set(_doings([rule.statements for rule in rules])) | (set(_doings(list(named))) if rules else set())
+    return frozenset(found | ({STOPS} if base.drops else set()))
 
 
-def _is_iptables(chain: JsonObject) -> bool:
-    family, table, name = _key(chain, "name")
-    return family in ("ip", "ip6") and table in _IPTABLES and name == name.upper() and name.isalpha()
+def reads_marks(table: NftTable, base: NftBase) -> bool:
+    """Tell whether a base chain's rules, or those that they jump to, ask for a mark or a label."""
+    found = pairs([rule.statements for rule in reachable(table, base.name)])
+    return any(key == "key" and value in ("mark", "label") for key, value in found)
 
 
-def _doings(chain: Tuple[str, str, str], rules: Dict[Tuple[str, str, str], List[object]], seen: Set[Tuple[str, str, str]]) -> Iterator[str]:
-    """Yield what a chain's rules may do, and the chains that they jump to."""
-    if chain in seen:
-        return
-    seen.add(chain)
-    for expression in rules.get(chain, ()):
-        for key, value in _pairs(expression):
-            if key == "mangle":
-                yield MARKS if _sets_mark(value) else CHANGES
-            elif key in _DOES:
-                yield _DOES[key]
-            elif key in ("jump", "goto"):
-                yield from _doings((chain[0], chain[1], text(mapping(value).get("target"))), rules, seen)
+def _doings(statements: object) -> Iterator[str]:
+    for key, value in pairs(statements):
+        if key == "mangle" and not _only_traces(value):
+            yield MARKS if _sets_mark(value) else CHANGES
+        elif key == "set" and "op" in mapping(value):
+            yield MARKS
+        elif key in _DOES:
+            yield _DOES[key]
+
+
+def _only_traces(value: object) -> bool:
+    """Tell whether a statement has the kernel tell of a packet, which changes nothing in it."""
+    return mapping(mapping(mapping(value).get("key")).get("meta")).get("key") == "nftrace"
 
 
 def _sets_mark(value: object) -> bool:
@@ -94,23 +80,6 @@ def _sets_mark(value: object) -> bool:
     return bool(mapping(key.get("meta")) or mapping(key.get("ct")))
 
 
-def _pairs(value: object) -> Iterator[Tuple[str, object]]:
-    """Yield every key of nested JSON. Verdicts may be inside maps."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _pairs(item)
-    for key, inner in mapping(value).items():
-        yield key, inner
-        if key not in ("jump", "goto"):
-            yield from _pairs(inner)
-
-
-def chains_on(chains: List[ForeignChain], family: int, hook: str) -> List[ForeignChain]:
-    """Return the chains of IP families on a hook, in the order of their priorities."""
-    fitting = [chain for chain in chains if chain.hook == hook and chain.is_for(family) and chain.family not in ("bridge", "netdev")]
-    return sorted(fitting, key=lambda chain: chain.priority)
-
-
 def below_ip(chains: List[ForeignChain], devices: Tuple[str, ...], is_bridged: bool) -> List[ForeignChain]:
     """Return the chains that judge frames: those of a device, and those of bridges for a frame that comes by one."""
-    return [chain for chain in chains if chain.family == "netdev" and chain.device in ("", *devices) or chain.family == "bridge" and is_bridged]
+    return [chain for chain in chains if (is_bridged if chain.is_bridge else chain.device in ("", *devices))]

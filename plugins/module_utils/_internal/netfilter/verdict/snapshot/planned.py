@@ -9,22 +9,58 @@ So a verdict can be had of rules before they are written, in check mode, too.
 
 from __future__ import annotations
 
+import json
 from typing import Dict, List, Tuple
 
+from ....host.system.json_values import JsonObject, mapping, text
 from ...kernel.iptables import NFT
+from ...kernel.nft_table import TableChange, spoken
 from ...reconcile.plan import Plan
 from ...rules.saved_ruleset import SavedChain, Table, parse
 from .texts import Snapshot, save_name
 
+_BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 
-def planned(snapshot: Snapshot, plan: Plan, variant: str = NFT) -> Snapshot:
-    """Return the snapshot after a plan. The plan's tables in nftables are not part of it."""
+
+def planned(snapshot: Snapshot, plan: Plan, variant: str = NFT, tables: str = "") -> Snapshot:
+    """Return the snapshot after a plan. tables: how ``nft -j`` prints the plan's tables in nftables (``Nft.printed``). Without it, nothing is known of
+    nftables after a plan that changes them."""
     texts: Dict[str, str] = dict(snapshot.texts)
     for family, part in plan.families.items():
         name = save_name(variant, family)
         texts[name] = restored(texts.get(name, ""), part.apply_text)
     texts["ipset"] = sets_restored(texts.get("ipset", ""), [*plan.before, *("destroy %s" % name for name in plan.unused)])
+    changes = [change for change in plan.tables if change.is_needed]
+    if changes and "nftables" in texts:
+        texts.update(_with_tables(snapshot, changes, tables))
+        if not tables:
+            del texts["nftables"]
     return Snapshot(texts)
+
+
+def _with_tables(snapshot: Snapshot, changes: List[TableChange], tables: str) -> Dict[str, str]:
+    """The text of nftables with these tables as they will be. A set whose elements are not part of a table's text keeps them."""
+    keys = {spoken(change.key) for change in changes}
+    before = snapshot.objects("nftables")
+    elements = {_name_of(item): mapping(item["set"]).get("elem") for item in before if "set" in item}
+    after = [item for item in Snapshot({"nftables": tables}).objects("nftables") if _table_of(item) in keys]
+    for item in after:
+        found = mapping(item.get("set"))
+        if found and "elem" not in found:
+            # The engine's cgroup is put there right after the table.
+            kept = elements.get(_name_of(item)) or (["docker.service"] if text(found.get("type")) == "cgroupsv2" else [])
+            found["elem"] = kept
+    return {"nftables": json.dumps({"nftables": [item for item in before if _table_of(item) not in keys] + after})}
+
+
+def _table_of(item: JsonObject) -> str:
+    """A table's family and name, of the table itself or of anything in it."""
+    found = mapping(next(iter(item.values()), None))
+    return "%s %s" % (text(found.get("family")), text(found.get("table")) or text(found.get("name")))
+
+
+def _name_of(item: JsonObject) -> Tuple[str, str]:
+    return _table_of(item), text(mapping(item.get("set")).get("name"))
 
 
 def restored(saved: str, text: str) -> str:
@@ -49,7 +85,8 @@ def _command(table: Table, line: str) -> None:
     if verb == "-X":
         table.pop(name, None)
         return
-    rules = table[name].rules
+    # A table that is not there yet comes with its built-in chains.
+    rules = (table.setdefault(name, SavedChain("ACCEPT", [], [])) if name in _BUILT_IN else table[name]).rules
     if verb == "-A":
         rules.append(rule)
     elif verb == "-D":

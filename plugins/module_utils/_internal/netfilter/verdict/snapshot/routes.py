@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ....address import IPV4, number
 from ....host.system.json_values import JsonObject, objects, text
@@ -93,6 +93,16 @@ class Routes:
                 return "multicast"
         asked = Lookup(address, oif=device)
         return next((route.kind for route in self._in_table("local", asked, lambda words: False)), "unicast")
+
+    def networks(self) -> Set[str]:
+        """Return the networks that routes lead to, and those that rules ask for, as ``ip`` prints them."""
+        found = {route.network for table in self._tables.values() for _length, networks in table for same in networks.values() for route in same}
+        for rule in self._rules:
+            for key in ("src", "dst"):
+                network, length = text(rule.get(key)) or "all", rule.get(key + "len")
+                if network != "all":
+                    found.add("%s/%d" % (network, length) if isinstance(length, int) else network)
+        return found
 
     def _by_table(self, routes: List[JsonObject]) -> Dict[str, _Table]:
         found: Dict[str, Dict[int, Dict[int, List[Route]]]] = {}

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ....address import FAMILIES, IPV4, IPV6, number
 
@@ -36,6 +36,9 @@ class Listeners:
             found = _listener(line)
             if found is not None:
                 self._by_port.setdefault((found.protocol, found.port), []).append(found)
+
+    def __iter__(self) -> Iterator[Listener]:
+        return iter([item for found in self._by_port.values() for item in found])
 
     def answering(self, family: int, protocol: str, address: int, port: int, device: str) -> Optional[Listener]:
         """Return the socket that gets a packet, the one with the address by preference; None if nobody listens."""

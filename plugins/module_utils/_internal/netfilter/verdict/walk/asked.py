@@ -43,10 +43,11 @@ class Asked(NamedTuple):
 
 def parse_asked(packets: List[object], path: str = "packets") -> List[Asked]:
     """Return the packets. Raises DrawbridgeError with the place, as ``packets[3].port``."""
-    return [_asked(item, "%s[%d]" % (path, place)) for place, item in enumerate(packets)]
+    return [parse_packet(item, "%s[%d]" % (path, place)) for place, item in enumerate(packets)]
 
 
-def _asked(item: object, path: str) -> Asked:
+def parse_packet(item: object, path: str) -> Asked:
+    """Return one packet. path: its place in the user's data. Raises DrawbridgeError."""
     if not isinstance(item, Mapping):
         raise DrawbridgeError("%s is not a packet" % quoted(item), path, "write it as {from: 203.0.113.9, to: 192.0.2.10:8080}")
     for key in item:

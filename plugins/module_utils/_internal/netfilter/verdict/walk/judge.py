@@ -64,12 +64,13 @@ class Judge:
         if not self._snapshot.save_names(asked.family):
             hint = "the text of iptables-save or ip6tables-save is missing, or IPv6 is off"
             raise DrawbridgeError("the rules of IPv%d are not known" % asked.family, path, hint)
-        world = self._world(asked.family)
+        world = self.world(asked.family)
         start = self._start(world, asked, path)
         found, is_whole = runs(lambda choices: _run(world, start, asked, choices))
         return _judgement(_words(start.packet(), asked), found, is_whole)
 
-    def _world(self, family: int) -> World:
+    def world(self, family: int) -> World:
+        """Return what packets of a family meet."""
         if family not in self._worlds:
             self._worlds[family] = World(family, self._snapshot, self._shared)
         return self._worlds[family]

@@ -10,12 +10,14 @@ from typing import List, Optional
 
 from ...rules.matches import Effect, Jump, Translation, Verdict
 from ..matching.chains import Chain, Rule
+from ..matching.conditions import Condition
 from ..matching.effects import WITHOUT_EFFECT, apply_effect
 from ..matching.packet import Packet
 from ..matching.translation import Unmodelled, translate
 from .choices import Choices, Question
 from .path import UNKNOWN, Ended, Step
-from .world import Table, World
+from .tables import Table
+from .world import World
 
 ACCEPT = "ACCEPT"
 # The kernel refuses deeper ones.
@@ -70,31 +72,40 @@ class TableWalk:
         return None
 
     def _meets(self, chain: Chain, rule: Rule) -> bool:
-        """Tell whether a packet meets all conditions. Those that are not known are asked only if all others hold."""
-        unknown = []
-        for condition in rule.conditions:
-            held = condition.holds(self._packet)
-            if held is None:
-                unknown.append(condition)
-            elif not held:
-                return False
-        for condition in unknown:
-            place = Step(self._name, chain.name, rule.number, rule.text, variant=self._variant).place
-            negated = condition.words.startswith("! ") and bool(condition.key)
-            if self._choices.ask(Question(place, condition.words, condition.key or place + condition.words)) == negated:
-                return False
-        return True
+        place = Step(self._name, chain.name, rule.number, rule.text, variant=self._variant)
+        return all_hold(rule.conditions, self._packet, self._choices, place)
 
     def _translate(self, target: Translation) -> str:
-        def ask(words: str) -> bool:
-            return self._choices.ask(Question(self._path[-1].place, words, self._path[-1].place + words))
-
-        try:
-            self._changed(translate(self._packet, target, self._hook, self._world.interfaces, ask))
-        except Unmodelled as error:
-            raise Ended(UNKNOWN, "%s: %s" % (self._path[-1].place, error)) from None
+        self._changed(translated(self._world, self._packet, target, self._hook, self._choices, self._path[-1].place))
         return ACCEPT
 
     def _changed(self, words: str) -> None:
         if words:
             self._path[-1] = self._path[-1]._replace(change=words)
+
+
+def all_hold(conditions: List[Condition], packet: Packet, choices: Choices, step: Step) -> bool:
+    """Tell whether a packet meets all conditions of a rule. Those that are not known are asked only if all others hold."""
+    unknown = []
+    for condition in conditions:
+        held = condition.holds(packet)
+        if held is None:
+            unknown.append(condition)
+        elif not held:
+            return False
+    for condition in unknown:
+        negated = condition.words.startswith("! ") and bool(condition.key)
+        if choices.ask(Question(step.place, condition.words, condition.key or step.place + condition.words)) == negated:
+            return False
+    return True
+
+
+def translated(world: World, packet: Packet, target: Translation, hook: str, choices: Choices, place: str) -> str:
+    """Translate a packet by the rule at a place. Returns the change in words. Raises Ended where it is unknown."""
+    def ask(words: str) -> bool:
+        return choices.ask(Question(place, words, place + words))
+
+    try:
+        return translate(packet, target, hook, world.interfaces, ask)
+    except Unmodelled as error:
+        raise Ended(UNKNOWN, "%s: %s" % (place, error)) from None

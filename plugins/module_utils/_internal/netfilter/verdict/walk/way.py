@@ -9,41 +9,21 @@ A way ends by an exception, ``Ended``, wherever it ends.
 
 from __future__ import annotations
 
-from typing import Dict, List, NoReturn, Optional, Tuple
+from typing import NoReturn
 
 from ....address import IPV4
-from ..matching.packet import NEW, Connection, Packet, spelt
-from ..matching.translation import DESTINATION, HOOK_KINDS, apply_translation
-from ..snapshot.foreign_tables import CHANGES, MARKS, STOPS, TRANSLATES, ForeignChain, below_ip, chains_on
+from ..matching.packet import spelt
+from ..snapshot.foreign_tables import ForeignChain, below_ip
 from ..snapshot.routes import Lookup, Route
-from .choices import Choices, Question
+from .hooks import Hooks
 from .path import ACCEPTED, DROPPED, REJECTED, UNKNOWN, Ended, EndPoint, Outcome, Step
 from .source_check import refused_source
-from .table_walk import ACCEPT, TableWalk
-from .world import World
 
-_TRACKING = "tracking"
-# What the kernel asks on each hook, in order of priority.
-_STAGES: Dict[str, Tuple[Tuple[int, str], ...]] = {
-    "PREROUTING": ((-300, "raw"), (-200, _TRACKING), (-150, "mangle"), (-100, "nat")),
-    "INPUT": ((-150, "mangle"), (0, "filter"), (50, "security"), (100, "nat")),
-    "FORWARD": ((-150, "mangle"), (0, "filter"), (50, "security")),
-    "OUTPUT": ((-300, "raw"), (-200, _TRACKING), (-150, "mangle"), (-100, "nat"), (0, "filter"), (50, "security")),
-    "POSTROUTING": ((-150, "mangle"), (100, "nat")),
-}
 _NF_CALL = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
 
 
-class Way:
-    """One run of one packet. flow: what tracking knows of it already; None for the first packet of a flow."""
-
-    def __init__(self, world: World, packet: Packet, choices: Choices, flow: Optional[Connection] = None, is_valid: bool = True) -> None:
-        self.world = world
-        self.packet = packet
-        self.choices = choices
-        self.path: List[Step] = []
-        self._flow = flow
-        self._is_valid = is_valid
+class Way(Hooks):
+    """One run of one packet."""
 
     def outcome(self) -> Outcome:
         """Follow the packet to its end."""
@@ -64,7 +44,7 @@ class Way:
         self._refuse_vrf(packet.iif)
         is_bridge = self.world.interfaces.is_bridge(packet.iif)
         for chain in below_ip(self.world.foreign, (packet.iif, *packet.ports_in), is_bridge):
-            self._foreign(chain, "PREROUTING")
+            self._foreign(chain)
         calls = is_bridge and self._bridge_calls()
         if not calls:
             packet.ports_in = ()
@@ -84,13 +64,16 @@ class Way:
     def _from_host(self) -> NoReturn:
         packet = self.packet
         route = self._output_route()
-        before = (packet.mark, packet.ends)
-        for stage in _STAGES["OUTPUT"]:
-            self._stage("OUTPUT", *stage)
-            if (packet.mark, packet.ends) != before and stage[1] in ("mangle", "nat"):
-                before = (packet.mark, packet.ends)
+        packet.hook = "OUTPUT"
+        asked, leaves = packet.oif, packet.oif
+        for entry in self._ordered("OUTPUT"):
+            before = (packet.mark, packet.ends)
+            self._enter("OUTPUT", entry)
+            if (packet.mark, packet.ends) != before and entry.reroutes:
                 route = self._output_route()
-        self._rest_of("OUTPUT")
+                # All rules of this hook are asked with the interface of the first route.
+                leaves, packet.oif = packet.oif, asked
+        packet.oif = leaves
         self._hook("POSTROUTING")
         if route.kind == "unicast":
             raise Ended(ACCEPTED, "leaves by %s" % packet.oif, self._leaving())
@@ -202,101 +185,6 @@ class Way:
         vrf = self.world.interfaces.vrf_of(device)
         if vrf:
             raise Ended(UNKNOWN, "%s is in the VRF %s, and VRFs are not modelled" % (device, vrf))
-
-    # Hooks.
-
-    def _hook(self, hook: str) -> None:
-        for priority, name in _STAGES[hook]:
-            self._stage(hook, priority, name)
-        self._rest_of(hook)
-
-    def _stage(self, hook: str, priority: int, name: str) -> None:
-        """One of our stages, after the foreign chains that come between the one before it and it."""
-        earlier = max((place for place, _name in _STAGES[hook] if place < priority), default=-(1 << 40))
-        for chain in chains_on(self.world.foreign, self.packet.family, hook):
-            if earlier <= chain.priority < priority:
-                self._foreign(chain, hook)
-        if name == _TRACKING:
-            self._track()
-        elif name == "nat":
-            self._nat(hook)
-        else:
-            self._table(hook, name)
-
-    def _rest_of(self, hook: str) -> None:
-        for chain in chains_on(self.world.foreign, self.packet.family, hook):
-            if chain.priority >= _STAGES[hook][-1][0]:
-                self._foreign(chain, hook)
-
-    def _table(self, hook: str, name: str) -> None:
-        for variant in self.world.variants:
-            if name in variant.tables:
-                verdict = TableWalk(self.world, self.packet, self.choices, self.path).walk(variant.name, name, variant.tables[name], hook)
-                if verdict != ACCEPT:
-                    self._stopped(verdict)
-
-    def _stopped(self, verdict: str) -> None:
-        """The last step drops or rejects the packet."""
-        step = self.path[-1]
-        raise Ended(REJECTED if verdict == "REJECT" else DROPPED, "%s: %s" % (step.place, step.text))
-
-    def _track(self) -> None:
-        packet = self.packet
-        if packet.connection is None and not packet.is_untracked and self._is_valid:
-            packet.connection = self._flow or Connection(packet.ends)
-
-    def _nat(self, hook: str) -> None:
-        """The first packet of a flow decides about its translation. Later ones are translated alike, and see no rule."""
-        packet, connection, kind = self.packet, self.packet.connection, HOOK_KINDS[hook]
-        if connection is None:
-            return
-        if connection.state == NEW and kind not in connection.chosen:
-            connection.chosen.add(kind)
-            self._nat_rules(hook, kind, connection)
-            return
-        before = packet.ends
-        change = apply_translation(packet, connection, kind)
-        if packet.ends != before:
-            self.path.append(Step("", "", None, "connection tracking translates it like the flow's first packet", change))
-
-    def _nat_rules(self, hook: str, kind: str, connection: Connection) -> None:
-        for variant in self.world.variants:
-            table = variant.tables.get("nat")
-            chain = table.chain(hook) if table is not None else None
-            if table is None or chain is None:
-                continue
-            if (connection.destination if kind == DESTINATION else connection.source) is not None:
-                if chain.rules and self._ask("", "iptables-%s is asked before the other variant, and translates the packet, too" % variant.name):
-                    raise Ended(UNKNOWN, "iptables-nft and iptables-legacy both have rules in the table nat")
-                continue
-            verdict = TableWalk(self.world, self.packet, self.choices, self.path).walk(variant.name, "nat", table, hook)
-            if verdict != ACCEPT:
-                self._stopped(verdict)
-
-    def _foreign(self, chain: ForeignChain, hook: str) -> None:
-        """A chain whose rules are not modelled may do what it may do."""
-        packet = self.packet
-        if STOPS in chain.does and self._ask(str(chain), "it may drop the packet"):
-            self.path.append(Step("", "", None, str(chain), "may drop it"))
-            self._foreign_stop(chain)
-        is_first = packet.connection is not None and packet.connection.state == NEW
-        if TRANSLATES in chain.does and is_first and HOOK_KINDS.get(hook) == DESTINATION and self._ask(str(chain), "it may translate the packet"):
-            raise Ended(UNKNOWN, "%s may translate the packet" % str(chain))
-        if CHANGES in chain.does and self._ask(str(chain), "it may change the packet"):
-            raise Ended(UNKNOWN, "%s may change the packet" % str(chain))
-        if MARKS in chain.does:
-            packet.mark = None
-            if packet.connection is not None:
-                packet.connection.mark = None
-
-    def _foreign_stop(self, chain: ForeignChain) -> None:
-        raise Ended(DROPPED, "%s drops it" % str(chain))
-
-    def _ask(self, place: str, words: str) -> bool:
-        return self.choices.ask(Question(place, words, place + words))
-
-    def _ask_routing(self, words: str) -> bool:
-        return self._ask("routing", words)
 
 
 class Rehearsal(Way):

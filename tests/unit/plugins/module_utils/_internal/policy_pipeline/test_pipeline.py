@@ -177,6 +177,8 @@ def test_words_are_made_for_a_change_that_is_small_or_shown(rules, shows_diff, s
     ({"published_ports": {"default": "allow"}, "open_ports": [], "containers": []}, []),
     ({"forward_policy": {"ipv4": "drop"}}, ["host settings"]),
     ({"egress": {}}, ["egress"]),
+    ({"tests": []}, []),
+    ({"tests": [{"from": "any", "to": 22, "expect": "allow"}]}, ["tests"]),
     ({"masquerade": {}}, ["record for the event service", "masquerading"]),
     ({"open_ports": [{"name": "web", "port": 1, "container_port": 1, "sources": []}]}, ["record for the event service", "opened ports"]),
     ({"containers": [{"name": "web", "section": "a", "rules": []}]}, ["rules inside containers"]),
@@ -201,5 +203,7 @@ def test_what_is_loaded_late_is_not_loaded_with_the_pipeline():
     assert "policy_pipeline.parts" in there and not there & {
         "policy_pipeline.host_settings", "policy_pipeline.container_rules", "policy_pipeline.records", "policy_pipeline.open_ports",
         "policy_pipeline.revocation", "policy_pipeline.masquerading", "policy_pipeline.egress", "policy_pipeline.diff_in_words", "policy.revocation.revoke",
-        "policy.readback.policy_diff", "policy.merge.merge", "persistence.checkpoint", "transaction.change",
+        "policy.readback.policy_diff", "policy.merge.merge", "persistence.checkpoint", "transaction.change", "policy_pipeline.policy_tests",
+        "policy.language.policy_tests",
     }
+    assert not [name for name in there if name.startswith(("policy.proof.", "netfilter.verdict."))]

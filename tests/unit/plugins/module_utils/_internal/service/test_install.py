@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.service_status import UNIT_FILE
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service import install
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.install import (
     CLOSED,
     CLOSED_FILE,
     PROGRAM,
     TABLE,
     Change,
+    Installation,
     gate_files,
     unit_text,
 )
@@ -45,3 +48,28 @@ def test_a_program_is_shown_by_its_digest_and_a_text_as_it_is():
     assert Change(PROGRAM, None, b"\x00zip").as_diff()["after"].startswith("sha256 ")
     shown = Change(UNIT_FILE, b"[Unit]\n", None).as_diff()
     assert (shown["before"], shown["after"]) == ("[Unit]\n", "")
+
+
+@pytest.mark.parametrize("path", [
+    "drawbridge.prom", "/run/a", "/run/a b.prom", "/run/a.prom\nExecStart=/bin/sh", "/run/%h.prom", "/run/../etc/a.prom", "/tmp/a.prom", "/usr/share/a.prom",
+    "/run/nosuch/a.prom", "/run/{{ x }}.prom", "",
+])
+def test_where_no_counters_can_be_written(path, monkeypatch):
+    monkeypatch.setattr(Installation, "_packed", lambda _self: b"")
+    with pytest.raises(DrawbridgeError, match="metrics_file: "):
+        Installation(System()).missing("unix:///run/docker.sock", False, path)
+
+
+def test_counters_are_removed_when_nobody_writes_them_any_more(monkeypatch, tmp_path):
+    monkeypatch.setattr(Installation, "_packed", lambda _self: b"")
+    monkeypatch.setattr(install, "_UNSEEN", ())
+    old, new = (str(tmp_path / name) for name in ("old.prom", "new.prom"))
+    units = [next(change.after for change in Installation(System()).missing("unix:///run/docker.sock", True, path) if change.path == UNIT_FILE)
+             for path in (old, new)]
+    assert ("--closed-until-ready --metrics-file %s\n" % old).encode() in units[0]
+    for after, kept in ((units[0], True), (units[1], False), (None, False)):
+        (tmp_path / "old.prom").write_text("", encoding="ascii")
+        install._remove_metrics(Change(UNIT_FILE, units[0], after))
+        assert (tmp_path / "old.prom").exists() == kept
+    install._remove_metrics(Change(UNIT_FILE, None, units[0]))
+    install._remove_metrics(Change(UNIT_FILE, unit_text("unix:///run/docker.sock", ""), None))

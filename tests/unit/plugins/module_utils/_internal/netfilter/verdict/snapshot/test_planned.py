@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """A plan's input for iptables-restore and ipset, applied to the texts of a host."""
+import json
+
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import TableChange
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import TableState, changes
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.plan import FamilyPlan, Plan
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import INET
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import SavedChain, parse
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.planned import planned, restored, sets_restored
 
-from tests.unit.support.verdict_hosts import host, judged, saved
+from tests.unit.support.verdict_hosts import host, judged, nft, saved
 
 BEFORE = saved(filter__INPUT=["-j DB-OLD", "-j ACCEPT"], filter__DB_OLD=["-j DROP"])
 
@@ -17,6 +21,11 @@ def test_a_text_is_applied_like_iptables_restore_does():
     tables = parse(restored(BEFORE, text)).tables
     assert tables["filter"]["INPUT"].rules == ["-j DB-NEW", "-j ACCEPT"] and tables["filter"]["DB-NEW"].rules == ["-p tcp -j RETURN", "-j DROP"]
     assert "DB-OLD" not in tables["filter"] and tables["filter"]["FORWARD"].policy == "ACCEPT" and tables["mangle"]["DB-GUARD"].rules == ["-j DROP"]
+
+
+def test_a_table_that_is_not_there_comes_with_its_chains():
+    text = "*mangle\n:DB-GUARD - [0:0]\n-A DB-GUARD -j DROP\n-I PREROUTING 1 -j DB-GUARD\nCOMMIT\n"
+    assert parse(restored("", text)).tables["mangle"]["PREROUTING"] == SavedChain("ACCEPT", ["-j DB-GUARD"], [""])
 
 
 def test_sets_are_changed_as_ipset_changes_them():
@@ -34,3 +43,23 @@ def test_a_verdict_on_rules_that_are_not_written_yet():
     after = planned(snapshot, plan)
     assert [judged(place, to="192.0.2.10:22").verdict for place in (snapshot, after)] == ["accepted", "dropped"]
     assert judged(after, source="198.51.100.7", to="192.0.2.10:22").verdict == "accepted"
+
+
+PROXY = "tcp LISTEN 0 4096 0.0.0.0:8080 0.0.0.0:* users:((\"docker-proxy\",pid=1,fd=4))\n"
+OWNER = {"match": {"op": "==", "left": {"socket": {"key": "cgroupv2"}}, "right": "@engine"}}
+
+
+def test_the_tables_of_a_plan_in_nftables():
+    """The engine's cgroup is put into its table's set right after the table; what nobody printed is not known."""
+    others = nft(("in", "filter input 5", [[{"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 23}}, {"drop": None}]]))
+    snapshot = host(nftables=others, sockets=PROXY)
+    found = json.loads(nft(("close", "filter input -149", [[OWNER, {"drop": None}]]), table="inet drawbridge-engine"))
+    found["nftables"].insert(1, {"set": {"family": "inet", "table": "drawbridge-engine", "name": "engine", "type": "cgroupsv2"}})
+    key = (INET, "drawbridge-engine")
+    plan = Plan({}, [], [], [], [], [TableChange(key, None, "table inet drawbridge-engine {}")])
+    known = planned(snapshot, plan, tables=json.dumps(found))
+    assert [judged(known, to="192.0.2.10:" + port).verdict for port in ("8080", "22", "23")] == ["dropped", "accepted", "dropped"]
+    assert judged(planned(snapshot, plan), to="192.0.2.10:8080").verdict == "unknown"
+    gone = planned(known, Plan({}, [], [], [], [], [TableChange(key, "table inet drawbridge-engine {}", None)]), tables='{"nftables": []}')
+    assert [judged(gone, to="192.0.2.10:" + port).verdict for port in ("8080", "23")] == ["accepted", "dropped"]
+    assert planned(snapshot, Plan({}, [], [], [], [], [TableChange(key, "a", "a")])).texts == snapshot.texts

@@ -160,28 +160,6 @@ def test_a_container_does_not_reach_itself_by_its_own_port():
     assert judged(snapshot, source="172.17.0.2", to="192.0.2.10:8080").reason == "the bridge docker0 does not send a frame back to where it came from"
 
 
-@pytest.mark.parametrize("expression, verdict", [
-    ([{"counter": None}, {"accept": None}], "accepted"), ([{"drop": None}], "unknown"), ([{"jump": {"target": "inner"}}], "unknown"),
-    ([{"vmap": {"key": {}, "data": {"set": [["eth0", {"drop": None}]]}}}], "unknown"),
-    ([{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}], "accepted"),
-])
-def test_tables_of_nftables_that_may_decide_are_named(expression, verdict):
-    table = {"family": "inet", "table": "firewalld"}
-    rules = [{"chain": {**table, "name": "in", "type": "filter", "hook": "input", "prio": 10, "policy": "accept"}}, {"chain": {**table, "name": "inner"}},
-             {"rule": {**table, "chain": "in", "expr": expression}}, {"rule": {**table, "chain": "inner", "expr": [{"reject": None}]}}]
-    answer = judged(host(nftables=json.dumps({"nftables": rules})), to="192.0.2.10:22")
-    assert answer.verdict == verdict
-    assert [item.place for item in answer.decided] == (["nftables' table inet firewalld, chain in"] if verdict == "unknown" else [])
-
-
-def test_a_mark_that_nftables_may_set_is_not_known():
-    table = {"family": "inet", "table": "marks"}
-    rules = [{"chain": {**table, "name": "in", "type": "filter", "hook": "prerouting", "prio": -160}},
-             {"rule": {**table, "chain": "in", "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}]}}]
-    snapshot = host(nftables=json.dumps({"nftables": rules}), iptables=saved(filter__INPUT=["-m mark --mark 0x1 -j DROP"]))
-    assert judged(snapshot, to="192.0.2.10:22").verdict == "unknown"
-
-
 def test_both_variants_are_asked():
     snapshot = host(iptables=saved(filter__INPUT=["-p tcp -j ACCEPT"]), iptables_legacy=saved(filter__INPUT=["-p tcp -j DROP"]))
     answer = judged(snapshot, to="192.0.2.10:22")

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Addresses that nothing on a host tells apart: one of each class stands for all of it. Pure."""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, Hashable, Iterable, List, Mapping, NamedTuple, Tuple
+
+# The first and the last address, as numbers.
+Span = Tuple[int, int]
+Spans = List[Span]
+
+
+class Class(NamedTuple):
+    """address: one of the class. within: the names of the parts that hold all of it; no other part holds any of it."""
+
+    address: int
+    within: FrozenSet[Hashable]
+
+
+def span(value: int, length: int, bits: int) -> Span:
+    """Return a network's first and last address."""
+    first = value >> (bits - length) << (bits - length)
+    return first, first + (1 << bits - length) - 1
+
+
+def joined(spans: Iterable[Span]) -> Spans:
+    """Return the spans in order. Those that overlap or touch become one."""
+    found: Spans = []
+    for first, last in sorted(spans):
+        if found and first <= found[-1][1] + 1:
+            if last > found[-1][1]:
+                found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found
+
+
+def classes(parts: Mapping[Hashable, Spans], bits: int) -> List[Class]:
+    """Return the classes of all addresses, in the order of their first addresses.
+
+    parts: what addresses can be told apart by. The spans of a part are in order and do not overlap. The time grows with the spans, not with the addresses.
+    """
+    names = list(parts)
+    turns: Dict[int, int] = {0: 0}
+    for place, name in enumerate(names):
+        for first, last in parts[name]:
+            turns[first] = turns.get(first, 0) ^ 1 << place
+            turns[last + 1] = turns.get(last + 1, 0) ^ 1 << place
+    points = sorted(turns)
+    found: Dict[int, int] = {}
+    inside = 0
+    for point, following in zip(points, [*points[1:], 1 << bits]):
+        if point >> bits:
+            break
+        inside ^= turns[point]
+        if inside not in found:
+            # The first address of a network is seldom anybody's.
+            found[inside] = point + 1 if following - point > 2 else point
+    return [Class(address, frozenset(name for place, name in enumerate(names) if inside >> place & 1)) for inside, address in found.items()]

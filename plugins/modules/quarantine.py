@@ -72,6 +72,8 @@ notes:
     Stop the container, or use M(drawbridge.docker.lockdown).
   - On macvlan, ipvlan and overlay networks a container has no port of a bridge of the host. There the rules in its namespace hold alone. A process with
     C(NET_ADMIN) removes those, and one with C(NET_RAW) sends past them. A warning tells.
+  - Processes with C(NET_ADMIN) in the container can remove the rules inside. The host's ports stay closed. The engine's resolver would answer them again, and
+    data can leave in the names that it asks for. A warning tells which containers have that capability.
   - What is no network is not cut off - volumes, pipes, sockets in folders that are shared, the engine's socket if it is mounted.
   - Fails where the task's own SSH connection comes from the container.
   - Sockets are closed by C(ss), flows forgotten by C(conntrack). Where one is missing, a warning says so. Nothing passes all the same.

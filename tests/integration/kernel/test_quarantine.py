@@ -112,10 +112,10 @@ def test_a_project_and_who_shares_a_namespace(stage):
     assert not stage.reaches("a", "b") and not stage.reaches("a", "c") and stage.reaches("c", None)
     # Each of two quarantines holds until it is lifted, by name, project or a shared namespace.
     assert stage.apply(name="sidecar").values["changed"]
-    with pytest.raises(DrawbridgeError, match="'b' cut off by another quarantine .compose_project 'shop', by 'alice'."):
+    with pytest.raises(DrawbridgeError, match="'b' stays cut off by another quarantine .compose_project 'shop', by 'alice'."):
         stage.lift(name="b")
     lifted = stage.lift(compose_project="shop")
-    assert [entry["name"] for entry in lifted.values["containers"]] == ["b"] and "'a' cut off by another" in lifted.warnings[-1]
+    assert [entry["name"] for entry in lifted.values["containers"]] == ["b"] and "'a' stays cut off by another" in lifted.warnings[-1]
     assert stage.reaches("b", "c") and not stage.reaches("a", "c")
     stage.lift(name="sidecar")
     assert stage.reaches("a", "c") and PORTS_TABLE not in tables()
@@ -157,7 +157,8 @@ def test_open_connections_end(stage):
 
 def test_those_that_are_gone(stage):
     identity = stage.found.engine.all_containers()[0]["Id"]
-    for wrong, words in (({"name": "nobody"}, "no container matches"), ({"name": "a", "reason": " "}, "has a reason"), ({"name": ""}, "chooses nothing"), ({}, "no container")):
+    for wrong, words in (({"name": "nobody"}, "no container matches"), ({"name": "a", "reason": " "}, "has a reason"),
+                         ({"name": ""}, "chooses nothing"), ({}, "no container is chosen")):
         with pytest.raises(DrawbridgeError, match=words):
             stage.apply(**wrong)
     stage.apply(id=identity[:12])
@@ -197,7 +198,9 @@ def test_recorded_where_records_are_kept(stage, monkeypatch, tmp_path):
     (tmp_path / "records").mkdir(mode=0o700)
     monkeypatch.setattr(quarantine, "event_service", lambda _system: "running")
     done = stage.apply(name="a")
-    assert done.values["recorded"] and done.values["holds"] == "over_restarts" and done.warnings == []
+    assert done.values["recorded"] and done.values["holds"] == "over_restarts"
+    # The test's containers are the test's own processes, which may do everything.
+    assert len(done.warnings) == 1 and "'a': processes with NET_ADMIN can remove the rules inside" in done.warnings[0]
     (record,) = Records().all()
     assert record.module == "quarantine" and record.arguments["name"] == "a" and record.arguments["by"] is None
     assert not stage.apply(name="a").values["changed"]

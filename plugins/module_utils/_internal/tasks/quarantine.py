@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 from ..address import quoted
 from ..engine.api.client import Inspector
+from ..engine.containers.capabilities import privileges
 from ..engine.containers.select import every_container, nothing_matches, select
 from ..engine.containers.target import ContainerGone, Target, by_namespace, held, refuse_host_network
 from ..errors import DrawbridgeError
@@ -77,7 +78,7 @@ def keep_quarantine(task: Task, engine: Callable[[str], Inspector]) -> Result:
     asked = _Asked(targets, sharers, lambda: _write(notes, note, noted, memory, targets, not task.check_mode))
     done = _bring(task, asked, memory)
     holds = memory.lasts and event_service(task.system) == RUNNING
-    return done._replace(values=_told(done.values, note, sharers, holds), warnings=done.warnings + _limits(targets, sharers, done, holds))
+    return done._replace(values=_told(done.values, note, sharers, holds), warnings=done.warnings + _limits(task, targets, sharers, done, holds))
 
 
 def _whole_selector(params: Dict[str, Any], targets: Sequence[Target], notes: Notes) -> Dict[str, str]:
@@ -109,7 +110,7 @@ def _kept_by_others(task: Task, others: Sequence[Note], inspector: Inspector) ->
 
 def _stays(targets: Sequence[Target], notes: Sequence[Note]) -> DrawbridgeError:
     holding = "; ".join("%s, by %s" % (_spoken(note.selector), quoted(note.by)) for note in notes)
-    return DrawbridgeError("%s cut off by another quarantine (%s)" % (_names(targets), holding), None, "lift that one, too, by the same words")
+    return DrawbridgeError("%s stays cut off by another quarantine (%s)" % (_names(targets), holding), None, "lift that one, too, by the same words")
 
 
 def _spoken(selector: Dict[str, str]) -> str:
@@ -245,7 +246,12 @@ def _told(values: Dict[str, Any], note: Optional[Note], sharers: Sequence[Target
     )
 
 
-def _limits(targets: Sequence[Target], sharers: Sequence[Target], done: Result, holds: bool) -> List[str]:
+def _has_net_admin(task: Task, target: Target) -> bool:
+    held_now = privileges(target.details, task.system.read("/proc/%d/status" % target.pid), False)
+    return bool(held_now.privileged or held_now.net_admin)
+
+
+def _limits(task: Task, targets: Sequence[Target], sharers: Sequence[Target], done: Result, holds: bool) -> List[str]:
     """Return warnings: who is cut off besides, and what the quarantine does not hold against."""
     warnings = []
     if sharers:
@@ -253,6 +259,12 @@ def _limits(targets: Sequence[Target], sharers: Sequence[Target], done: Result, 
     if not holds:
         warnings.append(
             "this holds until a container restarts: it then has another namespace and other ports. Set up event_service, then run this again"
+        )
+    able = [target for target in [*targets, *sharers] if target.reason is None and _has_net_admin(task, target)]
+    if able:
+        warnings.append(
+            "%s: processes with NET_ADMIN can remove the rules inside. What the host drops at the ports holds. The engine's resolver would answer them"
+            " again, and data can leave in the names that it asks for" % _names(able)
         )
     closed = {str(entry["id"]): entry["ports"] for entry in _entries(done.values)}
     for group in by_namespace(targets):

@@ -20,6 +20,8 @@ from .path import ACCEPTED, DROPPED, REJECTED, UNKNOWN, Ended, EndPoint, Outcome
 from .source_check import refused_source
 
 _NF_CALL = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
+# 224.0.0.1 and 255.255.255.255.
+_ALL_HOSTS, _EVERYBODY_HERE = 0xE0000001, 0xFFFFFFFF
 
 
 class Way(Hooks):
@@ -120,6 +122,8 @@ class Way(Hooks):
 
     def _routed(self) -> NoReturn:
         packet = self.packet
+        if packet.family == IPV4 and (packet.destination >> 28 == 0xE or packet.destination == _EVERYBODY_HERE):
+            self._to_the_link()
         route = self._route(Lookup(packet.destination, packet.source, packet.iif, self._link_of(packet.destination), packet.mark))
         refused = refused_source(self.world, packet, self._ask_routing)
         if refused:
@@ -133,6 +137,17 @@ class Way(Hooks):
         self._hook("FORWARD")
         self._hook("POSTROUTING")
         raise Ended(ACCEPTED, "leaves by %s" % packet.oif, self._leaving())
+
+    def _to_the_link(self) -> NoReturn:
+        """A group of IPv4, or everybody on the link: the kernel asks for no route. Every interface is in the group of all hosts."""
+        packet = self.packet
+        refused = refused_source(self.world, packet, self._ask_routing)
+        if refused:
+            raise Ended(DROPPED, refused)
+        in_group = "whether %s is in the group %s" % (packet.iif, spelt(packet.family, packet.destination))
+        if packet.destination not in (_ALL_HOSTS, _EVERYBODY_HERE) and not self._ask("", in_group):
+            raise Ended(DROPPED, "%s is not in the group %s" % (packet.iif, spelt(packet.family, packet.destination)))
+        self._input()
 
     def _input(self) -> NoReturn:
         packet = self.packet

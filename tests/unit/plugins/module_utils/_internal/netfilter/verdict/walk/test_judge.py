@@ -73,6 +73,13 @@ def test_a_loop_of_chains_ends():
     assert asked(filter__INPUT=["-j A"], filter__A=["-j B"], filter__B=["-j A"]).verdict == "unknown"
 
 
+@pytest.mark.parametrize("destination, verdict", [("224.0.0.1", "accepted"), ("255.255.255.255", "accepted"), ("224.0.0.251", "unknown")])
+def test_groups_and_everybody_on_the_link_need_no_route(destination, verdict):
+    answer = asked({"to": destination + ":5300/udp"}, filter__FORWARD=["-j DROP"])
+    assert answer.verdict == verdict
+    assert [item.words for item in answer.decided] == (["whether eth0 is in the group " + destination] if verdict == "unknown" else [])
+
+
 @pytest.mark.parametrize("target, end, change", [
     ("DNAT --to-destination 172.17.0.2:80", "172.17.0.2:80, by docker0", "destination is 172.17.0.2:80"),
     ("DNAT --to-destination 172.17.0.2", "172.17.0.2:22, by docker0", "destination is 172.17.0.2:22"),

@@ -359,6 +359,8 @@ def test_the_tasks_own_way_is_not_cut():
         wider = dict(BRIDGED, bridges=[dict(BRIDGED["bridges"][0], addresses=[*BRIDGED["bridges"][0]["addresses"], "10.5.0.1/24"])])
         assert run(connection=connection, **wider).values["changed"]
         run(**BRIDGED)
+    with pytest.raises(DrawbridgeError, match="own connection from fe80::2 comes by"):
+        run(connection=Connection("fe80::1", 22, "fe80::2"), state="absent")
 
 
 def test_the_tasks_client_is_not_led_elsewhere(beside):

@@ -154,18 +154,26 @@ def test_only_masquerading_leads_outside(host):
             with open("/proc/sys/net/" + name, "w", encoding="ascii") as setting:
                 setting.write("1")
         converged(transport=host.variant, **BRIDGED)
-        assert answers("netns0", "172.18.0.1", "fd00:18::1") and silent("netns0", "192.0.2.2") and silent("netns0", "2001:db8::2")
+        assert answers("netns0", "172.18.0.1", "fd00:18::1") and silent("netns0", "2001:db8::2")
         done = converged(transport=host.variant, **MASQUERADED)
         assert done.values["transport"] == host.variant and not done.warnings
         assert host.rules("DB-NETNS-lab", "nat") == ["-s 172.18.0.0/16 ! -o br0 -j MASQUERADE"]
         assert answers("netns0", "192.0.2.2", "2001:db8::2") and answers("netns1", "192.0.2.2", "2001:db8::2")
+        # Docker's policy of FORWARD, and what the guide has against it.
+        host.docker()
+        for family in (4, 6):
+            host.iptables("-P FORWARD DROP", family)
+        assert silent("netns0", "192.0.2.2")
+        host.section([{"in_interface": "br0", "jump": "ACCEPT"}, {"out_interface": "br0", "ctstate": ["ESTABLISHED", "RELATED"], "jump": "ACCEPT"}], "lab")
+        assert answers("netns0", "192.0.2.2", "2001:db8::2")
+        host.section([], "lab")
         host.iptables("-t nat -F DB-NETNS-lab", 6)
         converged(transport=host.variant, **MASQUERADED)
         out = [{"source": "172.18.0.0/16", "out_interface": "host"}]
         converged(transport=host.variant, **dict(BRIDGED, masquerade=out))
         assert host.rules("DB-NETNS-lab", "nat") == ["-s 172.18.0.0/16 -o host -j MASQUERADE"] and silent("netns0", "2001:db8::2")
         converged(transport=host.variant, state="absent")
-        assert "DB-" not in "".join(host.everything()) and "br0" not in str(everything())
+        assert "DB-NETNS" not in "".join(host.everything()) and "br0" not in str(everything())
 
 
 def test_a_host_that_does_not_forward_is_told(host):

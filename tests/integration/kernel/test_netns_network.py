@@ -364,8 +364,8 @@ def test_the_tasks_own_way_is_not_cut():
                 with pytest.raises(DrawbridgeError, match="the task's own connection from %s comes by" % family[1]):
                     run(check=check, connection=connection, **arguments)
             assert everything() == whole
-        wider = dict(BRIDGED, bridges=[dict(BRIDGED["bridges"][0], addresses=[*BRIDGED["bridges"][0]["addresses"], "10.5.0.1/24"])])
-        assert run(connection=connection, **wider).values["changed"]
+        wider = {"name": "br0", "addresses": [*BRIDGED["bridges"][0]["addresses"], "10.5.0.1/24"]}
+        assert run(connection=connection, **{**BRIDGED, "bridges": [wider]}).values["changed"]
         run(**BRIDGED)
     with pytest.raises(DrawbridgeError, match="own connection from fe80::2 comes by"):
         run(connection=Connection("fe80::1", 22, "fe80::2"), state="absent")

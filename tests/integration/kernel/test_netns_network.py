@@ -154,18 +154,26 @@ def test_only_masquerading_leads_outside(host):
             with open("/proc/sys/net/" + name, "w", encoding="ascii") as setting:
                 setting.write("1")
         converged(transport=host.variant, **BRIDGED)
-        assert answers("netns0", "172.18.0.1", "fd00:18::1") and silent("netns0", "192.0.2.2") and silent("netns0", "2001:db8::2")
+        assert answers("netns0", "172.18.0.1", "fd00:18::1") and silent("netns0", "2001:db8::2")
         done = converged(transport=host.variant, **MASQUERADED)
         assert done.values["transport"] == host.variant and not done.warnings
         assert host.rules("DB-NETNS-lab", "nat") == ["-s 172.18.0.0/16 ! -o br0 -j MASQUERADE"]
         assert answers("netns0", "192.0.2.2", "2001:db8::2") and answers("netns1", "192.0.2.2", "2001:db8::2")
+        # Docker's policy of FORWARD, and what the guide has against it.
+        host.docker()
+        for family in (4, 6):
+            host.iptables("-P FORWARD DROP", family)
+        assert silent("netns0", "192.0.2.2")
+        host.section([{"in_interface": "br0", "jump": "ACCEPT"}, {"out_interface": "br0", "ctstate": ["ESTABLISHED", "RELATED"], "jump": "ACCEPT"}], "lab")
+        assert answers("netns0", "192.0.2.2", "2001:db8::2")
+        host.section([], "lab")
         host.iptables("-t nat -F DB-NETNS-lab", 6)
         converged(transport=host.variant, **MASQUERADED)
         out = [{"source": "172.18.0.0/16", "out_interface": "host"}]
         converged(transport=host.variant, **dict(BRIDGED, masquerade=out))
         assert host.rules("DB-NETNS-lab", "nat") == ["-s 172.18.0.0/16 -o host -j MASQUERADE"] and silent("netns0", "2001:db8::2")
         converged(transport=host.variant, state="absent")
-        assert "DB-" not in "".join(host.everything()) and "br0" not in str(everything())
+        assert "DB-NETNS" not in "".join(host.everything()) and "br0" not in str(everything())
 
 
 def test_a_host_that_does_not_forward_is_told(host):
@@ -356,9 +364,11 @@ def test_the_tasks_own_way_is_not_cut():
                 with pytest.raises(DrawbridgeError, match="the task's own connection from %s comes by" % family[1]):
                     run(check=check, connection=connection, **arguments)
             assert everything() == whole
-        wider = dict(BRIDGED, bridges=[dict(BRIDGED["bridges"][0], addresses=[*BRIDGED["bridges"][0]["addresses"], "10.5.0.1/24"])])
-        assert run(connection=connection, **wider).values["changed"]
+        wider = {"name": "br0", "addresses": [*BRIDGED["bridges"][0]["addresses"], "10.5.0.1/24"]}
+        assert run(connection=connection, **{**BRIDGED, "bridges": [wider]}).values["changed"]
         run(**BRIDGED)
+    with pytest.raises(DrawbridgeError, match="own connection from fe80::2 comes by"):
+        run(connection=Connection("fe80::1", 22, "fe80::2"), state="absent")
 
 
 def test_the_tasks_client_is_not_led_elsewhere(beside):

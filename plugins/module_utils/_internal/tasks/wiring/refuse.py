@@ -85,7 +85,12 @@ def refuse_own_way(wiring: Wiring, live: Live, changes: Iterable[Change], local:
 
     local, remote: its two addresses. by: the interface that the host's answers leave by, None if unknown.
     """
-    first = {name for name, link in live[HOST].links.items() if local in [address.partition("/")[0] for address in link.addresses] or name == by}
+    # Nothing tells by which link a link-local address comes: it may be any.
+    anywhere = contains(_LINK_LOCAL, parse_network(local))
+    first = {
+        name for name, link in live[HOST].links.items()
+        if anywhere or name == by or local in [address.partition("/")[0] for address in link.addresses]
+    }
     guarded = _all_of_the_way(live, first)
     for change in changes:
         if change.cuts in guarded:

@@ -27,8 +27,8 @@ SECOND = "br-655b1314c3da"
 LATER = "br-00000000beef"
 ADDRESSES = {"eth0": ["192.0.2.7/24", "2001:db8:1::7/64"], "br-back": ["172.22.0.1/24", "fd00:22::1/64"], LATER: ["172.30.0.1/16", "fd00:30::1/64"],
              "docker0": ["172.31.0.1/16", "fd00:31::1/64"]}
-_SETTINGS = {"net.ipv4.conf.%s.%s" % (name, setting): 0 for name in ("br-back", LATER) for setting in ("rp_filter", "accept_local", "route_localnet",
-                                                                                                        "src_valid_mark")}
+_SETTINGS = {"net.ipv4.conf.%s.%s" % (name, setting): 0 for name in ("br-back", LATER)
+             for setting in ("rp_filter", "accept_local", "route_localnet", "src_valid_mark")}
 _LISTENERS = (
     ("tcp", "0.0.0.0:8080", "docker-proxy"), ("tcp", "[::]:8080", "docker-proxy"), ("tcp", "127.0.0.1:8081", "docker-proxy"),
     ("tcp", "0.0.0.0:8082", "docker-proxy"), ("tcp", "[::]:8082", "docker-proxy"), ("udp", "192.0.2.7:53", "docker-proxy"),

@@ -30,10 +30,10 @@ def _library(core: str) -> str:
     return subprocess.run([of_core(core).with_name("python"), "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def run_module(around: Sequence[str], name: str, /, check: bool = False, python: str = "/usr/bin/python3", core: str = "newest",
+def run_module(around: Sequence[str], module: str, check: bool = False, python: str = "/usr/bin/python3", core: str = "newest",
                **arguments: Any) -> dict[str, Any]:
     """Run a module → what it returned. around: the command that it runs in."""
-    words = json.dumps([[str(COLLECTIONS), _library(core)], name, dict(arguments, _ansible_check_mode=check, _ansible_diff=True)])
+    words = json.dumps([[str(COLLECTIONS), _library(core)], module, dict(arguments, _ansible_check_mode=check, _ansible_diff=True)])
     done = subprocess.run([*around, python, "-I", "-W", "error::SyntaxWarning", "-c", _RUN, words], capture_output=True, text=True, check=False)
     assert not done.stderr and done.stdout.strip().startswith("{"), done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

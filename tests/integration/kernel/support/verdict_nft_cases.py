@@ -97,8 +97,8 @@ def _verdict_map(group: str, hook: str, depth: int) -> SearchStrategy[str]:
              st.builds("ct state vmap {{ new : {}, established : {} }}".format, verdicts, verdicts),
              st.builds("meta l4proto vmap {{ tcp : {}, udp : {} }}".format, verdicts, verdicts)]
     if hook in ("PREROUTING", "INPUT", "FORWARD"):
-        found += [st.just("iifname vmap @ways"), st.builds("iifname vmap {{ \"%s\" : {}, \"%s\" : {} }}".__mod__((WAN, OTHER_BRIDGE)).format, verdicts,
-            verdicts)]
+        by_name = "iifname vmap {{ \"%s\" : {}, \"%s\" : {} }}" % (WAN, OTHER_BRIDGE)
+        found += [st.just("iifname vmap @ways"), st.builds(by_name.format, verdicts, verdicts)]
     return st.one_of(found)
 
 
@@ -126,7 +126,7 @@ def _translations(family: int, hook: str) -> list[str]:
     common = ["counter accept", "counter return", "counter"]
     if hook == "PREROUTING":
         return [*common, *("counter dnat %s to %s" % (word, at(name)) for name in (OTHER, "host", PEER)),
-            "meta l4proto udp counter dnat %s to %s" % (word, ported),
+                "meta l4proto udp counter dnat %s to %s" % (word, ported),
                 "meta l4proto udp counter redirect to :53",
                 "dnat %s to udp dport map { 53 : %s, 80 : %s }" % (word, at(CONTAINER), at("host"))]
     if hook == "OUTPUT":
@@ -144,8 +144,8 @@ def _condition(family: int, hook: str) -> SearchStrategy[str]:
     icmp = "icmp" if family == 4 else "icmpv6"
     found = [
         st.builds(("%s {} {}{}" % word).format, end, negation, address),
-        st.builds(lambda side, negated, place, prefix: "%s %s %s%s/%d" % (word, side, negated, place, prefix), end, negation, address,
-            st.sampled_from(length)),
+        st.builds(lambda side, negated, place, prefix: "%s %s %s%s/%d" % (word, side, negated, place, prefix),
+                  end, negation, address, st.sampled_from(length)),
         st.builds(lambda side, negated, one, other: "%s %s %s{ %s }" % (word, side, negated, ", ".join({one, other})), end, negation, address, address),
         st.builds(("%s {} {}@places" % word).format, end, negation), st.just("%s daddr . udp dport @pairs" % word),
         st.builds(("%s {} {}%s-%s" % (word, ADDRESS["host"][family], ADDRESS["second"][family])).format, end, negation),

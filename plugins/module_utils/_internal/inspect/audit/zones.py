@@ -14,7 +14,7 @@ from ...errors import DrawbridgeError
 from ...netfilter.rules.ownership import called, is_our_set
 from ...netfilter.rules.saved_rule import set_names
 from ...netfilter.verdict.matching.packet import spelt
-from ...netfilter.verdict.snapshot.interfaces import Address, Interface
+from ...netfilter.verdict.snapshot.interfaces import Address, Interface, Interfaces
 from ...netfilter.verdict.snapshot.routes import Lookup
 from ...netfilter.verdict.snapshot.sets import SavedSet
 from ...netfilter.verdict.walk.world import World
@@ -129,8 +129,13 @@ def _is_far(host: Surroundings, world: World, value: int) -> bool:
     return route.device not in host.bridges and not world.interfaces.is_on_link(route.device, world.family, value)
 
 
+def _interfaces(host: Surroundings) -> Interfaces:
+    """Return the host's interfaces, which are the same in both families."""
+    return next(iter(host.worlds.values())).interfaces
+
+
 def _links(host: Surroundings) -> Iterator[Zone]:
-    interfaces = next(iter(host.worlds.values())).interfaces
+    interfaces = _interfaces(host)
     for item in interfaces.by_name.values():
         if item.is_loopback or not item.is_up or item.name in host.bridges or item.kind in _NO_ENTRANCES:
             continue
@@ -140,7 +145,7 @@ def _links(host: Surroundings) -> Iterator[Zone]:
 
 
 def _of_networks(host: Surroundings) -> Iterator[Zone]:
-    interfaces = next(iter(host.worlds.values())).interfaces
+    interfaces = _interfaces(host)
     for network in host.networks:
         item = interfaces.by_name.get(network.bridge or "")
         if item is not None:

@@ -189,8 +189,9 @@ class ReadyTable:
         if key not in self._lookups:
             found = self._table.sets.get(name)
             # A set that is not there is one whose only element cannot be read.
-            elements: List[Tuple[object, object]] = [({}, None)] if found is None else _pairs(found.elements) if found.is_map else [(item,
-                None) for item in found.elements]
+            elements: List[Tuple[object, object]] = [({}, None)]
+            if found is not None:
+                elements = _pairs(found.elements) if found.is_map else [(item, None) for item in found.elements]
             self._lookups[key] = Lookup(kinds, elements)
         return self._lookups[key]
 

@@ -94,8 +94,8 @@ def _add(table: NftTable, kind: str, found: JsonObject) -> None:
         if text(found.get("hook")):
             priority, device = found.get("prio"), found.get("dev")
             place = priority if isinstance(priority, int) else _PRIORITIES.get(text(priority), 0)
-            table.bases.append(NftBase(name, text(found.get("type")), text(found.get("hook")).upper(), place, text(found.get("policy")) == "drop",
-                text(device)))
+            drops = text(found.get("policy")) == "drop"
+            table.bases.append(NftBase(name, text(found.get("type")), text(found.get("hook")).upper(), place, drops, text(device)))
     elif kind == "rule":
         rules = table.chains.setdefault(text(found.get("chain")), [])
         rules.append(NftRule(len(rules) + 1, objects(found.get("expr")), text(found.get("comment"))))

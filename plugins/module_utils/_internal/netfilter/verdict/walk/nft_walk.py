@@ -147,8 +147,8 @@ class NftWalk:
         connection = self._packet.connection
         words = "the flow is in a flowtable, and its packets pass no rule"
         if connection is not None and connection.state == ESTABLISHED and self._choices.ask(Question(self._step.place, words, words)):
-            raise Ended(ACCEPTED, words, EndPoint("interface", "%s, by %s" % (self._packet.end(self._packet.destination, self._packet.dport),
-                self._packet.oif)))
+            packet = self._packet
+            raise Ended(ACCEPTED, words, EndPoint("interface", "%s, by %s" % (packet.end(packet.destination, packet.dport), packet.oif)))
         return ""
 
     def _notrack(self, _table: ReadyTable, _said: JsonObject) -> str:

@@ -19,9 +19,9 @@ POLICY = {
 ALLOW, DENY = {"expect": "allow"}, {"expect": "deny"}
 
 
-def said(*tests, policy=POLICY, **texts):
+def said(*tests, policy=None, **texts):
     with pytest.raises(DrawbridgeError) as caught:
-        prove(scene(policy, list(tests), **texts))
+        prove(scene(policy or POLICY, list(tests), **texts))
     return str(caught.value)
 
 

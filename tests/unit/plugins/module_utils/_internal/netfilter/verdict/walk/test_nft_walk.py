@@ -81,7 +81,7 @@ def test_of_one_priority_both_orders_are_followed():
 def test_what_is_of_iptables_is_left_to_iptables_save():
     """iptables-nft's tables are in nft's output, too."""
     tables = nft(("INPUT", "filter input 0", [[{"xt": {"type": "match", "name": "addrtype"}}, DROP]]),
-        ("own", "filter input 10", [[DROP]]), table="ip filter")
+                 ("own", "filter input 10", [[DROP]]), table="ip filter")
     answer = judged(host(iptables=saved(filter__INPUT=["-m addrtype --dst-type LOCAL -j ACCEPT"]), nftables=tables), to="192.0.2.10:22")
     assert places(answer) == [("filter", "INPUT", 1), ("ip filter", "own", 1)]
     # What iptables-save does not print is walked here: what nft does not tell is named.
@@ -109,15 +109,15 @@ def test_what_is_of_iptables_is_left_to_iptables_save():
     (match({"ct": {"key": "status"}}, ["snat", "dnat"], "in"), False), (match({"ct": {"key": "label"}}, 123, "in"), False),
     (match({"ct": {"key": "ip daddr", "dir": "original"}}, "192.0.2.10"), True), (match({"ct": {"key": "ip6 daddr", "dir": "original"}}, "::1", "!="), False),
     (match({"ct": {"key": "proto-dst", "dir": "original"}}, {"set": ["0x16 [invalid type]", {"range": ["0x5a [invalid type]", "0x64 [invalid type]"]}]}),
-    True),
+     True),
     (match({"fib": {"result": "type", "flags": ["daddr"]}}, {"set": ["local", "broadcast"]}), True),
     (match({"fib": {"result": "type", "flags": "saddr"}}, "local"), False),
     (match({"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, False), False), (match({"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, True), True),
     (match({"fib": {"result": "oif", "flags": ["saddr"]}}, "eth0"), True), (match({"exthdr": {"name": "frag"}}, True), False),
     (match({"&": [field("ip", "frag-off"), 8191]}, 0, "!="), False), ({"limit": {"rate": 1, "per": "minute"}}, True),
     ({"limit": {"rate": 1, "per": "minute", "inv": True}}, False),
-    (match({"concat": [meta("iifname"), field("ip", "saddr"), field("tcp", "dport")]}, {"set": [{"concat": ["eth0", {"prefix": {"addr": "203.0.113.0",
-    "len": 24}}, {"range": [1, 99]}]}]}), True),
+    (match({"concat": [meta("iifname"), field("ip", "saddr"), field("tcp", "dport")]},
+           {"set": [{"concat": ["eth0", {"prefix": {"addr": "203.0.113.0", "len": 24}}, {"range": [1, 99]}]}]}), True),
 ])
 def test_conditions(item, held):
     assert verdict_of(item) == ("dropped" if held else "accepted")
@@ -141,7 +141,7 @@ def test_what_is_not_known_is_named_and_matters_only_where_it_decides(item, word
 
 @pytest.mark.parametrize("statement", [
     {"queue": {"num": 1}}, {"tproxy": {"port": 90}}, {"synproxy": None}, {"mangle": {"key": field("tcp", "dport"), "value": 80}},
-        {"xt": {"type": "target", "name": "DNAT"}},
+    {"xt": {"type": "target", "name": "DNAT"}},
     {"something": None},
 ])
 def test_a_statement_that_is_not_modelled_gives_no_verdict(statement):
@@ -194,7 +194,7 @@ def test_what_a_packets_own_rules_put_into_a_set_is_there_for_it():
     assert asked(("in", "filter input 0", [[limited, DROP]]), s=["10.0.0.1"]).verdict == "accepted"
     # Earlier packets of the flow may have been put there.
     later = asked(("in", "filter input 0", [[match({"ct": {"key": "state"}}, "established", "in"), held, DROP], [put]]), s=["10.0.0.1"],
-        packet={"state": "established"})
+                  packet={"state": "established"})
     assert later.verdict == "unknown"
 
 
@@ -217,7 +217,7 @@ def test_translations_of_destinations(statement, end):
 def test_chains_of_the_type_nat_have_one_place_and_see_the_first_packet_alone():
     """A chain of nat at the priority of mangle is asked where translation has its place."""
     chains = [("pre", "nat prerouting -160", [[{"dnat": {"addr": "172.17.0.2", "port": 80}}]]),
-        ("after", "filter prerouting -110", [[match(field("tcp", "dport"), 80), DROP]])]
+              ("after", "filter prerouting -110", [[match(field("tcp", "dport"), 80), DROP]])]
     answer = asked(*chains)
     assert (answer.verdict, answer.end.words) == ("accepted", "172.17.0.2:80, by docker0")
     assert [place for place in places(asked(*chains, packet={"state": "established"})) if place[1] == "pre"] == []
@@ -243,16 +243,16 @@ def test_a_source_that_is_kept_is_not_translated_by_those_behind():
 
 @pytest.mark.parametrize("sets, listeners, verdict", [
     (["system.slice/docker.service"], PROXY, "dropped"), (["system.slice/docker.service"], PROXY.replace("docker-proxy", "nginx"), "accepted"),
-    (["system.slice/docker.service"], PROXY.split(" users")[0], "unknown"), (["system.slice/docker.service"], "", "accepted"),
+    (["system.slice/docker.service"], PROXY.split(" users", maxsplit=1)[0], "unknown"), (["system.slice/docker.service"], "", "accepted"),
     (["system.slice/docker.service"], None, "unknown"), ([], PROXY, "accepted"),
 ])
 def test_our_table_of_the_engines_sockets(sets, listeners, verdict):
     """policy/blocks/engine_table.py: a mark ahead of mangle, and what still has it is dropped behind."""
     owner = match({"socket": {"key": "cgroupv2"}}, "@engine")
     bit = {"&": [meta("mark"), 0x20000000]}
-    tables = nft(("ask", "filter input -151", [[match(meta("iifname"), "lo"), ACCEPT], [match({"&": [field("tcp", "flags"), ["fin", "syn", "rst",
-        "ack"]]}, "syn"), owner,
-                  {"mangle": {"key": meta("mark"), "value": {"|": [meta("mark"), 0x20000000]}}}]]),
+    opens = match({"&": [field("tcp", "flags"), ["fin", "syn", "rst", "ack"]]}, "syn")
+    marks = {"mangle": {"key": meta("mark"), "value": {"|": [meta("mark"), 0x20000000]}}}
+    tables = nft(("ask", "filter input -151", [[match(meta("iifname"), "lo"), ACCEPT], [opens, owner, marks]]),
                  ("close", "filter input -149", [[match(bit, 0x20000000), owner, DROP]]), table="inet drawbridge-engine")
     found = json.loads(tables)
     found["nftables"].insert(1, {"set": {"family": "inet", "table": "drawbridge-engine", "name": "engine", "elem": sets}})

@@ -81,6 +81,8 @@ def test_cut_off_both_ways_and_all_as_before(stage):
     assert "cut off: nothing comes in" in done.values["diff"][0]["after"] and "INC-1" in done.values["diff"][0]["after"]
     assert not any(stage.reaches(*way, family=family) for way in WAYS for family in (4, 6))
     assert stage.reaches("b", None) and stage.reaches("a", "a") and stage.reaches("a", "a", 6)
+    with stage.inside("a"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, pytest.raises(PermissionError):
+        asking.sendto(b"a name", ("127.0.0.11", 53))
     again = stage.apply(name="a", by="bob")
     assert not again.values["changed"] and again.values["diff"] == [] and again.values["quarantine"] == done.values["quarantine"]
     assert done.values["holds"] == "until_restart" and any("until a container restarts" in text for text in done.warnings)

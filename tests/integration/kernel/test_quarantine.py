@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.conntrack import flows
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.ssh import Connection
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.quarantine_notes import Notes
@@ -81,6 +82,8 @@ def test_cut_off_both_ways_and_all_as_before(stage):
     assert "cut off: nothing comes in" in done.values["diff"][0]["after"] and "INC-1" in done.values["diff"][0]["after"]
     assert not any(stage.reaches(*way, family=family) for way in WAYS for family in (4, 6))
     assert stage.reaches("b", None) and stage.reaches("a", "a") and stage.reaches("a", "a", 6)
+    with stage.inside("a"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, pytest.raises(PermissionError):
+        asking.sendto(b"a name", ("127.0.0.11", 53))
     again = stage.apply(name="a", by="bob")
     assert not again.values["changed"] and again.values["diff"] == [] and again.values["quarantine"] == done.values["quarantine"]
     assert done.values["holds"] == "until_restart" and any("until a container restarts" in text for text in done.warnings)
@@ -101,6 +104,10 @@ def test_each_of_the_two_holds_alone(stage, left):
     else:
         sh("nft", "delete", "table", "bridge", PORTS_TABLE)
     assert not any(stage.reaches(*way, family=family) for way in WAYS[:2] for family in (4, 6))
+    # One way at a time: who knows the other's hardware address needs no answer.
+    stage.know("b", "a")
+    stage.know("a", "b")
+    assert not stage.reaches("b", "a", flush=False) and not stage.reaches("a", "b", flush=False)
     assert stage.apply(name="a").values["changed"] and not stage.apply(name="a").values["changed"]
 
 
@@ -143,7 +150,7 @@ def test_open_connections_end(stage):
     with server, local, own, socket.create_connection(("192.0.2.10", 80), 5) as client:
         inner, _address = server.accept()
         done = stage.apply(name="a")
-        assert done.values["connections_closed"] == 1
+        assert done.values["connections_closed"] == 1 and not [flow for flow in flows(System()) if flow.destination == "192.0.2.10"]
         assert any("1 of 2 networks have no port" in text for text in done.warnings)
         for end in (client, inner):
             end.settimeout(5)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from ..address import quoted
 from ..engine.api.client import Inspector
@@ -46,6 +46,24 @@ def put_quarantine(task: Task, engine: Callable[[str], Inspector], memory: TaskR
     return _bring(task, _Asked(targets, [], lambda: memory.settle(targets)), memory)
 
 
+class _Run(NamedTuple):
+    """One run of the module. selector: the given options that choose containers. noted: the note of this quarantine, None if there is none.
+    everyone: all containers of the engine."""
+
+    task: Task
+    inspector: Inspector
+    notes: Notes
+    selector: Dict[str, str]
+    noted: Optional[Note]
+    targets: List[Target]
+    everyone: List[Target]
+    memory: TaskRecords
+
+    @property
+    def writes(self) -> bool:
+        return not self.task.check_mode
+
+
 def keep_quarantine(task: Task, engine: Callable[[str], Inspector]) -> Result:
     """Bring containers to the task's state, and note who asked for it, when and why. engine: returns the client for an address."""
     params = task.params
@@ -60,25 +78,43 @@ def keep_quarantine(task: Task, engine: Callable[[str], Inspector]) -> Result:
         raise nothing_matches()
     everyone = every_container(task.system, inspector) if targets else []
     memory = quarantine_memory(dict(params, **selector, by=None), not task.check_mode)
-    if params["state"] == "absent":
-        others = [other for other in notes.all() if other.selector != selector]
-        kept = _kept_by_others(task, others, inspector)
-        left = [target for target in targets if target.id not in kept.ids and target.inode not in kept.inodes]
-        stay = [target for target in targets if target not in left]
-        if stay and not left and noted is None:
-            raise _stays(stay, kept.notes)
-        asked = _Asked(left, _sharers(left, everyone), lambda: _forget(notes, selector, memory, not task.check_mode))
-        done = _bring(task, asked, memory)
-        warnings = [str(_stays(stay, kept.notes))] if stay else []
-        return done._replace(values=_told(done.values, noted, [], None), warnings=done.warnings + warnings)
+    run = _Run(task, inspector, notes, selector, noted, targets, everyone, memory)
+    return _cut(run) if params["state"] == "present" else _lift(run)
+
+
+def _cut(run: _Run) -> Result:
+    task, targets = run.task, run.targets
     refuse_host_network(targets)
-    sharers = _sharers(targets, everyone)
+    sharers = _sharers(targets, run.everyone)
     _refuse_own_way(task, [*targets, *sharers])
-    note = _new_note(task, selector, noted)
-    asked = _Asked(targets, sharers, lambda: _write(notes, note, noted, memory, targets, not task.check_mode))
-    done = _bring(task, asked, memory)
-    holds = memory.lasts and event_service(task.system) == RUNNING
+    note = _new_note(run)
+
+    def settle() -> bool:
+        if run.writes and note != run.noted:
+            run.notes.put(note)
+        return run.memory.settle(targets) or note != run.noted
+
+    done = _bring(task, _Asked(targets, sharers, settle), run.memory)
+    holds = run.memory.lasts and event_service(task.system) == RUNNING
     return done._replace(values=_told(done.values, note, sharers, holds), warnings=done.warnings + _limits(task, targets, sharers, done, holds))
+
+
+def _lift(run: _Run) -> Result:
+    """Lift what no other quarantine chooses. Raises DrawbridgeError if nothing is this quarantine's."""
+    held_by = _held_by_others(run)
+    stay = [target for target in run.targets if target.id in held_by]
+    left = [target for target in run.targets if target.id not in held_by]
+    if stay and not left and run.noted is None:
+        raise _stays(stay, held_by)
+
+    def settle() -> bool:
+        if run.writes and run.noted is not None:
+            run.notes.remove(run.selector)
+        return run.memory.settle(left) or run.noted is not None
+
+    done = _bring(run.task, _Asked(left, _sharers(left, run.everyone), settle), run.memory)
+    warnings = [str(_stays(stay, held_by))] if stay else []
+    return done._replace(values=_told(done.values, run.noted, [], None), warnings=done.warnings + warnings)
 
 
 def _whole_selector(params: Dict[str, Any], targets: Sequence[Target], notes: Notes) -> Dict[str, str]:
@@ -91,26 +127,23 @@ def _whole_selector(params: Dict[str, Any], targets: Sequence[Target], notes: No
     return given
 
 
-class _Kept(NamedTuple):
-    """What other quarantines hold. inodes: of the namespaces."""
-
-    notes: List[Note]
-    ids: Set[str]
-    inodes: Set[int]
-
-
-def _kept_by_others(task: Task, others: Sequence[Note], inspector: Inspector) -> _Kept:
-    found = [(note, target) for note in others for target in select(selector_of(dict(note.selector)), task.system, lambda: inspector)]
-    return _Kept(
-        [note for note in others if any(note is one for one, _target in found)],
-        {target.id for _one, target in found},
-        {target.inode for _one, target in found if target.inode is not None},
-    )
+def _held_by_others(run: _Run) -> Dict[str, Note]:
+    """Return another quarantine's note by the id of each target that it holds, itself or by a namespace that it shares."""
+    found: Dict[str, Note] = {}
+    for note in run.notes.all():
+        if note.selector == run.selector:
+            continue
+        theirs = select(selector_of(dict(note.selector)), run.task.system, lambda: run.inspector)
+        ids, inodes = {target.id for target in theirs}, {target.inode for target in theirs if target.inode is not None}
+        found.update((target.id, note) for target in run.targets if target.id in ids or target.inode in inodes)
+    return found
 
 
-def _stays(targets: Sequence[Target], notes: Sequence[Note]) -> DrawbridgeError:
-    holding = "; ".join("%s, by %s" % (_spoken(note.selector), quoted(note.by)) for note in notes)
-    return DrawbridgeError("%s stays cut off by another quarantine (%s)" % (_names(targets), holding), None, "lift that one, too, by the same words")
+def _stays(targets: Sequence[Target], held_by: Dict[str, Note]) -> DrawbridgeError:
+    notes = [held_by[target.id] for target in targets]
+    holding = dict.fromkeys("%s, by %s" % (_spoken(note.selector), quoted(note.by)) for note in notes)
+    words = "%s stays cut off by another quarantine (%s)" % (_names(targets), "; ".join(holding))
+    return DrawbridgeError(words, None, "lift that one, too, by the same words")
 
 
 def _spoken(selector: Dict[str, str]) -> str:
@@ -137,25 +170,12 @@ def _refuse_own_way(task: Task, cut: Sequence[Target]) -> None:
         )
 
 
-def _new_note(task: Task, selector: Dict[str, str], noted: Optional[Note]) -> Note:
+def _new_note(run: _Run) -> Note:
     """Return the note. One that says the same reason stays as it is, whoever runs the task again."""
-    reason = task.params["reason"]
+    reason, noted = run.task.params["reason"], run.noted
     if noted is not None and noted.reason == reason:
         return noted
-    return Note(selector, reason, task.params["by"] or who_asks(task.system), noted.since if noted is not None else now())
-
-
-def _write(notes: Notes, note: Note, noted: Optional[Note], memory: TaskRecords, targets: Sequence[Target], writes: bool) -> bool:
-    if writes and note != noted:
-        notes.put(note)
-    return memory.settle(targets) or note != noted
-
-
-def _forget(notes: Notes, selector: Dict[str, str], memory: TaskRecords, writes: bool) -> bool:
-    noted = notes.find(selector)
-    if writes and noted is not None:
-        notes.remove(selector)
-    return memory.settle([]) or noted is not None
+    return Note(run.selector, reason, run.task.params["by"] or who_asks(run.task.system), noted.since if noted is not None else now())
 
 
 def _bring(task: Task, asked: _Asked, memory: TaskRecords) -> Result:

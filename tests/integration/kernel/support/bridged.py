@@ -47,18 +47,23 @@ class Bridged:
             sh("ip", "link", "set", "eth0", "up")
             sh("ip", "link", "set", "lo", "up")
 
-    def reaches(self, source: str | None, target: str | None, family: int = 4) -> bool:
-        """Whether a datagram from a container, or from the host for None, arrives at a container or the host."""
+    def reaches(self, source: str | None, target: str | None, family: int = 4, flush: bool = True) -> bool:
+        """Whether a datagram from a container, or from the host for None, arrives at a container or the host.
+
+        flush: forget hardware addresses first, so that they have to be asked for.
+        """
         kind = socket.AF_INET6 if family == 6 else socket.AF_INET
         address = ("2001:db8::%d" if family == 6 else "192.0.2.%d") % self.numbers[target]
         with self.inside(target):
-            sh("ip", "neighbour", "flush", "all")
+            if flush:
+                sh("ip", "neighbour", "flush", "all")
             listener = socket.socket(kind, socket.SOCK_DGRAM)
             listener.bind((address, 7000))
             listener.settimeout(0.3)
         with listener, self.inside(source), socket.socket(kind, socket.SOCK_DGRAM) as sender:
             # Who was not found is looked for again a second later only.
-            sh("ip", "neighbour", "flush", "all")
+            if flush:
+                sh("ip", "neighbour", "flush", "all")
             for _attempt in range(2):
                 try:
                     sender.sendto(b"x", (address, 7000))
@@ -66,6 +71,14 @@ class Bridged:
                 except OSError:
                     continue
         return False
+
+    def know(self, source: str, target: str) -> None:
+        """Tell a container another one's hardware address."""
+        with self.inside(target):
+            shown = subprocess.run(["ip", "-o", "link", "show", "eth0"], capture_output=True, text=True, check=True).stdout
+        mac = shown.partition("link/ether ")[2].split()[0]
+        with self.inside(source):
+            sh("ip", "neighbour", "replace", "192.0.2.%d" % self.numbers[target], "lladdr", mac, "dev", "eth0", "nud", "permanent")
 
     def inside(self, name: str | None) -> contextlib.AbstractContextManager[None]:
         """In a container's namespace, or here for None."""

@@ -104,6 +104,7 @@ def test_a_policy_that_holds_and_one_that_somebody_opened(nft_host, engine, tmp_
     assert wider["severity"] == "high" and ": from partner; " in wider["evidence"][0]
 
 
+@pytest.mark.drill
 def test_what_is_picked_is_not_rendered(engine, tmp_path):
     """By the oldest core: for later ones a text is a template only if it was written in a playbook."""
     if playbook.why_not(playbook.of_core("oldest")):

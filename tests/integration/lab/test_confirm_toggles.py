@@ -88,7 +88,7 @@ def test_a_boot_before_the_confirmation(protected, tmp_path):
         assert boot.leftovers(host) == ""
 
 
-@pytest.mark.parametrize("timeout", [TIMEOUT, 0])
+@pytest.mark.parametrize("timeout", [TIMEOUT, pytest.param(0, marks=pytest.mark.drill)])
 def test_confirmed_it_stays_and_goes_back_on_demand(protected, timeout):
     before = both(protected)
     assert set(play(protected, [task(OTHER, confirm_timeout=timeout)], check=True).changed().values()) == {True}

@@ -16,7 +16,7 @@ from tests.lab.workload import IMAGE
 
 PORTS = range(8500, 8504)
 # Applies in one play.
-AT_ONCE = 20
+AT_ONCE = 8
 # What no policy of these changes: containers that come, and one that stays. Not a range: that opens no port of docker-proxy's which is published
 # after the play, where services of the host are denied.
 ALWAYS = [{"port": port, "sources": policies.ALLOWED} for port in (*PORTS, 8080)]

@@ -65,7 +65,7 @@ def capabilities(host, name):
 
 
 def test_the_guide_is_all_run():
-    assert len(TASKS) == 10 and DENIED in GUIDE
+    assert len(TASKS) == 11 and DENIED in GUIDE
 
 
 def test_docker_run(look):
@@ -179,3 +179,11 @@ def test_rules_that_return(look):
     on_all(look.hosts, lambda host: host.run(["docker", "restart", "--time", "0", "ubuntu"]))
     assert look.serves("allowed", v4(PORT))
     assert look.turns_away("denied", v4(PORT))
+
+
+def test_quarantine(look):
+    cut_off = task("Cut a container off")
+    play(look.hosts, [cut_off])
+    assert look.turns_away("allowed", v4(8080))
+    play(look.hosts, [dict(cut_off, **{"drawbridge.docker.quarantine": {"name": "web", "state": "absent"}})])
+    assert look.serves("allowed", v4(8080))

@@ -9,14 +9,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import time
+import threading
 
 from ...errors import DrawbridgeError
 from .files import hint_for
 from .system import System
 
 LOCK_FILE = "/run/drawbridge.lock"
-_POLL_SECONDS = 0.1
 
 
 class HostLock:
@@ -33,17 +32,14 @@ class HostLock:
             self._fd = os.open(self.path, flags, 0o600)
         except OSError as error:
             raise DrawbridgeError("cannot open the lock %s: %s" % (self.path, error.strerror), None, hint_for(error)) from None
-        deadline = time.monotonic() + self.timeout
-        while not self._try():
-            if time.monotonic() >= deadline:
-                holder = lock_holders(System(), self.path)
-                os.close(self._fd)
-                raise DrawbridgeError(
-                    "another run holds %s since more than %g s: process %s" % (self.path, round(self.timeout, 1), holder),
-                    None,
-                    "wait for it, or raise lock_timeout",
-                )
-            time.sleep(_POLL_SECONDS)
+        if not self._try() and not (self.timeout > 0 and _Waiter(os.dup(self._fd)).wait(self.timeout)):
+            holder = lock_holders(System(), self.path)
+            os.close(self._fd)
+            raise DrawbridgeError(
+                "another run holds %s since more than %g s: process %s" % (self.path, round(self.timeout, 1), holder),
+                None,
+                "wait for it, or raise lock_timeout",
+            )
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -57,6 +53,37 @@ class HostLock:
                 return False
             raise
         return True
+
+
+class _Waiter:
+    """Waits for a lock in the kernel's queue. A thread does, since flock(2) has no timeout.
+
+    Who asks again and again instead is never served beside others that wait in the queue and hold the lock one after another.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """fd: a duplicate of the lock's descriptor, which has the same lock. It is closed after the wait."""
+        self._fd = fd
+        self._mutex = threading.Lock()
+        self._is_locked = False
+        self._is_over = False
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the lock was taken within this time."""
+        thread = threading.Thread(target=self._lock, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        with self._mutex:
+            self._is_over = True
+            return self._is_locked
+
+    def _lock(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        with self._mutex:
+            self._is_locked = True
+            if self._is_over:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+            os.close(self._fd)
 
 
 def lock_holders(system: System, path: str) -> str:

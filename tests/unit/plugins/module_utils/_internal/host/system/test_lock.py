@@ -3,10 +3,11 @@
 """One run at a time."""
 import os
 import subprocess
+import threading
+import time
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system import lock
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock, lock_holders
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 
@@ -16,18 +17,51 @@ def in_a_folder(tmp_path):
     return str(tmp_path / "lock")
 
 
-def test_the_second_waits_until_the_first_is_done(path, monkeypatch):
-    first = HostLock(0, path)
-    first.__enter__()
-    waited = []
+def waiting(path):
+    """How many wait for the lock in the kernel's queue."""
+    inode = ":%d " % os.stat(path).st_ino
+    with open("/proc/locks", encoding="ascii") as stream:
+        return sum("->" in line and inode in line for line in stream)
 
-    def sleep(seconds):
-        waited.append(seconds)
-        first.__exit__()
 
-    monkeypatch.setattr(lock.time, "sleep", sleep)
-    with HostLock(30, path):
-        assert len(waited) == 1
+def wait_in_the_queue(path, seconds):
+    """Start a thread that wants the lock → (the thread, what came of it) as soon as the kernel has it wait."""
+    came = []
+
+    def want():
+        try:
+            with HostLock(seconds, path):
+                came.append("its turn")
+        except DrawbridgeError as error:
+            came.append(error.message)
+
+    thread = threading.Thread(target=want)
+    thread.start()
+    end = time.monotonic() + 20
+    while not waiting(path):
+        assert time.monotonic() < end and not came
+    return thread, came
+
+
+def test_the_second_waits_in_the_kernels_queue(path):
+    """Not by asking now and then: beside others that hold the lock one after another it would never have its turn."""
+    with HostLock(0, path):
+        thread, came = wait_in_the_queue(path, 30)
+        assert came == []
+    thread.join(20)
+    assert came == ["its turn"]
+
+
+def test_who_gave_up_waiting_does_not_keep_it(path):
+    with HostLock(0, path):
+        thread, came = wait_in_the_queue(path, 0.1)
+        thread.join(20)
+        assert "another run holds" in came[0]
+        assert waiting(path)
+    with HostLock(20, path):
+        pass
+    with HostLock(20, path):
+        assert not waiting(path)
 
 
 def test_who_holds_it_for_too_long_is_named(path):

@@ -14,9 +14,9 @@ LATE, LATE_ALLOWED, LATE_NET6 = 8200, 8201, 8202
 
 
 @pytest.fixture(name="look")
-def onlooker(lab, manageable):
+def onlooker(lab, outermost):
     """Who is served on which way."""
-    return Onlooker(lab, manageable)
+    return Onlooker(lab, outermost)
 
 
 def apply(look, policy):

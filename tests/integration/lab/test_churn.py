@@ -68,16 +68,16 @@ class Churn(threading.Thread):
 
 
 @pytest.mark.parametrize("times", [5, pytest.param(100, marks=pytest.mark.drill)])
-def test_no_rule_is_lost_and_every_container_is_reached(lab, manageable, tell, times):
-    boot.protect(manageable)
-    play(manageable, [task(2)])
-    before = on_all(manageable, dockers)
-    churns = [Churn(lab, host) for host in manageable]
+def test_no_rule_is_lost_and_every_container_is_reached(lab, outermost, tell, times):
+    boot.protect(outermost)
+    play(outermost, [task(2)])
+    before = on_all(outermost, dockers)
+    churns = [Churn(lab, host) for host in outermost]
     started = time.monotonic()
     for churn in churns:
         churn.start()
     try:
-        runs = [play(manageable, [task(number) for number in range(first, min(first + AT_ONCE, times))]) for first in range(0, times, AT_ONCE)]
+        runs = [play(outermost, [task(number) for number in range(first, min(first + AT_ONCE, times))]) for first in range(0, times, AT_ONCE)]
         # Some that came while rules were changed, whatever the machine is busy with.
         wait_for(lambda: all(churn.count >= 2 or churn.errors for churn in churns), "two containers on each host", 60)
     finally:
@@ -92,5 +92,5 @@ def test_no_rule_is_lost_and_every_container_is_reached(lab, manageable, tell, t
         assert churn.errors == []
         assert sum(result["changed"] for run in runs for result in run.of(name)) >= times - 1
         assert dockers(churn.host) == before[name]
-    answers = lab.clients["allowed"].probe([Probe("tcp", host.spec.v4, 8080) for host in manageable])
+    answers = lab.clients["allowed"].probe([Probe("tcp", host.spec.v4, 8080) for host in outermost])
     assert all(result.open for result in answers)

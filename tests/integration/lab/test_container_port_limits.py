@@ -28,8 +28,8 @@ def closed(port, **arguments):
 
 
 @pytest.fixture(name="look")
-def onlooker(lab, manageable):
-    return Onlooker(lab, manageable)
+def onlooker(lab, outermost):
+    return Onlooker(lab, outermost)
 
 
 def refused(look, *tasks):

@@ -45,8 +45,8 @@ def everywhere(hosts, source):
     return set(by_host.values()).pop() if len(set(by_host.values())) == 1 else by_host
 
 
-def test_a_network_is_denied_and_lasts(manageable):
-    hosts = manageable
+def test_a_network_is_denied_and_lasts(outermost):
+    hosts = outermost
     for source, before in BEFORE.items():
         assert everywhere(hosts, source) == before
     task = egress(networks={"backend": {"default": "deny"}, "net6": {"default": "deny", "host": "allow"}})

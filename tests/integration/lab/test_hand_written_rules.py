@@ -17,9 +17,9 @@ ALLOWED = CLIENTS["allowed"].v4
 
 
 @pytest.fixture(name="look")
-def onlooker(lab, manageable):
+def onlooker(lab, outermost):
     """Who is served on which way."""
-    return Onlooker(lab, manageable)
+    return Onlooker(lab, outermost)
 
 
 def by_hand(look, *commands):

@@ -23,15 +23,15 @@ def nobody_else(seen, tell, what):
         assert all(allowed.opened.values()), (name, what)
 
 
-def test_closed_from_the_first_moment_on(lab, manageable, tell):
-    run = boot.protect(manageable, late.policy())
-    assert {run.last(host.name)["late_ports"] for host in manageable} == {"kernel"}
-    nobody_else(late.flooded(lab, manageable, late.publish), tell, "published")
-    nobody_else(late.flooded(lab, manageable, restart), tell, "the engine restarted")
+def test_closed_from_the_first_moment_on(lab, outermost, tell):
+    run = boot.protect(outermost, late.policy())
+    assert {run.last(host.name)["late_ports"] for host in outermost} == {"kernel"}
+    nobody_else(late.flooded(lab, outermost, late.publish), tell, "published")
+    nobody_else(late.flooded(lab, outermost, restart), tell, "the engine restarted")
     # Nothing ran in between that would know the ports.
-    for host in manageable:
+    for host in outermost:
         assert not any(str(late.PORT) in line for line in host.run(["ipset", "save"]).stdout.splitlines())
-    assert not any(play(manageable, [policies.task(late.policy())], check=True).last(host.name).get("failed") for host in manageable)
+    assert not any(play(outermost, [policies.task(late.policy())], check=True).last(host.name).get("failed") for host in outermost)
 
 
 def restart(host):

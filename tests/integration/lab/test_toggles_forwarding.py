@@ -20,12 +20,12 @@ MAKES_NETWORKS_FORWARD = ("forky",)
 
 
 @pytest.fixture(name="forwarding")
-def hosts_that_keep_their_settings(manageable):
+def hosts_that_keep_their_settings(outermost):
     """The hosts; single interfaces' settings are put back too."""
-    yield manageable
-    on_all(manageable, lambda host: host.run(["sh", "-c", "rm -f /etc/sysctl.d/*drawbridge*"]))
+    yield outermost
+    on_all(outermost, lambda host: host.run(["sh", "-c", "rm -f /etc/sysctl.d/*drawbridge*"]))
     for name in ("net/ipv4/conf/eth0/forwarding", "net/ipv6/conf/eth0/forwarding"):
-        on_all(manageable, lambda host, name=name: toggled.set_by_hand(host, name, "1"))
+        on_all(outermost, lambda host, name=name: toggled.set_by_hand(host, name, "1"))
 
 
 def warned(run, host):

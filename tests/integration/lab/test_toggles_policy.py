@@ -23,8 +23,8 @@ def task(policy, **options):
     return {"drawbridge.docker.host_policy": {"policy": policy, **options}}
 
 
-def test_one_task_for_all_of_them(manageable):
-    hosts = manageable
+def test_one_task_for_all_of_them(outermost):
+    hosts = outermost
     try:
         predicted = play(hosts, [task(POLICY)], check=True)
         assert {toggled.sysctl(host, "net/ipv4/ip_forward") for host in hosts} == {"1"}
@@ -62,8 +62,8 @@ def test_one_task_for_all_of_them(manageable):
 
 
 @pytest.mark.drill
-def test_the_role_restarts_the_engine_only_where_it_may(manageable):
-    hosts = manageable[:1]
+def test_the_role_restarts_the_engine_only_where_it_may(outermost):
+    hosts = outermost[:1]
     fragment = {"host_policy__daemon": {"daemon": {"userland_proxy": False}}}
 
     def proxies():
@@ -77,8 +77,8 @@ def test_the_role_restarts_the_engine_only_where_it_may(manageable):
     assert proxies() == {False}
 
 
-def test_a_policy_that_the_engine_would_not_start_with_changes_nothing(manageable):
-    hosts = manageable
+def test_a_policy_that_the_engine_would_not_start_with_changes_nothing(outermost):
+    hosts = outermost
     wrong = dict(POLICY, daemon={"firewall_backend": "nftables"})
     failed = play(hosts, [task(wrong)], fails=True).failed()
     assert all("policy.daemon.firewall_backend" in failed[host.name] for host in hosts)
@@ -90,9 +90,9 @@ def test_a_policy_that_the_engine_would_not_start_with_changes_nothing(manageabl
     ({"published_ports": {"allow": [{"port": 8080, "sources": ["@nowhere"]}]}}, "@nowhere"),
     ({"forwarding": {"ipv4": False, "daemon_config": "require"}}, "does not say ip-forward: false"),
 ])
-def test_what_is_refused_late_changes_nothing(manageable, wrong, words):
+def test_what_is_refused_late_changes_nothing(outermost, wrong, words):
     """Neither the rules nor any of the toggles, whichever of them is refused."""
-    hosts = manageable
+    hosts = outermost
     before = on_all(hosts, everything)
     failed = play(hosts, [task(dict(POLICY, **wrong))], fails=True).failed()
     assert all(words in failed[host.name] for host in hosts)

@@ -50,8 +50,8 @@ def verified(hosts, senders, host_vars, fails=False):
     run = playbook(hosts, "drawbridge.docker.verify", groups=senders, host_vars=host_vars, extra={"drawbridge_verify_from": "senders"}, fails=fails)
     found = {}
     for host in hosts:
-        inside, outside = run.of(host.name)[0], [result for result in run.of(host.name) if "target" in result and "item" in result]
-        assert [result["item"] for result in outside] == list(SENDERS)
+        inside, outside = run.of(host.name)[0], run.of(host.name)[1]["results"]
+        assert {result["item"] for result in outside} == set(SENDERS)
         found[host.name] = inside["tests"] + [item for result in outside for item in result["tests"]]
     return found
 

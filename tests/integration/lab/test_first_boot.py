@@ -2,6 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """A host with systemd, sshd and Python, and no engine: its rules are in force before Docker is installed and first starts."""
 import contextlib
+import time
 
 import pytest
 
@@ -79,13 +80,15 @@ def without_packages(one):
         yield one, files
 
 
-def test_a_bare_host_that_reaches_no_mirror(bare):
+def test_a_bare_host_that_reaches_no_mirror(bare, tell):
     host, _files = bare
     before = firewall.dump(host)
     role = {"ansible.builtin.import_role": {"name": "drawbridge.docker.prerequisites"}}
     looked = play([host], [role], check=True)
     assert "would install conntrack, ipset" in [result.get("msg") for result in looked.of(host.name)], looked.output
+    started = time.monotonic()
     failed = play([host], [role], fails=True).last(host.name)["msg"]
+    tell("no package lists, no mirror: a play with the role prerequisites failed after %.1f s" % (time.monotonic() - started))
     assert failed.startswith("conntrack, ipset cannot be installed:") and "resolving" in failed and "a mirror of its distribution" in failed
     assert firewall.dump(host) == before
 

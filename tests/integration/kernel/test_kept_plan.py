@@ -2,16 +2,19 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """A plan that is kept: what was reviewed is what is applied, and a host or a policy that changed since is left alone."""
 import json
+import subprocess
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline import pipeline
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.pipeline import keep_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks import kept_plan
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.harden.steps import harden
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.task import Task
 
 from tests.integration.kernel.support import playbook
+from tests.integration.kernel.support.wire_engine import OnTheWire
 
 OFFICE = ["192.0.2.0/24", "2001:db8::/48"]
 
@@ -157,17 +160,57 @@ def test_what_is_no_plan(kept, plan):
     assert kept.host.everything() == before
 
 
-@pytest.mark.skipif(bool(playbook.why_not()), reason=playbook.why_not())
-def test_files_on_the_controller(nft_host, tmp_path):
-    """By ansible-playbook: made in check mode, kept by the next task, refused for a file that was changed."""
-    def task(wanted, **more):
-        given = {"policy": wanted, "transport": nft_host.variant, "docker_host": "unix:///run/nothing.sock", "allow_lockout": True, "plan_dir": "plans"}
-        return {"drawbridge.docker.host_policy": given, **more}
+class Publishing(OnTheWire):
+    """An engine of containers that publish a port each, by name."""
 
-    edit = {"name": "Edit", "ansible.builtin.replace": {"path": "plans/here.json", "regexp": "port 443/tcp", "replace": "port 444/tcp"}}
-    wanted = policy(443)
-    none, made, kept, _edited, refused = playbook.play(tmp_path, [task(wanted), task(wanted, check_mode=True), task(wanted), edit, task(wanted)])
-    assert none["failed"] and "plan_dir: there is no plan for this host" in none["msg"] and str(tmp_path) in none["msg"]
-    assert made["changed"] and kept["changed"] and made["plan"] == kept["plan"] and made["plan"]["file"] == str(tmp_path / "plans" / "here.json")
-    assert refused["failed"] and "was changed after it was made" in refused["msg"]
-    assert (tmp_path / "plans" / "here.json").stat().st_mode & 0o777 == 0o600
+    def __init__(self, **ports):
+        self.ports = ports
+
+    def containers(self):
+        return [{
+            "Id": name.ljust(64, "0"), "Names": ["/" + name], "State": "running", "HostConfig": {"NetworkMode": "lan"},
+            "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": port, "Type": "tcp"}],
+            "NetworkSettings": {"Networks": {"lan": {"NetworkID": "1" * 64, "IPAddress": "192.0.2.%d" % (port % 200)}}},
+        } for name, port in self.ports.items()]
+
+
+@pytest.mark.parametrize("published, words", [
+    ({"api": 443}, None), ({"db": 443}, r"but is not in the plan: port 443/tcp \('db'\): .*; is in the plan, .*\('api'\)"),
+    ({"api": 443, "db": 5432}, "set DBP-"), ({}, r"port 443/tcp \('api'\)"),
+])
+def test_a_port_that_another_container_publishes(kept, monkeypatch, published, words):
+    engine = Publishing(api=443)
+    monkeypatch.setattr(pipeline, "connect", lambda _address: engine)
+    kept.run(policy(80))
+    plan = kept.plan(policy(80, 443))
+    engine.ports = published
+    if words is None:
+        assert kept.run(policy(80, 443), plan_dir=plan).values["changed"]
+    else:
+        kept.refused(plan, policy(80, 443), words)
+
+
+@pytest.mark.skipif(bool(playbook.why_not()), reason=playbook.why_not())
+def test_the_playbook(nft_host, tmp_path):
+    """By ansible-playbook: a plan is made, kept, and refused once the file was changed; what a CI job is told each time."""
+    given = {
+        "drawbridge_hosts": "all", "drawbridge_plan_dir": "plans", "drawbridge_report": "report.json", "host_policy__web": policy(443),
+        "host_policy_transport": "nft", "host_policy_docker_host": "unix:///run/nothing.sock", "host_policy_allow_lockout": True,
+        "ansible_become": False, "ansible_python_interpreter": "/usr/bin/python3",
+    }
+    argv = [str(playbook.PROGRAM), "-i", "here,", "-c", "local", "-e", json.dumps(given), "--tags", "host_policy", str(playbook.ROOT / "playbooks" / "harden.yml")]
+
+    def told(*more):
+        done = subprocess.run(
+            playbook.OWN_RUN + argv + list(more), cwd=tmp_path, env=playbook.environment(tmp_path / "results"), capture_output=True, text=True, check=False)
+        report = json.loads((tmp_path / "report.json").read_text(encoding="ascii"))
+        return done.returncode, report["result"], report["hosts"]["here"].get("message", "")
+
+    path = tmp_path / "plans" / "here.json"
+    assert told("--check") == (0, "would change", "") and path.stat().st_mode & 0o777 == 0o600
+    made = path.read_text(encoding="ascii")
+    assert told() == (0, "changed", "") and nft_host.save().count("-j DB-GUARD") and path.read_text(encoding="ascii") == made
+    assert told() == (0, "unchanged", "")
+    path.write_text(made.replace("port 443/tcp", "port 444/tcp"), encoding="ascii")
+    code, result, message = told()
+    assert (code, result) == (2, "failed") and message.startswith("drawbridge_plan_dir: %s was changed after it was made" % path)

@@ -130,6 +130,12 @@ EXAMPLES = r"""
     fragments: host_policy__
     from_variables: true
 
+- name: With --check make a plan of each host, without it apply these plans
+  drawbridge.docker.harden:
+    fragments: host_policy__
+    from_variables: true
+    plan_dir: plans
+
 - name: A policy, and a host that boots with it, on a distribution whose package names are not known
   drawbridge.docker.harden:
     steps: [prerequisites, boot_restore, policy]

@@ -73,6 +73,8 @@ def test_what_was_reviewed_is_applied_once(host, job):
     assert not kept.run(policy(80, 443), plan_dir=plan).values["changed"] and host.everything() == applied
     assert not kept.run(policy(80, 443)).values["changed"]
     kept.refused(plan, policy(80), "asked for is another: policy")
+    gone = kept.plan({}, state="absent", fragments="host_policy__", policy=None)
+    assert kept.run({}, state="absent", fragments="host_policy__", policy=None, plan_dir=gone).values["changed"] and "DB-GUARD" not in host.save()
 
 
 @pytest.mark.parametrize("wanted, changes, words", [

@@ -88,9 +88,12 @@ def _plan(params: Mapping[str, Any], values: Mapping[str, Any], host: Fingerprin
 def _options(params: Mapping[str, Any]) -> Dict[str, str]:
     """Return a fingerprint of each option that is given, and of each fragment."""
     found = {name: value for name, value in params.items() if name not in _NOT_PLANNED and value is not None}
-    if found.get("policy") is not None:
+    if params.get("state") == "absent":
+        # Nobody reads a policy then, nor gathers fragments.
+        found = {name: value for name, value in found.items() if name not in ("policy", "fragments", "profile")}
+    if "policy" in found:
         found["policy"] = json.loads(found["policy"])
-    if found.get("fragments") is not None:
+    if "fragments" in found:
         told = json.loads(found.pop("fragments"))
         found.update({"fragment %s" % name: raw for name, raw in told["fragments"].items()}, profile=told["profile"])
     return {name: fingerprint([json.dumps(value, sort_keys=True)]) for name, value in found.items()}

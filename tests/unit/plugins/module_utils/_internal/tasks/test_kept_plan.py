@@ -90,6 +90,11 @@ def test_a_fragment_is_named():
         Host().keep(plan, **fragments(host_policy__base={}, host_policy__web={"a": 2}, host_policy__db={}))
 
 
+def test_where_the_policy_is_removed_nobody_reads_it():
+    plan = Host().plan(state="absent", fragments="host_policy__", policy="{", profile="edge")
+    Host().keep(plan, state="absent", fragments=None)
+
+
 def test_what_changes_between_the_look_and_the_lock():
     host = Host()
     plan = host.plan()

@@ -154,14 +154,6 @@ def test_no_plan_of_a_host_that_lacks_something_else_first(kept, monkeypatch):
         kept.plan(policy(80, 443), steps=["prerequisites", "policy"])
 
 
-@pytest.mark.parametrize("plan", ["", "{}", "[]", "{", "null", '{"host": {}, "options": 1}', '{"host": {"iptables filter INPUT": 3}, "options": {}}'])
-def test_what_is_no_plan(kept, plan):
-    before = kept.host.everything()
-    with pytest.raises(DrawbridgeError, match="not a plan|asked for is another"):
-        kept.run(policy(80, 443), plan_dir=plan)
-    assert kept.host.everything() == before
-
-
 class Publishing(OnTheWire):
     """An engine of containers that publish a port each, by name."""
 
@@ -213,7 +205,6 @@ def test_the_playbook(nft_host, tmp_path):
     assert told("--check") == (0, "would change", "") and path.stat().st_mode & 0o777 == 0o600
     made = path.read_text(encoding="ascii")
     assert told() == (0, "changed", "") and nft_host.save().count("-j DB-GUARD") and path.read_text(encoding="ascii") == made
-    assert told() == (0, "unchanged", "")
     path.write_text(made.replace("port 443/tcp", "port 444/tcp"), encoding="ascii")
     code, result, message = told()
     assert (code, result) == (2, "failed") and message.startswith("drawbridge_plan_dir: %s was changed after it was made" % path)

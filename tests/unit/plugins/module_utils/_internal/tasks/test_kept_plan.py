@@ -90,6 +90,16 @@ def test_a_fragment_is_named():
         Host().keep(plan, **fragments(host_policy__base={}, host_policy__web={"a": 2}, host_policy__db={}))
 
 
+@pytest.mark.parametrize("plan", [
+    "", "{}", "[]", "{", "null", '{"host": {}, "options": 1}', '{"host": {"iptables filter INPUT": 3}, "options": {}}', '{"host": {"x": []}, "options": {}}',
+])
+def test_what_is_no_plan(plan):
+    host = Host()
+    with pytest.raises(DrawbridgeError, match="plan_dir: not a plan|nothing was changed: "):
+        host.keep(plan)
+    assert host.runs == ["preview", "done"]
+
+
 def test_where_the_policy_is_removed_nobody_reads_it():
     plan = Host().plan(state="absent", fragments="host_policy__", policy="{", profile="edge")
     Host().keep(plan, state="absent", fragments=None)

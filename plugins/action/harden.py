@@ -12,6 +12,8 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.harden_variables import (
     EVERY_STEP,
+    PLAN_DIRS,
+    RESTART,
     harden_options,
     may_restart_the_engine,
     misnamed_variables,
@@ -31,6 +33,9 @@ class ActionModule(PolicyAction):
         steps = options.get("steps", EVERY_STEP)
         if not steps:
             return {"skipped": True, "changed": False, "msg": "the tags of this run leave out every step"}
+        plan = self.kept_plan(PLAN_DIRS if takes_variables else (), RESTART if takes_variables else "", task_vars)
+        if plan is not None:
+            options["plan_dir"] = plan.asked
         if "policy" in steps:
             options = self.with_fragments(options, task_vars)
         else:
@@ -38,7 +43,7 @@ class ActionModule(PolicyAction):
         result = execute(self, "harden", options, task_vars)
         if "lacking" in result:
             result = self._with_packages(result.pop("lacking"), options, task_vars)
-        result = confirmed(self, result)
+        result = confirmed(self, result) if plan is None else plan.settled(confirmed(self, result))
         if not takes_variables:
             return result
         # A restart that is due since a former play is done by this one, if it may be done at all.

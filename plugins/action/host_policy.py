@@ -13,6 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import ex
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.misnamed import misnamed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.policy_action import (
     OF_THE_ROLE,
+    PLAN_DIR,
     POLICY_OPTIONS,
     PolicyAction,
     from_variables,
@@ -24,13 +25,19 @@ class ActionModule(PolicyAction):
     """Replaces the prefix in ``fragments`` by the variables whose names begin with it, and runs the module."""
 
     def act(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
-        return with_warnings(confirmed(self, execute(self, "host_policy", self._arguments(task_vars), task_vars)), self._misnamed(task_vars))
+        prefix = self._task.args.get("settings_prefix")
+        plan = self.kept_plan((), "", task_vars) if prefix is None else self.kept_plan((prefix + PLAN_DIR,), prefix + "restart_engine", task_vars)
+        arguments = self._arguments(task_vars)
+        if plan is not None:
+            arguments[PLAN_DIR] = plan.asked
+        result = confirmed(self, execute(self, "host_policy", arguments, task_vars))
+        return with_warnings(result if plan is None else plan.settled(result), self._misnamed(task_vars))
 
     def _misnamed(self, task_vars: Mapping[str, object]) -> List[str]:
         settings, prefix = self._task.args.get("settings_prefix"), self._task.args.get("fragments")
         return misnamed(str(settings), str(prefix), POLICY_OPTIONS + OF_THE_ROLE, task_vars) if settings and prefix else []
 
-    def _arguments(self, task_vars: Mapping[str, object]) -> Dict[str, object]:
+    def _arguments(self, task_vars: Mapping[str, object]) -> Dict[str, Any]:
         """Return the task's options. Options that the task leaves out come from variables; the fragments replace their prefix."""
         arguments: Dict[str, Any] = dict(self._task.args)
         prefix = arguments.pop("settings_prefix", None)

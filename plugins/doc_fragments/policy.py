@@ -80,4 +80,16 @@ options:
       - Under a checkpoint that M(drawbridge.docker.firewall_checkpoint) armed before, that one covers this task too.
     type: int
     default: 60
+  plan_dir:
+    description:
+      - A folder on the controller for plans that are reviewed before they are applied, one file for each host. A relative path starts where
+        C(ansible-playbook) was started.
+      - In check mode, write the host's plan to it, with mode 0600 and whole or not at all. An earlier plan of the host is removed first.
+      - Else apply the host's plan. The task plans anew and fails, before anything is changed, if that is not what the plan says - because the policy or another
+        option is another, or rules, sets or tables of Drawbridge or a setting of the policy were changed on the host, or ports or containers that the change is
+        about. The message names what differs. The same is compared again under the host's lock.
+      - A host without a plan fails, and so does one whose plan is another host's, was edited, or was made by another version of this collection.
+      - A host that needs no change any more is unchanged, so a play that ended early can be run again.
+      - Rules and sets of others, and what M(drawbridge.docker.address_set) keeps, are no part of a plan.
+    type: str
 """

@@ -31,6 +31,8 @@ options:
       - A file that cannot be written is a warning.
       - C(version) is 1. It counts up when a key goes or means something else, not when one is added.
       - C(check_mode), and C(finished), whether the play begins no further hosts.
+      - C(result), one for all hosts - V(failed) if any failed, was unreachable or was not reached, else V(changed) or V(would change) if any has that,
+        else V(unchanged).
       - C(totals), how many hosts have each result.
       - C(hosts), by name, with C(result) (V(changed), V(would change), V(unchanged), V(failed), V(unreachable), V(not reached)), C(message) if there is one,
         and C(changes), C(rules), C(sets), C(connections_closed), C(seconds), C(confirm_seconds) and C(restart_required) as

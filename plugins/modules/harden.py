@@ -20,6 +20,8 @@ description:
     M(ansible.builtin.package) once, with fresh package lists only if it failed without, and the steps follow, in the same task.
   - If packages cannot be installed, the task fails with the reason and nothing is changed. It goes on with a warning where nothing that is missing
     is indispensable.
+  - O(plan_dir) holds plans of the policy, for a host that has its packages, boot files and event service already. Where one of these steps would change
+    something, or the policy is left out, making or keeping a plan is an error.
   - In check mode nothing is installed. The result says what would be, and what becomes of the host then, as far as it can be known. Rules that no
     iptables can try are shown as they were written.
 author:
@@ -35,7 +37,7 @@ options:
     description:
       - Take what the task does not give from the host's variables. These are the variables of the roles of this collection and of the playbook
         - C(host_policy_*), C(boot_restore_*), C(event_service_*), C(prerequisites_packages), and C(drawbridge_prerequisites),
-        C(drawbridge_boot_restore), C(drawbridge_event_service), which leave a step out if they are V(false).
+        C(drawbridge_boot_restore), C(drawbridge_event_service), which leave a step out if they are V(false), and C(drawbridge_plan_dir), which is O(plan_dir).
       - A variable whose name nearly is one of these is a warning.
       - The tags of the run choose among the steps then, as they chose among the tasks of the roles. With C(--tags host_policy) only the policy is applied,
         and with C(--skip-tags boot_restore) everything but the boot files is done. The tags are C(prerequisites), C(boot_restore),
@@ -128,6 +130,12 @@ EXAMPLES = r"""
     fragments: host_policy__
     from_variables: true
 
+- name: With --check make a plan of each host, without it apply these plans
+  drawbridge.docker.harden:
+    fragments: host_policy__
+    from_variables: true
+    plan_dir: plans
+
 - name: A policy, and a host that boots with it, on a distribution whose package names are not known
   drawbridge.docker.harden:
     steps: [prerequisites, boot_restore, policy]
@@ -178,6 +186,11 @@ restart_required:
   returned: success, with the step V(policy)
   type: bool
   sample: false
+plan:
+  description: The C(file) of the plan that was made or kept, and its C(fingerprint), which is another one for every plan.
+  returned: success, with O(plan_dir)
+  type: dict
+  sample: {file: /srv/plans/web1.json, fingerprint: 0f8e0f3c4a1b6d27}
 cross_checked:
   description: What python-iptables found in the kernel after the change, see O(cross_check).
   returned: when rules were written by legacy iptables, unless O(cross_check=never)

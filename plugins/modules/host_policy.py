@@ -220,6 +220,11 @@ tests:
   returned: success, where the policy has C(tests)
   type: dict
   sample: {passed: 12, packets: 240}
+plan:
+  description: The C(file) of the plan that was made or kept, and its C(fingerprint), which is another one for every plan.
+  returned: success, with O(plan_dir)
+  type: dict
+  sample: {file: /srv/plans/web1.json, fingerprint: 0f8e0f3c4a1b6d27}
 open_ports:
   description: The containers that opened ports lead to, as M(drawbridge.docker.container_port) returns C(containers).
   returned: where the policy, or the one before it, has C(open_ports)

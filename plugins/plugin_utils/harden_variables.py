@@ -24,7 +24,9 @@ _BELOW: Dict[str, Tuple[str, ...]] = {
 }
 _PACKAGES = "prerequisites_packages"
 _INSTALL = "drawbridge_prerequisites"
-_RESTART = _POLICY + "restart_engine"
+RESTART = _POLICY + "restart_engine"
+# The folder for plans: the playbook's variable, then the role's.
+PLAN_DIRS = ("drawbridge_plan_dir", _POLICY + "plan_dir")
 # A step, the tag that chooses it, and the variable that leaves it out.
 _STEPS = (
     ("prerequisites", "prerequisites", None),
@@ -34,7 +36,7 @@ _STEPS = (
 )
 EVERY_STEP = tuple(step for step, _tag, _switch in _STEPS)
 # Of the playbook.
-_SWITCHES = ("hosts", "serial", "max_fail_percentage", "report", "prerequisites", "boot_restore", "event_service")
+_SWITCHES = ("hosts", "serial", "max_fail_percentage", "report", "prerequisites", "boot_restore", "event_service", "plan_dir")
 
 
 def harden_options(task_vars: Mapping[str, object], templar: Templar) -> Dict[str, Any]:
@@ -53,7 +55,7 @@ def harden_options(task_vars: Mapping[str, object], templar: Templar) -> Dict[st
 
 def may_restart_the_engine(task_vars: Mapping[str, object], templar: Templar) -> bool:
     """Return whether the play's handler restarts the engine where that is required. Raises DrawbridgeError with the variable's name."""
-    return _RESTART in task_vars and _is_on(_RESTART, task_vars, templar)
+    return RESTART in task_vars and _is_on(RESTART, task_vars, templar)
 
 
 def misnamed_variables(task_vars: Mapping[str, object]) -> List[str]:

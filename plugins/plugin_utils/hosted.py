@@ -35,6 +35,11 @@ def execute(action: ActionBase, name: str, arguments: Mapping[str, object], task
     return _run(action, dict(asked, code=_archive_of_run()), task_vars) if result.pop("code_needed", False) else result
 
 
+def code_digest() -> str:
+    """Return what tells this version of the code that hosts run from any other."""
+    return _DIGEST
+
+
 def _run(action: ActionBase, asked: Mapping[str, str], task_vars: Mapping[str, object]) -> Dict[str, Any]:
     result: Dict[str, Any] = action._execute_module(module_name="drawbridge.docker.hosted", module_args=asked, task_vars=task_vars)
     return result

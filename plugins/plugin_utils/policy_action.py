@@ -7,18 +7,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, Optional, Sequence
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.fragments import fragments, profile
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.returning import ReturningAction
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import Templar, variable
+
+if TYPE_CHECKING:
+    from ansible_collections.drawbridge.docker.plugins.plugin_utils.kept_plans import KeptPlan
 
 POLICY_OPTIONS = (
     "profile", "state", "transport", "cross_check", "lock_timeout", "revoke", "confirm_timeout", "allow_lockout", "docker_host",
 )
 
-# Variables that the role itself reads and writes.
-OF_THE_ROLE = ("restart_engine", "outcome")
+# The folder for plans that are kept, an option of the modules and a variable.
+PLAN_DIR = "plan_dir"
+# Variables that the role itself reads and writes, and those that are looked at apart.
+OF_THE_ROLE = ("restart_engine", "outcome", PLAN_DIR)
 
 
 class PolicyAction(ReturningAction):
@@ -33,6 +39,25 @@ class PolicyAction(ReturningAction):
             return dict(arguments)
         told = {"fragments": fragments(str(arguments["fragments"]), task_vars, self._templar), "profile": profile(arguments.get("profile"))}
         return dict(arguments, fragments=json.dumps(told, separators=(",", ":")))
+
+    def kept_plan(self, variables: Sequence[str], restart: str, task_vars: Mapping[str, object]) -> Optional[KeptPlan]:
+        """Return the plan that the task makes or keeps, None without one.
+
+        variables: those that may name its folder, if the task's option does not. restart: the variable that says whether the play restarts the engine.
+        Raises DrawbridgeError with the name of the option or variable.
+        """
+        folder, place = self._task.args.get(PLAN_DIR), PLAN_DIR
+        for name in variables:
+            if folder is None and name in task_vars:
+                folder, place = variable(name, task_vars, self._templar), name
+        if folder is None:
+            return None
+        # Imported here: most runs have no plan.
+        from ansible_collections.drawbridge.docker.plugins.plugin_utils.kept_plans import kept_plan  # pylint: disable=import-outside-toplevel
+
+        restarts = restart in task_vars and boolean(variable(restart, task_vars, self._templar), strict=False)
+        plan = kept_plan(folder, place, str(task_vars["inventory_hostname"]), bool(restarts))
+        return plan.make() if self._task.check_mode else plan.keep()
 
 
 def from_variables(prefix: str, options: Iterable[str], task_vars: Mapping[str, object], templar: Templar) -> Dict[str, object]:

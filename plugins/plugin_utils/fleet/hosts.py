@@ -128,6 +128,14 @@ def _text(told: object) -> Optional[str]:
     return None if told is None else str(told)
 
 
+def overall(hosts: Sequence[Host]) -> str:
+    """Return one result for all hosts: failed if any is lost or was not reached, else what any of them has."""
+    found = {host.result for host in hosts}
+    if found & {FAILED, UNREACHABLE, NOT_REACHED}:
+        return FAILED
+    return next((result for result in (CHANGED, WOULD_CHANGE) if result in found), UNCHANGED)
+
+
 def totals(hosts: Sequence[Host]) -> Dict[str, int]:
     """Return how many hosts have each result, without those that none has."""
     counted = {result: sum(host.result == result for host in hosts) for result in RESULTS}

@@ -11,7 +11,7 @@ import os
 import tempfile
 from typing import Dict, Sequence
 
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.hosts import Change, Host, totals
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.hosts import Change, Host, overall, totals
 
 # Counts up when a key goes or means something else.
 VERSION = 1
@@ -23,6 +23,7 @@ def report(hosts: Sequence[Host], check_mode: bool, is_end: bool) -> Dict[str, o
         "version": VERSION,
         "check_mode": check_mode,
         "finished": is_end,
+        "result": overall(hosts),
         "totals": totals(hosts),
         "hosts": {host.name: _host(host) for host in hosts},
     }

@@ -7,20 +7,20 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ..errors import DrawbridgeError
 from ..host.system.system import System
 from ..policy.language import check
 from ..policy.language.model import NO_POLICY, Policy
 from ..policy.language.schema import parse_policy
-from ..tasks.task import Task
+from ..tasks.task import Examine, Task
 from ..transaction.converge import Settings
 
 
 class Desired(NamedTuple):
     """is_present: whether the host shall have a policy; if not, ``policy`` is empty. ends_connections: whether to end open connections that a
-    change denies. shows_diff: whether the task shows a diff."""
+    change denies. shows_diff: whether the task shows a diff. examine: looks at the plan before anything is changed."""
 
     system: System
     settings: Settings
@@ -30,6 +30,7 @@ class Desired(NamedTuple):
     ends_connections: bool = True
     allow_lockout: bool = False
     shows_diff: bool = False
+    examine: Optional[Examine] = None
 
     @property
     def check_mode(self) -> bool:
@@ -43,7 +44,8 @@ def parse(task: Task) -> Desired:
     is_present = params["state"] == "present"
     policy = policy_of(task) if is_present else NO_POLICY
     return Desired(
-        task.system, task.settings(), policy, params["docker_host"], is_present, params["revoke"] == "end", params["allow_lockout"], task.shows_diff
+        task.system, task.settings(), policy, params["docker_host"], is_present, params["revoke"] == "end", params["allow_lockout"], task.shows_diff,
+        task.examine,
     )
 
 

@@ -12,7 +12,7 @@ from compiled code, which hosts keep. Most policies have no part, or one or two.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterator, List, NamedTuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
 
 from ..engine.facts.gather import EngineFacts
 from ..host_settings import leftovers
@@ -130,6 +130,7 @@ class Parts(HostChange):
     def __init__(self, desired: Desired) -> None:
         self._desired = desired
         self._loaded: Dict[str, Part] = {}
+        self._planned: Optional[Planned] = None
 
     def check(self) -> None:
         """Load the needed parts. Each part checks itself before the next one is looked at."""
@@ -145,12 +146,15 @@ class Parts(HostChange):
 
     def prove(self, change: Planned, asked: EngineFacts) -> None:
         """Prove what the policy promises by the plan."""
+        self._planned = change
         for part in self._outside_in():
             part.prove(change, asked)
 
     def changes(self, netfilter: Netfilter) -> bool:
         # Ask every part, since each may refuse.
         answers = [part.changes(netfilter) for part in self._outside_in()]
+        if self._desired.examine is not None and self._planned is not None:
+            self._desired.examine(self._planned, [diff for told in self.reports() for diff in told.diffs])
         return any(answers)
 
     def narrow(self) -> None:

@@ -50,6 +50,10 @@ from .parts import Parts
 
 def keep_policy(task: Task) -> Result:
     """Apply the policy to the host, and tell how long that took. Without a policy, apply an empty one."""
+    if task.params.get("plan_dir") is not None and task.examine is None:
+        from ..tasks.kept_plan import kept  # pylint: disable=import-outside-toplevel
+
+        return kept(task, keep_policy)
     started = time.monotonic()
     return keep_desired(parse(task), started)
 

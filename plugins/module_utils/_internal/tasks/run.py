@@ -52,6 +52,7 @@ POLICY_ARGUMENTS: Dict[str, Dict[str, object]] = {
     "allow_lockout": {"type": "bool", "default": False},
     "revoke": {"type": "str", "choices": ["end", "keep"], "default": "end"},
     "confirm_timeout": {"type": "int", "default": 60},
+    "plan_dir": {"type": "str"},
 }
 POLICY_REQUIRED: List[object] = [["state", "present", ["policy", "fragments"], True]]
 POLICY_EXCLUSIVE = [["policy", "fragments"]]

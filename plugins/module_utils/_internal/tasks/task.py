@@ -6,26 +6,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ..host.system.paths import COMMIT
 from ..host.system.system import System
 from ..netfilter.kernel.cross_check import NEVER
 from ..persistence.lookup import checked_timeout
-from ..transaction.converge import Settings
+from ..transaction.converge import Planned, Settings
+
+# Looks at a plan, and at the diffs of what changes beside rules. Raises DrawbridgeError to stop the run before anything is changed.
+Examine = Callable[[Planned, List[object]], None]
 
 
 class Task(NamedTuple):
     """A module's arguments and the host.
 
     params: values by option, checked by Ansible against the argument spec. shows_diff: whether the diff is shown, so that it may
-    cost time.
+    cost time. examine: looks at what a policy would change, for a plan that is kept.
     """
 
     params: Dict[str, Any]
     check_mode: bool
     system: System
     shows_diff: bool = False
+    examine: Optional[Examine] = None
 
     def settings(self) -> Settings:
         params = self.params

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.action import harden
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.plugin_utils import packages
 
 DIFF = {"before": "", "after": "ipset\n", "before_header": "packages", "after_header": "packages"}
@@ -26,7 +27,7 @@ class Host:
     """Answers of the module harden, and of ansible.builtin.package, in order; and what they were asked."""
 
     def __init__(self, monkeypatch, answers, installs=()):
-        self.answers, self.installs, self.asked, self.wanted = list(answers), list(installs), [], []
+        self.answers, self.installs, self.asked, self.wanted, self.check_mode = list(answers), list(installs), [], [], False
         monkeypatch.setattr(harden, "execute", self._execute)
 
     def _execute(self, _action, name, options, _task_vars):
@@ -43,10 +44,10 @@ class Host:
     def run(self, arguments=None, **variables):
         action = harden.ActionModule.__new__(harden.ActionModule)
         arguments = {"fragments": "host_policy__", "from_variables": True} if arguments is None else arguments
-        action._task = SimpleNamespace(args=arguments, copy=lambda: SimpleNamespace(args=None, environment=["the task's"]))
+        action._task = SimpleNamespace(args=arguments, check_mode=self.check_mode, copy=lambda: SimpleNamespace(args=None, environment=["the task's"]))
         action._shared_loader_obj = SimpleNamespace(action_loader=self)
         action._connection = action._play_context = action._loader = action._templar = None
-        return action.act({"host_policy__base": {"published_ports": {}}, **variables})
+        return action.act({"host_policy__base": {"published_ports": {}}, "inventory_hostname": "../web1", **variables})
 
 
 def test_a_host_in_order_is_asked_once(monkeypatch):
@@ -146,3 +147,28 @@ def test_a_failure_after_packages_says_that_they_are_there(monkeypatch, changed)
     failed = {"failed": True, "changed": False, "msg": "policy: no"}
     result = Host(monkeypatch, [lacking(), failed], [{"changed": changed}]).run()
     assert result["failed"] and result["changed"] == changed and result["steps"]["prerequisites"]["changed"] == changed
+
+
+@pytest.mark.parametrize("name", ["drawbridge_plan_dir", "host_policy_plan_dir"])
+def test_a_plan_is_made_and_kept(monkeypatch, tmp_path, name):
+    made = Host(monkeypatch, [dict(unchanged(), plan=json.dumps({"host": {}}))])
+    made.check_mode = True
+    told = made.run(**{name: str(tmp_path)})["plan"]
+    assert made.asked[0]["plan_dir"] == "" and told["file"] == str(tmp_path / "%2E.%2Fweb1.json")
+    kept = Host(monkeypatch, [unchanged()])
+    assert kept.run(**{name: str(tmp_path)})["plan"] == told and json.loads(kept.asked[0]["plan_dir"]) == {"host": {}}
+    with pytest.raises(DrawbridgeError, match="host_policy_restart_engine is not what it was"):
+        Host(monkeypatch, []).run(**{name: str(tmp_path), "host_policy_restart_engine": True})
+    with pytest.raises(DrawbridgeError, match=name + ": there is no plan for this host"):
+        Host(monkeypatch, []).run(**{name: str(tmp_path), "inventory_hostname": "web1"})
+    with pytest.raises(DrawbridgeError, match=name + ": this names no folder"):
+        Host(monkeypatch, []).run(**{name: ""})
+
+
+def test_a_check_that_cannot_be_asked_leaves_no_plan(monkeypatch, tmp_path):
+    (tmp_path / "%2E.%2Fweb1.json").write_text("{}")
+    host = Host(monkeypatch, [])
+    host.check_mode = True
+    with pytest.raises(DrawbridgeError, match="no_such"):
+        host.run({"fragments": "no_such__", "from_variables": True}, drawbridge_plan_dir=str(tmp_path))
+    assert not list(tmp_path.iterdir())

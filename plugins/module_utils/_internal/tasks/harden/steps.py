@@ -35,6 +35,8 @@ def harden(task: Task) -> Result:
     """Take the steps that the task asks for, in their order → one result. A host that lacks packages is left alone, and the result says which."""
     started = time.monotonic()
     steps = frozenset(task.params["steps"])
+    if task.params.get("plan_dir") is not None and task.examine is None:
+        return _with_plan(task, POLICY in steps)
     desired = _parsed(task) if POLICY in steps else None
     # systemd answers while the rest is looked at.
     runs = begun(lambda: running(task.system, (*UNIT_NAMES, UNIT))) if steps & {BOOT_RESTORE, EVENT_SERVICE} else frozenset
@@ -52,6 +54,14 @@ def harden(task: Task) -> Result:
     if PREREQUISITES in steps:
         story.add(PREREQUISITES, Result({"changed": False}))
     return _keep(task, desired, steps, runs, story)
+
+
+def _with_plan(task: Task, has_policy: bool) -> Result:
+    from ..kept_plan import kept  # pylint: disable=import-outside-toplevel
+
+    if not has_policy:
+        raise DrawbridgeError("a plan is one of the policy, which this run leaves out", "plan_dir", "leave plan_dir out")
+    return kept(task, harden)
 
 
 def _parsed(task: Task) -> Desired:

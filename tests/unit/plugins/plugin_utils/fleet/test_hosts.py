@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """What came of a host, from what its tasks left."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.hosts import Change, Left, Play, batch_of, read, totals
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.fleet.hosts import Change, Host, Left, Play, batch_of, overall, read, totals
 
 OURS = {"name": "Have the packages"}
 TOLD = {"what": "port 80/tcp", "before": None, "after": "anybody", "containers": ["web"]}
@@ -54,3 +54,11 @@ def test_changes_and_figures_are_taken_as_far_as_they_are_some():
 ])
 def test_the_batch_of_a_host(sizes, name, batch):
     assert batch_of(NAMES, sizes, name) == batch
+
+
+@pytest.mark.parametrize("results, whole", [
+    ([], "unchanged"), (["unchanged", "unchanged"], "unchanged"), (["unchanged", "changed"], "changed"), (["would change", "unchanged"], "would change"),
+    (["changed", "failed"], "failed"), (["unchanged", "unreachable"], "failed"), (["changed", "not reached"], "failed"),
+])
+def test_one_result_for_all(results, whole):
+    assert overall([Host(str(number), result) for number, result in enumerate(results)]) == whole

@@ -13,7 +13,7 @@ HOSTS = [
     Host("web2", "failed", "no {{ 1 }}"),
 ]
 CONTENT = {
-    "version": 1, "check_mode": True, "finished": False, "totals": {"changed": 1, "failed": 1},
+    "version": 1, "check_mode": True, "finished": False, "result": "failed", "totals": {"changed": 1, "failed": 1},
     "hosts": {
         "web1": {"result": "changed", "rules": 41, "changes": [
             {"what": "port 80/tcp", "before": None, "after": "anybody", "containers": ["a\x1b[1m\udcff"]},

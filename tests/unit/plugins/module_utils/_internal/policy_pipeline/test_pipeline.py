@@ -204,6 +204,6 @@ def test_what_is_loaded_late_is_not_loaded_with_the_pipeline():
         "policy_pipeline.host_settings", "policy_pipeline.container_rules", "policy_pipeline.records", "policy_pipeline.open_ports",
         "policy_pipeline.revocation", "policy_pipeline.masquerading", "policy_pipeline.egress", "policy_pipeline.diff_in_words", "policy.revocation.revoke",
         "policy.readback.policy_diff", "policy.merge.merge", "persistence.checkpoint", "transaction.change", "policy_pipeline.policy_tests",
-        "policy.language.policy_tests",
+        "policy.language.policy_tests", "tasks.kept_plan", "netfilter.reconcile.fingerprints",
     }
     assert not [name for name in there if name.startswith(("policy.proof.", "netfilter.verdict."))]

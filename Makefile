@@ -20,7 +20,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: env ## show two Docker hosts before and after hardening (sets everything up by itself)
+demo: env ## show Docker hosts before and after hardening, and what happens to one later (sets everything up by itself)
 	@$(NEWEST) -m tests.demo
 
 picture: env ## draw README's picture from what the demo printed; CAPTURE=1 runs the demo anew

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,17 +17,14 @@ from tests.lab.api import Lab
 from tests.lab.layout import CLIENTS
 from tests.lab.sh import LabError
 
-from . import expected
+from . import afterwards, expected
+from .afterwards import Failed
 from .playbook import CONFIG, PROGRAM, ROOT, WIDTH, Run, fitted, play
 
 HOSTS = ("bookworm", "trixie")
 INVENTORY = "examples/inventory"
 PLAYBOOK = "drawbridge.docker.harden"
 WORDS = "who reaches what"
-
-
-class Failed(Exception):
-    """The demo did not show what it is there to show."""
 
 
 def main() -> int:
@@ -59,12 +57,29 @@ def _run() -> None:
     if set(applied.changed) != set(HOSTS) or not all(applied.changed.values()):
         raise Failed(f"the first run had to change both hosts: {applied.changed}")
     _title("5. After: only the office, only what the policy names; nothing else has changed")
-    _check(before, _measure(lab, versions, lambda after: expected.differences(before, after)))
+    after = _measure(lab, versions, lambda after: expected.differences(before, after))
+    _check(before, after)
     _title("6. The same again: a second run changes nothing")
     second = _play([], shown=True)
     if set(second.changed) != set(HOSTS) or any(second.changed.values()):
         raise Failed(f"the second run had to change nothing: {second.changed}")
     _say("changed=0 on both hosts")
+    _afterwards(lab, after)
+
+
+def _afterwards(lab: Lab, after: Sequence[table.Cell]) -> None:
+    """What happens to one of the hosts later."""
+    host = lab.hosts[HOSTS[-1]]
+    _title(f"7. Later, on {host.name}: a container is published that no policy names")
+    _say(afterwards.published_later(lab, host))
+    _title("8. Somebody flushes every rule")
+    _say(afterwards.flushed(lab, host))
+    _title("9. The host boots")
+    with _signs_of_life():
+        _say(afterwards.booted(lab, host, after))
+    _title("10. A policy that closes SSH for everybody")
+    for line in afterwards.locked_out(lambda words: play(["-i", INVENTORY, PLAYBOOK, *words], shown=False), host):
+        _say(textwrap.fill(line, WIDTH, subsequent_indent="    "))
 
 
 def _lab() -> Lab:

@@ -31,7 +31,7 @@ PATHS = (
 )
 WORDS = ("port 5300/udp", "port 8080/tcp (", "every other published port", "containers' own addresses")
 
-_SECTION = re.compile(r"^\d\. (.*)\n-+\n", re.MULTILINE)
+_SECTION = re.compile(r"^\d+\. (.*)\n-+\n", re.MULTILINE)
 _LINE_HEIGHT, _MARGIN, _WIDTH = 20, 24, 850
 
 _STYLE = """
@@ -71,8 +71,8 @@ States = dict[tuple[str, str], str]
 def lines(printed: str) -> list[Line]:
     """The picture's lines, each from the demo's print: before, the change in words, after."""
     sections = dict(zip(_SECTION.findall(printed), _SECTION.split(printed)[2::2], strict=True))
-    if len(sections) != 6 or "\nDone in " not in printed:
-        raise Unlike("this is no whole print of a demo: it has six parts and ends by Done")
+    if len(sections) != 10 or "\nDone in " not in printed:
+        raise Unlike("this is no whole print of a demo: it has ten parts and ends by Done")
     before, after = (_states(_section(sections, word)) for word in ("Before", "After"))
     tried = _only(_section(sections, "After"), r"^  (\d+ paths tried: .*)$")
     again = _only(_section(sections, "The same again"), r"^  (changed=0 .*)$")

@@ -27,7 +27,7 @@ PACKAGES = {
     "jmespath": ("jmespath", OPTIONAL),
     "requests": ("requests", OPTIONAL),  # docker brings it
 }
-_LICENSE = re.compile(rb"SPDX-License-Identifier: *([\w.+-]+(?: (?:AND|OR|WITH) [\w.+-]+)*)")
+_LICENSE = re.compile(rb"SPDX-License-Identifier: *(%s(?: (?:AND|OR|WITH) %s)*)" % ((rb"[\w.+-]*[\w+]",) * 2))
 _COPYRIGHT = re.compile(rb"Copyright: .*?(?=\s*(?:-->|\n|$))")
 # A header is within these bytes.
 _HEAD = 2000

@@ -16,6 +16,7 @@ FILES = {
     "meta/runtime.yml": b'requires_ansible: ">=2.18.0"\n',
     "plugins/a.py": HEADER % b"GPL-3.0-or-later" + b"import os\nimport jmespath.parser\n",
     "plugins/b.py": HEADER % b"MIT" + b"from . import a\nfrom ansible.errors import AnsibleError\n",
+    "notes.md": b"<!-- SPDX-License-Identifier: MIT. -->",
     "README.md": b"A name of more than a hundred letters follows.\n",
     "docs/" + "x" * 120 + ".md": b"",
 }
@@ -96,7 +97,8 @@ def test_the_bill_names_files_licenses_and_packages(tmp_path):
     assert made["creationInfo"]["created"] == "2025-06-15T15:06:40Z"
     files = {entry["fileName"][2:]: entry for entry in made["files"]}
     assert set(files) == {*FILES, "MANIFEST.json", "FILES.json"}
-    assert [files[name]["licenseConcluded"] for name in ("plugins/a.py", "plugins/b.py", "README.md")] == ["GPL-3.0-or-later", "MIT", "NOASSERTION"]
+    assert [files[name]["licenseConcluded"] for name in ("plugins/a.py", "plugins/b.py", "notes.md", "README.md")] == [
+        "GPL-3.0-or-later", "MIT", "MIT", "NOASSERTION"]
     assert files["plugins/a.py"]["copyrightText"] == "Copyright: (c) 2026, Somebody"
     assert files["README.md"]["checksums"][1]["checksumValue"] == hashlib.sha256(FILES["README.md"]).hexdigest()
     packages = {entry["name"]: entry for entry in made["packages"]}

@@ -28,7 +28,7 @@ PACKAGES = {
     "requests": ("requests", OPTIONAL),  # docker brings it
 }
 _LICENSE = re.compile(rb"SPDX-License-Identifier: *(%s(?: (?:AND|OR|WITH) %s)*)" % ((rb"[\w.+-]*[\w+]",) * 2))
-_COPYRIGHT = re.compile(rb"Copyright: .*?(?=\s*(?:-->|\n|$))")
+_COPYRIGHT = re.compile(rb"Copyright: .*?(?=\s*(?:-->|\*/|\n|$))")
 # A header is within these bytes.
 _HEAD = 2000
 

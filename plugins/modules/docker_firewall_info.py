@@ -358,6 +358,28 @@ owned:
           description: The table in nft's words.
           type: list
           elements: str
+quarantines:
+  description: What M(drawbridge.docker.quarantine) cut off on this host, oldest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    selector:
+      description: What chooses the containers, as the module was told, by C(name), C(id) or C(compose_project).
+      type: dict
+      sample: {name: web}
+    reason:
+      description: Why.
+      type: str
+      sample: INC-4711
+    by:
+      description: Who asked for it.
+      type: str
+      sample: root from 192.0.2.9
+    since:
+      description: Since when, in UTC.
+      type: str
+      sample: "2026-12-01T18:00:00Z"
 escapes:
   description: What rules on published ports never see, by nature.
   returned: success

@@ -355,6 +355,8 @@ def molecule() -> None:
 
 
 GATES = (
+    # First: the longest of those that share the machine, so that nothing is left to run beside it alone.
+    Gate("kernel", 18, "tests in network namespaces", kernel, path="tests/integration/kernel", pytest=True),
     Gate("syntax", 0.5, "what runs on targets is Python 3.8", syntax, path="plugins/module*"),
     Gate("changelog", 0.5, "changelog fragments", changelog),
     Gate("unit", 3, "unit tests, no root needed", unit, path="tests/unit", pytest=True),
@@ -369,7 +371,6 @@ GATES = (
     Gate("sanity", 5, "ansible-test sanity, newest ansible-core", sanity),
     Gate("sanity-oldest", 5, "ansible-test sanity, oldest ansible-core", sanity_oldest,
          path=".build/venv-oldest/bin"),
-    Gate("kernel", 18, "tests in network namespaces", kernel, path="tests/integration/kernel", pytest=True),
     Gate("coverage", 0.5, "which branches of plugins/ the unit and kernel tests ran", coverage, path="tests/integration/kernel",
          needs=("unit", "kernel")),
     Gate("lab", 35, "tests on the Docker hosts of two labs", lab, path="tests/integration/lab",

@@ -78,8 +78,12 @@ def test_a_container_is_cut_off_stays_so_and_is_let_go(lab, hosts_with_one):
     for host in hosts:
         wait_for(lambda host=host: is_cut_off(host), "%s: cut off again" % host.name)
     assert opened(lab, hosts) == dict.fromkeys(before, [])
-    done = play(hosts, [{"drawbridge.docker.quarantine": arguments} for arguments in (AGAIN, LIFTED)])
-    assert [[result["changed"] for result in done.of(host.name)] for host in hosts] == [[False, True]] * len(hosts)
+    tasks = [{"drawbridge.docker.quarantine": arguments} for arguments in (AGAIN, LIFTED)]
+    done = play(hosts, [{"drawbridge.docker.docker_firewall_info": {}}, *tasks])
+    assert [[result["changed"] for result in done.of(host.name)] for host in hosts] == [[False, False, True]] * len(hosts)
+    for host in hosts:
+        (known,) = done.of(host.name)[0]["quarantines"]
+        assert (known["selector"], known["reason"]) == ({"name": NAME}, "INC-4711")
     assert opened(lab, hosts) == before and dumps(hosts) == rules
     for host in hosts:
         assert host.run(["sh", "-c", "ls /var/lib/drawbridge/quarantines; nft list tables bridge"], check=False).stdout == ""

@@ -69,6 +69,7 @@ def report(found: Survey) -> Value:
             "sets": _sets(found.sets),
             "tables": [{"table": name, "lines": text.splitlines()} for name, text in sorted(found.tables.items())],
         },
+        "quarantines": [dict(note._asdict()) for note in found.quarantines],
         "escapes": [item._asdict() for item in escaping],
         "findings": [item._asdict() for item in findings(situation)],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..address import IPV4
 from ..engine.api.client import Engine, EngineUnreachable
@@ -24,6 +24,7 @@ from ..host.system.system import System
 from ..netfilter.kernel.iptables import LEGACY, NFT, Transport, path_variant
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.kernel.state import State
+from ..persistence.records.quarantine_notes import Note, Notes
 from ..persistence.records.service_status import event_service
 from ..policy_pipeline.late_ports import standing
 from .guarded_ports import Rulesets, Sets
@@ -47,7 +48,7 @@ class Survey(NamedTuple):
     other_rules: how many rules the other variant holds. shared_bridges: bridges by which not only containers send packets in.
     flowtables: as text. vrfs: VRFs with an interface. event_service: absent, running or stopped. late_ports: what closes ports
     that are published later. engine_tables: of the engine's nftables backend. forwards_at_boot: whether a file turns IPv4 forwarding on.
-    saved: by family, the rules that the last run saved for a boot."""
+    saved: by family, the rules that the last run saved for a boot. quarantines: of this host, oldest first."""
 
     answers: EngineAnswers
     proxy: str
@@ -66,6 +67,7 @@ class Survey(NamedTuple):
     late_ports: str
     warnings: List[str]
     saved: Mapping[int, State] = MappingProxyType({})
+    quarantines: Sequence[Note] = ()
 
 
 def survey(system: System, transport: str, engine: Engine) -> Survey:
@@ -105,6 +107,7 @@ def survey(system: System, transport: str, engine: Engine) -> Survey:
         late_ports=standing(system, netfilter),
         warnings=warnings,
         saved=saved_states(system, netfilter.variant),
+        quarantines=Notes().all(),
     )
 
 

@@ -367,7 +367,7 @@ GATES = (
     Gate("lint", 2, "ansible-lint, profile production", lint),
     Gate("docs", 1, "documentation of plugins and roles", docs),
     Gate("site", 3, "documentation as a site; its links lead somewhere", site, path="docs/site"),
-    Gate("build", 1, "the collection builds to the same bytes twice, installs, lists its modules", build),
+    Gate("build", 1.5, "the collection builds to the same bytes twice, installs, lists its modules", build),
     Gate("sanity", 5, "ansible-test sanity, newest ansible-core", sanity),
     Gate("sanity-oldest", 5, "ansible-test sanity, oldest ansible-core", sanity_oldest,
          path=".build/venv-oldest/bin"),

@@ -15,7 +15,7 @@ LABS := $(PYTHON) -m tests.tools.labs
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help env demo picture test check goldens lab-up lab-down lab-status shell drill bench clean
-.PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs site types syntax ruff shellcheck build changelog
+.PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs site types syntax ruff shellcheck build release changelog
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,8 +93,11 @@ ruff: env ## gate: ruff on every Python file
 shellcheck: env ## gate: shellcheck on every shell script
 	@$(GATES) shellcheck
 
-build: env ## gate: the collection builds, installs and lists its modules
+build: env ## gate: the collection builds to the same bytes twice, installs and lists its modules
 	@$(GATES) build
+
+release: env ## put archive, bill of materials (SPDX) and checksums of the last commit into .build/release
+	@$(GATES) release
 
 changelog: env ## gate: changelog fragments
 	@$(GATES) changelog

@@ -71,7 +71,7 @@ EXAMPLES = r"""
   drawbridge.docker.packet_verdict:
     packets:
       - {from: 203.0.113.9, to: "192.0.2.10:8080"}
-      - {from: 203.0.113.9, to: "[2001:db8::10]:53/udp"}
+      - {from: "2001:db8:9::9", to: "[2001:db8::10]:53/udp"}
       - {from: 172.17.0.2, to: 198.51.100.7, port: 443}
       - {from: host, to: "172.17.0.2:5432"}
   register: asked

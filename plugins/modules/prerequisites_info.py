@@ -50,6 +50,7 @@ EXAMPLES = r"""
 - name: Install it
   ansible.builtin.package:
     name: "{{ found.packages }}"
+    state: present
   when: found.packages | length > 0
 """
 

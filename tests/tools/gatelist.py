@@ -13,14 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator, Tuple
 
 from tests.lab import layout
-from tests.tools import docs_site, labs
+from tests.tools import docs_site, labs, reproducible, sbom
 from tests.tools import env as environments
 
 ROOT = environments.ROOT
@@ -296,16 +295,26 @@ def is_shell(name: str) -> bool:
         return re.match(rb"#!.*\b(ba|da)?sh\b", file.readline()) is not None
 
 
+def archive_of(collection: Path, folder: Path | str) -> Path:
+    """Build a copy of the tree into a folder, to bytes that depend on nothing but the files and the commit's time."""
+    step(venv("newest", "ansible-galaxy"), "collection", "build", "--output-path", folder, cwd=collection, PATH=path_with(venv("newest").parent))
+    archive = next(Path(folder).glob("drawbridge-docker-*.tar.gz"))
+    reproducible.repack(archive, reproducible.built_at(ROOT))
+    return archive
+
+
 def build() -> None:
-    """The collection builds, installs from its archive, and documents its modules from there."""
+    """The collection builds to the same bytes twice, installs from its archive, and documents its modules from there."""
     wanted = {"drawbridge.docker." + path.stem for path in MODULES.glob("*.py") if path.stem != "__init__"}
     path = path_with(venv("newest").parent)
     with copy() as collection, tempfile.TemporaryDirectory(prefix="drawbridge-gate-") as folder:
-        step(venv("newest", "ansible-galaxy"), "collection", "build", "--output-path", folder, cwd=collection, PATH=path)
-        archive = next(Path(folder).glob("drawbridge-docker-*.tar.gz"))
-        with tarfile.open(str(archive)) as tar:
-            inside = sorted(tar.getnames())
-        strays = [name for name in inside if name.split("/")[0] in (".build", ".ci", ".git", "tests", "extensions")]
+        archive = archive_of(collection, folder)
+        with copy() as again:
+            reproducible.alter(again)
+            if archive.read_bytes() != archive_of(again, again.parent).read_bytes():
+                raise Failed("two builds of this tree are not the same bytes")
+        inside = reproducible.contents(archive)
+        strays = [name for name in inside if name.split("/")[0] in (".build", ".ci", ".git", ".github", "tests", "extensions")]
         if strays:
             raise Failed("the archive holds what nobody installs: %s" % " ".join(strays))
         step(venv("newest", "ansible-galaxy"), "collection", "install", "--offline", "-p", folder, archive, PATH=path)
@@ -315,7 +324,22 @@ def build() -> None:
         if found != wanted:
             raise Failed("modules in the tree and not in the installed collection, or the other way round: %s"
                          % " ".join(sorted(found ^ wanted)))
-    print("%d files in the archive, %d modules documented" % (len(inside), len(found)))
+    print("%d files in the archive, the same bytes twice, %d packages imported, %d modules documented"
+          % (len(inside), len(sbom.needed(inside)), len(found)))
+
+
+def release() -> None:
+    """What is put up for download, below .build/release: the last commit's archive, its bill of materials, the checksums of both."""
+    changed = output("git", "-c", "safe.directory=*", "status", "--porcelain").splitlines()
+    if changed:
+        raise Failed("a release is what is committed; this is not: %s" % " ".join(line[3:] for line in changed))
+    folder = BUILD / "release"
+    shutil.rmtree(str(folder), ignore_errors=True)
+    folder.mkdir(parents=True)
+    with copy() as collection:
+        archive = archive_of(collection, folder)
+    sums = reproducible.write_checksums([archive, sbom.write(archive, reproducible.built_at(ROOT))])
+    print("%s: %s" % (sums.relative_to(ROOT), ", ".join(sums.read_text(encoding="utf-8").splitlines())))
 
 
 def changelog() -> None:
@@ -343,7 +367,7 @@ GATES = (
     Gate("lint", 2, "ansible-lint, profile production", lint),
     Gate("docs", 1, "documentation of plugins and roles", docs),
     Gate("site", 3, "documentation as a site; its links lead somewhere", site, path="docs/site"),
-    Gate("build", 1, "the collection builds, installs, lists its modules", build),
+    Gate("build", 1.5, "the collection builds to the same bytes twice, installs, lists its modules", build),
     Gate("sanity", 5, "ansible-test sanity, newest ansible-core", sanity),
     Gate("sanity-oldest", 5, "ansible-test sanity, oldest ansible-core", sanity_oldest,
          path=".build/venv-oldest/bin"),
@@ -355,6 +379,7 @@ GATES = (
          needs=("lab-up",), alone=True),
     Gate("drill", 120, "tests too long for every run", drill, path="tests/integration",
          needs=("lab-up",), alone=True, pytest=True, default=False),
+    Gate("release", 1, "archive, bill of materials and checksums of the last commit", release, default=False),
     Gate("lab-down", 2, "end the labs that this run started", lab_down, default=False),
 )
 BY_NAME = {gate.name: gate for gate in GATES}

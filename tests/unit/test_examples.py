@@ -1,31 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """What the documentation tells people to write is taken: every policy and fragment of a policy in it."""
-import re
-from pathlib import Path
-from textwrap import dedent
-
 import pytest
 import yaml
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import merge, parse_fragment
 from ansible_collections.drawbridge.docker.plugins.modules import host_policy
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "docs/overview.md", *sorted(ROOT.glob("docs/guides/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
+from tests.unit.support.snippets import ROOT, documents
+
 VARIABLES = sorted(ROOT.glob("examples/inventory/*_vars/*.yml"))
 
 
-def documents():
-    """Each YAML document, with where it stands."""
-    for page in PAGES:
-        for number, block in enumerate(re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)):
-            yield "%s-%d" % (page.relative_to(ROOT), number), yaml.safe_load(dedent(block))
+def everything():
+    """Each YAML document of the documentation and of the example inventory, with where it stands."""
+    yield from documents()
     for path in VARIABLES:
         yield str(path.relative_to(ROOT)), yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-FRAGMENTS = {where: found for where, content in documents() if isinstance(content, dict)
+FRAGMENTS = {where: found for where, content in everything() if isinstance(content, dict)
              for found in [{name: value for name, value in content.items() if name.startswith("host_policy__")}] if found}
 
 

@@ -60,7 +60,7 @@ def _vrfs(host: Situation) -> Iterator[Finding]:
         FAMILY_NAME[family]
         for family, ruleset in sorted(host.rulesets.items())
         if is_hooked(ruleset) and ruleset.chain(guard.TABLE, guard.PORTS)
-        and not jumps_to(ruleset, guard.TABLE, guard.RECEIVED_HOOK.parent, guard.RECEIVED)
+        if not jumps_to(ruleset, guard.TABLE, guard.RECEIVED_HOOK.parent, guard.RECEIVED)
     ]
     if host.vrfs and families:
         yield Finding(
@@ -201,7 +201,7 @@ def _loopback(host: Situation) -> Iterator[Finding]:
         describe(port)
         for port in host.published
         if port.loopback and port.family == IPV4
-        and drop % (port.address, port.protocol, port.protocol, port.port) not in dropped
+        if drop % (port.address, port.protocol, port.protocol, port.port) not in dropped
     ]
     if items:
         yield Finding(

@@ -219,11 +219,12 @@ def _known_by(line: str) -> Callable[[PublishedPort], bool]:
 
 def _about(target: Target) -> Callable[[PublishedPort], bool]:
     ports, address = target.ports, target.address.address if target.address else None
-    return lambda port: (
-        port.protocol == target.protocol
-        and (ports is None or ports.first <= port.port <= ports.last)
-        and (address is None or port.address in (None, address))
-    )
+
+    def is_about(port: PublishedPort) -> bool:
+        is_port = port.protocol == target.protocol and (ports is None or ports.first <= port.port <= ports.last)
+        return is_port and (address is None or port.address in (None, address))
+
+    return is_about
 
 
 def _spoken(target: Target) -> str:

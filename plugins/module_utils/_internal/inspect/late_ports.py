@@ -38,21 +38,15 @@ def is_closed(host: Situation, port: PublishedPort) -> bool:
     ruleset = host.rulesets.get(port.family)
     if ruleset is None or not _drops_what_was_dnated(ruleset):
         return False
-    return (
-        host.proxy == OFF
-        or (host.late_ports in _BY_THE_KERNEL and port.protocol != "sctp" and not is_in_a_set(host.sets, port))
-        or _drops_host_services(ruleset)
-        or _never_comes_to_the_proxy(host, ruleset, port)
-    )
+    by_the_kernel = host.late_ports in _BY_THE_KERNEL and port.protocol != "sctp" and not is_in_a_set(host.sets, port)
+    return host.proxy == OFF or by_the_kernel or _drops_host_services(ruleset) or _never_comes_to_the_proxy(host, ruleset, port)
 
 
 def _drops_what_was_dnated(ruleset: Ruleset) -> bool:
     ways = [("FORWARD", forward.PARENT), (forward.PARENT, forward.CHAIN)]
-    return (
-        all(any(jump.passed_by is None for jump in jumps_to(ruleset, forward.TABLE, *way)) for way in ways)
-        and forward.DIALLED in entered_chains(ruleset, forward.TABLE)
-        and ruleset.rules(forward.TABLE, forward.DIALLED)[-1:] == ["-j DROP"]
-    )
+    is_entered = all(any(jump.passed_by is None for jump in jumps_to(ruleset, forward.TABLE, *way)) for way in ways)
+    last = ruleset.rules(forward.TABLE, forward.DIALLED)[-1:]
+    return is_entered and forward.DIALLED in entered_chains(ruleset, forward.TABLE) and last == ["-j DROP"]
 
 
 def _drops_host_services(ruleset: Ruleset) -> bool:

@@ -161,7 +161,7 @@ def _ports(sets: Dict[str, LiveSet], family: int, name: str) -> List[str]:
 
 
 def _port_lines(protocol: str, ports: Sequence[str], verdict: str) -> List[str]:
-    parts = [ports[start : start + _AT_ONCE] for start in range(0, len(ports), _AT_ONCE)]
+    parts = [ports[start:start + _AT_ONCE] for start in range(0, len(ports), _AT_ONCE)]
     return ["-p %s -m multiport --dports %s -j %s" % (protocol, ",".join(part), verdict) for part in parts]
 
 

@@ -108,8 +108,7 @@ def _through(known: List[Flow], lead: OpenedPort) -> List[Flow]:
         flow
         for flow in known
         if (flow.family, flow.protocol, flow.port) == (lead.family, lead.protocol, lead.port)
-        and (flow.answers_from, flow.answers_from_port) == destination(lead)
-        and lead.address in (None, flow.destination)
+        if (flow.answers_from, flow.answers_from_port) == destination(lead) and lead.address in (None, flow.destination)
     ]
 
 

@@ -79,4 +79,4 @@ def mark_of(rulesets: Dict[int, Ruleset], chain: str) -> Optional[str]:
     """Return the mark of a chain's owner; None if there is no such chain."""
     rules = [rule for ruleset in rulesets.values() for rule in ruleset.rules(NAT, chain)]
     comments = [comment for rule in rules for comment in parse(rule).comments]
-    return next((comment[len(MARK) :] for comment in comments if comment.startswith(MARK)), None)
+    return next((comment[len(MARK):] for comment in comments if comment.startswith(MARK)), None)

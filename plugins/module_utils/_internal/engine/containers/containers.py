@@ -56,11 +56,9 @@ class EngineSource(Source):
         wanted = self._selector
         labels = item.get("Labels")
         held = labels if isinstance(labels, dict) else {}
-        return (
-            (wanted.name is None or container_name(item) == wanted.name)
-            and (wanted.id is None or text(item.get("Id")).startswith(wanted.id))
-            and all(key in held and value in (None, held[key]) for key, value in wanted.labels)
-        )
+        is_named = wanted.name is None or container_name(item) == wanted.name
+        has_id = wanted.id is None or text(item.get("Id")).startswith(wanted.id)
+        return is_named and has_id and all(key in held and value in (None, held[key]) for key, value in wanted.labels)
 
     def _refuse_ambiguous(self, matching: List[JsonObject]) -> None:
         prefix = self._selector.id

@@ -40,7 +40,7 @@ def close_matching(system: System, filters: Sequence[str]) -> Optional[str]:
     if program is None:
         return "ss is not installed (package iproute2)"
     for start in range(0, len(filters), _AT_ONCE):
-        chosen = " or ".join("( %s )" % one for one in filters[start : start + _AT_ONCE])
+        chosen = " or ".join("( %s )" % one for one in filters[start:start + _AT_ONCE])
         system.run([program, "-K", "-H", "-n", "-t", "state", "connected", chosen])
         # If the kernel closes nothing, the output of ss depends on its release.
         left = system.run([program, "-H", "-n", "-t", "state", "established", chosen])

@@ -44,7 +44,7 @@ def _messages(data: bytes) -> Iterator[Tuple[int, bytes]]:
     at = 0
     while at + _HEADER.size <= len(data):
         length, kind, _flags, _sequence, _port = _HEADER.unpack_from(data, at)
-        yield kind, data[at + _HEADER.size : at + length]
+        yield kind, data[at + _HEADER.size:at + length]
         at += (max(length, _HEADER.size) + 3) & ~3
 
 
@@ -54,5 +54,5 @@ def attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
     while at + ATTRIBUTE.size <= len(data):
         length, kind = ATTRIBUTE.unpack_from(data, at)
         # The two highest bits are flags.
-        yield kind & 0x3FFF, data[at + ATTRIBUTE.size : at + length]
+        yield kind & 0x3FFF, data[at + ATTRIBUTE.size:at + length]
         at += (max(length, ATTRIBUTE.size) + 3) & ~3

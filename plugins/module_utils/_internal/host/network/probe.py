@@ -148,7 +148,7 @@ def _icmp(probe: Probe, link: socket.socket, began: float) -> _Found:
 
 
 def _bare(data: bytes, probe: Probe) -> bytes:
-    return data[(data[0] & 15) * 4 :] if probe.family == IPV4 and data else data
+    return data[(data[0] & 15) * 4:] if probe.family == IPV4 and data else data
 
 
 def _sum(data: bytes) -> int:

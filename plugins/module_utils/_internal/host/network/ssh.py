@@ -98,7 +98,7 @@ def _connections(system: System, proc: str) -> Dict[str, Tuple[Connection, int]]
 
 def address_of(text: str) -> str:
     """Parse an address of /proc/net. The kernel prints it as 32-bit words in the machine's byte order."""
-    words = [int(text[index : index + 8], 16).to_bytes(4, sys.byteorder) for index in range(0, len(text), 8)]
+    words = [int(text[index:index + 8], 16).to_bytes(4, sys.byteorder) for index in range(0, len(text), 8)]
     raw = b"".join(words)
     printed = socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
     return printed[len(_MAPPED):] if printed.startswith(_MAPPED) and "." in printed else printed

@@ -113,7 +113,7 @@ def _way(cell: Cell) -> Tuple[object, ...]:
 
 def _engine_api(seen: Seen) -> Iterator[Finding]:
     cells = [cell for cell in cells_of(seen.rows, SERVICE) if cell.target.name == "dockerd" and cell.target.port not in _SWARM_PORTS
-             and cell.state in (*_IN, NOT_KNOWN) and cell.target.protocol == "tcp"]  # fmt: skip
+             if cell.state in (*_IN, NOT_KNOWN) and cell.target.protocol == "tcp"]  # fmt: skip
     if cells:
         yield Finding(
             "engine_api_reachable", HIGH, "the engine's API listens on the network: whom it lets in without a certificate has the whole host",
@@ -123,7 +123,7 @@ def _engine_api(seen: Seen) -> Iterator[Finding]:
 
 def _by_proxy(seen: Seen) -> Iterator[Finding]:
     cells = [cell for cell in cells_of(seen.rows) if cell.state in _IN and cell.zone.kind in _OUTER
-             and cell.answer is not None and cell.answer.end.words.startswith(PROXY)]  # fmt: skip
+             if cell.answer is not None and cell.answer.end.words.startswith(PROXY)]  # fmt: skip
     if cells:
         yield Finding(
             "served_by_proxy", LOW, "docker-proxy serves these ports: rules for forwarded traffic (DOCKER-USER) never see their packets, and containers see"

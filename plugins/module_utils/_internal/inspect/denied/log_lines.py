@@ -105,9 +105,9 @@ def _of_text(line: str) -> Optional[Tuple[Optional[float], str, str]]:
         found = head.match(line)
         if found is None:
             continue
-        rest = line[found.end() :]
+        rest = line[found.end():]
         boot = _SINCE_BOOT.match(rest)
-        message = rest[boot.end() :] if boot is not None else rest
+        message = rest[boot.end():] if boot is not None else rest
         at = _time(found.groupdict())
         stamp = next((text for text in found.groupdict().values() if text), boot.group().strip() if boot is not None else "")
         return at, told(at) or stamp, message

@@ -115,7 +115,7 @@ class Ipset:
             if not failed.is_busy or time.monotonic() > deadline:
                 raise failed
             # The lines ahead of it are done.
-            lines = lines[failed.index :]
+            lines = lines[failed.index:]
             time.sleep(_BUSY_POLL)
 
     def destroy(self, names: List[str]) -> None:

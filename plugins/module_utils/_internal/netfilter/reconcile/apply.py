@@ -83,9 +83,8 @@ def verify(planner: Planner, plan: Plan) -> None:
     differing += [
         change.name
         for change in plan.sets
-        if change.target is not None
-        and change.target.entries is not None
-        and (change.name not in live.sets or live.sets[change.name].entries != change.target.entries)
+        if change.target is not None and change.target.entries is not None
+        if change.name not in live.sets or live.sets[change.name].entries != change.target.entries
     ]
     differing += ["nft table " + spoken(change.key) for change in plan.tables if live.tables[change.key] != change.after]
     if differing and planner.plan(live).is_change:

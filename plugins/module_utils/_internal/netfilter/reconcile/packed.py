@@ -39,7 +39,7 @@ def pack(rules: object, path: str) -> str:
     packed = []
     for line in compile_rules(rules, path):
         families = "".join(map(str, line.families))
-        packed.append("%s %s %s" % (families, (line.path or path)[len(path) + 1 : -1], line.text))
+        packed.append("%s %s %s" % (families, (line.path or path)[len(path) + 1:-1], line.text))
     return "\n".join(packed)
 
 

@@ -24,12 +24,12 @@ _PORTS = r"[0-9]{1,5}(?::[0-9]{1,5})?"
 _INTERFACE = r"(?:(?:! )?-%s (?=\S{1,15} )[A-Za-z0-9_][A-Za-z0-9_.-]*\+? )?"
 _COMMENT = r"(?:-m comment --comment (?:[A-Za-z0-9_][A-Za-z0-9_-]{0,200}|\"(?=[^\"]*[ .:/])[A-Za-z0-9_ .:/-]{1,200}\") )?"
 # In the order in which iptables prints the parts. All but the last are optional.
-_PLAIN = (
+_PLAIN = "".join((
     r"(?:(?:! )?-s (?P<source>[0-9a-f:.]+/[0-9]{1,3}) )?"
-    r"(?:(?:! )?-d (?P<destination>[0-9a-f:.]+/[0-9]{1,3}) )?"
-    + _INTERFACE % "i"
-    + _INTERFACE % "o"
-    + r"(?:-p (?:"
+    r"(?:(?:! )?-d (?P<destination>[0-9a-f:.]+/[0-9]{1,3}) )?",
+    _INTERFACE % "i",
+    _INTERFACE % "o",
+    r"(?:-p (?:"
     r"icmp (?:-m icmp --icmp-type [0-9]{1,2} )?|"
     r"ipv6-icmp (?:-m icmp6 --icmpv6-type [0-9]{1,3} )?|"
     r"(?P<protocol>tcp|udp|sctp) "
@@ -40,10 +40,10 @@ _PLAIN = (
     r"(?:-m conntrack (?=--)(?:--ctstate (?:NEW|DNAT|RELATED|RELATED,ESTABLISHED) )?(?:--ctproto 2 )?(?:--ctorigdst (?P<dialled>[0-9a-f:.]+) )?"
     r"(?:--ctorigdstport " + _PORTS + r" )?(?:--ctstatus CONFIRMED )?(?:--ctdir (?:ORIGINAL|REPLY) )?)?"
     r"(?:-m set (?:! )?--match-set (?=\S{1,31} )[A-Za-z0-9_@][A-Za-z0-9_.:-]* (?:src|dst|src,src|dst,dst) )*"
-    r"(?:-m rpfilter (?:--loose )?--invert )?"
-    + _COMMENT
-    + r"(?:-j (?:ACCEPT|DROP|RETURN)|-[jg] DB-[A-Za-z0-9_.-]{1,25})"
-)
+    r"(?:-m rpfilter (?:--loose )?--invert )?",
+    _COMMENT,
+    r"(?:-j (?:ACCEPT|DROP|RETURN)|-[jg] DB-[A-Za-z0-9_.-]{1,25})",
+))
 _PORT_RANGE = re.compile(r"port ([0-9]+):?([0-9]*)")
 
 
@@ -52,12 +52,12 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _HOST = r"(?:%s\.){3}%s/32" % (_OCTET, _OCTET)
 _IS_HOST = re.compile(_HOST)
 # Matches most lines of long lists: plain, with a verdict at the end, and with numbers that need no further check.
-COMMON = (
-    r"(?:-s %s )?(?:-d %s )?" % (_HOST, _HOST)
-    + r"(?:-p (?P<protocol>tcp|udp|sctp) -m (?P=protocol) --dport (?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}) )?"
-    + _COMMENT
-    + r"-j (?:ACCEPT|DROP|RETURN)"
-)
+COMMON = "".join((
+    r"(?:-s %s )?(?:-d %s )?" % (_HOST, _HOST),
+    r"(?:-p (?P<protocol>tcp|udp|sctp) -m (?P=protocol) --dport (?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}) )?",
+    _COMMENT,
+    r"-j (?:ACCEPT|DROP|RETURN)",
+))
 
 
 @lru_cache(maxsize=None)

@@ -118,7 +118,7 @@ def _matches(words: Sequence[str]) -> Tuple[List[Match], int]:
             word = words[at] if at < len(words) else ""
         option, (count, make) = (word, known[word]) if word in known else _found(word, seen)
         if make is not None and at + count < len(words):
-            found.append(make(option, *words[at + 1 : at + 1 + count], negated))
+            found.append(make(option, *words[at + 1:at + 1 + count], negated))
             at += 1 + count
             if make is ProtocolMatch:
                 # After -p tcp users may omit -m tcp.

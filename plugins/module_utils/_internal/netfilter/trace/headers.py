@@ -40,7 +40,7 @@ def read_header(network: bytes, protocol: str, transport: Optional[bytes] = None
         return None
     if family == IPV4:
         source, destination, same = network[12:16], network[16:20], network[4:6]
-        behind = network[(network[0] & 15) * 4 :]
+        behind = network[(network[0] & 15) * 4:]
         is_later = bool((network[6] & 0x1F) << 8 | network[7])
     else:
         source, destination, same = network[8:24], network[24:40], network[:4]
@@ -60,7 +60,7 @@ def _behind(network: bytes) -> Tuple[bytes, bool]:
     kind, at, is_later = network[6], 40, False
     while kind in _EXTENSIONS and at + 8 <= len(network):
         if kind == _FRAGMENT:
-            is_later = is_later or int.from_bytes(network[at + 2 : at + 4], "big") >> 3 > 0
+            is_later = is_later or int.from_bytes(network[at + 2:at + 4], "big") >> 3 > 0
             size = 8
         else:
             size = (network[at + 1] + 2) * 4 if kind == _AUTHENTICATION else (network[at + 1] + 1) * 8

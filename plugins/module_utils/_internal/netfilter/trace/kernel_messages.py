@@ -114,7 +114,7 @@ def _parts(data: bytes) -> Iterator[Tuple[int, int, bytes]]:
     at = 0
     while at + _HEADER.size + _OWN <= len(data):
         length, kind, _flags, _sequence, _port = _HEADER.unpack_from(data, at)
-        yield kind, data[at + _HEADER.size], data[at + _HEADER.size + _OWN : at + length]
+        yield kind, data[at + _HEADER.size], data[at + _HEADER.size + _OWN:at + length]
         at += (max(length, _HEADER.size) + 3) & ~3
 
 

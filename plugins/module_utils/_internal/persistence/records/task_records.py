@@ -143,7 +143,5 @@ def disjoint(one: Selector, other: Selector) -> bool:
         return first is not None and second is not None and first != second
 
     labels = dict(other.labels)
-    return (
-        any(differ(getattr(one, key), getattr(other, key)) for key in ("name", "id", "pod", "pod_namespace"))
-        or any(differ(value, labels.get(key)) for key, value in one.labels)
-    )
+    by_name = any(differ(getattr(one, key), getattr(other, key)) for key in ("name", "id", "pod", "pod_namespace"))
+    return by_name or any(differ(value, labels.get(key)) for key, value in one.labels)

@@ -38,7 +38,7 @@ def marked(text: str) -> Optional[str]:
     """Return the record that is in force by these rules, as iptables-save prints them. Lines without the mark are not parsed."""
     rules = [parse(line) for line in text.split("\n") if _MARK in line]
     comments = [comment for rule in rules for comment in rule.comments]
-    named = [comment[len(_MARK) :] for comment in comments if comment.startswith(_MARK)]
+    named = [comment[len(_MARK):] for comment in comments if comment.startswith(_MARK)]
     return next((name for name in named if _RECORD.fullmatch(name)), None)
 
 

@@ -218,7 +218,7 @@ def _new_ports(target: Translation) -> PortSet:
 def _of_match(match: _Asking, bits: int) -> Spans:
     if isinstance(match, RangeMatch):
         first, _dash, last = match.ends.partition("-")
-        (low, length), (high, _bits) = number(first), number(last or first)
+        (low, length), high = number(first), number(last or first)[0]
         return [(low, high)] if length == bits else []
     if not isinstance(match, AddressMatch):
         return []

@@ -185,7 +185,9 @@ def check_play(play: object, apart: Callable[[], Any]) -> None:
         variables = role_variables().get(told.pop("role"))
         if variables is None:
             raise Wrong("there is no role %s" % (role,))
-        checked(Call(variables), {**play.get("vars", {}), **told}, str(role))
+        # Fragments of a policy have names of their own.
+        given = {name: value for name, value in {**play.get("vars", {}), **told}.items() if not name.startswith("host_policy__")}
+        checked(Call(variables), given, str(role))
 
 
 @cache

@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Find and end the flows that a change of the published ports denies. They are found by comparing the rules before and after it.
+"""Find and end the flows that a change of the published ports, or of denied sources, denies. They are found by comparing the rules before and after it.
 
-The guard judges every packet of a client, so it ends all these flows. This module ends the rest: the connections that docker-proxy holds
+The guard judges every packet of a client, so it ends all these flows. So do the lines about sources that services of the host deny. This module ends the rest: the connections that docker-proxy holds
 at both ends, UDP packets that servers send unasked, and offloaded flows, whose packets no rule sees.
 """
 
@@ -22,7 +22,7 @@ from ...netfilter.kernel.ipset import Ipset
 from ...netfilter.kernel.state import State
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.desired import DesiredState
-from ..chains import guard
+from ..chains import guard, host_input
 from ..readback.packet_match import Place, RulesetMatcher, Unknown
 from ..readback.set_contents import held_by, sets_in
 from .drop_replies import cut_answers
@@ -65,14 +65,16 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
     found: List[Flow] = []
     for family, part in plan.families.items():
         mine = [flow for flow in [*known, *answers] if flow.family == family]
-        before, after = _chains(part.old), _chains(part.new)
-        names = sets_in([*before.values(), *after.values()])
-        if not mine or not after or (before == after and not any(change.name in names for change in plan.sets)):
-            continue
         try:
-            held = held_by(ipset, plan, names)
-            moments = [RulesetMatcher(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
-            found += [flow for flow in mine if _is_revoked(flow, places, *moments)]
+            for judging in _JUDGING:
+                before, after = judging.chains(part.old), judging.chains(part.new)
+                names = sets_in([*before.values(), *after.values()])
+                asked = [flow for flow in known if flow.family == family and _is_served(flow, places)] if judging.at_host else mine
+                if not asked or judging.needed not in after or (before == after and not any(change.name in names for change in plan.sets)):
+                    continue
+                held = held_by(ipset, plan, names)
+                moments = [RulesetMatcher(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
+                found += [flow for flow in asked if flow not in found and _is_revoked(judging.chain, flow, places, *moments)]
         except Unknown as error:
             return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
     left = [flow for flow in known if flow.offloaded and flow not in found]
@@ -103,9 +105,29 @@ def end(system: System, revoked: Revoked) -> List[str]:
     return warnings + ["%s: denied flows that are offloaded go on until they end by themselves" % kept] if kept else warnings
 
 
-def _chains(state: State) -> Dict[str, Sequence[str]]:
-    held = state[guard.TABLE].chains if guard.TABLE in state else {}
-    return {name: rules for name, rules in held.items() if name.startswith(guard.CHAIN)}
+def _is_served(flow: Flow, places: _Places) -> bool:
+    """Whether the host itself is what a client asked."""
+    return not flow.is_translated and places.is_local(flow.destination)
+
+
+class _Judging(NamedTuple):
+    """A chain that judges every packet, with those that it leads to. needed: one of them, without which no packet of an open connection is dropped.
+    at_host: whether it sees only what clients ask the host itself."""
+
+    table: str
+    chain: str
+    needed: str
+    at_host: bool
+
+    def chains(self, state: State) -> Dict[str, Sequence[str]]:
+        held = state[self.table].chains if self.table in state else {}
+        return {name: rules for name, rules in held.items() if name.startswith(self.chain)}
+
+
+_JUDGING = (
+    _Judging(guard.TABLE, guard.CHAIN, guard.CHAIN, False),
+    _Judging(host_input.TABLE, host_input.CHAIN, host_input.DENIED, True),
+)
 
 
 class _Places:
@@ -135,8 +157,8 @@ class _Places:
         return self.of(flow)._replace(interface=self._interfaces[flow.source])
 
 
-def _is_revoked(flow: Flow, places: _Places, before: RulesetMatcher, after: RulesetMatcher) -> bool:
+def _is_revoked(chain: str, flow: Flow, places: _Places, before: RulesetMatcher, after: RulesetMatcher) -> bool:
     return all(
-        before.passes(guard.CHAIN, flow, place) and not after.passes(guard.CHAIN, flow, place)
+        before.passes(chain, flow, place) and not after.passes(chain, flow, place)
         for look in (places.of, places.by_interface) for place in [look(flow)]
     )

@@ -113,12 +113,15 @@ def _spared(family: int, mine: Chains, twin: Chains) -> Iterator[LostLine]:
     if guard.DENIED not in mine:
         return
     words = "whom published_ports.deny names is judged like everybody else"
-    leading = [[line for line in chains.get(guard.PORTS, ()) if parse(line).goes_to == guard.DENIED] for chains in (mine, twin)]
-    if not any(leading):
-        yield LostLine(family, guard.PORTS, "every line that leads to %s" % guard.DENIED, _none, words)
-    for line in leading[1]:
-        if line not in leading[0] and not _is_of_a_family(line):
-            yield LostLine(family, guard.PORTS, line, _none, words)
+    outside = guard.CHAIN + OUTSIDE if guard.CHAIN + OUTSIDE in mine else guard.CHAIN
+    for chain in sorted({*mine, *twin}):
+        held, other = ([line for line in chains.get(chain, ()) if parse(line).goes_to == guard.DENIED] for chains in (mine, twin))
+        # Containers' own addresses are closed to everybody, or to denied sources.
+        if not held and not other and (chain == guard.PORTS or chain == outside and _DIRECT not in mine[outside]):
+            yield LostLine(family, chain, "every line that leads to %s" % guard.DENIED, _none, words)
+        for line in other:
+            if line not in held and not _is_of_a_family(line):
+                yield LostLine(family, chain, line, _none, words)
 
 
 def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:

@@ -182,6 +182,8 @@ def _published(situation: Situation) -> List[Value]:
             "loopback": port.loopback,
             "guarded": port in guarded,
             "sources": _sources(port, said[port.family], lists) if port in guarded else None,
+            **({"denied_sources": list(rules_to_policy.expanded(said[port.family].denied_ports, lists))} if port in guarded and said[port.family].denied_ports
+               else {}),
         }
         for port in situation.published
     ]

@@ -2,10 +2,11 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Find and end the flows that a change of the published ports, or of denied sources, denies. They are found by comparing the rules before and after it.
+"""Find and end the flows that a change of the published ports denies, or of the sources that services of the host deny. They are found by comparing
+the rules before and after it.
 
-The guard judges every packet of a client, so it ends all these flows. So do the lines about sources that services of the host deny. This module ends the rest: the connections that docker-proxy holds
-at both ends, UDP packets that servers send unasked, and offloaded flows, whose packets no rule sees.
+The rules judge every packet of such a client, so they end all these flows. This module ends the rest: the connections that docker-proxy or a service
+holds at both ends, UDP packets that servers send unasked, and offloaded flows, whose packets no rule sees.
 """
 
 from __future__ import annotations

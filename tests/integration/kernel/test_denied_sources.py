@@ -139,10 +139,11 @@ def talks(client):
         yield {(who, family, port): Talk(stack, client, family, who, port) for who in wire.SOURCES for family in (4, 6) for port in (PUBLISHED, SERVICE)}
 
 
-def test_open_connections_of_denied_sources_end(host, client, tell):
-    apply(host, published_ports={"default": "allow"})
+@pytest.mark.parametrize("interfaces", [{}, {"external_interfaces": ["host"]}], ids=["all", "named"])
+def test_open_connections_of_denied_sources_end(host, client, tell, interfaces):
+    apply(host, published_ports={"default": "allow"}, **interfaces)
     with talks(client) as open_ones:
-        plan = apply(host, published_ports={"default": "allow", **BAD}, host_services=BAD).plan
+        plan = apply(host, published_ports={"default": "allow", **BAD}, host_services=BAD, **interfaces).plan
         found = find(host.system, Ipset(host.system), plan)
         assert sorted((flow.source, flow.port) for flow in found.flows) == sorted((source, port) for source in ABUSERS for port in (PUBLISHED, SERVICE))
         assert found.warnings == [] and found.answers == []

@@ -11,7 +11,8 @@ holds at both ends, UDP packets that servers send unasked, and offloaded flows, 
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence
+import re
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from ...host.network.answering_interface import answered_by
 from ...host.network.close_sockets import FlowEnds, close
@@ -31,6 +32,7 @@ from .offloaded import past_egress
 
 # States in which a connection can still carry data.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
+_COMES_IN_BY = re.compile(r"(?:^| )-i (\S+)")
 _EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
 _FIRST_PACKETS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 _NOT_ENDED = "%s: the guard ends denied flows all the same, but %s"
@@ -70,12 +72,14 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
             for judging in _JUDGING:
                 before, after = judging.chains(part.old), judging.chains(part.new)
                 names = sets_in([*before.values(), *after.values()])
-                asked = [flow for flow in known if flow.family == family and _is_served(flow, places)] if judging.at_host else mine
-                if not asked or judging.needed not in after or (before == after and not any(change.name in names for change in plan.sets)):
+                if not mine or judging.needed not in after or (before == after and not any(change.name in names for change in plan.sets)):
                     continue
                 held = held_by(ipset, plan, names)
                 moments = [RulesetMatcher(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
-                found += [flow for flow in asked if flow not in found and _is_revoked(judging.chain, flow, places, *moments)]
+                asked = [flow for flow in mine if not judging.at_host or flow not in answers and _is_served(flow, places)]
+                told = frozenset(found)
+                outside = _named_interfaces([*before.values(), *after.values()])
+                found += [flow for flow in asked if flow not in told and _is_revoked(judging.chain, flow, places, outside, *moments)]
         except Unknown as error:
             return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
     left = [flow for flow in known if flow.offloaded and flow not in found]
@@ -147,9 +151,9 @@ class _Places:
             self._local[address] = any(is_local(address, vrf) for vrf in self._tables)
         return self._local[address]
 
-    def of(self, flow: Flow) -> Place:
-        """Return the place as if the interface were one that no rule names. For most flows this is enough."""
-        return Place("", self.is_local(flow.destination))
+    def of(self, flow: Flow, interface: str = "") -> Place:
+        """Return the place as if the interface were this one, or one that no rule names. It costs less than to ask by which one the host answers."""
+        return Place(interface, self.is_local(flow.destination))
 
     def by_interface(self, flow: Flow) -> Place:
         """Return the place with the interface by which the host answers the client."""
@@ -158,8 +162,15 @@ class _Places:
         return self.of(flow)._replace(interface=self._interfaces[flow.source])
 
 
-def _is_revoked(chain: str, flow: Flow, places: _Places, before: RulesetMatcher, after: RulesetMatcher) -> bool:
-    return all(
-        before.passes(chain, flow, place) and not after.passes(chain, flow, place)
-        for look in (places.of, places.by_interface) for place in [look(flow)]
-    )
+def _is_revoked(chain: str, flow: Flow, places: _Places, outside: Sequence[str], before: RulesetMatcher, after: RulesetMatcher) -> bool:
+    """outside: interfaces that rules name. Most flows are not denied by any of them, and the host is not asked about those."""
+    def ends(place: Place) -> bool:
+        return before.passes(chain, flow, place) and not after.passes(chain, flow, place)
+
+    return any(ends(places.of(flow, interface)) for interface in ("", *outside)) and ends(places.by_interface(flow))
+
+
+def _named_interfaces(chains: Iterable[Sequence[str]]) -> List[str]:
+    """Return an interface for each name in these rules, but for the loopback."""
+    names = dict.fromkeys(name for rules in chains for rule in rules if "-i " in rule for name in _COMES_IN_BY.findall(rule))
+    return [name.rstrip("+") for name in names if name != "lo"]

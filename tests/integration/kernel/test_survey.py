@@ -111,7 +111,8 @@ told = [ports, look(%r, Recorded())["published_ports"]]
 
 def test_whom_a_policy_denies_ahead_of_that(isolated):
     told = isolated("""
-apply("nft", {"address_sets": {"abusers": ["198.51.100.0/24"]}, "published_ports": {"default": "allow", "direct": "allow", "deny": ["@abusers", "2001:db8::7"]}})
+ports = {"default": "allow", "direct": "allow", "deny": ["@abusers", "2001:db8::7"]}
+apply("nft", {"address_sets": {"abusers": ["198.51.100.0/24"]}, "published_ports": ports})
 told = look("nft", Recorded())
 """)
     denied = {(str(port["sources"]), str(port.get("denied_sources")), port["family"]) for port in told["published_ports"] if port["guarded"]}

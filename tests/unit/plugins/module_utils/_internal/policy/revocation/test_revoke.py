@@ -96,10 +96,10 @@ def test_what_is_offloaded_is_denied_too():
     assert end(host, found)[-1] == "conntrack is not installed (package conntrack): denied flows that are offloaded go on until they end by themselves"
 
 
-def test_by_interfaces_that_the_policy_names():
+def test_denied_sources_by_interfaces_that_the_policy_names():
     """The host answers by eth0."""
     def guard(name, rules):
-        chains = {"DB-GUARD": ("-i lo -j RETURN", "-i %s -g DB-GUARD-OUT" % name), "DB-GUARD-OUT": tuple(rules)}
+        chains = {"DB-GUARD": ("-i lo -j RETURN", "-i %s -g DB-GUARD-OUT" % name), "DB-GUARD-OUT": tuple(rules), "DB-GUARD-DENIED": ("-j DROP",)}
         return {"mangle": TableState(chains)}
 
     def found(name, before, after):
@@ -107,7 +107,8 @@ def test_by_interfaces_that_the_policy_names():
         change = Plan({4: FamilyPlan(guard(name, before), guard(name, after), [], Ruleset())}, [], [], [], [])
         return [each.source for each in find(host, Ipset(host), change).flows], len(host.ran)
 
-    assert found("eth0", ALL, ONE) == found("et+", ALL, ONE) == (["192.0.2.2"], 1)
-    assert found("eth1", ALL, ONE) == ([], 1)
+    denying = ["-s 192.0.2.2/32 -j DB-GUARD-DENIED", *ALL]
+    assert found("eth0", ALL, denying) == found("et+", ALL, denying) == (["192.0.2.2"], 1)
+    assert found("eth1", ALL, denying) == ([], 1)
     # Nobody is asked about flows that no interface's rules deny.
-    assert found("eth0", ONE, ALL) == ([], 0)
+    assert found("eth0", denying, ALL) == ([], 0)

@@ -270,6 +270,12 @@ published_ports:
       type: list
       elements: str
       sample: ["@office", 10.0.0.0/8]
+    denied_sources:
+      description: Whom the policy denies ahead of RV(published_ports[].sources), by this family, as its C(deny) says.
+      returned: when the policy denies sources
+      type: list
+      elements: str
+      sample: ["@abusers", 198.51.100.0/24]
 owned:
   description: What of the host's netfilter is Drawbridge's.
   returned: success

@@ -41,11 +41,13 @@ notes:
     not judged."
   - "C(published_ports): C(default) (V(deny) or V(allow), V(deny) if left out) is for ports without an entry, C(allow) is the list of entries,
     C(direct) (V(deny) or V(allow), V(deny) if left out) is for access from outside to the containers' own addresses, C(routed) the list of entries
-    for those on networks whose gateway mode is C(routed) or C(nat-unprotected), by the containers' own ports."
+    for those on networks whose gateway mode is C(routed) or C(nat-unprotected), by the containers' own ports, C(deny) a list of addresses, networks
+    and C(@name) that get nothing of all this, whatever the entries say."
   - "C(host_services): C(default) (V(allow) if left out), C(allow) and C(swarm). With V(deny) the loopback, established and related traffic, ICMP errors,
     IPv6 neighbour discovery, router advertisements and multicast listener discovery, the DHCP client, traffic from Docker's bridges, published
     ports that C(published_ports) lets through pass all the same; Swarm's ports while the engine is in a swarm, from the nodes that the engine knows and from
-    the sources in C(swarm), such as those of nodes that are about to join."
+    the sources in C(swarm), such as those of nodes that are about to join. C(deny) is a list of addresses, networks and C(@name) that reach no
+    service of the host, whatever the entries say."
   - "C(egress): what containers reach - C(default), C(deny), C(allow), C(dns), C(host) and C(peers) for all of them, C(networks) and C(containers) for
     some. The same as the options of M(drawbridge.docker.container_egress)."
   - "C(masquerade): the source that containers are seen with - C(all), C(networks) and C(subnets). The same as the options of

@@ -34,6 +34,8 @@ POLICIES = {
     "direct allowed": {"published_ports": {"direct": "allow", "allow": ALLOW}},
     "allow": {"published_ports": {"default": "allow", "allow": ALLOW}},
     "allow and nothing else": {"published_ports": {"default": "allow", "direct": "allow", "allow": ALLOW[1:3]}},
+    "denied sources": {"published_ports": {"allow": ALLOW, "deny": ["@office"]}},
+    "denied sources and nothing else": {"published_ports": {"default": "allow", "direct": "allow", "deny": ["@office"]}},
     "direct only": {"published_ports": {"default": "allow"}},
     "interfaces": {"external_interfaces": ["eth0", "eth1"], "published_ports": {"allow": ALLOW}, "host_services": {"default": "deny"}},
 }

@@ -214,3 +214,16 @@ def test_the_result_has_the_same_as_values(host):
         ["port 443/tcp ('web'): anybody"], ["port 443/tcp ('web'): @office  # shop"])
     backend = words(dict(allow({"port": 443, "sources": ["@office"]}), egress={"networks": {"backend": BACKEND}})).as_changes()
     assert [(each["before"], each["after"]) for each in backend if each["what"] == "from network 'backend' to neighbours"] == [(None, "nothing")]
+
+
+def test_denied_sources(told):
+    told(FIRST)
+    denied = {"published_ports": ["@office", *LISTED], "host_services": ["@office"]}
+    denying = dict(FIRST, **{section: {**FIRST[section], "deny": sources} for section, sources in denied.items()})
+    assert changed(told(denying, check=True)) == changed(told(denying)) == (
+        [], ["denied at every published port: %s, @office" % ", ".join(LISTED), "denied at every service of the host: @office"])
+    assert told(denying) is None
+    named = dict(denying, external_interfaces=["eth0", "wan+"])
+    assert changed(told(named)) == (["outside: " + EVERYWHERE], ["outside: eth0, wan+"])
+    assert [line for line in changed(told(FIRST))[0] if "denied" in line] == [
+        "denied at every published port: %s, @office" % ", ".join(LISTED), "denied at every service of the host: @office"]

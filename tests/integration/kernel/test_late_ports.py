@@ -101,6 +101,13 @@ def test_default_allow_limits_only_ports_with_an_entry(host, client, unit):
     assert delivered(client, unit) == wire.sent("allowed", *PORTS) | wire.sent("denied", *(port for port in PORTS if port != LATE_ALLOWED))
 
 
+def test_denied_sources_come_to_no_socket_of_the_engine_s(host, client, unit):
+    for published, reached in (({"allow": [dict(entry, sources=["any"]) for entry in ENTRIES]}, (*ALLOWED_HERE, OWN, SERVICE)), ({"default": "allow"}, PORTS)):
+        apply(host, unit, {**published, "deny": list(wire.SOURCES["denied"].values())})
+        assert delivered(client, unit) == wire.sent("allowed", *reached) | wire.sent("denied", OWN, SERVICE)
+    assert connected(client, unit, LATE_ALLOWED) == everybody(LATE_ALLOWED, who=["allowed"])
+
+
 def test_from_a_bridge_of_docker_s_everything_comes(host, client, unit):
     apply(host, unit, facts=FACTS._replace(bridges=["host"], closed_bridges={4: ["host"], 6: ["host"]}))
     assert delivered(client, unit) == wire.sent("allowed", *PORTS) | wire.sent("denied", *PORTS)

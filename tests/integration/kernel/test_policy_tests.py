@@ -100,3 +100,11 @@ def test_one_that_fails_changes_nothing(stage, cases, check):
     assert "-j DROP, which is policy.published_ports.default" in words and "of chain DB-GUARD-PORTS in table mangle" in words
     assert "policy.tests[%d]: expected deny, but icmp from " % (len(TESTS) + 1) in words and "which is policy.host_services.allow[1].sources" in words
     assert "nothing was changed" in words and cases.host.everything() == before
+
+
+def test_denied_sources_are_proved_too(stage, cases):
+    denying = {section: {**POLICY[section], "deny": ["@office"]} for section in ("published_ports", "host_services")}
+    nobody = [{"from": "any", "to": port, "expect": "deny"} for port in (DNATED, PROXIED, TRUSTED)]
+    assert cases.keep({**POLICY, **denying, "tests": nobody}).values["tests"]["passed"] == len(nobody)
+    with pytest.raises(DrawbridgeError, match=r"is dropped: .* of chain DB-GUARD-DENIED in table mangle.*: -j DROP, which is policy\.published_ports\.deny"):
+        cases.keep({**POLICY, **denying, "tests": [{"from": "@office", "to": DNATED, "expect": "allow"}]})

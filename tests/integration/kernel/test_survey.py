@@ -109,6 +109,18 @@ told = [ports, look(%r, Recorded())["published_ports"]]
     assert {str(port["sources"]) for port in published if port["loopback"]} == {"None"}
 
 
+def test_whom_a_policy_denies_ahead_of_that(isolated):
+    told = isolated("""
+ports = {"default": "allow", "direct": "allow", "deny": ["@abusers", "2001:db8::7"]}
+apply("nft", {"address_sets": {"abusers": ["198.51.100.0/24"]}, "published_ports": ports})
+told = look("nft", Recorded())
+""")
+    denied = {(str(port["sources"]), str(port.get("denied_sources")), port["family"]) for port in told["published_ports"] if port["guarded"]}
+    assert denied == {("['any']", "['@abusers']", "ipv4"), ("['any']", "['2001:db8::7', '@abusers']", "ipv6")}
+    assert not any("denied_sources" in port for port in told["published_ports"] if not port["guarded"])
+    assert "guard_lost_lines" not in codes(told)
+
+
 def test_a_policy_that_was_passed_by_or_unhooked(isolated):
     told = isolated("""
 apply("nft", {"published_ports": {"default": "deny"}})

@@ -28,9 +28,10 @@ def policy_data(policy: Policy) -> dict[str, object]:
             data[key] = list(names)
     ports, services = policy.published_ports, policy.host_services
     if ports is not None:
-        data["published_ports"] = _section(ports.allow, default=ports.default, direct=ports.direct)
+        data["published_ports"] = _section(ports.allow, default=ports.default, direct=ports.direct, deny=ports.deny and sources_data(ports.deny))
     if services is not None:
-        data["host_services"] = _section(services.allow, default=services.default, swarm=services.swarm and sources_data(services.swarm))
+        extra = {"swarm": services.swarm and sources_data(services.swarm), "deny": services.deny and sources_data(services.deny)}
+        data["host_services"] = _section(services.allow, default=services.default, **extra)
     data.update({key: choices_data(getattr(policy, key)) for key in SECTIONS if getattr(policy, key) is not None})
     if policy.masquerade is not None:
         data["masquerade"] = masquerade_data(policy.masquerade)

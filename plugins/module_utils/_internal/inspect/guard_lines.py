@@ -98,13 +98,30 @@ def _lost(family: int, mine: Chains, twin: Chains) -> Iterator[LostLine]:
                 yield _described(family, chain, line)
     for chain in sorted({*mine, *twin} - {guard.PORTS}):
         for line in twin.get(chain, ()):
-            if line not in _REPLIES and not _is_of_a_family(line) and line not in mine.get(chain, ()):
+            if line not in _REPLIES and line not in mine.get(chain, ()) and not _is_of_a_family(line) and parse(line).goes_to != guard.DENIED:
                 yield _described(family, chain, line)
+    yield from _spared(family, mine, twin)
     for chain in (guard.CHAIN, guard.RECEIVED):
         if chain in mine and not any(rule in _REPLIES for rule in mine[chain]):
             yield LostLine(family, chain, "-m conntrack --ctdir REPLY -j RETURN", _none, "replies are judged as if they were first packets")
     if guard.PORTS in mine:
         yield from _undropped(family, mine[guard.PORTS], twin.get(guard.PORTS, ()))
+
+
+def _spared(family: int, mine: Chains, twin: Chains) -> Iterator[LostLine]:
+    """Find missing lines about denied sources. One that is about addresses may be in one family only."""
+    if guard.DENIED not in mine:
+        return
+    words = "whom published_ports.deny names is judged like everybody else"
+    outside = guard.CHAIN + OUTSIDE if guard.CHAIN + OUTSIDE in mine else guard.CHAIN
+    for chain in sorted({*mine, *twin}):
+        held, other = ([line for line in chains.get(chain, ()) if parse(line).goes_to == guard.DENIED] for chains in (mine, twin))
+        # Containers' own addresses are closed to everybody, or to denied sources.
+        if not held and not other and (chain == guard.PORTS or chain == outside and _DIRECT not in mine[outside]):
+            yield LostLine(family, chain, "every line that leads to %s" % guard.DENIED, _none, words)
+        for line in other:
+            if line not in held and not _is_of_a_family(line):
+                yield LostLine(family, chain, line, _none, words)
 
 
 def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:
@@ -118,6 +135,8 @@ def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:
     else:
         # This guard is for containers' own addresses only.
         always[guard.CHAIN + inner] = ["-m addrtype --dst-type LOCAL -j RETURN", _DIRECT]
+    if guard.DENIED in there:
+        always[guard.DENIED] = [*([] if inner else [_FROM_INSIDE]), guard.ERRORS.text, "-j DROP"]
     hooked = [guard.CHAIN]
     if guard.RECEIVED in there:
         hooked.append(guard.RECEIVED)
@@ -150,7 +169,7 @@ def _undropped(family: int, rules: Sequence[str], twin: Sequence[str]) -> Iterat
         for target in bare:
             if target is not None:
                 yield LostLine(family, guard.PORTS, "a DROP behind %s" % _spoken(target), _about(target), "the entry's port is open to everybody")
-    elif bare:
+    elif any(target is not None for target in bare):
         yield LostLine(family, guard.PORTS, "-j DROP", _any, "published ports are open to everybody")
 
 

@@ -61,7 +61,7 @@ class LatePorts(Part):
 def limits_ports(policy: Policy) -> bool:
     """Whether the policy has any port to close."""
     ports = policy.published_ports
-    return ports is not None and (ports.denies or bool(ports.allow))
+    return ports is not None and ports.limits
 
 
 def engine_cgroup(system: System, nft: Nft, docker_host: str) -> Optional[str]:

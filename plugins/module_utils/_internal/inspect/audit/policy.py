@@ -28,6 +28,7 @@ class Policy:
 
     def __init__(self, found: Survey, facts: Value, sets: Mapping[str, SavedSet]) -> None:
         self._sources: Dict[_Place, Optional[List[str]]] = {_place(item): _texts(item.get("sources")) for item in objects(facts["published_ports"])}
+        self._denied: Dict[_Place, List[str]] = {_place(item): _texts(item.get("denied_sources")) or [] for item in objects(facts["published_ports"])}
         self._outside = {family: said.outside for family, said in said_by(found.rulesets).items()}
         self._sets: Dict[str, List[Prefix]] = {}
         for name, saved in sets.items():
@@ -46,16 +47,25 @@ class Policy:
             return True
         value, bits = number(str(cell.asked["from"]))
         family = 4 if bits == 32 else 6
-        return "any" in sources or any(prefix.family == family and prefix.holds(value) for source in sources for prefix in self._prefixes(source))
+        if self._holds(self._denied.get(_place_of(cell.target), []), family, value):
+            return False
+        return "any" in sources or self._holds(sources, family, value)
+
+    def _holds(self, sources: List[str], family: int, value: int) -> bool:
+        return any(prefix.family == family and prefix.holds(value) for source in sources for prefix in self._prefixes(source))
 
     def _of(self, target: Target) -> Optional[List[str]]:
-        return self._sources.get((FAMILY_NAME[target.family], target.address, target.port, target.protocol))
+        return self._sources.get(_place_of(target))
 
     def _prefixes(self, source: str) -> List[Prefix]:
         if source in self._sets:
             return self._sets[source]
         prefix = parse_prefix(source)
         return [] if prefix is None else [prefix]
+
+
+def _place_of(target: Target) -> _Place:
+    return FAMILY_NAME[target.family], target.address, target.port, target.protocol
 
 
 def _place(item: Mapping[str, object]) -> _Place:

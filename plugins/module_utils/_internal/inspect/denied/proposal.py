@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
 from ...address import number
+from ...policy.blocks.outside import OUTSIDE
 from ...policy.chains import forward, guard, host_input, late_ports
 from .who import Group, Subject
 
@@ -69,7 +70,7 @@ def as_yaml(proposal: Proposal) -> str:
 def _section(subject: Subject) -> str:
     if subject.chain in (guard.PORTS, late_ports.CHAIN, forward.DIALLED):
         return _PORTS
-    return _SERVICES if subject.chain.startswith(host_input.CHAIN) else ""
+    return _SERVICES if subject.chain in (host_input.CHAIN, host_input.CHAIN + OUTSIDE) else ""
 
 
 def _port(entry: Missing) -> object:

@@ -17,6 +17,8 @@ from .log_lines import Denial
 
 # Why a chain drops; the first that a chain's name begins with.
 _REASONS = [
+    *((chain, "published_ports.deny has its source") for chain in (guard.DENIED, forward.DENIED, late_ports.DENIED)),
+    (host_input.DENIED, "host_services.deny has its source"),
     (guard.PORTS, "no entry of published_ports lets it in"),
     (guard.ROUTED, "no entry of published_ports.routed lets it in"),
     (guard.CHAIN, "containers' own addresses are closed"),
@@ -30,7 +32,7 @@ _REASONS = [
     (source_check.CHAIN, "its source cannot be where it came from"),
 ]
 # Chains of packets whose port is the host's, as it was dialled.
-_DIALLED = (guard.PORTS, late_ports.CHAIN)
+_DIALLED = (guard.PORTS, guard.DENIED, late_ports.CHAIN, late_ports.DENIED)
 
 
 class Names(NamedTuple):
@@ -106,7 +108,7 @@ class _Lookup:
             host_port = denial.port
             published = self._ports.get((denial.family, denial.protocol, denial.port), [])
             container = next((port.container_name for port in published if port.address in (None, denial.destination)), "")
-        elif denial.chain == forward.DIALLED and denial.port is not None:
+        elif denial.chain in (forward.DIALLED, forward.DENIED) and denial.port is not None:
             host_port = self._inner.get((container, denial.protocol, denial.port))
         return Subject(
             denial.chain, denial.family, denial.entered, denial.source, self._by_address.get(denial.source, ""), denial.destination, denial.protocol,

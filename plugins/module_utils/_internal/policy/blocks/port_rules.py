@@ -10,7 +10,7 @@ The text is spelt as iptables-save prints it: ``-s -d -i -o -p``, then the match
 from __future__ import annotations
 
 import hashlib
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...address import BOTH, FAMILIES, IPV4, IPV6
 from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType
@@ -104,6 +104,10 @@ class Rules:
         """Return a line with this verdict for each match and each source."""
         return self._lines(targets, sources, path, _FROM, verdict)
 
+    def denied(self, sources: Optional[Sources], path: str, chain: str, among: Sequence[Match] = ()) -> List[Line]:
+        """Return a line that leads to this chain for each denied source. among: what their packets match besides; nothing if left out."""
+        return [] if sources is None else self._lines(list(among) or [_ANYBODY], sources, path, _FROM, chain)
+
     def toward(self, entries: Iterable[Entry], verdict: str) -> List[Line]:
         """Return a line for each service and each destination. The entries hold their destinations as ``sources``."""
         return [
@@ -151,6 +155,11 @@ def _commented(targets: List[Match], entry: Entry) -> List[Match]:
 def drops(entries: Iterable[Entry], view: View, verdict: str = "DROP") -> List[Line]:
     """Return a line with this verdict for each target of the entries."""
     return [_line(what, _ANYBODY, verdict, entry.path) for entry in entries for what in view(entry.target)]
+
+
+def came_in_by(interfaces: Iterable[str]) -> List[Match]:
+    """Match packets by the interface that they came in by."""
+    return [Match(BOTH, "-i " + name, "") for name in interfaces]
 
 
 def verdict_of(mode: Optional[str]) -> str:

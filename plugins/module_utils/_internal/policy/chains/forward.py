@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import List
 
 from ...netfilter.rules.desired import Chain, Hook, Line
-from ..blocks.outside import FROM_BRIDGES, judged_from_outside
-from ..blocks.port_rules import OBSERVED, Rules, by_dialled_port, denials, enforces, verdict_of
+from ..blocks.outside import FROM_BRIDGES, bridges_pass, judged_from_outside
+from ..blocks.port_rules import OBSERVED, Rules, by_dialled_port, came_in_by, denials, enforces, verdict_of
 from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
 
@@ -22,6 +22,7 @@ TABLE = "filter"
 PARENT = "DOCKER-USER"
 CHAIN = "DB-USER-policy"
 DIALLED = "DB-USER-policy-DNAT"
+DENIED = "DB-USER-policy-DENIED"
 
 HOOK = Hook(TABLE, PARENT, CHAIN, priority=100)
 
@@ -44,7 +45,7 @@ _TO_COME = [
 
 def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
     """Return the chains behind DOCKER-USER, or none if the policy limits nothing."""
-    judge_ports = ports.denies or bool(ports.allow)
+    judge_ports = ports.limits
     if not judge_ports and not ports.closes_direct:
         return []
     judged = [Line("-o %s -j RETURN" % interface) for interface in policy.unmanaged_interfaces]
@@ -55,10 +56,25 @@ def forward(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Chain]:
         closed = reserved_names.CLOSED_BRIDGES if ports.routed else reserved_names.BRIDGES
         judged.append(Line("-m set --match-set @%s dst,dst -j %s" % (closed, verdict_of(ports.mode)), path=ports.path + ".direct"))
         judged += [Line(to_come % verdict_of(ports.mode), path=ports.path + ".direct") for to_come in _TO_COME]
-    chains = judged_from_outside(policy, TABLE, CHAIN, _FIRST if enforces(ports) else _observed(_FIRST), judged)
+    # Ahead of the line that lets open connections pass: those of denied sources end.
+    denied = rules.denied(ports.deny, ports.path + ".deny", DENIED, came_in_by(policy.external_interfaces))
+    first = [*denied, *(_FIRST if enforces(ports) else _observed(_FIRST))]
+    chains = judged_from_outside(policy, TABLE, CHAIN, first, judged)
+    if denied:
+        chains.append(Chain(TABLE, DENIED, _denied(policy, ports)))
     if judge_ports:
         chains.append(Chain(TABLE, DIALLED, _dialled(ports, rules)))
     return chains
+
+
+def _denied(policy: Policy, ports: PublishedPorts) -> List[Line]:
+    """Return the lines about packets of denied sources: to ports, and to networks that the guard does not know yet."""
+    matches = ["-m conntrack --ctstate DNAT -j %s"]
+    if not ports.closes_direct:
+        matches += ["-m set --match-set @%s dst,dst -j %%s" % reserved_names.BRIDGES, *_TO_COME]
+    passing = ["-m conntrack --ctdir REPLY", "-m conntrack --ctstate RELATED", *("-o " + interface for interface in policy.unmanaged_interfaces)]
+    lines = [*bridges_pass(policy), *(Line(match + " -j RETURN") for match in passing)]
+    return lines + [Line(match % verdict_of(ports.mode), path=ports.path + ".deny") for match in matches]
 
 
 def _observed(lines: List[Line]) -> List[Line]:

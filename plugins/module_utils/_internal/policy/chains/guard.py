@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from typing import List
 
-from ...address import IPV4, IPV6
+from ...address import BOTH, IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.engine_sets import SCTP
 from ..blocks.outside import bridges_pass, judged_by_interface, judged_from_outside
-from ..blocks.port_rules import Rules, by_destination, denials, verdict_of
+from ..blocks.port_rules import Match, Rules, by_destination, denials, verdict_of
 from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
+from ..language.values import names_somebody
 
 TABLE = "mangle"
 CHAIN = "DB-GUARD"
@@ -27,9 +28,12 @@ LOCAL = "DB-GUARD-LOCAL"
 PORTS = "DB-GUARD-PORTS"
 RECEIVED = "DB-GUARD-INPUT"
 ROUTED = "DB-GUARD-ROUTED"
+DENIED = "DB-GUARD-DENIED"
 
 HOOK = Hook(TABLE, "PREROUTING", CHAIN)
 RECEIVED_HOOK = Hook(TABLE, "INPUT", RECEIVED)
+# A router anywhere on the way may report a packet as too large.
+ERRORS = Line("-m conntrack --ctstate RELATED -j RETURN")
 # Without a VRF such addresses are rare: established packets then skip the chain.
 _RARELY = "-m conntrack ! --ctstate ESTABLISHED"
 
@@ -48,7 +52,7 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
     Replies return. All other packets are judged, including untracked ones. Packets from Docker's bridges return right ahead of a DROP: to look
     up their bridge in a set costs more than most other lines, and each packet to a published port would pay.
     """
-    judge_ports = ports.denies or bool(ports.allow)
+    judge_ports = ports.limits
     if not judge_ports and not ports.closes_direct:
         return []
     judged = list(TO_THE_HOST) if judge_ports else []
@@ -63,21 +67,36 @@ def guard(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) 
         if ports.routed:
             judged.append(Line("-m set --match-set @%s dst -g %s" % (reserved_names.ROUTED_NETWORKS, ROUTED), path=ports.path + ".routed"))
         judged.append(Line("-m set --match-set @%s dst -j %s" % (reserved_names.CONTAINER_NETWORKS, verdict_of(ports.mode)), path=ports.path + ".direct"))
+    else:
+        judged += _denied(ports, rules, Match(BOTH, "", "-m set --match-set @%s dst" % reserved_names.CONTAINER_NETWORKS))
     # Replies first: matching a set costs more than matching a flow's direction.
     first = [Line("-m conntrack --ctdir REPLY -j RETURN")]
     if not policy.external_interfaces:
         first.insert(0, Line("-i lo -j RETURN"))
     chains = judged_by_interface(policy, TABLE, CHAIN, first, judged)
     if judge_ports:
-        chains += [Chain(TABLE, LOCAL, to_published_ports("-g " + PORTS)), Chain(TABLE, PORTS, _ports(ports, rules, bridges_pass(policy)))]
+        local = [*to_published_ports("-g " + PORTS), *_at_open_ports(policy, ports, rules)]
+        chains += [Chain(TABLE, LOCAL, local), Chain(TABLE, PORTS, _ports(ports, rules, bridges_pass(policy)))]
     if ports.closes_direct and ports.routed:
         chains.append(Chain(TABLE, ROUTED, _routed(ports, rules)))
+    if names_somebody(ports.deny):
+        chains.append(Chain(TABLE, DENIED, [*bridges_pass(policy), ERRORS, Line("-j " + verdict_of(ports.mode), path=ports.path + ".deny")]))
     return chains
 
 
+def _denied(ports: PublishedPorts, rules: Rules, *among: Match) -> List[Line]:
+    return rules.denied(ports.deny, ports.path + ".deny", DENIED, among)
+
+
+def _at_open_ports(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[Line]:
+    """Judge the ports that the policy opens by itself: their own rules accept, ahead of those about what was DNATed."""
+    opened = [(port.families, match) for port in policy.open_ports or () for match in by_destination(port.target)]
+    return [line for families, match in opened for line in _denied(ports, rules, match._replace(families=families))]
+
+
 def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
-    """Judge packets to routed networks. RELATED returns: a router anywhere on the way may report a packet as too large."""
-    lines = [Line("-m conntrack --ctstate RELATED -j RETURN"), *rules.permits(ports.routed, by_destination)]
+    """Judge packets to routed networks."""
+    lines = [ERRORS, *_denied(ports, rules), *rules.permits(ports.routed, by_destination)]
     return [*lines, Line("-j " + verdict_of(ports.mode), path=ports.path + ".routed")]
 
 
@@ -90,7 +109,7 @@ JUDGED_AT_FIRST = [
 
 def guard_received(policy: Policy, ports: PublishedPorts) -> List[Chain]:
     """Return the chains behind INPUT, or none if the policy limits no port."""
-    if not ports.denies and not ports.allow:
+    if not ports.limits:
         return []
     first = [] if policy.external_interfaces else [Line("-i lo -j RETURN")]
     first.append(Line("-m conntrack --ctdir REPLY -j RETURN"))
@@ -112,4 +131,6 @@ def to_published_ports(verdict: str) -> List[Line]:
 
 
 def _ports(ports: PublishedPorts, rules: Rules, inside: List[Line]) -> List[Line]:
-    return [*rules.permits(ports.allow, by_destination), *inside, *denials(ports, by_destination)]
+    lines = [*_denied(ports, rules), *rules.permits(ports.allow, by_destination), *inside, *denials(ports, by_destination)]
+    # Tells a policy that denies only some sources from one that lost its last line.
+    return lines if ports.denies or not names_somebody(ports.deny) else [*lines, Line("-j RETURN", path=ports.path + ".default")]

@@ -11,8 +11,8 @@ from typing import List
 from ...address import IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
-from ..blocks.outside import judged_from_outside
-from ..blocks.port_rules import Rules, by_destination, denials
+from ..blocks.outside import bridges_pass, judged_from_outside
+from ..blocks.port_rules import Rules, by_destination, came_in_by, denials, verdict_of
 from ..language.entries import Entry
 from ..language.model import HostServices, Policy
 from .guard import to_published_ports
@@ -20,6 +20,7 @@ from .swarm_ports import swarm_lines
 
 TABLE = "filter"
 CHAIN = "DB-INPUT"
+DENIED = "DB-INPUT-DENIED"
 
 HOOK = Hook(TABLE, "INPUT", CHAIN)
 
@@ -39,11 +40,18 @@ _DHCP = [
 ]
 
 
+_NEEDED = [*ESSENTIAL_ICMP, _MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6, *_DHCP]
+
+
 def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rules) -> List[Chain]:
     """Return the chains behind INPUT, or none if the policy limits nothing."""
-    if not services.denies and not services.allow:
+    if not services.limits:
         return []
     first = [] if policy.external_interfaces else [Line("-i lo -j RETURN")]
+    denied = rules.denied(services.deny, services.path + ".deny", DENIED, came_in_by(policy.external_interfaces))
+    if denied:
+        # Ahead of the line that lets open connections pass: those of denied sources end. What the host asks them for is answered.
+        first += [Line("-m conntrack --ctdir REPLY -j RETURN"), *denied]
     first.append(Line("-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"))
     # The guard has judged published ports already.
     judged = to_published_ports("-j RETURN")
@@ -51,11 +59,15 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
         judged += _always(policy, services, host, rules)
     judged += rules.permits(services.allow, by_destination)
     judged += denials(services, by_destination)
-    return judged_from_outside(policy, TABLE, CHAIN, first, judged)
+    chains = judged_from_outside(policy, TABLE, CHAIN, first, judged)
+    if denied:
+        spared = [*bridges_pass(policy), *to_published_ports("-j RETURN"), *_NEEDED]
+        chains.append(Chain(TABLE, DENIED, [*spared, Line("-j " + verdict_of(services.mode), path=services.path + ".deny")]))
+    return chains
 
 
 def _always(policy: Policy, services: HostServices, host: HostFacts, rules: Rules) -> List[Line]:
-    lines = [*ESSENTIAL_ICMP, _MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6] + _DHCP + (swarm_lines(services, rules) if host.swarm else [])
+    lines = [*_NEEDED, *(swarm_lines(services, rules) if host.swarm else [])]
     if policy.published_ports is not None:
         # An allowed port has to work if it was published after the play ran and docker-proxy serves it. Not for ranges: they may
         # hold host services that nobody opened by name.

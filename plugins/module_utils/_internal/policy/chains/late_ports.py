@@ -15,13 +15,14 @@ from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line, NftTables
 from ..blocks.engine_table import KEY, MARK, body
 from ..blocks.outside import FROM_BRIDGES
-from ..blocks.port_rules import Rules, by_destination, denials
+from ..blocks.port_rules import Rules, by_destination, denials, verdict_of
 from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
 from . import guard
 
 TABLE = "mangle"
 CHAIN = "DB-LATE"
+DENIED = "DB-LATE-DENIED"
 HOOK = Hook(TABLE, "INPUT", CHAIN)
 
 PASSES = "MARK --set-xmark 0x0/0x%x" % MARK
@@ -29,13 +30,15 @@ _NOT_ASKED = Line("-m mark ! --mark 0x%x/0x%x -j RETURN" % (MARK, MARK))
 
 
 def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -> List[Chain]:
-    """Return the chain behind INPUT, or no chain if the policy limits no port or nothing would set the mark."""
-    if not ports.denies and not ports.allow or host.engine_cgroup is None:
+    """Return the chains behind INPUT, or no chain if the policy limits no port or nothing would set the mark."""
+    if not ports.limits or host.engine_cgroup is None:
         return []
     # The guard has judged the ports that it knows, including flows that a revoked client may keep. The engine's own listeners are
     # host services, which this chain does not judge.
     lines = [_NOT_ASKED, *_not_outside(policy), *guard.to_published_ports("-j " + PASSES)]
     lines.append(Line("-m set --match-set @%s dst,dst -j %s" % (reserved_names.ENGINE_OWN, PASSES)))
+    denied = rules.denied(ports.deny, ports.path + ".deny", DENIED)
+    lines += denied
     # Ranges too: packets to host services within a range have no mark.
     for entry in ports.allow:
         lines += rules.from_sources(by_destination(entry.target), entry.sources, entry.path + ".sources", PASSES)
@@ -43,7 +46,11 @@ def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -
     lines += [line._replace(text=line.text.replace("-j DROP", "-j RETURN")) for line in denials(ports, by_destination) if line.text != "-j DROP"]
     if not ports.denies:
         lines.append(Line("-j " + PASSES))
-    return [Chain(TABLE, CHAIN, lines)]
+    chains = [Chain(TABLE, CHAIN, lines)]
+    if denied:
+        # The mark may be off by now.
+        chains.append(Chain(TABLE, DENIED, [_NOT_ASKED, Line("-j " + verdict_of(ports.mode), path=ports.path + ".deny")]))
+    return chains
 
 
 def _not_outside(policy: Policy) -> List[Line]:

@@ -15,7 +15,7 @@ from ..blocks.port_rules import Match, Rules
 from ..language import reserved_names
 from ..language.entries import union
 from ..language.model import HostServices, Policy
-from ..language.values import SetReference, Sources
+from ..language.values import SetReference, Sources, names_somebody
 
 _TRAFFIC = [
     Match(BOTH, "", text)
@@ -35,7 +35,7 @@ def swarm_lines(services: HostServices, rules: Rules) -> List[Line]:
 def swarm_warnings(policy: Policy, host: HostFacts, is_followed: Callable[[], bool]) -> List[str]:
     """Return warnings if unknown nodes may be cut off. is_followed: whether the event service keeps the set of nodes up to date."""
     services = policy.host_services
-    if not host.swarm or services is None or not services.denies or _names_somebody(services):
+    if not host.swarm or services is None or not services.denies or names_somebody(services.swarm):
         return []
     if not host.known or host.swarm_nodes is None:
         why = "the engine does not tell the swarm's nodes: those that were known last reach the swarm's ports, and nobody else"
@@ -46,8 +46,3 @@ def swarm_warnings(policy: Policy, host: HostFacts, is_followed: Callable[[], bo
     else:
         return []
     return ["%s; name addresses or networks of nodes in host_services.swarm, those that are about to join too" % why]
-
-
-def _names_somebody(services: HostServices) -> bool:
-    said = services.swarm
-    return said is not None and (said.everybody or bool(said.sets) or any(said.addresses.values()))

@@ -39,7 +39,8 @@ _KINDS = ("denied packets", "what would be denied")
 _SECTIONS = {
     **dict.fromkeys((guard.CHAIN, guard.CHAIN + OUTSIDE, guard.LOCAL, guard.PORTS, guard.ROUTED, guard.RECEIVED, guard.RECEIVED + OUTSIDE), _PORTS),
     **dict.fromkeys((forward.CHAIN, forward.CHAIN + OUTSIDE, forward.DIALLED, late_ports.CHAIN), _PORTS),
-    **dict.fromkeys((host_input.CHAIN, host_input.CHAIN + OUTSIDE), _SERVICES),
+    **dict.fromkeys((guard.DENIED, forward.DENIED, late_ports.DENIED), _PORTS),
+    **dict.fromkeys((host_input.CHAIN, host_input.CHAIN + OUTSIDE, host_input.DENIED), _SERVICES),
     source_check.CHAIN: _SOURCES,
 }
 

@@ -142,6 +142,15 @@ def parse_host_address(value: object, path: str) -> HostAddress:
     return HostAddress(network.family, None if network.address in _UNSPECIFIED else network.address)
 
 
+def parse_denied(value: object, path: str) -> Sources:
+    """Parse a list of those who get nothing: addresses, networks and ``@name``. An empty list means nobody."""
+    listed = check.sequence(value, path)
+    for index, item in enumerate(listed):
+        if isinstance(item, str) and item.lower() == "any":
+            raise DrawbridgeError("any would deny everybody", "%s[%d]" % (path, index), "default: deny without entries closes every port")
+    return parse_sources(listed, path)
+
+
 def parse_sources(value: object, path: str) -> Sources:
     """Parse a list of addresses, networks, ``@name`` and ``any``."""
     if isinstance(value, str):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
 from .entries import Entry
 from .settings import Choices
-from .values import ALLOW, DENY, OBSERVE, Addresses, Sources
+from .values import ALLOW, DENY, OBSERVE, Addresses, Sources, names_somebody
 
 if TYPE_CHECKING:
     # Most policies have none of these sections.
@@ -27,6 +27,7 @@ class PublishedPorts(NamedTuple):
     default: the verdict for ports without an entry. None means not stated, which is deny.
     direct: access from outside to the containers' own addresses. None means not stated, which is deny.
     routed: access to containers at their own addresses, by the container's port, if their network's mode is routed or nat-unprotected.
+    deny: sources that no entry and no default lets in, at published ports and at containers' own addresses. None means not stated: nobody.
     mode: whether to deny, or only to tell what would be denied. None means not stated, which is enforce. An entry's mode holds for its port.
     per_port: whether each entry's port has a line of its own that denies others, with its own counter and log.
     """
@@ -38,6 +39,7 @@ class PublishedPorts(NamedTuple):
     routed: Tuple[Entry, ...] = ()
     mode: Optional[str] = None
     per_port: bool = False
+    deny: Optional[Sources] = None
 
     @property
     def observes(self) -> bool:
@@ -46,6 +48,11 @@ class PublishedPorts(NamedTuple):
     @property
     def denies(self) -> bool:
         return self.default != ALLOW
+
+    @property
+    def limits(self) -> bool:
+        """Whether not everybody reaches every port."""
+        return self.denies or bool(self.allow) or names_somebody(self.deny)
 
     @property
     def closes_direct(self) -> bool:
@@ -57,7 +64,7 @@ class HostServices(NamedTuple):
 
     default: the verdict for services without an entry. None means not stated, which is allow.
     swarm: sources that reach the swarm's own ports, besides the nodes that the engine knows. None means not stated: no others.
-    mode, per_port: as of published ports.
+    mode, per_port: as of published ports. deny: sources that no entry and no default lets in. None means not stated: nobody.
     """
 
     path: str
@@ -66,6 +73,7 @@ class HostServices(NamedTuple):
     swarm: Optional[Sources] = None
     mode: Optional[str] = None
     per_port: bool = False
+    deny: Optional[Sources] = None
 
     @property
     def observes(self) -> bool:
@@ -74,6 +82,11 @@ class HostServices(NamedTuple):
     @property
     def denies(self) -> bool:
         return self.default == DENY
+
+    @property
+    def limits(self) -> bool:
+        """Whether not everybody reaches every service."""
+        return self.denies or bool(self.allow) or names_somebody(self.deny)
 
 
 class NamedAddresses(NamedTuple):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 from ...errors import DrawbridgeError
 from . import check
 from .addresses import parse_addresses, refuse
-from .entries import WITH_PORTS, parse_entries, parse_mode, parse_sources
+from .entries import WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
 from .reserved_names import set_name
 from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding, parse_log_denied
-from .values import ALLOW, DENY, ICMP
+from .values import ALLOW, DENY, ICMP, Sources
 
 if TYPE_CHECKING:
     # Not every policy has these sections. Their code is loaded when it is needed.
@@ -119,10 +119,14 @@ def _stated(given: Dict[str, object], key: str, path: str) -> Optional[str]:
     return check.choice(given[key], "%s.%s" % (path, key), (ALLOW, DENY)) if key in given else None
 
 
+def _denied(given: Dict[str, object], path: str) -> Optional[Sources]:
+    return parse_denied(given["deny"], path + ".deny") if "deny" in given else None
+
+
 def _published_ports(policy: Dict[str, object], path: str) -> Optional[PublishedPorts]:
     if "published_ports" not in policy:
         return None
-    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed", "mode"))
+    given = check.mapping(policy["published_ports"], path, ("default", "allow", "deny", "direct", "routed", "mode"))
     return PublishedPorts(
         path,
         default=_stated(given, "default", path),
@@ -130,17 +134,19 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
         allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, has_mode=True),
         routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP)),
         mode=parse_mode(given, path),
+        deny=_denied(given, path),
     )
 
 
 def _host_services(policy: Dict[str, object], path: str) -> Optional[HostServices]:
     if "host_services" not in policy:
         return None
-    given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm", "mode"))
+    given = check.mapping(policy["host_services"], path, ("default", "allow", "deny", "swarm", "mode"))
     return HostServices(
         path,
         default=_stated(given, "default", path),
         allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), has_mode=True),
         swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
         mode=parse_mode(given, path),
+        deny=_denied(given, path),
     )

@@ -37,6 +37,11 @@ class Sources(NamedTuple):
     sets: Tuple[SetReference, ...] = ()
 
 
+def names_somebody(sources: Optional[Sources]) -> bool:
+    """Whether there are sources, and not an empty list of them."""
+    return sources is not None and (sources.everybody or bool(sources.sets) or any(sources.addresses.values()))
+
+
 class Ports(NamedTuple):
     """One port (first and last are the same), or a range including both ends."""
 

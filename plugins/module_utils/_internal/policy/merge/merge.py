@@ -5,7 +5,7 @@
 """Merge a profile and the fragments of a policy by weight.
 
 The heaviest fragment decides for each key, each set's name, each entry's target. At equal weight lists, sets and
-sources add up. Keys that can only have one value must agree. Tests add up at any weight.
+sources add up. Keys that can only have one value must agree. Tests and denied sources add up at any weight.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:
         merged_entries(sections, lambda section: section.allow),
         merged_entries(sections, lambda section: section.routed),
         _scalar(sections, "mode", lambda section: section.mode),
+        deny=_denied(sections),
     )
 
 
@@ -125,7 +126,14 @@ def _host_services(fragments: List[Fragment]) -> Optional[HostServices]:
         merged_entries(sections, lambda section: section.allow),
         _swarm(sections),
         _scalar(sections, "mode", lambda section: section.mode),
+        deny=_denied(sections),
     )
+
+
+def _denied(sections: List[Statement[Section]]) -> Optional[Sources]:
+    """The denied sources of all fragments: a heavier fragment takes no denial of a lighter one back."""
+    stated = [item.value.deny for item in sections if item.value.deny is not None]
+    return union(stated) if stated else None
 
 
 def _swarm(sections: List[Statement[HostServices]]) -> Optional[Sources]:

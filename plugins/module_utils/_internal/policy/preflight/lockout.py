@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # An entry cannot be about a protocol without ports.
 _NAMED = ("tcp", "udp", "sctp")
+_ON_THE_LIST = "take it off the denied sources and out of their sets, or set allow_lockout"
 
 
 def refuse_lockout(system: System, ipset: Ipset, rules: DesiredState, policy: Policy, facts: HostFacts) -> List[str]:
@@ -63,7 +64,8 @@ def judged(judge: FirstPackets, accepted: AcceptedSocket, found: Layers) -> List
         refusals = [_refusal(judge, packets) for packets in layer.flows]
         if all(packet is not None for packet in refusals):
             packet = next(packet for packet in refusals if packet is not None)
-            raise refuse(accepted.connection, judge.place(judge.judge(packet), packet), _by(layer, packet), _hint(packet))
+            place = judge.place(judge.judge(packet), packet)
+            raise refuse(accepted.connection, place, _by(layer, packet), _ON_THE_LIST if place.endswith(".deny") else _hint(packet))
         if any(packet is not None for packet in refusals) or any(judge.judge(packet).in_doubt for packets in layer.flows for packet in packets):
             warnings.append("%s: some of what may be it is not let in" % (layer.by or "the connection itself"))
     return [

@@ -9,7 +9,7 @@ It knows only the matches that the guard uses, and none of them negated. A rule 
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ...address import number
 from ...host.network.conntrack import Flow
@@ -65,17 +65,23 @@ class RulesetMatcher:
 
     def passes(self, chain: str, flow: Flow, place: Place) -> bool:
         """Whether a client's packet on an established flow passes a chain. Raises Unknown."""
+        return self._decided(chain, flow, place) is not False
+
+    def _decided(self, chain: str, flow: Flow, place: Place) -> Optional[bool]:
+        """Return whether the packet passes for good; None if it returns to the calling chain."""
         for rule in self._rules_about(chain, flow):
             if not all(self._holds(match, flow, place) for match in rule.asks):
                 continue
             target = rule.target
             if isinstance(target, Verdict) and target.name != "REJECT":
-                return target.name != "DROP"
-            if not isinstance(target, Jump) or not target.goto or target.name not in self._chains:
+                return {"DROP": False, "RETURN": None}.get(target.name, True)
+            if not isinstance(target, Jump) or target.name not in self._chains:
                 raise Unknown(target.name)
+            decided = self._decided(target.name, flow, place)
             # A goto does not return to this chain.
-            return self.passes(target.name, flow, place)
-        return True
+            if target.goto or decided is not None:
+                return decided
+        return None
 
     def _rules_about(self, chain: str, flow: Flow) -> List[_Rule]:
         """Return a chain's rules for the flow's protocol and port. There may be a thousand for others. Raises Unknown."""
@@ -93,6 +99,8 @@ class RulesetMatcher:
             return match.holds(flow.source if match.option == "-s" else flow.destination)
         if isinstance(match, InterfaceMatch) and match.option == "-i":
             return match.holds(place.interface)
+        if isinstance(match, PortMatch) and match.option == "--sport":
+            return match.holds(flow.source_port) is not False
         if isinstance(match, OneOfMatch) and match.option in _ESTABLISHED:
             return match.holds_any(_ESTABLISHED[match.option])
         if isinstance(match, OneOfMatch) and match.option == "--dst-type":

@@ -139,6 +139,7 @@ class _Lines:
         """Every line, in order."""
         outside = dict.fromkeys(interface for part in self._moment.values() for interface in part.outside)
         lines = [Line("outside", ", ".join(outside))] if outside else []
+        lines += self._denied("every published port", lambda part: part.denied_ports)
         lines += [
             self._published(target, subjects)
             for target in sorted(subjects.ports, key=in_order)
@@ -147,9 +148,15 @@ class _Lines:
         lines.append(self._line("containers' own addresses", {family: () if part.direct else (ANY,) for family, part in self._moment.items()}))
         lines += [self._routed(target) for target in sorted(subjects.routed, key=in_order)]
         lines += self._opened()
+        lines += self._denied("every service of the host", lambda part: part.denied_services)
         lines += [self._who(_service(target), _services, target) for target in sorted(subjects.services, key=in_order)]
         lines.append(self._who("every other service of the host", _services, None))
         return lines
+
+    def _denied(self, what: str, denied: Callable[[Said], Who]) -> List[Line]:
+        """Return a line about sources that are denied ahead of every entry, if there are any."""
+        who = {family: denied(part) for family, part in self._moment.items()}
+        return [self._line("denied at " + what, who)] if any(who.values()) else []
 
     def _published(self, target: Target, subjects: _Subjects) -> Line:
         line = self._who("port " + target_text(target), _ports, target)

@@ -15,10 +15,10 @@ from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 from ...address import IPV4, IPV6
 from ...netfilter.kernel.state import State, TableState
 from ...netfilter.rules.desired import Hook
-from ...netfilter.rules.matches import AddressMatch, InterfaceMatch, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
+from ...netfilter.rules.matches import AddressMatch, InterfaceMatch, Match, PortMatch, ProtocolMatch, SetMatch, Translation, ValueMatch, Verdict
 from ...netfilter.rules.matches import Target as SavedTarget
 from ...netfilter.rules.ownership import any_generation, called
-from ...netfilter.rules.saved_rule import parse
+from ...netfilter.rules.saved_rule import SavedRule, parse
 from ...netfilter.rules.saved_ruleset import target_of
 from ..blocks.outside import OUTSIDE
 from ..blocks.owners import NAT, POLICY_PORTS
@@ -94,7 +94,7 @@ class Said(NamedTuple):
     """One family's rules about published ports, host services and opened ports.
 
     outside: the judged interfaces; empty if there are none. direct: whether containers' own addresses are closed. routed: the rules for
-    containers on networks in routed mode.
+    containers on networks in routed mode. denied_ports, denied_services: sources that are denied whatever the rules say.
     """
 
     outside: Tuple[str, ...]
@@ -103,6 +103,8 @@ class Said(NamedTuple):
     services: Rules
     opened: Rules
     routed: Rules
+    denied_ports: Who
+    denied_services: Who
 
 
 def said(state: State) -> Said:
@@ -117,7 +119,22 @@ def said(state: State) -> Said:
         Rules(services),
         Rules(opened.get(POLICY_PORTS.publish, ())),
         Rules(guarded.get(guard.ROUTED, ())),
+        _denied(guarded, guard.PORTS, guard.DENIED),
+        _denied(received, host_input.CHAIN, host_input.DENIED),
     )
+
+
+def _denied(chains: Mapping[str, Sequence[str]], judging: str, denying: str) -> Who:
+    """Return the sources that one chain leads to another, if that one drops them and not only observes."""
+    if not any(parse(rule).goes_to == "DROP" for rule in chains.get(denying, ())):
+        return ()
+    # A chain may have the same source for several interfaces.
+    leading = [parse(rule) for rule in chains.get(judging, ())]
+    return tuple(dict.fromkeys(_source(rule) for rule in leading if rule.goes_to == denying))
+
+
+def _source(rule: SavedRule) -> str:
+    return next((who for match in rule.asks for who in [_end(match, _INWARD)] if who is not None), ANY)
 
 
 def published_target(family: int, address: Optional[str], port: int, protocol: str) -> Target:
@@ -226,15 +243,22 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
             ports = Ports(*match.ranges[0])
         elif isinstance(match, ValueMatch) and _ECHO.get(match.option) == match.value:
             protocol = ICMP
-        elif isinstance(match, AddressMatch) and match.option == way.end:
-            who = (plain(match.network),)
-        elif isinstance(match, SetMatch) and match.sides == way.of_set:
-            who = (any_generation(match.name) if is_list(match.name) else "@" + called(match.name),)
+        elif _end(match, way) is not None:
+            who = (_end(match, way) or ANY,)
         elif isinstance(match, AddressMatch) and match.option == way.address:
             address = HostAddress(IPV6 if ":" in match.network else IPV4, plain(match.network))
         elif match.option != way.local:
             return None
     return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict, rule.comments)
+
+
+def _end(match: Match, way: _Way) -> Optional[str]:
+    """Return the other end that a match is about, as a policy writes it; None if it is about something else."""
+    if isinstance(match, AddressMatch) and match.option == way.end:
+        return plain(match.network)
+    if isinstance(match, SetMatch) and match.sides == way.of_set:
+        return any_generation(match.name) if is_list(match.name) else "@" + called(match.name)
+    return None
 
 
 def _verdict(target: Optional[SavedTarget]) -> Optional[str]:

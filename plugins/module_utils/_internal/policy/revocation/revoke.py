@@ -2,15 +2,17 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Find and end the flows that a change of the published ports denies. They are found by comparing the rules before and after it.
+"""Find and end the flows that a change of the published ports denies, or of the sources that services of the host deny. They are found by comparing
+the rules before and after it.
 
-The guard judges every packet of a client, so it ends all these flows. This module ends the rest: the connections that docker-proxy holds
-at both ends, UDP packets that servers send unasked, and offloaded flows, whose packets no rule sees.
+The rules judge every packet of such a client, so they end all these flows. This module ends the rest: the connections that docker-proxy or a service
+holds at both ends, UDP packets that servers send unasked, and offloaded flows, whose packets no rule sees.
 """
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence
+import re
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from ...host.network.answering_interface import answered_by
 from ...host.network.close_sockets import FlowEnds, close
@@ -22,7 +24,7 @@ from ...netfilter.kernel.ipset import Ipset
 from ...netfilter.kernel.state import State
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.desired import DesiredState
-from ..chains import guard
+from ..chains import guard, host_input
 from ..readback.packet_match import Place, RulesetMatcher, Unknown
 from ..readback.set_contents import held_by, sets_in
 from .drop_replies import cut_answers
@@ -30,6 +32,7 @@ from .offloaded import past_egress
 
 # States in which a connection can still carry data.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
+_COMES_IN_BY = re.compile(r"(?:^| )-i (\S+)")
 _EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
 _FIRST_PACKETS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 _NOT_ENDED = "%s: the guard ends denied flows all the same, but %s"
@@ -65,14 +68,19 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
     found: List[Flow] = []
     for family, part in plan.families.items():
         mine = [flow for flow in [*known, *answers] if flow.family == family]
-        before, after = _chains(part.old), _chains(part.new)
-        names = sets_in([*before.values(), *after.values()])
-        if not mine or not after or (before == after and not any(change.name in names for change in plan.sets)):
-            continue
         try:
-            held = held_by(ipset, plan, names)
-            moments = [RulesetMatcher(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
-            found += [flow for flow in mine if _is_revoked(flow, places, *moments)]
+            for judging in _JUDGING:
+                before, after = judging.chains(part.old), judging.chains(part.new)
+                names = sets_in([*before.values(), *after.values()])
+                if not mine or judging.needed not in after or (before == after and not any(change.name in names for change in plan.sets)):
+                    continue
+                held = held_by(ipset, plan, names)
+                moments = [RulesetMatcher(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
+                asked = [flow for flow in mine if not judging.at_host or flow not in answers and _is_served(flow, places)]
+                told = frozenset(found)
+                # Without denied sources, flows under named interfaces are left to the rules alone, which end them.
+                outside = _named_interfaces([*before.values(), *after.values()]) if judging.denying in after else []
+                found += [flow for flow in asked if flow not in told and _is_revoked(judging.chain, flow, places, outside, *moments)]
         except Unknown as error:
             return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
     left = [flow for flow in known if flow.offloaded and flow not in found]
@@ -103,9 +111,30 @@ def end(system: System, revoked: Revoked) -> List[str]:
     return warnings + ["%s: denied flows that are offloaded go on until they end by themselves" % kept] if kept else warnings
 
 
-def _chains(state: State) -> Dict[str, Sequence[str]]:
-    held = state[guard.TABLE].chains if guard.TABLE in state else {}
-    return {name: rules for name, rules in held.items() if name.startswith(guard.CHAIN)}
+def _is_served(flow: Flow, places: _Places) -> bool:
+    """Whether the host itself is what a client asked."""
+    return not flow.is_translated and places.is_local(flow.destination)
+
+
+class _Judging(NamedTuple):
+    """A chain that judges every packet, with those that it leads to. needed: one of them, without which no packet of an open connection is dropped.
+    denying: the one about denied sources. at_host: whether it sees only what clients ask the host itself."""
+
+    table: str
+    chain: str
+    needed: str
+    denying: str
+    at_host: bool
+
+    def chains(self, state: State) -> Dict[str, Sequence[str]]:
+        held = state[self.table].chains if self.table in state else {}
+        return {name: rules for name, rules in held.items() if name.startswith(self.chain)}
+
+
+_JUDGING = (
+    _Judging(guard.TABLE, guard.CHAIN, guard.CHAIN, guard.DENIED, False),
+    _Judging(host_input.TABLE, host_input.CHAIN, host_input.DENIED, host_input.DENIED, True),
+)
 
 
 class _Places:
@@ -124,9 +153,9 @@ class _Places:
             self._local[address] = any(is_local(address, vrf) for vrf in self._tables)
         return self._local[address]
 
-    def of(self, flow: Flow) -> Place:
-        """Return the place as if the interface were one that no rule names. For most flows this is enough."""
-        return Place("", self.is_local(flow.destination))
+    def of(self, flow: Flow, interface: str = "") -> Place:
+        """Return the place as if the interface were this one, or one that no rule names. It costs less than to ask by which one the host answers."""
+        return Place(interface, self.is_local(flow.destination))
 
     def by_interface(self, flow: Flow) -> Place:
         """Return the place with the interface by which the host answers the client."""
@@ -135,8 +164,15 @@ class _Places:
         return self.of(flow)._replace(interface=self._interfaces[flow.source])
 
 
-def _is_revoked(flow: Flow, places: _Places, before: RulesetMatcher, after: RulesetMatcher) -> bool:
-    return all(
-        before.passes(guard.CHAIN, flow, place) and not after.passes(guard.CHAIN, flow, place)
-        for look in (places.of, places.by_interface) for place in [look(flow)]
-    )
+def _is_revoked(chain: str, flow: Flow, places: _Places, outside: Sequence[str], before: RulesetMatcher, after: RulesetMatcher) -> bool:
+    """outside: interfaces that rules name. Most flows are not denied by any of them, and the host is not asked about those."""
+    def ends(place: Place) -> bool:
+        return before.passes(chain, flow, place) and not after.passes(chain, flow, place)
+
+    return any(ends(places.of(flow, interface)) for interface in ("", *outside)) and ends(places.by_interface(flow))
+
+
+def _named_interfaces(chains: Iterable[Sequence[str]]) -> List[str]:
+    """Return an interface for each name in these rules, but for the loopback."""
+    names = dict.fromkeys(name for rules in chains for rule in rules if "-i " in rule for name in _COMES_IN_BY.findall(rule))
+    return [name.rstrip("+") for name in names if name != "lo"]

@@ -61,6 +61,8 @@ def test_whom_a_policy_lets_in():
     # The last one is the same number as an address of the office.
     assert let_in == {"203.0.113.5": True, "198.51.100.7": True, "45.99.88.77": False, "::cb00:7105": False}
     assert policy.allows(cell("open", port=8082)) and policy.allows(cell("open", port=8081))
+    denying = Policy(surveyed(recorded("28.5.2"), "28.5.2"), {"published_ports": [dict(port, sources=["any"], denied_sources=["@office"])]}, sets)
+    assert [denying.allows(cell("open", source=source)) for source in ("203.0.113.5", "198.51.100.7")] == [False, True]
 
 
 def test_what_containers_may_do():

@@ -10,7 +10,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from hypothesis import given
 from hypothesis import strategies as st
 
-CHAINS = {"DB-GUARD-PORTS": "published_ports", "DB-INPUT": "host_services", "DB-INPUT-OUT": "host_services", "DB-SOURCE": "", "DB-EGP-all": "", "DB-GUARD": ""}
+CHAINS = {"DB-GUARD-PORTS": "published_ports", "DB-INPUT": "host_services", "DB-INPUT-OUT": "host_services", "DB-SOURCE": "", "DB-EGP-all": "", "DB-GUARD": "",
+          "DB-GUARD-DENIED": "", "DB-INPUT-DENIED": "", "DB-LATE-DENIED": ""}
 DENIALS = st.builds(
     lambda chain, source, protocol, port, observed: Denial(
         None, "", chain, "eth0", "", 6 if ":" in source else 4, source, "192.0.2.1", protocol, port, observed),

@@ -47,8 +47,10 @@ def test_a_port_published_on_another_address_is_not_the_container_s():
 def test_each_chain_has_its_reason():
     reasons = {chain: words(denial(chain, stamp=""))[0].partition(": ")[2] for chain in (
         "DB-GUARD-PORTS", "DB-GUARD", "DB-GUARD-OUT", "DB-GUARD-ROUTED", "DB-USER-policy", "DB-USER-policy-DNAT", "DB-LATE", "DB-INPUT-OUT", "DB-SOURCE",
-        "DB-EGP-n-web", "DB-EGP-hn-web", "DB-OTHER")}
-    assert len(set(reasons.values())) == 8
+        "DB-EGP-n-web", "DB-EGP-hn-web", "DB-OTHER", "DB-GUARD-DENIED", "DB-USER-policy-DENIED", "DB-LATE-DENIED", "DB-INPUT-DENIED")}
+    assert len(set(reasons.values())) == 10
+    assert reasons["DB-GUARD-DENIED"] == reasons["DB-USER-policy-DENIED"] == reasons["DB-LATE-DENIED"] == "published_ports.deny has its source"
+    assert reasons["DB-INPUT-DENIED"] == "host_services.deny has its source"
     assert reasons["DB-GUARD-OUT"] == reasons["DB-GUARD"] == reasons["DB-USER-policy"] == "containers' own addresses are closed"
     assert reasons["DB-OTHER"] == "the chain DB-OTHER denies it"
 

@@ -185,3 +185,14 @@ def test_no_line_counts_as_lost_and_what_is_observed_as_open(policy, more):
     # A line that is gone is still found.
     chains["mangle"]["DB-GUARD-PORTS"].rules[:] = chains["mangle"]["DB-GUARD-PORTS"].rules[:1]
     assert [lost.line for lost in lost_lines(rulesets, {}) if lost.chain == "DB-GUARD-PORTS"]
+
+
+def test_denied_sources_are_observed_with_their_section():
+    denying = {"deny": ["10.9.9.9", "@bad"], "mode": "observe", "allow": [{"port": 80, "sources": ["10.0.0.1"], "mode": "enforce"}]}
+    wanted = compile_policy(parse_policy({"published_ports": denying, "host_services": {"deny": ["10.9.9.9"], "mode": "observe"}}), HOST)
+    for chain in ("DB-GUARD-DENIED", "DB-USER-policy-DENIED", "DB-LATE-DENIED", "DB-INPUT-DENIED"):
+        held = texts(wanted, chain)
+        assert is_open(held) and not any(text.endswith("DROP") for text in held) and held[-1].endswith("-j RETURN")
+        assert '"%s:O "' % chain in held[-2] and as_if_enforced(held)[-1].endswith("-j DROP")
+    logged = compile_policy(parse_policy({"published_ports": {"deny": ["10.9.9.9"]}, "log_denied": {}}), HOST)
+    assert '"DB-GUARD-DENIED:D "' in texts(logged, "DB-GUARD-DENIED")[-2] and texts(logged, "DB-GUARD-DENIED")[-1] == "-j DROP"

@@ -150,6 +150,15 @@ def test_icmp_is_a_host_service_without_ports():
     (published({"port": 80, "sources": ["@office\n"]}), "policy.published_ports.allow[0].sources[0]: 'office\\n' is"),
     (published({"port": 80, "sources": ["@pub-tcp"]}), "policy.published_ports.allow[0].sources[0]: 'pub-tcp' is a name"),
     (published({"port": 80, "sources": ["@" + "a" * 19]}), "policy.published_ports.allow[0].sources[0]: 'aaaa"),
+    ({"published_ports": {"deny": "@abusers"}}, "policy.published_ports.deny: expected a list, got a string '@abusers'"),
+    ({"published_ports": {"deny": {"sources": []}}}, "policy.published_ports.deny: expected a list, got a mapping"),
+    ({"host_services": {"deny": ["10.0.0.1", "ANY"]}}, "policy.host_services.deny[1]: any would deny everybody (default: deny without entries"),
+    ({"host_services": {"deny": ["10.0.0.0/33"]}}, "policy.host_services.deny[0]: '10.0.0.0/33'"),
+    ({"host_services": {"deny": ["abuse.example.org"]}}, "policy.host_services.deny[0]: 'abuse.example.org' is not an IP address or network (host names"),
+    ({"host_services": {"deny": [{"port": 22}]}}, "policy.host_services.deny[0]: expected an address"),
+    ({"host_services": {"deny": ["@{{ x }}\n-j ACCEPT"]}}, "policy.host_services.deny[0]: '{{ x }}"),
+    ({"host_services": {"deny": ["@pub-tcp"]}}, "policy.host_services.deny[0]: 'pub-tcp' is a name"),
+    (published({"port": 80, "sources": ["any"], "deny": ["10.0.0.1"]}), "policy.published_ports.allow[0]: unknown key 'deny'"),
     (published({"port": 80, "protocol": "icmp", "sources": []}), "policy.published_ports.allow[0].protocol: 'icmp' is"),
     (published({"port": 80, "protocol": 6, "sources": []}), "policy.published_ports.allow[0].protocol: '6' is not one"),
     (published({"port": 80, "address": "10.0.0.0/8", "sources": []}), "policy.published_ports.allow[0].address: "),
@@ -209,3 +218,11 @@ def test_ten_thousand_addresses_are_quick():
         best = min(best, time.perf_counter() - start)
     # 4 ms where this was written; the bound only catches a slow path taken by mistake.
     assert best < 0.1
+
+
+def test_denied_sources():
+    policy = parse_policy({"published_ports": {"deny": ["@abusers", "198.51.100.0/24", "2001:DB8::7"]}, "host_services": {"deny": []}})
+    denied = policy.published_ports.deny
+    assert denied.addresses == {4: {"198.51.100.0/24"}, 6: {"2001:db8::7"}} and denied.sets == (("abusers", "policy.published_ports.deny[0]"),)
+    assert policy.host_services.deny is not None and not policy.host_services.limits
+    assert parse_policy({"host_services": {"deny": ["10.0.0.1"]}}).host_services.limits

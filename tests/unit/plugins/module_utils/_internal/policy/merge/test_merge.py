@@ -181,3 +181,13 @@ def test_who_reaches_a_swarm_adds_up_at_equal_weight_and_the_heavier_decides():
     assert data(a=swarm("192.0.2.1"), b=swarm("@nodes", "192.0.2.2"))["host_services"] == {"swarm": ["192.0.2.1", "192.0.2.2", "@nodes"]}
     assert data(a=swarm("any"), b=weigh(60, swarm()))["host_services"] == {"swarm": []}
     assert data(a=swarm("any"), b=weigh(60, {"host_services": {"default": "deny"}}))["host_services"] == {"default": "deny", "swarm": ["any"]}
+
+
+@pytest.mark.parametrize("section", ["published_ports", "host_services"])
+def test_denied_sources_add_up_at_any_weight(section):
+    def denies(*sources):
+        return {section: {"deny": list(sources)}}
+
+    both = data(a=weigh(10, denies("@abusers", "192.0.2.1")), b=weigh(60, denies("192.0.2.2")), c=weigh(70, {section: {"default": "allow"}}))
+    assert both[section] == {"default": "allow", "deny": ["192.0.2.1", "192.0.2.2", "@abusers"]}
+    assert data(a=denies("192.0.2.1"), b=weigh(60, denies()))[section] == {"deny": ["192.0.2.1"]}

@@ -220,3 +220,19 @@ def test_what_a_rule_asks_and_cannot_be_told_is_a_doubt(rule):
 def test_what_a_rule_asks_is_told(rule):
     wanted = DesiredState([Chain("filter", "X", [Line(rule)])], [Hook("filter", "INPUT", "X")], [])
     assert FirstPackets(wanted, lambda *_asked: False).judge(tcp()).refused == Line(rule)
+
+
+@pytest.mark.parametrize("services", [{}, DENY["host_services"], {"default": "deny", "allow": [{"port": 22, "sources": ["any"]}]}])
+def test_who_is_among_the_denied_sources_is_shut_out_whatever_the_entries_say(services):
+    said = verdict({"host_services": {**services, "deny": ["192.0.2.0/24"]}}, Layer("", [[tcp()]]))
+    assert (said.path, said.hint) == ("policy.host_services.deny", "take it off the denied sources and out of their sets, or set allow_lockout")
+    assert place({**services, "deny": ["@abusers"]}, host_set=[("abusers", 4, "192.0.2.100")]) == "policy.host_services.deny"
+    assert place({**services, "deny": ["192.0.2.0/24"]}, address_sets={"a": []}, external_interfaces=["eth1"]) is None
+    for denied in ([], ["@abusers"], ["198.51.100.0/24", "2001:db8::/32"]):
+        assert place({**services, "deny": denied}) is None
+    # sshd in a container, and one behind docker-proxy.
+    assert place(None, published_ports={"deny": ["192.0.2.100"]}) is None
+    published = {"published_ports": {"allow": [{"port": 2222, "sources": ["any"]}], "deny": ["192.0.2.100"]}}
+    assert verdict(published, Layer("", [[tcp(port=2222)]])).path == "policy.published_ports.deny"
+    led = tcp(port=2222, translated=("172.17.0.2", 22), leaves_by="docker0")
+    assert verdict(published, Layer("", [[led]])).path == "policy.published_ports.deny"

@@ -130,3 +130,16 @@ def test_a_mask_with_gaps_is_refused():
     before = scene(POLICY, [{"from": "any", "to": 8080, **DENY}])
     with pytest.raises(DrawbridgeError, match=r"cannot be proved: the mask of 10.0.0.1/255.0.0.255 has gaps"):
         prove(with_rule(before, "-A INPUT -s 10.0.0.1/255.0.0.255 -j DROP"))
+
+
+def test_denied_sources_get_nothing_whatever_the_entries_say():
+    banned = {"abusers": ["203.0.113.7", "2001:db8:7:9::/64"]}
+    policy = {**POLICY, "address_sets": {**POLICY["address_sets"], **banned}}
+    for section in ("published_ports", "host_services"):
+        policy[section] = {**POLICY[section], "deny": ["@abusers"]}
+    tests = [{"from": "@abusers", "to": to, **DENY} for to in (8080, 9000, 22, "icmp")]
+    tests += [{"from": "@office", "except": "@abusers", "to": to, **ALLOW} for to in (8080, 9000, 22)]
+    assert prove(scene(policy, tests)).tests == 7
+    assert re.search(r"tcp from 203\.0\.113\.7 to \S*:8080 .* is dropped: rule \d+ of chain DB-GUARD-DENIED in table mangle: -j DROP",
+                     said({"from": "@office", "to": 8080, **ALLOW}, policy=policy))
+    assert "of chain DB-INPUT-DENIED in table filter: -j DROP" in said({"from": "@abusers", "to": 22, **ALLOW}, policy=policy)

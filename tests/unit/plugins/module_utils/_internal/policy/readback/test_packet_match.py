@@ -93,3 +93,25 @@ def test_a_comment_is_no_match():
 def test_a_rule_for_another_flow_may_do_anything():
     rules = ["-s 198.51.100.1/32 -j LOG --log-prefix x", "-j RETURN"]
     assert RulesetMatcher({guard.CHAIN: rules}, {}).passes(guard.CHAIN, flow("192.0.2.8", 80), OUTSIDE)
+
+
+@pytest.mark.parametrize("ports", [{"default": "allow"}, {"allow": [{"port": 80, "sources": ["any"]}]}, {"default": "allow", "direct": "allow"}])
+def test_denied_sources_pass_nowhere_and_others_as_before(ports):
+    denies, plain = (judgement({"address_sets": OFFICE, "published_ports": each}) for each in ({**ports, "deny": ["@office", *MANY]}, ports))
+    for source in ("203.0.113.5", MANY[0]):
+        assert not denies.passes(guard.CHAIN, flow(source, 80), OUTSIDE)
+        assert not denies.passes(guard.CHAIN, flow(source, 80, destination="172.17.0.2"), Place("eth0", False))
+        assert denies.passes(guard.CHAIN, flow(source, 80), Place("docker0", True)) and denies.passes(guard.CHAIN, flow(source, 22), OUTSIDE)
+    for source in ("192.0.2.8", "10.0.0.1"):
+        for each, place in ((flow(source, 80), OUTSIDE), (flow(source, 80, destination="172.17.0.2"), Place("eth0", False))):
+            assert denies.passes(guard.CHAIN, each, place) is plain.passes(guard.CHAIN, each, place)
+
+
+def test_a_chain_that_is_called_gives_packets_back():
+    def passes(*called):
+        chains = {guard.CHAIN: ["-j CALLED", "-j DROP"], "CALLED": called}
+        return RulesetMatcher(chains, {}).passes(guard.CHAIN, flow("192.0.2.8", 80), OUTSIDE)
+
+    assert passes("-j ACCEPT") and not passes("-j RETURN") and not passes() and not passes("-j DROP")
+    with pytest.raises(Unknown):
+        RulesetMatcher({guard.CHAIN: ["-j THEIRS"]}, {}).passes(guard.CHAIN, flow("192.0.2.8", 80), OUTSIDE)

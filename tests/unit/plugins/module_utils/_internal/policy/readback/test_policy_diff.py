@@ -105,3 +105,17 @@ def test_states_as_they_were_saved():
 ])
 def test_a_set_is_called_what_its_user_calls_it(name, wanted):
     assert called(name) == wanted
+
+
+def test_denied_sources_are_said_ahead_of_the_ports():
+    denying = ("-s 198.51.100.0/24 -j DB-GUARD-DENIED", "-m set --match-set DB-abusers-4 src -j DB-GUARD-DENIED", "-j DROP")
+    state = guarded(*denying)
+    state["mangle"].chains["DB-GUARD-DENIED"] = ("-m set --match-set DBP-bridges-4a src,src -j RETURN", "-j DROP")
+    assert lines(state)[1] == "denied at every published port: 198.51.100.0/24, @abusers"
+    # Named interfaces say the same source once for each.
+    services = ("-s 198.51.100.7/32 -i eth0 -j DB-INPUT-DENIED", "-s 198.51.100.7/32 -i eth1 -j DB-INPUT-DENIED")
+    host = {"filter": TableState({"DB-INPUT": services, "DB-INPUT-DENIED": ("-j DROP",)}, {"INPUT": ("-j DB-INPUT",)})}
+    assert "denied at every service of the host: 198.51.100.7" in lines(host)
+    # What only observes denies nobody.
+    state["mangle"].chains["DB-GUARD-DENIED"] = ("-j RETURN",)
+    assert not any("denied at" in line for line in lines(state))

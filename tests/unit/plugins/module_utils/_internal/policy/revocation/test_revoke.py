@@ -94,3 +94,21 @@ def test_what_is_offloaded_is_denied_too():
     found = revoked(host, ALL, ONE)
     assert [one.source for one in found.flows] == ["192.0.2.2"]
     assert end(host, found)[-1] == "conntrack is not installed (package conntrack): denied flows that are offloaded go on until they end by themselves"
+
+
+def test_denied_sources_by_interfaces_that_the_policy_names():
+    """The host answers by eth0."""
+    def guard(name, rules):
+        chains = {"DB-GUARD": ("-i lo -j RETURN", "-i %s -g DB-GUARD-OUT" % name), "DB-GUARD-OUT": tuple(rules), "DB-GUARD-DENIED": ("-j DROP",)}
+        return {"mangle": TableState(chains)}
+
+    def found(name, before, after):
+        host = Host(flow("192.0.2.1") + flow("192.0.2.2"), "ip")
+        change = Plan({4: FamilyPlan(guard(name, before), guard(name, after), [], Ruleset())}, [], [], [], [])
+        return [each.source for each in find(host, Ipset(host), change).flows], len(host.ran)
+
+    denying = ["-s 192.0.2.2/32 -j DB-GUARD-DENIED", *ALL]
+    assert found("eth0", ALL, denying) == found("et+", ALL, denying) == (["192.0.2.2"], 1)
+    assert found("eth1", ALL, denying) == ([], 1)
+    # Nobody is asked about flows that no interface's rules deny.
+    assert found("eth0", denying, ALL) == ([], 0)

@@ -78,8 +78,7 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
                 moments = [RulesetMatcher(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
                 asked = [flow for flow in mine if not judging.at_host or flow not in answers and _is_served(flow, places)]
                 told = frozenset(found)
-                # Without denied sources, flows under named interfaces are left to the rules alone, which end them.
-                outside = _named_interfaces([*before.values(), *after.values()]) if judging.denying in after else []
+                outside = _named_interfaces([*before.values(), *after.values()])
                 found += [flow for flow in asked if flow not in told and _is_revoked(judging.chain, flow, places, outside, *moments)]
         except Unknown as error:
             return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
@@ -118,12 +117,11 @@ def _is_served(flow: Flow, places: _Places) -> bool:
 
 class _Judging(NamedTuple):
     """A chain that judges every packet, with those that it leads to. needed: one of them, without which no packet of an open connection is dropped.
-    denying: the one about denied sources. at_host: whether it sees only what clients ask the host itself."""
+    at_host: whether it sees only what clients ask the host itself."""
 
     table: str
     chain: str
     needed: str
-    denying: str
     at_host: bool
 
     def chains(self, state: State) -> Dict[str, Sequence[str]]:
@@ -132,8 +130,8 @@ class _Judging(NamedTuple):
 
 
 _JUDGING = (
-    _Judging(guard.TABLE, guard.CHAIN, guard.CHAIN, guard.DENIED, False),
-    _Judging(host_input.TABLE, host_input.CHAIN, host_input.DENIED, host_input.DENIED, True),
+    _Judging(guard.TABLE, guard.CHAIN, guard.CHAIN, False),
+    _Judging(host_input.TABLE, host_input.CHAIN, host_input.DENIED, True),
 )
 
 

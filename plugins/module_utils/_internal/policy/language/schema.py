@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from .open_ports import OpenPort
     from .policy_tests import PolicyTest
 
-POLICY_KEYS = (
-    "address_sets", "external_interfaces", "unmanaged_interfaces", "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports",
-    "containers", "log_denied", "tests",
-)
+POLICY_KEYS: check.Keys = {
+    "address_sets": "address_sets", "external_interfaces": "some_interfaces", "unmanaged_interfaces": "interfaces",
+    **{section: section for section in (
+        "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports", "containers", "log_denied", "tests",
+    )},
+}
+PUBLISHED_KEYS: check.Keys = {"default": "verdict", "allow": "published_entries", "direct": "verdict", "routed": "routed_entries", "mode": "mode"}
+HOST_KEYS: check.Keys = {"default": "verdict", "allow": "host_entries", "swarm": "sources", "mode": "mode"}
 
 
 def parse_policy(raw: object, path: str = "policy") -> Policy:
@@ -122,7 +126,7 @@ def _stated(given: Dict[str, object], key: str, path: str) -> Optional[str]:
 def _published_ports(policy: Dict[str, object], path: str) -> Optional[PublishedPorts]:
     if "published_ports" not in policy:
         return None
-    given = check.mapping(policy["published_ports"], path, ("default", "allow", "direct", "routed", "mode"))
+    given = check.mapping(policy["published_ports"], path, PUBLISHED_KEYS)
     return PublishedPorts(
         path,
         default=_stated(given, "default", path),
@@ -136,7 +140,7 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
 def _host_services(policy: Dict[str, object], path: str) -> Optional[HostServices]:
     if "host_services" not in policy:
         return None
-    given = check.mapping(policy["host_services"], path, ("default", "allow", "swarm", "mode"))
+    given = check.mapping(policy["host_services"], path, HOST_KEYS)
     return HostServices(
         path,
         default=_stated(given, "default", path),

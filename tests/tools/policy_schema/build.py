@@ -73,8 +73,10 @@ def _or_template(schema: Schema) -> Schema:
 def _templated(schema: Schema) -> Schema:
     """The same, but each value of a mapping and each item of a list may be a template. Rules about keys that go together stay: no template makes keys."""
     found = dict(schema)
-    if "properties" in found and "type" in found:
-        found["properties"] = {key: _or_template(value) if value else value for key, value in found["properties"].items()}
+    if "properties" in found:
+        found["properties"] = {key: _or_template(value) if value is not False else value for key, value in found["properties"].items()}
+    if "then" in found:
+        found["then"] = _templated(found["then"])
     if "patternProperties" in found:
         found["patternProperties"] = {key: _or_template(value) for key, value in found["patternProperties"].items()}
     if isinstance(found.get("additionalProperties"), dict):

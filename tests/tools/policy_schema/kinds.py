@@ -40,7 +40,7 @@ FORWARDED_INTERFACE = "(?!(?:all|default)$)" + check.NAME.pattern
 _PORT = in_digits(_MOST_PORTS, 5)
 _ANY = {"description": "everybody", **in_any_case([values.ANY])}
 # A text that a rule can have. A number is one, too.
-_COMMENT = r"(?!-)[^\x00-\x1f\x7f\"'\\`]{1,%d}" % entries.MAX_COMMENT
+_COMMENT = r"""(?!-)[^\x00-\x1f\x7f"'\\`]{1,%d}""" % entries.MAX_COMMENT
 
 
 def single_values() -> dict[str, Schema]:

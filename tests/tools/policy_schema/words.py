@@ -89,6 +89,8 @@ def _rows(page: str, heading: str) -> dict[str, str]:
 
 
 def _linked(cell: str, page: str) -> str:
+    if cell == "see below":
+        return "see docs/guides/" + page
     alone = _LINK.fullmatch(cell)
     if alone:
         return "see docs/guides/%s" % (page + alone.group(2) if alone.group(2).startswith("#") else alone.group(2))

@@ -54,6 +54,16 @@ def test_files_are_what_the_parser_s_tables_give():
     assert {path.name for path in build.FOLDER.iterdir()} == {path.name for path in build.texts()}
 
 
+@pytest.mark.parametrize("name", [path.name for path in build.texts()])
+def test_patterns_are_javascript_s_too(name):
+    """Escapes that JavaScript knows with its flag for Unicode, and nothing that is Python's alone."""
+    patterns = re.findall(r'"(?:pattern": "|)(\^.*\$)"', (build.FOLDER / name).read_text(encoding="utf-8"))
+    assert len(patterns) > 30
+    for pattern in map(json.loads, map('"{}"'.format, patterns)):
+        assert set(re.findall(r"\\(.)", pattern)) <= set("^$\\.*+?()[]{}|/sx1"), pattern
+        assert not re.search(r"\(\?(?![:=!])", pattern), pattern
+
+
 @settings(max_examples=30)
 @given(several(POLICIES))
 def test_policies(made):

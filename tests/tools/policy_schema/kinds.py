@@ -60,16 +60,18 @@ def _words() -> dict[str, Schema]:
         "protocol_or_icmp": in_any_case([*entries.WITH_PORTS, values.ICMP]),
         "test_protocol": in_any_case([*entries.WITH_PORTS, values.ICMP]),
         "egress_protocol": in_any_case(egress.PROTOCOLS),
-        "comment": {"anyOf": [text(_COMMENT), {"type": "integer", "minimum": 0}]},
+        "comment": {"anyOf": [
+            text(_COMMENT, "a line of text without quotes and backslashes, of %d bytes at most" % entries.MAX_COMMENT), {"type": "integer", "minimum": 0},
+        ]},
     }
 
 
 def _addresses() -> dict[str, Schema]:
     source = {"anyOf": [_ANY, kind("set_reference"), kind("network")]}
     return {
-        "host_address": text(ADDRESS),
-        "network": text(NETWORK),
-        "set_reference": {"description": "a set of addresses", **text("@" + _SET_NAME)},
+        "host_address": text(ADDRESS, "an IP address"),
+        "network": text(NETWORK, "an IP address or a network; host names are not accepted"),
+        "set_reference": {"description": "a set of addresses", **text("@" + _SET_NAME, "@ and the name of a set")},
         "source": source,
         "sources": a_list(kind("source")),
         "destinations": {"anyOf": [kind("source"), kind("sources")]},
@@ -92,25 +94,26 @@ def _ports() -> dict[str, Schema]:
     same_again = r"\s*(?=[0-9]{1,5}(?![0-9]))0*([1-9][0-9]*)\s*(?:-\s*(?=[0-9]{1,5}(?![0-9]))0*\1\s*)?"
     protocols = "(?:/(?:%s))?" % any_case([*entries.WITH_PORTS, values.ICMP])
     in_brackets = r"\[(?:%s|%s)\]" % (_V6, _V4)
+    to = r"\s*(?:%s|%s%s|(?:%s|%s)(?::%s%s)?|%s)\s*" % (
+        any_case([values.ICMP]), _PORT, protocols, in_brackets, _V4, _PORT, protocols, "(?=(?:[^:]*:){2})" + _V6,
+    )
     return {
-        "port": {"anyOf": [alone, text(spelt)]},
+        "port": {"anyOf": [alone, text(spelt, "a port from 1 to %d, or a range as 8000-8010" % _MOST_PORTS)]},
         "one_port": {"anyOf": [alone, {"allOf": [text(spelt), text(same_again)]}]},
         "number_of_port": number(_MOST_PORTS),
-        "destination_text": text(r"\s*(?:%s|%s%s|(?:%s|%s)(?::%s%s)?|%s)\s*" % (
-            any_case([values.ICMP]), _PORT, protocols, in_brackets, _V4, _PORT, protocols, "(?=(?:[^:]*:){2})" + _V6,
-        )),
+        "destination_text": text(to, "8080, 53/udp, icmp, 192.0.2.10:8080 or [2001:db8::10]:8080"),
         "port_of_the_host": alone,
     }
 
 
 def _names() -> dict[str, Schema]:
     return {
-        "set_name": text(_SET_NAME),
+        "set_name": text(_SET_NAME, "letters, digits, _, . and -, %d at most, and no name that Drawbridge uses itself" % reserved_names.MAX_NAME),
         "interface": {"allOf": [text(INTERFACE), {"not": {"pattern": r"\+$"}}]},
-        "interface_or_ending": text(INTERFACE),
+        "interface_or_ending": text(INTERFACE, "an interface's name, with + at the end for any ending"),
         "interfaces": a_list(kind("interface_or_ending")),
         "some_interfaces": a_list(kind("interface_or_ending"), 1),
-        "container_name": text(policy_tests.NAME.pattern),
+        "container_name": text(policy_tests.NAME.pattern, "a container's name"),
         "network_name": {"type": "string", "minLength": 1, "maxLength": masquerade.MAX_NETWORK_NAME},
         "egress_selector": text(egress.LABEL.pattern),
         "section": text("(?!(?:%s)(?:-|$))(?=.{1,%d}$)%s" % ("|".join(section.RESERVED), MAX_CHAIN_NAME - len(POLICY_PREFIX), section.NAME.pattern)),
@@ -140,7 +143,7 @@ def _settings() -> dict[str, Schema]:
     }
     return {
         "weight": number(MAX_WEIGHT, 0),
-        "rate": text(rate),
+        "rate": text(rate, "a rate as 10/minute, of at most %d in a second, minute or hour" % settings.MOST_AT_ONCE),
         "burst": _short_number(settings.MOST_AT_ONCE),
         "group": _short_number(settings.MAX_GROUP),
         "logged_sections": a_list(one_of(settings.LOGGED), 1),

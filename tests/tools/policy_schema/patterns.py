@@ -14,8 +14,10 @@ def whole(pattern: str) -> str:
     return "^(?:%s)$" % pattern.removesuffix(r"\Z")
 
 
-def text(pattern: str) -> Schema:
-    return {"type": "string", "pattern": whole(pattern)}
+def text(pattern: str, wanted: str = "") -> Schema:
+    """A text. wanted: what editors say in place of the pattern where it does not match."""
+    found = {"type": "string", "pattern": whole(pattern)}
+    return dict(found, patternErrorMessage="Expected %s." % wanted) if wanted else found
 
 
 def one_of(words: Iterable[str]) -> Schema:

@@ -14,7 +14,7 @@ GATES := $(PYTHON) -m tests.tools.gates
 LABS := $(PYTHON) -m tests.tools.labs
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help env demo picture test check goldens lab-up lab-down lab-status shell drill bench clean
+.PHONY: help env demo picture test check goldens lab-up lab-down lab-status shell schema drill bench clean
 .PHONY: unit kernel coverage lab molecule sanity sanity-oldest lint docs site types syntax ruff shellcheck build release changelog
 
 help: ## show this list
@@ -37,7 +37,7 @@ env: ## make the environments that everything below runs in
 	@$(PYTHON) tests/tools/env.py $(ENVIRONMENTS)
 
 # These need no tools, and the first demo on a fresh machine is not to wait for them.
-demo picture bench goldens lab-up: ENVIRONMENTS = newest
+demo picture bench goldens schema lab-up: ENVIRONMENTS = newest
 
 lab-up: env ## boot two labs: each with Docker hosts and clients on this machine
 	@$(LABS) up
@@ -104,6 +104,9 @@ changelog: env ## gate: changelog fragments
 
 shell: ## write the boot program's sources into the Python file that hosts get it from
 	@$(PYTHON) -m tests.tools.boot_program
+
+schema: env ## write the JSON Schemas of docs/schema from the parser's tables
+	@$(NEWEST) -m tests.tools.policy_schema
 
 drill: env ## the tests that take too long for "make test"
 	@$(PYTHON) -m tests.tools.browser

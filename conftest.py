@@ -24,7 +24,7 @@ for _name, _path in (
 ):
     if _name not in sys.modules:
         _package = types.ModuleType(_name)
-        _package.__path__ = _path  # type: ignore[attr-defined]
+        _package.__path__ = _path
         sys.modules[_name] = _package
         if "." in _name:
             _parent, _child = _name.rsplit(".", 1)

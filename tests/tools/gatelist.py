@@ -148,7 +148,7 @@ def lab() -> None:
 
 
 def drill() -> None:
-    pytest("tests/integration", "-m", "drill", "--durations=0")
+    pytest("tests/unit", "tests/integration", "-m", "drill", "--durations=0")
 
 
 def lab_up() -> None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Iterable, Optional
 
 
 class DrawbridgeError(Exception):
@@ -26,3 +26,19 @@ class DrawbridgeError(Exception):
     def __str__(self) -> str:
         text = self.message if self.path is None else "%s: %s" % (self.path, self.message)
         return text if self.hint is None else "%s (%s)" % (text, self.hint)
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> Optional[str]:
+    """Return a hint with the known word that a user's word is most like. None if it is like none of them."""
+    # A run without errors does not load it.
+    from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
+
+    spelt = {name.lower(): name for name in known}
+    lower = str(word).lower()
+    meant = _OTHER_FIREWALLS.get(lower, lower)
+    near = [meant] if meant in spelt else get_close_matches(lower, spelt, 1)
+    return "did you mean %s?" % spelt[near[0]] if near else None
+
+
+# What other firewalls call a verdict, and a policy.
+_OTHER_FIREWALLS = {"accept": "allow", "pass": "allow", "drop": "deny", "reject": "deny", "block": "deny", "all": "any"}

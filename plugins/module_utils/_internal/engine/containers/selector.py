@@ -31,7 +31,7 @@ SELECTOR_ARGUMENTS: Dict[str, Dict[str, object]] = {
 }
 
 # These options choose nothing by themselves.
-_WITH_POD = frozenset(("pod_namespace", "cri_socket"))
+WITH_POD = frozenset(("pod_namespace", "cri_socket"))
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 
@@ -76,12 +76,12 @@ def parse_selector(data: Mapping[str, object], path: str = "") -> Selector:
                 "unknown key %s" % quoted(key), path or None, "keys are %s" % ", ".join(SELECTOR_ARGUMENTS)
             )
         _check(key, value, place)
-    if _WITH_POD.issuperset(given):
+    if WITH_POD.issuperset(given):
         raise DrawbridgeError(
             "no container is chosen", path or None, "give one or more of %s" % ", ".join(SELECTOR_ARGUMENTS)
         )
-    if "pod" not in given and not _WITH_POD.isdisjoint(given):
-        raise DrawbridgeError("%s goes with pod only" % " and ".join(sorted(_WITH_POD.intersection(given))), path or None)
+    if "pod" not in given and not WITH_POD.isdisjoint(given):
+        raise DrawbridgeError("%s goes with pod only" % " and ".join(sorted(WITH_POD.intersection(given))), path or None)
     pid = given.get("pid")
     return Selector(
         name=_text(given, "name"),

@@ -20,11 +20,12 @@ REQUIRE = "require"
 IGNORE = "ignore"
 MODES = (SET, REQUIRE, IGNORE)
 
-_BOOL = "true or false"
-_BACKEND = "iptables or nftables"
-_MARK = "a mark, as 0x1 or 0x1/0x3"
-_OPTIONS = "a mapping of network drivers to mappings of their options to texts"
-_MARK_FORM = re.compile(r"(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})(/(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}))?\Z")
+BOOL = "true or false"
+BACKENDS = ("iptables", "nftables")
+BACKEND = " or ".join(BACKENDS)
+MARK = "a mark, as 0x1 or 0x1/0x3"
+OPTIONS = "a mapping of network drivers to mappings of their options to texts"
+MARK_FORM = re.compile(r"(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})(/(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}))?\Z")
 
 
 class Key(NamedTuple):
@@ -37,17 +38,17 @@ class Key(NamedTuple):
 
 # An engine refuses to start with a key that it does not know.
 KEYS: Dict[str, Key] = {
-    "ip-forward": Key(_BOOL, default=True),
-    "ip-masq": Key(_BOOL, default=True),
-    "iptables": Key(_BOOL, default=True),
-    "ip6tables": Key(_BOOL, (20, 10), True),
-    "userland-proxy": Key(_BOOL, default=True),
-    "icc": Key(_BOOL, default=True),
-    "ip-forward-no-drop": Key(_BOOL, (28,), False),
-    "allow-direct-routing": Key(_BOOL, (28, 2), False),
-    "firewall-backend": Key(_BACKEND, (29,), "iptables"),
-    "bridge-accept-fwmark": Key(_MARK, (29,), ""),
-    "default-network-opts": Key(_OPTIONS, (24,), {}),
+    "ip-forward": Key(BOOL, default=True),
+    "ip-masq": Key(BOOL, default=True),
+    "iptables": Key(BOOL, default=True),
+    "ip6tables": Key(BOOL, (20, 10), True),
+    "userland-proxy": Key(BOOL, default=True),
+    "icc": Key(BOOL, default=True),
+    "ip-forward-no-drop": Key(BOOL, (28,), False),
+    "allow-direct-routing": Key(BOOL, (28, 2), False),
+    "firewall-backend": Key(BACKEND, (29,), "iptables"),
+    "bridge-accept-fwmark": Key(MARK, (29,), ""),
+    "default-network-opts": Key(OPTIONS, (24,), {}),
 }
 # On by default since this release. Before, only for experimental engines.
 _IP6TABLES_ON = (27,)
@@ -56,12 +57,12 @@ _IP6TABLES_ON = (27,)
 def check_value(key: str, value: object, path: str) -> object:
     """Return the value. Raises DrawbridgeError if it is not valid for the key."""
     takes = KEYS[key].takes
-    if takes == _BOOL:
+    if takes == BOOL:
         right = isinstance(value, bool)
-    elif takes == _BACKEND:
-        right = value in ("iptables", "nftables")
-    elif takes == _MARK:
-        right = isinstance(value, str) and _MARK_FORM.match(value) is not None
+    elif takes == BACKEND:
+        right = value in BACKENDS
+    elif takes == MARK:
+        right = isinstance(value, str) and MARK_FORM.match(value) is not None
     else:
         right = _is_options(value)
     if not right:

@@ -14,19 +14,20 @@ from ..rules.desired import MAX_CHAIN_NAME
 
 # Reserved section names and the modules that own them. Names that begin with one of these and a - are reserved too.
 RESERVED = {"policy": "host_policy", "egress": "container_egress"}
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+MAX_PRIORITY = 9999
 
 
 def section_chain(prefix: str, name: str, priority: int) -> str:
     """Return the chain of a user's section. Raises DrawbridgeError if the name or the priority is not valid."""
     longest = MAX_CHAIN_NAME - len(prefix)
-    if not _NAME.fullmatch(name) or len(name) > longest:
+    if not NAME.fullmatch(name) or len(name) > longest:
         raise DrawbridgeError(
             "%s is not a section's name" % quoted(name), "section", "letters, digits, _ and -, at most %d" % longest
         )
     owner = RESERVED.get(name.split("-")[0])
     if owner is not None:
         raise DrawbridgeError("the section %s belongs to the module %s" % (name, owner), "section")
-    if not 0 <= priority <= 9999:
-        raise DrawbridgeError("%d is not from 0 to 9999" % priority, "priority")
+    if not 0 <= priority <= MAX_PRIORITY:
+        raise DrawbridgeError("%d is not from 0 to %d" % (priority, MAX_PRIORITY), "priority")
     return prefix + name

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import re
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
-from ...address import BOTH, parse_network, quoted
-from ...errors import DrawbridgeError
+from ...address import BOTH, IPV4, IPV6, parse_network, quoted
+from ...errors import DrawbridgeError, did_you_mean
 from .desired import MAX_CHAIN_NAME, MAX_SET_NAME
 from .rule_strings import plain_text
 from .saved_ruleset import quote
@@ -22,6 +22,8 @@ _CHAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+@-]*")
 _SET = re.compile(r"@?[A-Za-z0-9_][A-Za-z0-9_.:+-]*")
 _WORD = re.compile(r"[A-Za-z0-9_.:/,%+@#=\[\]-]+")
 
+# The values of ip_version.
+VERSIONS: Dict[str, Tuple[int, ...]] = {"ipv4": (IPV4,), "ipv6": (IPV6,), "both": BOTH}
 # In the order in which iptables-save prints them.
 _STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT")
 
@@ -138,7 +140,6 @@ def listed(value: object) -> List[object]:
 
 def families_of(value: object, path: str) -> Tuple[int, ...]:
     """Return the families of ``ip_version``: ipv4, ipv6 or both."""
-    versions = {"ipv4": (4,), "ipv6": (6,), "both": BOTH}
-    if not isinstance(value, str) or value not in versions:
-        raise DrawbridgeError("%s is not one of ipv4, ipv6, both" % quoted(value), path)
-    return versions[value]
+    if not isinstance(value, str) or value not in VERSIONS:
+        raise DrawbridgeError("%s is not one of %s" % (quoted(value), ", ".join(VERSIONS)), path, did_you_mean(value, VERSIONS))
+    return VERSIONS[value]

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Callable, Dict, List, Mapping, Tuple
 
 from ...address import BOTH, IPV4, IPV6, parse_network, quoted
-from ...errors import DrawbridgeError
+from ...errors import DrawbridgeError, did_you_mean
 from . import fields
 from .desired import Line
 from .rule_strings import written_rule
@@ -53,7 +53,7 @@ def _structured(rule: Rule, path: str) -> List[Line]:
             families = _narrowed(families, allowed, "%s.%s" % (path, used[0]))
             if text:
                 body.append(text)
-    if not _TARGET_KEYS.intersection(given):
+    if not TARGET_KEYS.intersection(given):
         raise DrawbridgeError("the rule has neither jump nor goto", path)
     lines = []
     for source, destination in product(_addresses(given, "source", path), _addresses(given, "destination", path)):
@@ -64,11 +64,8 @@ def _structured(rule: Rule, path: str) -> List[Line]:
 
 def _known_keys(rule: Rule, path: str) -> None:
     for key in rule:
-        if key not in _KEYS:
-            from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
-
-            near = get_close_matches(str(key), _KEYS, 1)
-            hint = "did you mean %s?" % near[0] if near else "see the module's documentation for the keys of a rule"
+        if key not in KEYS:
+            hint = did_you_mean(key, KEYS) or "see the module's documentation for the keys of a rule"
             raise DrawbridgeError("unknown key %s" % quoted(key), path, hint)
 
 
@@ -359,7 +356,7 @@ _TARGETS: List[Tuple[Tuple[str, ...], Field]] = [
     (("set_dscp_mark_class",), _target_word("set_dscp_mark_class", "--set-dscp-class")),
     (("gateway",), _nat_target("gateway", "--gateway")),
 ]
-_TARGET_KEYS = frozenset(("jump", "goto"))
-_KEYS: Dict[str, None] = dict.fromkeys(
+TARGET_KEYS = frozenset(("jump", "goto"))
+KEYS: Dict[str, None] = dict.fromkeys(
     ["source", "destination", "ip_version"] + [key for keys, _field in _MATCHES + _TARGETS for key in keys]
 )

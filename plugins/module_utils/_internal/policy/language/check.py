@@ -7,23 +7,26 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Sequence, Tuple
+from typing import Collection, Dict, List, Mapping, Sequence, Tuple
 
 from ...address import quoted
-from ...errors import DrawbridgeError
+from ...errors import DrawbridgeError, did_you_mean
+
+# The keys of a mapping, each with the kind of its value. docs/schema is written from such tables: tests/tools/policy_schema knows the kinds.
+Keys = Mapping[str, str]
 
 MAX_INTERFACE_NAME = 15
-_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\+?\Z")
+INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\+?\Z")
 # The name of an interface as part of a kernel setting's name.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,14}\Z")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,14}\Z")
 
 
-def mapping(value: object, path: str, keys: Sequence[str]) -> Dict[str, object]:
+def mapping(value: object, path: str, keys: Collection[str]) -> Dict[str, object]:
     """Return the value if it is a mapping with known keys only."""
     found = any_mapping(value, path)
     for key in found:
         if key not in keys:
-            raise DrawbridgeError("unknown key %s" % quoted(key), path, _nearest(str(key), keys))
+            raise DrawbridgeError("unknown key %s" % quoted(key), path, did_you_mean(key, keys) or "the keys here are %s" % ", ".join(keys))
     return found
 
 
@@ -44,7 +47,7 @@ def sequence(value: object, path: str) -> List[object]:
 def choice(value: object, path: str, choices: Sequence[str]) -> str:
     """Return the value if it is one of the choices."""
     if not isinstance(value, str) or value not in choices:
-        raise DrawbridgeError("%s is not one of %s" % (quoted(value), ", ".join(choices)), path)
+        raise DrawbridgeError("%s is not one of %s" % (quoted(value), ", ".join(choices)), path, did_you_mean(value, choices))
     return value
 
 
@@ -54,7 +57,7 @@ def interfaces(value: object, path: str) -> Tuple[str, ...]:
 
 
 def _interface(value: object, path: str) -> str:
-    if not isinstance(value, str) or not _INTERFACE.match(value):
+    if not isinstance(value, str) or not INTERFACE.match(value):
         raise DrawbridgeError("%s is not an interface name" % quoted(value), path)
     if len(value) > MAX_INTERFACE_NAME:
         raise DrawbridgeError("%s is longer than %d characters" % (quoted(value), MAX_INTERFACE_NAME), path)
@@ -76,18 +79,11 @@ def kind(value: object) -> str:
     return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
 
 
-def _nearest(key: str, keys: Sequence[str]) -> str:
-    from difflib import get_close_matches  # pylint: disable=import-outside-toplevel
-
-    near = get_close_matches(key, keys, 1)
-    return "did you mean %s?" % near[0] if near else "the keys here are %s" % ", ".join(keys)
-
-
 def check_interfaces(names: List[object], path: str) -> Tuple[str, ...]:
     """Return the interface names, without duplicates. Raises DrawbridgeError if one cannot be part of a kernel setting's name."""
     found: Dict[str, None] = {}
     for index, name in enumerate(names):
-        if not isinstance(name, str) or not _NAME.match(name) or name in ("all", "default"):
+        if not isinstance(name, str) or not NAME.match(name) or name in ("all", "default"):
             raise DrawbridgeError("%s is not the name of an interface" % quoted(name), "%s[%d]" % (path, index))
         found[name] = None
     return tuple(found)

@@ -19,8 +19,11 @@ _DEFAULTS: Dict[str, Any] = {
     "table": "filter", "chain": "INPUT", "priority": 500, "established": True, "loopback": True, "ip_version": "both", "purge": False,
     "rules": [], "on_missing": "ignore",
 }
-_CHOICES = {"table": tuple(PARENTS), "chain": _CHAINS, "on_missing": ("fail", "ignore")}
-KEYS = (*SELECTOR_ARGUMENTS, "section", *_DEFAULTS)
+CHOICES = {"table": tuple(PARENTS), "chain": _CHAINS, "on_missing": ("fail", "ignore")}
+KEYS: check.Keys = {
+    **dict.fromkeys(SELECTOR_ARGUMENTS, "selector"), "section": "section", "table": "table", "chain": "chain", "priority": "priority", "established": "boolean",
+    "loopback": "boolean", "ip_version": "ip_version", "purge": "boolean", "rules": "rules", "on_missing": "on_missing",
+}
 
 
 class ContainerRules(NamedTuple):
@@ -54,7 +57,7 @@ def _parse(path: str, item: object) -> ContainerRules:
     selector = parse_selector(chosen, path)
     if not isinstance(arguments.get("section"), str):
         raise DrawbridgeError("section is missing, or no name", path)
-    for key, choices in _CHOICES.items():
+    for key, choices in CHOICES.items():
         check.choice(arguments[key], "%s.%s" % (path, key), choices)
     for key, kind, word in (("priority", int, "a number"), *((flag, bool, "true or false") for flag in ("established", "loopback", "purge"))):
         if not isinstance(arguments[key], kind) or (kind is int and isinstance(arguments[key], bool)):

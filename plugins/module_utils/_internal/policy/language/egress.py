@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ...address import in_a_set, parse_network, quoted
 from ...errors import DrawbridgeError
@@ -16,9 +16,14 @@ from .entries import WITH_PORTS, Entry, parse_mode, parse_ports, parse_sources, 
 from .masquerade import network_name
 from .values import ALLOW, ANY, DENY, ICMP, OBSERVE, Sources, Target
 
-_PROTOCOLS = (*WITH_PORTS, ICMP, ANY)
-BLOCK_KEYS = ("default", "deny", "allow", "dns", "host", "peers")
-SELECTORS = ("name", "label", "address")
+PROTOCOLS = (*WITH_PORTS, ICMP, ANY)
+BLOCK_KEYS: check.Keys = {
+    "default": "verdict", "deny": "egress_entries", "allow": "egress_entries", "dns": "dns", "host": "egress_host", "peers": "egress_peers",
+}
+EGRESS_KEYS: check.Keys = {**BLOCK_KEYS, "networks": "egress_networks", "containers": "egress_containers", "mode": "mode"}
+SELECTORS: check.Keys = {"name": "egress_selector", "label": "egress_selector", "address": "network"}
+ENTRY_KEYS: check.Keys = {"destination": "destinations", "port": "port", "protocol": "egress_protocol"}
+HOST_ENTRY_KEYS: check.Keys = {key: kind for key, kind in ENTRY_KEYS.items() if key != "destination"}
 EVERYBODY = Sources(True, {4: frozenset(), 6: frozenset()})
 NOBODY = Sources(False, {4: frozenset(), 6: frozenset()})
 
@@ -90,12 +95,12 @@ class Egress(NamedTuple):
 
 def parse_egress(value: object, path: str) -> Egress:
     """Parse a mapping of the general block's keys, ``networks`` and ``containers``. Raises DrawbridgeError with the path of what is wrong."""
-    given = check.mapping(value, path, (*BLOCK_KEYS, "networks", "containers", "mode"))
+    given = check.mapping(value, path, EGRESS_KEYS)
     networks = check.any_mapping(given.get("networks", {}), path + ".networks")
     containers: Dict[Selector, Block] = {}
     for index, item in enumerate(check.sequence(given.get("containers", []), path + ".containers")):
         place = "%s.containers[%d]" % (path, index)
-        mapping = check.mapping(item, place, (*SELECTORS, *BLOCK_KEYS))
+        mapping = check.mapping(item, place, {**SELECTORS, **BLOCK_KEYS})
         selector = _selector(mapping, place)
         if selector in containers:
             raise DrawbridgeError("the same containers as in %s" % containers[selector].path, place)
@@ -122,15 +127,12 @@ def _block(given: Dict[str, object], path: str) -> Block:
         deny=_entries(given.get("deny", []), path + ".deny"),
         allow=_entries(given.get("allow", []), path + ".allow"),
         dns=_dns(given["dns"], path + ".dns") if "dns" in given else None,
-        host=_access(given["host"], path + ".host", ("port", "protocol")) if "host" in given else None,
-        peers=_access(given["peers"], path + ".peers", _ENTRY_KEYS) if "peers" in given else None,
+        host=_access(given["host"], path + ".host", HOST_ENTRY_KEYS) if "host" in given else None,
+        peers=_access(given["peers"], path + ".peers", ENTRY_KEYS) if "peers" in given else None,
     )
 
 
-_ENTRY_KEYS = ("destination", "port", "protocol")
-
-
-def _entries(value: object, path: str, keys: Sequence[str] = _ENTRY_KEYS) -> Tuple[Entry, ...]:
+def _entries(value: object, path: str, keys: check.Keys = ENTRY_KEYS) -> Tuple[Entry, ...]:
     """Return the list's entries. Entries with the same protocol and ports are merged: their destinations add up."""
     found: Dict[Target, Entry] = {}
     for index, item in enumerate(check.sequence(value, path)):
@@ -140,12 +142,12 @@ def _entries(value: object, path: str, keys: Sequence[str] = _ENTRY_KEYS) -> Tup
     return tuple(found.values())
 
 
-def _entry(item: object, path: str, keys: Sequence[str]) -> Entry:
+def _entry(item: object, path: str, keys: check.Keys) -> Entry:
     given = check.mapping(item, path, keys)
     if not given:
         raise DrawbridgeError("an entry needs one of %s" % ", ".join(keys), path)
     protocol = given.get("protocol", "tcp" if "port" in given else ANY)
-    protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", _PROTOCOLS)
+    protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", PROTOCOLS)
     if "port" in given and protocol not in WITH_PORTS:
         raise DrawbridgeError("a port needs the protocol tcp, udp or sctp", path + ".port")
     ports = parse_ports(given["port"], path + ".port") if "port" in given else None
@@ -164,13 +166,13 @@ def _dns(value: object, path: str) -> Sources:
     return _destinations(value, path)
 
 
-def _access(value: object, path: str, keys: Sequence[str]) -> Access:
+def _access(value: object, path: str, keys: check.Keys) -> Access:
     if isinstance(value, list):
         return Access(DENY, _entries(value, path, keys), path)
     return Access(check.choice(value, path, (ALLOW, DENY)), (), path)
 
 
-_LABEL = re.compile(r"[\x21-\x7e][\x20-\x7e]*\Z")
+LABEL = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,299}\Z")
 
 
 def _selector(given: Dict[str, object], path: str) -> Selector:
@@ -183,6 +185,6 @@ def _selector(given: Dict[str, object], path: str) -> Selector:
         if not isinstance(value, str) or sources.everybody or sources.sets:
             raise DrawbridgeError("expected an address or a network of containers", path + ".address")
         return Selector("address", in_a_set(parse_network(value)))
-    if not isinstance(value, str) or not _LABEL.match(value) or len(value) > 300:
+    if not isinstance(value, str) or not LABEL.match(value):
         raise DrawbridgeError("%s is not a container's %s" % (quoted(value), named[0]), "%s.%s" % (path, named[0]))
     return Selector(named[0], value)

@@ -17,10 +17,11 @@ from .reserved_names import set_name
 from .values import ICMP, MODES, HostAddress, Ports, SetReference, Sources, Target
 
 WITH_PORTS = ("tcp", "udp", "sctp")
-_KEYS = ("port", "protocol", "address", "sources", "comment")
+ENTRY_KEYS: check.Keys = {"port": "port", "protocol": "protocol", "address": "host_address", "sources": "sources", "comment": "comment"}
+MODE: check.Keys = {"mode": "mode"}
 # Long enough for a sentence. Short enough for a rule that has the comments of several fragments.
-_MAX_COMMENT = 80
-_PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?\Z")
+MAX_COMMENT = 80
+PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?\Z")
 _UNSPECIFIED = ("0.0.0.0", "::")
 
 
@@ -39,7 +40,7 @@ def parse_entries(value: object, path: str, protocols: Sequence[str], has_mode: 
     """Parse the list under ``allow``. Entries with the same target are merged: their sources add up. has_mode: whether an entry may have a mode."""
     found: Dict[Target, Entry] = {}
     for index, item in enumerate(check.sequence(value, path)):
-        entry = _entry(item, "%s[%d]" % (path, index), protocols, (*_KEYS, "mode") if has_mode else _KEYS)
+        entry = _entry(item, "%s[%d]" % (path, index), protocols, {**ENTRY_KEYS, **MODE} if has_mode else ENTRY_KEYS)
         known = found.get(entry.target)
         found[entry.target] = entry if known is None else together([known, entry])
     return tuple(found.values())
@@ -73,7 +74,7 @@ def union(parts: Iterable[Sources]) -> Sources:
     )
 
 
-def _entry(item: object, path: str, protocols: Sequence[str], keys: Sequence[str]) -> Entry:
+def _entry(item: object, path: str, protocols: Sequence[str], keys: check.Keys) -> Entry:
     given = check.mapping(item, path, keys)
     protocol = given.get("protocol", "tcp")
     protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", protocols)
@@ -98,7 +99,7 @@ def _comments(given: Dict[str, object], path: str) -> Tuple[str, ...]:
     # Most policies have none.
     from ...netfilter.rules.fields import text_value  # pylint: disable=import-outside-toplevel
 
-    return (text_value(given["comment"], path + ".comment", _MAX_COMMENT),)
+    return (text_value(given["comment"], path + ".comment", MAX_COMMENT),)
 
 
 def _may_be(family: int, sources: Sources) -> bool:
@@ -119,7 +120,7 @@ def parse_ports(value: object, path: str) -> Ports:
     """Parse a port, or a range like ``8000-8010``."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise DrawbridgeError("expected a port or a range of ports, got %s" % check.kind(value), path)
-    match = _PORTS.match(str(value))
+    match = PORTS.match(str(value))
     if match is None:
         # Docker writes host:container. Read as a range, it would open every port in between.
         alone = "write the port that is dialled alone, 8080, or a range as 8000-8010" if ":" in str(value) else "443 or 8000-8010"

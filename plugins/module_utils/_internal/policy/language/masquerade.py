@@ -15,8 +15,9 @@ from . import check
 DOCKER = "docker"
 OFF = "off"
 SNAT = "snat"
-_WORDS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
-_KEYS = ("all", "networks", "subnets")
+WORDS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+KEYS: check.Keys = {"all": "treatment", "networks": "masqueraded_networks", "subnets": "masqueraded_subnets"}
+MAX_NETWORK_NAME = 255
 
 
 class MasqueradeMode(NamedTuple):
@@ -49,7 +50,7 @@ class Masquerade(NamedTuple):
 
 def parse_masquerade(value: object, path: str) -> Masquerade:
     """Parse a mapping with ``all``, ``networks`` and ``subnets``. Raises DrawbridgeError with the path of what is wrong."""
-    given = check.mapping(value, path, _KEYS)
+    given = check.mapping(value, path, KEYS)
     everything = _treatment(given["all"], path + ".all") if "all" in given else None
     networks = check.any_mapping(given.get("networks", {}), path + ".networks")
     subnets: Dict[Network, MasqueradeMode] = {}
@@ -70,14 +71,14 @@ def parse_masquerade(value: object, path: str) -> Masquerade:
 
 def network_name(value: object, path: str) -> str:
     """Check the name of a Docker network. The network need not exist yet."""
-    if not isinstance(value, str) or not value or len(value) > 255 or not value.isprintable():
+    if not isinstance(value, str) or not value or len(value) > MAX_NETWORK_NAME or not value.isprintable():
         raise DrawbridgeError("%s is not the name of a Docker network" % quoted(value), path)
     return value
 
 
 def _treatment(value: object, path: str) -> MasqueradeMode:
-    if isinstance(value, str) and value.lower() in _WORDS:
-        value = _WORDS[value.lower()]  # a template's result
+    if isinstance(value, str) and value.lower() in WORDS:
+        value = WORDS[value.lower()]  # a template's result
     if isinstance(value, bool):
         return MasqueradeMode(DOCKER if value else OFF, (), path)
     items: List[object] = value if isinstance(value, list) else [value]

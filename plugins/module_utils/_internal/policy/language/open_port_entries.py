@@ -17,7 +17,12 @@ from .entries import WITH_PORTS, Entry, parse_host_address, parse_ports, parse_s
 from .open_ports import OpenPort
 from .values import HostAddress, Ports, Sources, Target
 
-KEYS = (*ENGINE_SELECTORS, "on_missing", "port", "protocol", "address", "container_port", "sources", "masquerade", "ip_version")
+KEYS: check.Keys = {
+    **dict.fromkeys(ENGINE_SELECTORS, "selector"), "on_missing": "on_missing", "port": "one_port", "protocol": "protocol", "address": "host_address",
+    "container_port": "one_port", "sources": "sources", "masquerade": "boolean", "ip_version": "ip_version",
+}
+REQUIRED = ("port", "container_port", "sources")
+ON_MISSING = ("fail", "ignore")
 
 _UNSPECIFIED = {IPV4: "0.0.0.0", IPV6: "::"}
 
@@ -25,7 +30,7 @@ _UNSPECIFIED = {IPV4: "0.0.0.0", IPV6: "::"}
 def parse_open_port(given: Mapping[str, object], path: str = "") -> OpenPort:
     """Parse one port to open. ``path``: where the user wrote it. A key that is None counts as not given. Raises DrawbridgeError."""
     data = {key: value for key, value in given.items() if value is not None}
-    for key in ("port", "container_port", "sources"):
+    for key in REQUIRED:
         if key not in data:
             raise DrawbridgeError("%s is missing" % key, path or None, "sources: [any] lets everybody in" if key == "sources" else None)
     chosen = {key: data[key] for key in ENGINE_SELECTORS if key in data}
@@ -35,7 +40,7 @@ def parse_open_port(given: Mapping[str, object], path: str = "") -> OpenPort:
     return OpenPort(
         entry=Entry(target, _sources(data, path), path),
         selector=parse_selector(chosen, path),
-        ignores_missing=check.choice(data.get("on_missing", "fail"), place(path, "on_missing"), ("fail", "ignore")) == "ignore",
+        ignores_missing=check.choice(data.get("on_missing", "fail"), place(path, "on_missing"), ON_MISSING) == "ignore",
         container_port=_one(data["container_port"], place(path, "container_port")).first,
         families=_families(data, target.address, path),
         masquerade=_boolean(data.get("masquerade", False), place(path, "masquerade")),

@@ -18,9 +18,12 @@ from .values import ALLOW, DENY, ICMP, Sources
 
 ANY = "any"
 HOST = "host"
-_KEYS = ("from", "except", "container", "interface", "to", "ip_version", "expect", "comment")
-_TO_KEYS = ("container", "address", "port", "protocol")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+TEST_KEYS: check.Keys = {
+    "from": "test_from", "except": "destinations", "container": "container_name", "interface": "interface", "to": "test_to", "ip_version": "ip_version",
+    "expect": "verdict", "comment": "text",
+}
+TO_KEYS: check.Keys = {"container": "container_name", "address": "host_address", "port": "number_of_port", "protocol": "test_protocol"}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # 5432, 5432/tcp, icmp
 _PORT = re.compile(r"([0-9]{1,5})(?:/([A-Za-z]+))?")
 # 192.0.2.10:5432/tcp, [2001:db8::10]:53/udp, and an address alone, which is a ping.
@@ -75,7 +78,7 @@ def parse_tests(value: object, path: str) -> Tuple[PolicyTest, ...]:
 
 
 def _test(item: object, path: str) -> PolicyTest:
-    given = check.mapping(item, path, _KEYS)
+    given = check.mapping(item, path, TEST_KEYS)
     for key, hint in (("to", _HOW), ("expect", "allow or deny")):
         if key not in given:
             raise DrawbridgeError("%s is missing" % key, path, hint)
@@ -128,7 +131,7 @@ def _sources(value: object, path: str) -> Sources:
 
 
 def _container(value: object, path: str) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
+    if not isinstance(value, str) or not NAME.fullmatch(value):
         raise DrawbridgeError("%s is not a container's name" % quoted(value), path)
     return value
 
@@ -159,7 +162,7 @@ def _at(address: Network, port: Optional[str], protocol: Optional[str], path: st
 
 
 def _of_keys(value: Dict[str, object], path: str) -> Destination:
-    given = check.mapping(value, path, _TO_KEYS)
+    given = check.mapping(value, path, TO_KEYS)
     if "container" in given and "address" in given:
         raise DrawbridgeError("give a container or an address, not both", path)
     protocol = _protocol(given.get("protocol", "tcp" if "port" in given else ICMP), path + ".protocol")

@@ -40,12 +40,12 @@ NOWHERE = "drawbridge-none"
 
 # The kernel's name adds owner, family and generation. ipset allows 31 characters.
 MAX_NAME = 18
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _FIXED = (
     ADDRESS_PORTS, CONTAINER_NETWORKS, ROUTED_NETWORKS, BEHIND_CONTAINERS, BRIDGES, CLOSED_BRIDGES, FOREIGN_BRIDGES, SAME_NETWORK, SWARM_NODES, ENGINE_OWN,
     UNFLUSHED,
 )
-_RESERVED = re.compile(
+RESERVED = re.compile(
     r"(?:%s|%s[0-9a-f]{12}|(?:%s|%s)[0-9a-f]{10})\Z"
     % ("|".join([*PORTS.values(), *_FIXED]), ANONYMOUS, NETWORK, CONTAINERS)
 )
@@ -56,7 +56,7 @@ def set_name(value: object, path: str) -> str:
 
     Raises DrawbridgeError if the name cannot be part of an ipset's name, or if the compiler uses it itself.
     """
-    if not isinstance(value, str) or not _NAME.match(value):
+    if not isinstance(value, str) or not NAME.match(value):
         raise DrawbridgeError(
             "%s is not a name for an address set" % quoted(value), path, "letters, digits, _, . and - are possible"
         )
@@ -69,4 +69,4 @@ def set_name(value: object, path: str) -> str:
 
 def is_reserved(name: str) -> bool:
     """Whether the compiler uses the name itself."""
-    return _RESERVED.match(name) is not None
+    return RESERVED.match(name) is not None

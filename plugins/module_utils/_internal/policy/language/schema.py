@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     from .open_ports import OpenPort
     from .policy_tests import PolicyTest
 
-POLICY_KEYS = (
-    "address_sets", "external_interfaces", "unmanaged_interfaces", "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports",
-    "containers", "log_denied", "tests",
-)
+POLICY_KEYS: check.Keys = {
+    "address_sets": "address_sets", "external_interfaces": "some_interfaces", "unmanaged_interfaces": "interfaces",
+    **{section: section for section in (
+        "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports", "containers", "log_denied", "tests",
+    )},
+}
+PUBLISHED_KEYS: check.Keys = {
+    "default": "verdict", "allow": "published_entries", "deny": "denied", "direct": "verdict", "routed": "routed_entries", "mode": "mode",
+}  # fmt: skip
+HOST_KEYS: check.Keys = {"default": "verdict", "allow": "host_entries", "deny": "denied", "swarm": "sources", "mode": "mode"}
 
 
 def parse_policy(raw: object, path: str = "policy") -> Policy:
@@ -126,7 +132,7 @@ def _denied(given: Dict[str, object], path: str) -> Optional[Sources]:
 def _published_ports(policy: Dict[str, object], path: str) -> Optional[PublishedPorts]:
     if "published_ports" not in policy:
         return None
-    given = check.mapping(policy["published_ports"], path, ("default", "allow", "deny", "direct", "routed", "mode"))
+    given = check.mapping(policy["published_ports"], path, PUBLISHED_KEYS)
     return PublishedPorts(
         path,
         default=_stated(given, "default", path),
@@ -141,7 +147,7 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
 def _host_services(policy: Dict[str, object], path: str) -> Optional[HostServices]:
     if "host_services" not in policy:
         return None
-    given = check.mapping(policy["host_services"], path, ("default", "allow", "deny", "swarm", "mode"))
+    given = check.mapping(policy["host_services"], path, HOST_KEYS)
     return HostServices(
         path,
         default=_stated(given, "default", path),

@@ -17,12 +17,19 @@ from . import check
 Key = Tuple[str, ...]
 FAMILIES = ("ipv4", "ipv6")
 NUMBERS = {"ipv4": IPV4, "ipv6": IPV6}
+FORWARDED: check.Keys = dict.fromkeys(FAMILIES, "boolean")
+FORWARDING_KEYS: check.Keys = {**FORWARDED, "interfaces": "forwarded_interfaces", "daemon_config": "daemon_config"}
+FORWARD_KEYS: check.Keys = dict.fromkeys(FAMILIES, "forward_verdict")
+LOG_KEYS: check.Keys = {"rate": "rate", "burst": "burst", "group": "group", "per_port": "boolean", "sections": "logged_sections"}
+# The options of docker_daemon_config, with the keys of the file.
+DAEMON_NAMES = {key.replace("-", "_"): key for key in KEYS}
 POLICIES = ("accept", "drop")
 # The sections whose denied packets are logged, and the check of sources that comes with each of them.
 LOGGED = ("published_ports", "host_services", "egress", "sources")
-_RATE = re.compile(r"([0-9]{1,3})/(second|minute|hour|sec|min)\Z")
+RATE = re.compile(r"([0-9]{1,3})/(second|minute|hour|sec|min)\Z")
+MAX_GROUP = 65535
 # The kernel refuses a longer time to fill the bucket than this many an hour take.
-_MOST_AT_ONCE = 100
+MOST_AT_ONCE = 100
 
 
 class Choices(NamedTuple):
@@ -39,12 +46,12 @@ def parse_forwarding(policy: Dict[str, object], path: str) -> Optional[Choices]:
     """Parse ``forwarding: {ipv4: true, ipv6: false, interfaces: {eth1: {ipv4: false}}, daemon_config: set}``."""
     if "forwarding" not in policy:
         return None
-    given = check.mapping(policy["forwarding"], path, (*FAMILIES, "interfaces", "daemon_config"))
+    given = check.mapping(policy["forwarding"], path, FORWARDING_KEYS)
     values = _families(given, path, ())
     interfaces = check.any_mapping(given.get("interfaces", {}), path + ".interfaces")
     for name in check.check_interfaces(list(interfaces), path + ".interfaces"):
         place = "%s.interfaces.%s" % (path, name)
-        values.update(_families(check.mapping(interfaces[name], place, FAMILIES), place, ("interfaces", name)))
+        values.update(_families(check.mapping(interfaces[name], place, FORWARDED), place, ("interfaces", name)))
     if "daemon_config" in given:
         values[("daemon_config",)] = check.choice(given["daemon_config"], path + ".daemon_config", MODES)
     return Choices(path, values)
@@ -64,7 +71,7 @@ def parse_forward_policy(policy: Dict[str, object], path: str) -> Optional[Choic
     """Parse ``forward_policy: {ipv4: drop, ipv6: accept}``."""
     if "forward_policy" not in policy:
         return None
-    given = check.mapping(policy["forward_policy"], path, FAMILIES)
+    given = check.mapping(policy["forward_policy"], path, FORWARD_KEYS)
     values: Dict[Key, object] = {}
     for name in FAMILIES:
         if name in given:
@@ -78,11 +85,10 @@ def parse_daemon(policy: Dict[str, object], path: str) -> Optional[Choices]:
     """Parse ``daemon: {userland_proxy: false, icc: null}``. null removes a key from the file."""
     if "daemon" not in policy:
         return None
-    names = {key.replace("-", "_"): key for key in KEYS}
-    given = check.mapping(policy["daemon"], path, tuple(names))
+    given = check.mapping(policy["daemon"], path, DAEMON_NAMES)
     values: Dict[Key, object] = {}
     for name, value in given.items():
-        values[(name,)] = None if value is None else check_value(names[name], value, "%s.%s" % (path, name))
+        values[(name,)] = None if value is None else check_value(DAEMON_NAMES[name], value, "%s.%s" % (path, name))
     return Choices(path, values)
 
 
@@ -90,14 +96,14 @@ def parse_log_denied(policy: Dict[str, object], path: str) -> Optional[Choices]:
     """Parse ``log_denied: {rate: 10/minute, burst: 20, group: 5, sections: [published_ports]}``."""
     if "log_denied" not in policy:
         return None
-    given = check.mapping(policy["log_denied"], path, ("rate", "burst", "group", "per_port", "sections"))
+    given = check.mapping(policy["log_denied"], path, LOG_KEYS)
     values: Dict[Key, object] = {}
     if "rate" in given:
         values[("rate",)] = _rate(given["rate"], path + ".rate")
     if "burst" in given:
-        values[("burst",)] = _number(given["burst"], path + ".burst", 1, _MOST_AT_ONCE)
+        values[("burst",)] = _number(given["burst"], path + ".burst", 1, MOST_AT_ONCE)
     if "group" in given:
-        values[("group",)] = _number(given["group"], path + ".group", 1, 65535)
+        values[("group",)] = _number(given["group"], path + ".group", 1, MAX_GROUP)
     if "per_port" in given:
         values[("per_port",)] = _bool(given["per_port"], path + ".per_port")
     if "sections" in given:
@@ -111,9 +117,9 @@ def parse_log_denied(policy: Dict[str, object], path: str) -> Optional[Choices]:
 
 def _rate(value: object, path: str) -> str:
     """Return the rate as iptables spells it."""
-    found = _RATE.match(value) if isinstance(value, str) else None
-    if found is None or not 1 <= int(found.group(1)) <= _MOST_AT_ONCE:
-        raise DrawbridgeError("%s is not a rate" % quoted(value), path, "10/minute; second, minute and hour are known, and at most %d of each" % _MOST_AT_ONCE)
+    found = RATE.match(value) if isinstance(value, str) else None
+    if found is None or not 1 <= int(found.group(1)) <= MOST_AT_ONCE:
+        raise DrawbridgeError("%s is not a rate" % quoted(value), path, "10/minute; second, minute and hour are known, and at most %d of each" % MOST_AT_ONCE)
     return "%d/%s" % (int(found.group(1)), {"second": "sec", "minute": "min"}.get(found.group(2), found.group(2)))
 
 

@@ -34,7 +34,8 @@ Section = TypeVar("Section", PublishedPorts, HostServices)
 DEFAULT_WEIGHT = 50
 # Fragments' weights start at 0, so every fragment is heavier than the profile.
 _PROFILE_WEIGHT = -1
-_MAX_WEIGHT = 1000000
+MAX_WEIGHT = 1000000
+FRAGMENT_KEYS: check.Keys = {"weight": "weight", **POLICY_KEYS}
 
 
 class Fragment(NamedTuple):
@@ -47,11 +48,11 @@ class Fragment(NamedTuple):
 
 def parse_fragment(name: str, raw: object) -> Fragment:
     """Parse a fragment: a policy's keys and ``weight``. Paths in errors begin with its name."""
-    given = dict(check.mapping(raw, name, ("weight", *POLICY_KEYS)))
+    given = dict(check.mapping(raw, name, FRAGMENT_KEYS))
     weight = given.pop("weight", DEFAULT_WEIGHT)
     if isinstance(weight, str) and weight.isascii() and weight.isdigit():
         weight = int(weight)  # a template's result
-    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= _MAX_WEIGHT:
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= MAX_WEIGHT:
         raise DrawbridgeError("%s is not a whole number from 0 on" % quoted(weight), name + ".weight")
     return Fragment(name, weight, parse_policy(given, name))
 

@@ -74,7 +74,7 @@ def test_equals_have_to_agree_about_a_section():
     ({"priority": "9"}, "a.containers[0].priority: expected a number"),
     ({"priority": 10000}, "a.containers[0].priority: 10000 is not from 0 to 9999"),
     ({"loopback": "yes"}, "a.containers[0].loopback: expected true or false"),
-    ({"ip_version": "ipv5"}, "a.containers[0].ip_version: 'ipv5' is not one of ipv4, ipv6, both"),
+    ({"ip_version": "ipv5"}, "a.containers[0].ip_version: 'ipv5' is not one of ipv4, ipv6, both (did you mean ipv"),
     ({"rules": {"jump": "DROP"}}, "a.containers[0].rules: expected a list, got a mapping"),
     ({"rules": [{"jump": "DROP"}, {"source": "nobody", "jump": "DROP"}]}, "a.containers[0].rules[1].source: 'nobody' is not an IP address"),
     ({"name": None}, "a.containers[0]: no container is chosen"),

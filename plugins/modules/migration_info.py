@@ -142,7 +142,9 @@ differences:
       description: Whether it is open with the policy, and not today.
       type: bool
     forged:
-      description: Whether the host answers these senders by another interface, so that they cannot be who they say. They are listed only if RV(differences[].wider).
+      description:
+        - Whether the host answers these senders by another interface, so that they cannot be who they say.
+        - They are listed only if RV(differences[].wider), and are looked at only where some senders get in and others do not.
       type: bool
     reason_today:
       description: What decides today.

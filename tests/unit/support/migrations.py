@@ -21,13 +21,12 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 
 from tests.goldens import render
 from tests.goldens.kernel import Kernel
-from tests.unit.support.proofs import ENGINE, SECOND
 from tests.unit.support.verdict_hosts import host
 
 OTHERS = Path(__file__).resolve().parents[2] / "integration" / "lab" / "support" / "others"
 FIREWALLD = Path(__file__).resolve().parents[1] / "fixtures" / "captures" / "firewalld-1.3.3.nft.json"
-_ADDRESSES = {"eth0": ["192.0.2.7/24", "2001:db8:1::7/64"], "br-back": ["172.22.0.1/24", "fd00:22::1/64"]}
-_SETTINGS = {"net.ipv4.conf.br-back.%s" % setting: 0 for setting in ("rp_filter", "accept_local", "route_localnet", "src_valid_mark")}
+# The engine beside which they were recorded.
+ENGINE, SECOND = "docker-20.10.24", "br-2b17bbce6eb5"
 
 
 def load(kernel: Kernel, name: str) -> None:
@@ -53,8 +52,7 @@ def scene(name: str, sockets: str, most_targets: int = 500, more: tuple[int, str
     nftables = FIREWALLD.read_text(encoding="utf-8") if name == "firewalld" else json.dumps({"nftables": []})
     with golden.running():
         kernel, asked = golden.kernel, ask(connect("unix:///var/run/docker.sock"), System())
-        snapshot = host(SECOND, _SETTINGS, _ADDRESSES, iptables=kernel.saved(4), ip6tables=kernel.saved(6), sockets=sockets,
-                        nftables=nftables)
+        snapshot = host(SECOND, iptables=kernel.saved(4), ip6tables=kernel.saved(6), sockets=sockets, nftables=nftables)
 
         def plan(policy: Policy) -> Snapshot:
             planner = Planner(Netfilter(System(), "nft"), compile_policy(policy, asked.facts), assume_missing=True)

@@ -68,25 +68,49 @@ class _Found(NamedTuple):
 
 def compare(hosts: Hosts, packets: Dict[int, Packets], goals: Dict[int, List[Goal]]) -> Compared:
     """Judge each packet on all three. packets, goals: by family."""
-    found: Dict[object, _Found] = {}
-    count, unknown = 0, 0
+    comparison = _Comparison(hosts)
     for family, listed in goals.items():
         for goal in listed:
-            for sender in [*packets[family].senders(goal.target), *packets[family].forged(goal.target)]:
-                for asked in packets[family].to(goal.target, sender):
-                    count += 1
-                    if sender.is_forged and OPEN not in (hosts.beside.of(asked).state, hosts.alone.of(asked).state):
-                        continue
-                    answers = Answers(hosts.today.of(asked), hosts.beside.of(asked), hosts.alone.of(asked))
-                    # That forged sources are stopped is no loss to anybody.
-                    if answers.is_wider or answers.differs and not sender.is_forged:
-                        alike = found.setdefault((goal.target, sender.interface, sender.is_forged, answers), _Found(goal, asked, answers, {}, {}))
-                        alike.senders[sender.address] = sender
-                        alike.destinations[asked.destination] = None
-                    elif not sender.is_forged:
-                        unknown += answers.today.state == NOT_KNOWN
-    ordered = sorted(found.values(), key=lambda item: not item.answers.is_wider)
-    return Compared(count, unknown, [_told(item) for item in ordered])
+            comparison.add(packets[family], goal)
+    ordered = sorted(comparison.found.values(), key=lambda item: not item.answers.is_wider)
+    return Compared(comparison.packets, comparison.unknown, [_told(item) for item in ordered])
+
+
+class _Comparison:
+    """Of all goals. Counts as it goes."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+        self.found: Dict[object, _Found] = {}
+        self.packets = 0
+        self.unknown = 0
+
+    def add(self, packets: Packets, goal: Goal) -> None:
+        """Judge the packets to a goal. Who can be forged matters only where some get in and others do not: elsewhere a forged source gains nothing."""
+        states = {
+            answers.alone.state
+            for sender in packets.senders(goal.target)
+            for answers in self._from(packets, goal, sender)
+            if not sender.is_inside
+        }
+        if OPEN in states and len(states) > 1:
+            for sender in packets.forged(goal.target):
+                self._from(packets, goal, sender)
+
+    def _from(self, packets: Packets, goal: Goal, sender: Sender) -> List[Answers]:
+        hosts, told = self._hosts, []
+        for asked in packets.to(goal.target, sender):
+            answers = Answers(hosts.today.of(asked), hosts.beside.of(asked), hosts.alone.of(asked))
+            told.append(answers)
+            self.packets += 1
+            # That forged sources are stopped is no loss to anybody.
+            if answers.is_wider or answers.differs and not sender.is_forged:
+                alike = self.found.setdefault((goal.target, sender.interface, sender.is_forged, answers), _Found(goal, asked, answers, {}, {}))
+                alike.senders[sender.address] = sender
+                alike.destinations[asked.destination] = None
+            elif not sender.is_forged:
+                self.unknown += answers.today.state == NOT_KNOWN
+        return told
 
 
 def _told(found: _Found) -> Dict[str, object]:
@@ -125,13 +149,14 @@ _KIND = {PUBLISHED: "published port", DIRECT: "a container's own address, port",
 
 
 def _words(found: _Found, sources: Sequence[str]) -> str:
-    target, answers = found.goal.target, found.answers
-    stage = _stage(answers)
-    change = "today %s, %s" % (answers.today.state, stage)
-    return plain("%s: %s from %s by %s: %s%s" % (
-        "WIDER" if answers.is_wider else "closed" if OPEN not in answers.states[1:] else "differs",
-        _what(target, found), ("forged sources " if _is_forged(found) else "") + _who(found, sources), found.asked.interface, change, "; today: %s" % answers.today.reason if answers.today.reason else "",
-    ))  # fmt: skip
+    answers = found.answers
+    kind = "WIDER" if answers.is_wider else "differs" if OPEN in answers.states[1:] else "closed"
+    who = ("forged sources " if _is_forged(found) else "") + _who(found, sources)
+    reason = "; today: %s" % answers.today.reason if answers.today.reason else ""
+    words = "%s: %s from %s by %s: today %s, %s%s" % (
+        kind, _what(found.goal.target, found), who, found.asked.interface, answers.today.state, _stage(answers), reason,
+    )  # fmt: skip
+    return plain(words)
 
 
 def _is_forged(found: _Found) -> bool:

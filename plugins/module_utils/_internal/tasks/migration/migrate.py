@@ -40,7 +40,7 @@ NOT_COMPARED = (
     "protocols other than TCP, UDP, ping, and SCTP at published ports",
     "multicast and broadcast, and packets of connections that are open already",
     "rates, and senders' ports other than one",
-    "packets that come by another interface than the one that leads back to their sender, but where more of them would get in: those are listed",
+    "packets that come by another interface than the one that leads back to their sender; where some senders get in, those who would are listed",
     "ports that are published later: today's rules may let everybody in, the policy nobody",
 )
 
@@ -81,7 +81,7 @@ def migrated(scene: Scene) -> Dict[str, object]:
     targets = targets_of([port for port in scene.published if not port.loopback], scene.facts.containers, Shared(snapshot).listeners or ())
     known = targets[: scene.most_targets]
     first = _sides([today], [in_doubt], families)
-    packets = {family: Packets(first[family], set(bridges)) for family in families}
+    packets = {family: Packets(first[family], set(bridges), scene.facts.subnets) for family in families}
     goals = {family: _goals(family, first[family], known) for family in families}
     proposal = propose({family: Asker(packets[family], today.of) for family in families}, goals)
     beside_text = with_rates_in_doubt(scene.plan(parse_policy(proposal.policy)))
@@ -90,7 +90,7 @@ def migrated(scene: Scene) -> Dict[str, object]:
     both = _sides([hosts.today, hosts.beside], [in_doubt, beside_text], families)
     compared = compare(
         hosts,
-        {family: Packets(both[family], set(bridges)) for family in families},
+        {family: Packets(both[family], set(bridges), scene.facts.subnets) for family in families},
         {family: _goals(family, both[family], known) for family in families},
     )
     found: List[Dict[str, object]] = compared.differences

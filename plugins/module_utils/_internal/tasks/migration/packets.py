@@ -17,7 +17,7 @@ from ...netfilter.verdict.snapshot.sets import SavedSet
 from ...netfilter.verdict.walk.asked import Asked
 from ...netfilter.verdict.walk.world import World
 from ...policy.proof.classes import Spans, spread
-from ...policy.proof.distinctions import NOBODYS, Distinctions, Parts
+from ...policy.proof.distinctions import NOBODYS, Distinctions, Parts, spans_of
 from .goals import PING
 
 # Packets' own port. Rules that ask for the sender's port are told of, see untranslated.py.
@@ -54,11 +54,13 @@ class Side(NamedTuple):
 class Packets:
     """The packets of one family. sides: the host as it is, and as it will be, once that is known; what either tells apart is told apart."""
 
-    def __init__(self, sides: Sequence[Side], bridges: Set[str]) -> None:
+    def __init__(self, sides: Sequence[Side], bridges: Set[str], subnets: Iterable[str]) -> None:
+        """bridges, subnets: of the engine's networks."""
         self._world = sides[0].world
         self._family = self._world.family
         self._bits = 32 if self._family == IPV4 else 128
         self._bridges = bridges
+        self._subnets = spans_of((subnet for subnet in subnets if (":" in subnet) == (self._family != IPV4)), self._bits)
         self._told_apart = [Distinctions(side.world, side.sets) for side in sides]
         self._senders: Dict[Tuple[str, Optional[int]], _Found] = {}
         self._known: Dict[FrozenSet[Hashable], _Found] = {}
@@ -81,12 +83,18 @@ class Packets:
             parts: Parts = {}
             for place, found in enumerate(self._told_apart):
                 ports = found.ports_on_the_way(protocol, port)
-                parts.update({(place, name): spans for name, spans in found.of_sources(protocol, ports, True).items()})
+                own = found.of_sources(protocol, ports, False)
+                # Rules about packets to containers say nothing about senders, and an engine has several of each container.
+                of_answers = {name: spans for name, spans in found.of_sources(protocol, ports, True).items() if not self._are_containers(spans)}
+                parts.update({(place, name): spans for name, spans in {**of_answers, **own}.items()})
             names = frozenset(parts)
             if names not in self._known:
                 self._known[names] = self._of(parts)
             self._senders[protocol, port] = self._known[names]
         return self._senders[protocol, port]
+
+    def _are_containers(self, spans: Spans) -> bool:
+        return all(_holds(self._subnets, first) and _holds(self._subnets, last) for first, last in spans)
 
     def _asks_for(self, target: Target) -> Tuple[str, Optional[int]]:
         return (_ECHO[self._family][0], None) if target.kind == PING else (target.protocol, target.port)

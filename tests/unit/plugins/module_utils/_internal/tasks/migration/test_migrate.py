@@ -32,6 +32,13 @@ def allowed(values, section="published_ports"):
     ) for entry in policy.get(section, {}).get("allow", [])}
 
 
+DIRECT = [("direct", ["172.17.0.2"], "open", "closed"), ("direct", ["172.18.0.2"], "open", "closed")]
+
+
+def differing(values):
+    return [(item["kind"], item["to"], item["today"], item["alone"]) for item in values["differences"]]
+
+
 def words(values, **wanted):
     return [item["message"] for item in values["differences"] if all(item[key] == value for key, value in wanted.items())]
 
@@ -41,9 +48,8 @@ def test_what_is_proposed_is_a_policy_and_the_text_says_the_same(name):
     values = found(name)
     assert yaml.safe_load(values["policy_text"]) == values["policy"]
     parse_policy(values["policy"])
-    assert values["unknown"] == 0 and values["packets"] > 500
-    # Forged sources that firewalld drops may knock at what is open to everybody. Nothing else is wider.
-    assert not words(values, wider=True, forged=False) and (name == "firewalld" or not values["wider"])
+    assert values["unknown"] == 0 and values["packets"] > 100
+    assert not values["wider"] and not words(values, wider=True)
     assert set(values) == set(yaml.safe_load(migration_info.RETURN))
     documented = yaml.safe_load(migration_info.RETURN)["differences"]["contains"]
     assert all(set(item) == set(documented) for item in values["differences"])
@@ -53,8 +59,8 @@ def test_a_host_without_another_firewall_keeps_its_ports_open():
     values = found("")
     assert values["firewalls"] == [] and values["untranslated"] == []
     assert set(values["policy"]) == {"published_ports"} and allowed(values)[8080, "tcp", None] == ["any"]
-    # The engine lets neighbours reach a container's own address on this network; a policy does not.
-    assert [(item["kind"], item["to"], item["alone"]) for item in values["differences"]] == [("direct", ["fd00:22::2"], "closed")]
+    # This engine lets neighbours reach containers' own addresses; a policy does not.
+    assert differing(values) == DIRECT
 
 
 def test_ufw_does_not_see_published_ports():
@@ -63,21 +69,16 @@ def test_ufw_does_not_see_published_ports():
     assert allowed(values) == {(8080, "tcp", "0.0.0.0"): ["any"], (8080, "tcp", "::"): [OFFICE[6]], (8082, "tcp", "0.0.0.0"): ["any"]}
     assert allowed(values, "host_services") == {(22, "tcp", None): ["any"], (None, "icmp", None): ["any"]}
     assert values["policy"]["egress"] == {"host": [{"port": 22, "protocol": "tcp"}, {"protocol": "icmp"}]}
-    assert values["differences"] == []
+    assert differing(values) == DIRECT
 
 
 def test_ufw_docker_lets_private_networks_in():
     values = found("ufw-docker")
     assert values["firewalls"] == ["ufw", "ufw-docker"]
     private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
-    # It takes the container's port: both containers listen on 80.
-    assert allowed(values) == {(port, "tcp", None): sorted([*private, OFFICE[4]] + ([OFFICE[6]] if has_ipv6(values, port) else []))
-                               for port in (8080, 8082)}
-    assert {item["kind"] for item in values["differences"]} == {"direct"} and words(values, today="open", alone="closed")
-
-
-def has_ipv6(values, port):
-    return OFFICE[6] in allowed(values)[port, "tcp", None]
+    # It takes the container's port: both containers listen on 80. That docker-proxy serves IPv6 is no affair of its lines.
+    assert allowed(values) == {(port, "tcp", None): sorted([*private, OFFICE[4]]) for port in (8080, 8082)}
+    assert differing(values) == DIRECT
 
 
 def test_lines_in_docker_user_are_for_ipv4_alone():
@@ -95,7 +96,6 @@ def test_zones_of_firewalld_are_sources():
     # The trusted zone, and a rich rule that refuses one address.
     assert services["1-65535", "tcp", "0.0.0.0"] == ["198.51.100.0/24"]
     assert services[22, "tcp", "::"] == ["any"] and "203.0.113.67" in services[22, "tcp", "0.0.0.0"]
-    assert all(item["forged"] for item in values["differences"] if item["wider"])
     assert any("translates addresses" in item["reason"] for item in values["untranslated"])
 
 
@@ -111,7 +111,7 @@ def test_what_depends_on_a_rate_is_closed_and_said():
 
 
 def test_what_is_unknown_is_closed_and_said():
-    rules = "*filter\n-A DOCKER-USER -p tcp -m string --algo bm --string x -j RETURN\n-A DOCKER-USER -i eth0 -j DROP\nCOMMIT\n"
+    rules = "*filter\n-I DOCKER-USER 1 -p tcp -m string --algo bm --string x -j RETURN\n-I DOCKER-USER 2 -i eth0 -j DROP\nCOMMIT\n"
     values = found("", more=(4, rules))
     assert (8080, "tcp", "0.0.0.0") not in allowed(values) and allowed(values)[8080, "tcp", "::"] == ["any"]
     said = words(values, kind="published", today="unknown", alone="closed")
@@ -119,7 +119,8 @@ def test_what_is_unknown_is_closed_and_said():
 
 
 def test_ranges_of_ports_stay_ranges_and_a_hole_in_one_stays_closed():
-    rules = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 8005 -j DROP\n-A INPUT -s 10.0.0.0/8 -p tcp -m multiport --dports 8000:8010,9999 -j ACCEPT\nCOMMIT\n"
+    hole = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 8005 -j DROP\n"
+    rules = hole + "-A INPUT -s 10.0.0.0/8 -p tcp -m multiport --dports 8000:8010,9999 -j ACCEPT\nCOMMIT\n"
     values = found("", more=(4, rules))
     of_ipv4 = {port: sources for (port, protocol, address), sources in allowed(values, "host_services").items() if (protocol, address) == ("tcp", "0.0.0.0")}
     assert of_ipv4 == {"8000-8004": ["10.0.0.0/8"], "8006-8010": ["10.0.0.0/8"], 9999: ["10.0.0.0/8"]}
@@ -127,7 +128,7 @@ def test_ranges_of_ports_stay_ranges_and_a_hole_in_one_stays_closed():
 
 
 def test_text_of_the_host_is_told_and_never_repeated_as_it_is():
-    rules = "*filter\n-A DOCKER-USER -s 10.0.0.0/8 -m comment --comment \"%s \\\" -m limit --limit 1/s \" -j DROP\nCOMMIT\n" % TEMPLATE
+    rules = "*filter\n-I DOCKER-USER 1 -s 10.0.0.0/8 -m comment --comment \"%s \\\" -m limit --limit 1/s \" -j DROP\nCOMMIT\n" % TEMPLATE
     sockets = 'tcp LISTEN 0 4096 0.0.0.0:22 0.0.0.0:* users:(("%s",pid=1,fd=4))\n' % "a: {{ 1 }}\u202e"
     values = found("", more=(4, rules), sockets=sockets)
     assert "{{" not in values["policy_text"] and values["policy_text"].isascii()

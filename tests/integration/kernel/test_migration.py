@@ -3,14 +3,19 @@
 """From another firewall's rules to a policy, with real packets: who gets in before, with the proposed policy beside these rules, and with it alone."""
 import ipaddress
 import itertools
+import json
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.migration.migrate import look
 
-from tests.integration.kernel.support import forge, forge_stage
+from tests.integration.kernel.support import forge, forge_stage, playbook
 from tests.integration.kernel.support.engine_29 import answering
+from tests.integration.kernel.support.engine_socket import EngineSocket
 from tests.integration.kernel.support.forge_rules import DNATED, DNATED_TO_OTHER, INSIDE, PROXIED
 from tests.integration.kernel.support.forge_stage import ADDRESS, CONTAINER, DOCKER0, HOST, OUTSIDE, WAN
 from tests.integration.kernel.support.host import PROGRAMS
@@ -111,8 +116,8 @@ def is_listed(differences, asked):
 
 
 @pytest.mark.parametrize(("variant", "name"), [
-    ("nft", "ufw"), ("nft", "ufw-docker"), ("nft", "by-hand"), ("nft", "firewalld"), ("legacy", "by-hand"),
-    *(pytest.param("legacy", name, marks=pytest.mark.drill) for name in ("ufw", "ufw-docker")),
+    ("nft", "ufw"), ("nft", "by-hand"), ("nft", "firewalld"), pytest.param("nft", "ufw-docker", marks=pytest.mark.drill),
+    *(pytest.param("legacy", name, marks=pytest.mark.drill) for name in ("ufw", "ufw-docker", "by-hand")),
 ], indirect=["variant"])
 def test_who_gets_in_is_what_was_proved(host, stage, cases, name, tell):
     firewall, packets = Firewall(host, name), Packets(stage)
@@ -134,3 +139,42 @@ def test_who_gets_in_is_what_was_proved(host, stage, cases, name, tell):
     stopped = [asked for asked in today if today[asked] is None]
     tell(name, "%d packets, %d stopped, %d changed, all of these listed" % (len(today), len(stopped), len(changed)))
     assert stopped and len(stopped) < len(today)
+
+
+class Told(EngineSocket):
+    """An engine with one container, which publishes a port."""
+
+    def listed(self):
+        return [{"Id": "1" * 64, "Names": ["/" + NAME], "HostConfig": {"NetworkMode": "bridge"},
+                 "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}]}]
+
+
+NAME = "{{ lookup('pipe', 'touch ran') }}"
+WIRE = ["link add eth9 type veth peer name far", "address add 192.0.2.10/24 dev eth9", "link set eth9 up", "link set far up", "route add default via 192.0.2.1"]
+RULES = "*nat\n-A PREROUTING -p tcp -m tcp --dport 8080 -j DNAT --to-destination 192.0.2.99:80\nCOMMIT\n*filter\n:DOCKER-USER - [0:0]\n" \
+    "-A FORWARD -j DOCKER-USER\n-A DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN\n-A DOCKER-USER -s 203.0.113.0/24 -m comment --comment \"%s\" -j RETURN\n-A DOCKER-USER -j DROP\nCOMMIT\n" % NAME
+
+
+@pytest.mark.parametrize("core", ["newest", pytest.param("oldest", marks=pytest.mark.drill)])
+def test_the_playbook(nft_host, tmp_path, core):
+    program = playbook.of_core(core)
+    if playbook.why_not(program):
+        pytest.skip(playbook.why_not(program))
+    nft_host.sh("ip", "-batch", "-", text="".join(line + "\n" for line in WIRE))
+    nft_host.sh("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    nft_host.restore(RULES)
+    before = nft_host.everything()
+    hosts = {"here": {"ansible_connection": "local", "ansible_become": False}}
+    inventory = {"docker_hosts": {"hosts": hosts, "vars": {"ansible_python_interpreter": "/usr/bin/python3"}}}
+    (tmp_path / "inventory.yml").write_text(json.dumps(inventory), encoding="utf-8")
+    engine = Told(tmp_path / "engine.sock", SimpleNamespace(inspected={}))
+    variables = json.dumps({"migrate_docker_host": engine.address, "migrate_folder": str(tmp_path)})
+    argv = [*playbook.OWN_RUN, str(program), "-i", "inventory.yml", "-e", variables, "drawbridge.docker.migrate"]
+    done = subprocess.run(argv, cwd=str(tmp_path), env=playbook.environment(tmp_path / "results"), capture_output=True, check=False)
+    engine.stop()
+    assert done.returncode == 0, done.stdout.decode()
+    assert nft_host.everything() == before and not (tmp_path / "ran").exists()
+    policy = yaml.safe_load((tmp_path / "here.yml").read_text(encoding="ascii"))
+    assert policy == {"published_ports": {
+        "default": "deny", "allow": [{"port": 8080, "protocol": "tcp", "address": "0.0.0.0", "sources": ["203.0.113.0/24"]}]}}
+    assert b"DOCKER-USER" in done.stdout and b"not_compared" in done.stdout

@@ -83,7 +83,9 @@ def migrated(scene: Scene) -> Dict[str, object]:
     first = _sides([today], [in_doubt], families)
     packets = {family: Packets(first[family], set(bridges), scene.facts.subnets) for family in families}
     goals = {family: _goals(family, first[family], known) for family in families}
-    proposal = propose({family: Asker(packets[family], today.of) for family in families}, goals)
+    # Where nobody can come from, and nobody is kept out, there is nothing to say.
+    judged = [family for family in families if packets[family].has_outside(goals[family][0].target) or others.are_in(snapshot.save_names(family))]
+    proposal = propose({family: Asker(packets[family], today.of) for family in judged}, goals)
     beside_text = with_rates_in_doubt(scene.plan(parse_policy(proposal.policy)))
     alone_text = without(beside_text, bridges)
     hosts = Hosts(today, Reach(beside_text), Reach(alone_text))

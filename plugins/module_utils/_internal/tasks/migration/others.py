@@ -52,6 +52,11 @@ class Others(NamedTuple):
     lines: List[Line]
     policies: List[str]
 
+    def are_in(self, rulesets: Iterable[str]) -> bool:
+        """Whether any is in one of these rulesets of iptables, or in nftables."""
+        names = ("nftables", *rulesets)
+        return any(line.ruleset in names for line in self.lines) or any(place.partition(" ")[0] in names for place in self.policies)
+
 
 def is_engines(chain: str) -> bool:
     """Whether a chain of iptables is the engine's alone."""

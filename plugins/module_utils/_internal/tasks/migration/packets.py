@@ -69,6 +69,10 @@ class Packets:
         """Return a sender of each class that packets to a target can come from."""
         return self._found(target).senders
 
+    def has_outside(self, target: Target) -> bool:
+        """Whether anybody outside can send packets to a target."""
+        return any(not sender.is_inside for sender in self.senders(target))
+
     def forged(self, target: Target) -> List[Sender]:
         """Return the same addresses, and those that nobody has, by outer interfaces that they cannot come by."""
         return self._found(target).forged

@@ -151,8 +151,17 @@ class Told(EngineSocket):
 
 NAME = "{{ lookup('pipe', 'touch ran') }}"
 WIRE = ["link add eth9 type veth peer name far", "address add 192.0.2.10/24 dev eth9", "link set eth9 up", "link set far up", "route add default via 192.0.2.1"]
-RULES = "*nat\n-A PREROUTING -p tcp -m tcp --dport 8080 -j DNAT --to-destination 192.0.2.99:80\nCOMMIT\n*filter\n:DOCKER-USER - [0:0]\n" \
-    "-A FORWARD -j DOCKER-USER\n-A DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN\n-A DOCKER-USER -s 203.0.113.0/24 -m comment --comment \"%s\" -j RETURN\n-A DOCKER-USER -j DROP\nCOMMIT\n" % NAME
+RULES = """*nat
+-A PREROUTING -p tcp -m tcp --dport 8080 -j DNAT --to-destination 192.0.2.99:80
+COMMIT
+*filter
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+-A DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+-A DOCKER-USER -s 203.0.113.0/24 -m comment --comment "%s" -j RETURN
+-A DOCKER-USER -j DROP
+COMMIT
+""" % NAME
 
 
 @pytest.mark.parametrize("core", ["newest", pytest.param("oldest", marks=pytest.mark.drill)])

@@ -13,20 +13,20 @@ import json
 import re
 from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
-from ...address import FAMILIES
+from ...address import FAMILIES, IPV4, IPV6
 from ...engine.daemon.nftables_backend import NAME as ENGINES_TABLE
 from ...host.system.json_values import JsonObject, mapping, objects, text
+from ...netfilter.kernel.iptables import NFT
 from ...netfilter.rules.matches import InterfaceMatch
 from ...netfilter.rules.ownership import OUR_TABLES, is_ours
 from ...netfilter.rules.saved_rule import parse as parse_rule
 from ...netfilter.rules.saved_ruleset import SavedChain, parse, target_of
 from ...netfilter.verdict.snapshot.nft_tables import read_tables
 from ...netfilter.verdict.snapshot.planned import restored
-from ...netfilter.verdict.snapshot.texts import Snapshot
+from ...netfilter.verdict.snapshot.texts import Snapshot, save_name
 
 _USER = "DOCKER-USER"
 _ENGINES = re.compile(r"DOCKER(-[A-Z0-9-]+)?")
-_OF_IPTABLES = ("filter", "nat", "mangle", "raw", "security")
 _FIREWALLD = "firewalld"
 _FIREWALLD_CHAINS = ("INPUT_ZONES", "INPUT_direct", "FORWARD_IN_ZONES")
 
@@ -76,10 +76,11 @@ def found_in(snapshot: Snapshot, bridges: Iterable[str]) -> Others:
                 lines += [Line(name, table, chain, place, rule) for place, rule in enumerate(saved.rules, 1) if not _stays(table, chain, saved, rule, known)]
                 if saved.policy == "DROP" and chain != "FORWARD":
                     policies.append("%s %s %s: policy DROP" % (name, table, chain))
+    saved_chains = _chains(snapshot)
     for nft in read_tables(_nftables(snapshot)):
-        if _is_others(nft.family, nft.name) and any(base.kind == "filter" for base in nft.bases):
-            for chain, rules in nft.chains.items():
-                lines += [Line("nftables", str(nft), chain, rule.number, json.dumps(rule.statements)) for rule in rules]
+        theirs = [chain for chain in nft.chains if _is_others(nft.family, nft.name, chain, saved_chains)]
+        if any(base.kind == "filter" and base.name in theirs for base in nft.bases):
+            lines += [Line("nftables", str(nft), chain, rule.number, json.dumps(rule.statements)) for chain in theirs for rule in nft.chains[chain]]
     return Others(list(_names(lines)), lines, policies)
 
 
@@ -90,7 +91,7 @@ def without(snapshot: Snapshot, bridges: Iterable[str]) -> Snapshot:
     for name in _rulesets(snapshot):
         texts[name] = restored(texts[name], "".join(_changes(texts[name], known)))
     if "nftables" in texts:
-        texts["nftables"] = json.dumps({"nftables": list(_kept(_nftables(snapshot)))})
+        texts["nftables"] = json.dumps({"nftables": list(_kept(_nftables(snapshot), _chains(snapshot)))})
     return Snapshot(texts)
 
 
@@ -163,20 +164,29 @@ def _is_engines_rule(table: str, chain: str, target: str, rule: str, bridges: Fr
     return any(isinstance(match, InterfaceMatch) and match.name in bridges for match in parse_rule(rule).matches)
 
 
-def _is_others(family: str, name: str) -> bool:
-    """Whether a table of nftables is neither ours, nor the engine's, nor iptables' own."""
-    return not (name.startswith(OUR_TABLES) or name == ENGINES_TABLE or family in ("ip", "ip6") and name in _OF_IPTABLES)
+def _chains(snapshot: Snapshot) -> Set[Tuple[str, str, str]]:
+    """Return iptables' chains as nftables calls them: family, table and chain. Others may add chains to its tables."""
+    found: Set[Tuple[str, str, str]] = set()
+    for family, name in ((IPV4, "ip"), (IPV6, "ip6")):
+        for table, chains in parse(snapshot.text(save_name(NFT, family)) or "").tables.items():
+            found.update((name, table, chain) for chain in chains)
+    return found
 
 
-def _kept(objects: List[JsonObject]) -> Iterator[JsonObject]:
+def _is_others(family: str, table: str, chain: str, saved: Set[Tuple[str, str, str]]) -> bool:
+    """Whether a chain of nftables is neither ours, nor the engine's, nor iptables' own."""
+    return not (table.startswith(OUR_TABLES) or table == ENGINES_TABLE or (family, table, chain) in saved)
+
+
+def _kept(found: List[JsonObject], saved: Set[Tuple[str, str, str]]) -> Iterator[JsonObject]:
     """Yield nftables' objects without the base chains of others that judge packets. Without these nothing leads to their rules."""
     gone: Set[Tuple[str, str, str]] = set()
-    for item in objects:
+    for item in found:
         chain = mapping(item.get("chain"))
-        family, table = text(chain.get("family")), text(chain.get("table"))
-        if text(chain.get("hook")) and _is_others(family, table) and (text(chain.get("type")) == "filter" or table == _FIREWALLD):
-            gone.add((family, table, text(chain.get("name"))))
-    for item in objects:
+        family, table, name = text(chain.get("family")), text(chain.get("table")), text(chain.get("name"))
+        if text(chain.get("hook")) and _is_others(family, table, name, saved) and (text(chain.get("type")) == "filter" or table == _FIREWALLD):
+            gone.add((family, table, name))
+    for item in found:
         chain, rule = mapping(item.get("chain")), mapping(item.get("rule"))
         inner = chain or rule
         if (text(inner.get("family")), text(inner.get("table")), text(chain.get("name")) or text(rule.get("chain"))) not in gone:

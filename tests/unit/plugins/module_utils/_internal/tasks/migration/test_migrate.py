@@ -7,9 +7,11 @@ import pytest
 import yaml
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.migration.migrate import migrated
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.migration.others import found_in, without
 from ansible_collections.drawbridge.docker.plugins.modules import migration_info
 
 from tests.unit.support.migrations import scene
+from tests.unit.support.verdict_hosts import host, judged, nft, saved
 
 OFFICE = {4: "192.0.2.101", 6: "2001:db8:1::101"}
 TEMPLATE = "{{ lookup('pipe', 'touch ran') }}"
@@ -19,8 +21,8 @@ SOCKETS = "".join('tcp LISTEN 0 4096 %s 0.0.0.0:* users:(("%s",pid=1,fd=4))\n' %
 
 @functools.cache
 def found(name, **changes):
-    with scene(name, **{"sockets": SOCKETS, **changes}) as host:
-        return migrated(host)
+    with scene(name, **{"sockets": SOCKETS, **changes}) as found_host:
+        return migrated(found_host)
 
 
 def allowed(values, section="published_ports"):
@@ -134,6 +136,14 @@ def test_text_of_the_host_is_told_and_never_repeated_as_it_is():
     assert "{{" not in values["policy_text"] and values["policy_text"].isascii()
     assert "10.0.0.0/8" not in allowed(values)[8080, "tcp", "0.0.0.0"] and not values["wider"]
     assert all(item["message"].isascii() and "\n" not in item["message"] for item in values["differences"])
+
+
+def test_chains_that_others_put_into_tables_of_iptables_are_theirs():
+    rule = [{"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 8080}}, {"drop": None}]
+    snapshot = host(iptables=saved(filter__INPUT=[]), nftables=nft(("input", "filter input -10", [rule]), ("INPUT", "filter input 0", []), table="ip filter"))
+    assert [line.place for line in found_in(snapshot, []).lines] == ["nftables ip filter input, rule 1"]
+    asked = {"to": "192.0.2.10:8080", "source": "192.0.2.3"}
+    assert (judged(snapshot, **asked).verdict, judged(without(snapshot, []), **asked).verdict) == ("dropped", "accepted")
 
 
 def test_what_is_left_out_has_no_entry_and_is_counted():

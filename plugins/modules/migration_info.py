@@ -139,7 +139,7 @@ differences:
       description: The same with the policy, once the rules of others are gone.
       type: str
     wider:
-      description: Whether it is open with the policy, and not today.
+      description: Whether it is open with the policy, or may be, and not today.
       type: bool
     forged:
       description:

@@ -116,7 +116,7 @@ def is_listed(differences, asked):
 
 
 @pytest.mark.parametrize(("variant", "name"), [
-    ("nft", "ufw"), ("nft", "by-hand"), ("nft", "firewalld"), pytest.param("nft", "ufw-docker", marks=pytest.mark.drill),
+    ("nft", "ufw"), ("nft", "ufw-docker"), ("nft", "by-hand"), ("nft", "firewalld"),
     *(pytest.param("legacy", name, marks=pytest.mark.drill) for name in ("ufw", "ufw-docker", "by-hand")),
 ], indirect=["variant"])
 def test_who_gets_in_is_what_was_proved(host, stage, cases, name, tell):

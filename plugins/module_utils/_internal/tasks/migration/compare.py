@@ -14,11 +14,12 @@ from ...netfilter.verdict.matching.packet import spelt
 from ...netfilter.verdict.walk.asked import Asked
 from .goals import NAMED, OTHER_PORTS, Goal
 from .packets import Packets, Sender, networks_of
-from .reached import NOT_KNOWN, OPEN, Reach, Reached
+from .reached import CLOSED, NOT_KNOWN, OPEN, Reach, Reached
 
 # So many networks of a class of senders are named. The rest is counted.
 _MOST_SOURCES = 8
 _MOST_CHARACTERS = 300
+_RANK = {CLOSED: 0, NOT_KNOWN: 1, OPEN: 2}
 
 
 class Hosts(NamedTuple):
@@ -45,7 +46,7 @@ class Answers(NamedTuple):
     @property
     def is_wider(self) -> bool:
         """Whether more gets in than today, or may."""
-        return self.today.state != OPEN and OPEN in (self.beside.state, self.alone.state)
+        return max(_RANK[self.beside.state], _RANK[self.alone.state]) > _RANK[self.today.state]
 
 
 class Compared(NamedTuple):

@@ -20,7 +20,7 @@ from ...netfilter.kernel.iptables import NFT
 from ...netfilter.rules.matches import InterfaceMatch
 from ...netfilter.rules.ownership import OUR_TABLES, is_ours
 from ...netfilter.rules.saved_rule import parse as parse_rule
-from ...netfilter.rules.saved_ruleset import SavedChain, parse, target_of
+from ...netfilter.rules.saved_ruleset import SavedChain, Table, parse, target_of
 from ...netfilter.verdict.snapshot.nft_tables import read_tables
 from ...netfilter.verdict.snapshot.planned import restored
 from ...netfilter.verdict.snapshot.texts import Snapshot, save_name
@@ -72,7 +72,7 @@ def found_in(snapshot: Snapshot, bridges: Iterable[str]) -> Others:
         for table, chains in parse(snapshot.text(name) or "").tables.items():
             if table == "nat":
                 continue
-            for chain, saved in chains.items():
+            for chain, saved in _entered(chains).items():
                 lines += [Line(name, table, chain, place, rule) for place, rule in enumerate(saved.rules, 1) if not _stays(table, chain, saved, rule, known)]
                 if saved.policy == "DROP" and chain != "FORWARD":
                     policies.append("%s %s %s: policy DROP" % (name, table, chain))
@@ -162,6 +162,19 @@ def _is_engines_rule(table: str, chain: str, target: str, rule: str, bridges: Fr
     if table == "raw" and rule.startswith("-d 127.") and " ! -i lo " in rule:
         return True
     return any(isinstance(match, InterfaceMatch) and match.name in bridges for match in parse_rule(rule).matches)
+
+
+def _entered(chains: Table) -> Table:
+    """Return the chains that packets can come to: ufw leaves some behind that nothing leads to."""
+    found = {name: saved for name, saved in chains.items() if saved.is_builtin}
+    waiting = list(found.values())
+    while waiting:
+        for rule in waiting.pop().rules:
+            target = target_of(rule) or ""
+            if target in chains and target not in found:
+                found[target] = chains[target]
+                waiting.append(chains[target])
+    return found
 
 
 def _chains(snapshot: Snapshot) -> Set[Tuple[str, str, str]]:

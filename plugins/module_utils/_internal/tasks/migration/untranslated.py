@@ -12,7 +12,6 @@ from typing import Dict, Iterator, List, Optional
 from ...host.system.json_values import mapping
 from ...netfilter.rules.matches import AddressMatch, Effect, InterfaceMatch, Module, PortMatch, TcpFlagsMatch, Translation, Unknown, Verdict
 from ...netfilter.rules.saved_rule import parse
-from ...netfilter.rules.saved_ruleset import target_of
 from ...netfilter.verdict.snapshot.nft_tables import pairs
 from .compare import plain
 from .others import Line, Others
@@ -26,8 +25,6 @@ _TRANSLATES = "it translates addresses; the policy's open_ports and masquerade d
 _BY_INTERFACE = "it asks for an interface; a policy asks for sources, and drops those that come by an interface that cannot be theirs"
 _BY_SENDERS_PORT = "it asks for the sender's port; packets are compared from one port only"
 _RATES = ("limit", "hashlimit", "recent", "connlimit", "quota", "statistic", "time", "connbytes")
-# Chains that packets enter by themselves, or by Docker's jump.
-_ENTERED = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING", "DOCKER-USER")
 _EFFECTS = {"LOG": _LOGS, "NFLOG": _LOGS, "ULOG": _LOGS, "AUDIT": _LOGS}
 _STATEMENTS = {
     "log": _LOGS, "limit": _LIMITS, "quota": _LIMITS, "ct count": _LIMITS, "meter": _LIMITS, "reject": _REFUSES, "mangle": _CHANGES, "dnat": _TRANSLATES,
@@ -38,11 +35,7 @@ _STATEMENTS = {
 def untranslated(others: Others, bridges: List[str]) -> List[Dict[str, str]]:
     """Return the lines, each with its place, its text and the reasons. bridges: of the engine's networks."""
     found = []
-    reached = {(line.ruleset, line.table, target_of(line.rule)) for line in others.lines if line.ruleset != "nftables"}
     for line in others.lines:
-        if line.ruleset != "nftables" and line.chain not in _ENTERED and (line.ruleset, line.table, line.chain) not in reached:
-            # Nothing leads there.
-            continue
         reasons = list(dict.fromkeys(_of_nftables(line) if line.ruleset == "nftables" else _of_iptables(line, bridges)))
         if reasons:
             found.append({"place": plain(line.place), "rule": plain(line.rule), "reason": "; ".join(reasons)})

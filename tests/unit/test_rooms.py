@@ -15,7 +15,7 @@ ROOMS = (
     "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback", "policy/preflight", "policy/revocation",
     "policy/proof",
     "persistence/boot_program", "persistence", "persistence/records", "transaction", "port_forwarding", "host_settings",
-    "tasks", "tasks/wiring", "policy_pipeline", "service", "tasks/harden", "inspect/denied", "inspect", "inspect/audit",
+    "tasks", "tasks/wiring", "policy_pipeline", "service", "tasks/harden", "inspect/denied", "inspect", "inspect/audit", "tasks/migration",
 )  # fmt: skip
 MOST_ENTRIES = 14
 

@@ -55,7 +55,8 @@ def tasks(engine):
         ("firewall_checkpoint", {"state": TEXT}), ("firewall_checkpoint", {"state": "armed", "timeout": TEXT}),
         ("firewall_checkpoint", {"state": "confirmed", "transport": TEXT}),
         ("docker_firewall_info", dict(asked)), ("docker_firewall_info", {"docker_host": TEXT}),
-        ("firewall_audit_info", dict(asked)), ("firewall_audit_info", dict(asked, zones={TEXT: [TEXT]})), ("audit_summary", {"outcome": "outcome"}),
+        ("firewall_audit_info", dict(asked)), ("firewall_audit_info", dict(asked, zones={TEXT: [TEXT]})), ("migration_info", dict(asked)),
+        ("audit_summary", {"outcome": "outcome"}),
     ]
     return [{OURS + name: arguments} for name, arguments in given]
 

@@ -59,7 +59,9 @@ def test_modules(nft_host, run, tmp_path):
     assert isinstance(run("firewall_audit_info", **ENGINE)["reachability"]["targets"], list)
     engine = EngineSocket(tmp_path / "engine.sock", Engine())
     waiting = run("quarantine", check=True, docker_host=engine.address, compose_project="shop", reason="INC-1", on_missing="ignore")
+    proposed = run("migration_info", docker_host=engine.address)
     engine.stop()
+    assert proposed["policy"]["published_ports"]["default"] == "deny" and proposed["wider"] == 0
     assert waiting["changed"] and waiting["holds"] == "until_restart" and waiting["quarantine"]["selector"] == {"compose_project": "shop"}
     assert isinstance(run("prerequisites_info", parts=["policy"])["missing"], list)
     nft_host.sh("ip", "link", "set", "lo", "up")

@@ -43,6 +43,11 @@ def classes(parts: Mapping[Hashable, Spans], bits: int) -> List[Class]:
 
     parts: what addresses can be told apart by. The spans of a part are in order and do not overlap. The time grows with the spans, not with the addresses.
     """
+    return [found for found, _spans in spread(parts, bits)]
+
+
+def spread(parts: Mapping[Hashable, Spans], bits: int) -> List[Tuple[Class, Spans]]:
+    """Return the same, each with all of its addresses."""
     names = list(parts)
     turns: Dict[int, int] = {0: 0}
     for place, name in enumerate(names):
@@ -50,13 +55,18 @@ def classes(parts: Mapping[Hashable, Spans], bits: int) -> List[Class]:
             turns[first] = turns.get(first, 0) ^ 1 << place
             turns[last + 1] = turns.get(last + 1, 0) ^ 1 << place
     points = sorted(turns)
-    found: Dict[int, int] = {}
+    found: Dict[int, Spans] = {}
     inside = 0
     for point, following in zip(points, [*points[1:], 1 << bits]):
         if point >> bits:
             break
         inside ^= turns[point]
-        if inside not in found:
-            # The first address of a network is seldom anybody's.
-            found[inside] = point + 1 if following - point > 2 else point
-    return [Class(address, frozenset(name for place, name in enumerate(names) if inside >> place & 1)) for inside, address in found.items()]
+        found.setdefault(inside, []).append((point, following - 1))
+    return [
+        (Class(_one_of(spans[0]), frozenset(name for place, name in enumerate(names) if inside >> place & 1)), spans) for inside, spans in found.items()
+    ]
+
+
+def _one_of(found: Span) -> int:
+    """Return an address of a span. The first address of a network is seldom anybody's."""
+    return found[0] + 1 if found[1] - found[0] > 1 else found[0]

@@ -253,6 +253,9 @@ def _rest(match: Match) -> Predicate:
     if isinstance(match, Module):
         return _true if match.name == "limit" else _open
     if isinstance(match, Unknown):
+        if match.words[:2] == ("-m", "rt"):
+            # Packets have no extension headers. Negated or not, it matches none that has no routing header.
+            return _never
         # Limits by hash are taken for not yet reached, as are those without.
         return _true if "--hashlimit-upto" in match.words else _never if "--hashlimit-above" in match.words else _open
     if isinstance(match, ValueMatch) and option in ("--icmp-type", "--icmpv6-type"):

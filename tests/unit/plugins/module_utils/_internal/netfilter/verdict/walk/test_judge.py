@@ -58,6 +58,8 @@ def test_who_answers(packet, end):
     (["-j NFQUEUE --queue-num 1"], "unknown", ["rule 1 of chain INPUT in table filter: the target NFQUEUE is not modelled"]),
     (["-m limit --limit 1/sec -j DROP"], "dropped", []),
     (["-m hashlimit --hashlimit-above 1/sec --hashlimit-name x -j DROP"], "accepted", []),
+    (["-m rt --rt-type 0 -j DROP"], "accepted", []),
+    (["-m rt ! --rt-type 0 -j DROP"], "accepted", []),
 ])
 def test_unknown_only_where_it_matters(rules, verdict, decides):
     answer = asked(filter__INPUT=rules)

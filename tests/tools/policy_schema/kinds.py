@@ -93,7 +93,7 @@ def _ports() -> dict[str, Schema]:
     spelt = entries.PORTS.pattern.replace("([0-9]{1,5})", _PORT)
     alone = {"type": "integer", "minimum": 1, "maximum": _MOST_PORTS}
     same_again = r"\s*(?=[0-9]{1,5}(?![0-9]))0*([1-9][0-9]*)\s*(?:-\s*(?=[0-9]{1,5}(?![0-9]))0*\1\s*)?"
-    protocols = "(?:/(?:%s))?" % any_case([*entries.WITH_PORTS, values.ICMP])
+    protocols = "(?:/(?:%s))?" % any_case(entries.WITH_PORTS)
     in_brackets = r"\[(?:%s|%s)\]" % (_V6, _V4)
     to = r"\s*(?:%s|%s%s|(?:%s|%s)(?::%s%s)?|%s)\s*" % (
         any_case([values.ICMP]), _PORT, protocols, in_brackets, _V4, _PORT, protocols, "(?=(?:[^:]*:){2})" + _V6,

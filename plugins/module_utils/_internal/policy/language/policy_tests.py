@@ -146,7 +146,7 @@ def _destination(value: object, path: str) -> Destination:
         return Destination(ICMP, None)
     found = _PORT.fullmatch(text)
     if found:
-        return Destination(_protocol(found.group(2) or "tcp", path), _port(found.group(1), path))
+        return Destination(_with_ports(found.group(2), path), _port(found.group(1), path))
     place = _PLACE.fullmatch(text)
     if place:
         return _at(_address(place.group(1) or place.group(2), path), place.group(3), place.group(4), path)
@@ -158,7 +158,7 @@ def _destination(value: object, path: str) -> Destination:
 def _at(address: Network, port: Optional[str], protocol: Optional[str], path: str) -> Destination:
     if port is None:
         return Destination(ICMP, None, address)
-    return Destination(_protocol(protocol or "tcp", path), _port(port, path), address)
+    return Destination(_with_ports(protocol, path), _port(port, path), address)
 
 
 def _of_keys(value: Dict[str, object], path: str) -> Destination:
@@ -180,9 +180,17 @@ def _protocol(value: object, path: str) -> str:
     return check.choice(value.lower() if isinstance(value, str) else value, path, (*WITH_PORTS, ICMP))
 
 
+def _with_ports(word: Optional[str], path: str) -> str:
+    """Parse the protocol behind a port; TCP if there is none."""
+    protocol = _protocol(word or "tcp", path)
+    if protocol == ICMP:
+        raise DrawbridgeError("icmp has no ports", path, "write icmp, or the address alone")
+    return protocol
+
+
 def _port(value: object, path: str) -> int:
     text = str(value)
-    if isinstance(value, (bool, float)) or not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+    if isinstance(value, (bool, float)) or not text.isascii() or not text.isdigit() or len(text) > 5 or not 1 <= int(text) <= 65535:
         raise DrawbridgeError("%s: ports are from 1 to 65535" % quoted(value), path)
     return int(text)
 

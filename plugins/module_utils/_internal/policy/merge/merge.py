@@ -50,10 +50,10 @@ def parse_fragment(name: str, raw: object) -> Fragment:
     """Parse a fragment: a policy's keys and ``weight``. Paths in errors begin with its name."""
     given = dict(check.mapping(raw, name, FRAGMENT_KEYS))
     weight = given.pop("weight", DEFAULT_WEIGHT)
-    if isinstance(weight, str) and weight.isascii() and weight.isdigit():
+    if isinstance(weight, str) and weight.isascii() and weight.isdigit() and len(weight) <= len(str(MAX_WEIGHT)):
         weight = int(weight)  # a template's result
     if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= MAX_WEIGHT:
-        raise DrawbridgeError("%s is not a whole number from 0 on" % quoted(weight), name + ".weight")
+        raise DrawbridgeError("%s is not a whole number from 0 to %d" % (quoted(weight), MAX_WEIGHT), name + ".weight")
     return Fragment(name, weight, parse_policy(given, name))
 
 

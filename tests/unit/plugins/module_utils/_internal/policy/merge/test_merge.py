@@ -114,7 +114,7 @@ def test_agreement_is_no_contradiction():
     assert data(a=same, b=same) == same
 
 
-@pytest.mark.parametrize("weight", [-1, "heavy", True, None, 1.5, [1], 10**9, "-1", "１"])
+@pytest.mark.parametrize("weight", [-1, "heavy", True, None, 1.5, [1], 10**9, "-1", "１", "9" * 5000])
 def test_weights_are_whole_numbers(weight):
     with pytest.raises(DrawbridgeError) as error:
         parse_fragment("host_policy__web", {"weight": weight})

@@ -27,13 +27,13 @@ extends_documentation_fragment:
   - drawbridge.docker.netfilter.transport
 options:
   ipv4:
-    description: The policy for IPv4. Left out, nothing is said about it.
+    description: The policy for IPv4, as iptables or as a policy of M(drawbridge.docker.host_policy) spells it. Left out, nothing is said about it.
     type: str
-    choices: [ACCEPT, DROP]
+    choices: [ACCEPT, DROP, accept, drop]
   ipv6:
-    description: The policy for IPv6. Left out, nothing is said about it.
+    description: The policy for IPv6, in the same words.
     type: str
-    choices: [ACCEPT, DROP]
+    choices: [ACCEPT, DROP, accept, drop]
   state:
     description:
       - V(absent) says nothing about it after the next boot any more. The policy of now stays as it is.
@@ -110,7 +110,7 @@ NAMES = {IPV4: "ipv4", IPV6: "ipv6"}
 
 def keep_policy(task: Task) -> Result:
     """Bring FORWARD's policies to the task's state."""
-    given = {family: task.params[name] for family, name in NAMES.items() if task.params[name] is not None}
+    given = {family: task.params[name].upper() for family, name in NAMES.items() if task.params[name] is not None}
     with locked(task.settings()):
         system = covered(task.system)
         netfilter = Netfilter(system, task.params["transport"])
@@ -141,8 +141,8 @@ def main() -> None:
         {
             **LOCK_ARGUMENTS,
             **TRANSPORT_ARGUMENTS,
-            "ipv4": {"type": "str", "choices": list(POLICIES)},
-            "ipv6": {"type": "str", "choices": list(POLICIES)},
+            "ipv4": {"type": "str", "choices": [*POLICIES, *map(str.lower, POLICIES)]},
+            "ipv6": {"type": "str", "choices": [*POLICIES, *map(str.lower, POLICIES)]},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         keep_policy,

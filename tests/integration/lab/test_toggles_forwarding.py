@@ -15,7 +15,7 @@ OFF = {"drawbridge.docker.ip_forward": {"ipv4": False}}
 ON = {"drawbridge.docker.ip_forward": {"ipv4": True}}
 ABSENT = {"drawbridge.docker.ip_forward": {"state": "absent"}}
 DROP = {"drawbridge.docker.forward_policy": {"ipv4": "DROP"}}
-ACCEPT = {"drawbridge.docker.forward_policy": {"ipv4": "ACCEPT"}}
+ACCEPT = {"drawbridge.docker.forward_policy": {"ipv4": "accept"}}
 MAKES_NETWORKS_FORWARD = ("forky",)
 
 

@@ -79,7 +79,7 @@ def told():
 def test_facts_with_addresses_are_those_that_the_guide_names():
     named = set(re.findall(r"`([a-z_]+(?:\[\])?\.[a-z_.\[\]]+)`", SECTION))
     # A set's sources and the addresses in a message come with rules of a policy.
-    assert set(places(told())) | {"published_ports[].sources", "findings[].message"} == named
+    assert set(places(told())) | {"published_ports[].sources", "published_ports[].denied_sources", "findings[].message"} == named
 
 
 def test_what_the_module_documents_with_an_address_is_named():

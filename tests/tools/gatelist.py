@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Callable, Iterator, Tuple
 
 from tests.lab import layout
-from tests.tools import docs_site, labs, reproducible, sbom
+from tests.tools import docs_site, labs, parallel, reproducible, sbom
 from tests.tools import env as environments
 
 ROOT = environments.ROOT
@@ -107,12 +107,18 @@ def pytest(*arguments: str) -> None:
     step(*PYTEST, *arguments, **for_pytest())
 
 
-def measured_pytest(name: str, *arguments: str) -> None:
-    """Run pytest and note below .build/coverage/NAME which branches of plugins/ ran."""
+# Runs pytest, and notes which branches of plugins/ ran.
+MEASURED_PYTEST = (str(venv("newest")), "-m", "coverage", "run", "-m", "pytest")
+# Kernel tests wait for packets that do not come. More runs than processors would make each wait longer.
+KERNEL_RUNS = 2
+
+
+def coverage_of(name: str) -> Path:
+    """An empty folder for what is noted of a gate."""
     folder = COVERAGE / name
     shutil.rmtree(str(folder), ignore_errors=True)
     folder.mkdir(parents=True)
-    step(venv("newest"), "-m", "coverage", "run", "-m", "pytest", *arguments, **for_pytest(), **for_coverage(folder / "data"))
+    return folder
 
 
 def for_coverage(data: Path) -> dict[str, str]:
@@ -121,11 +127,16 @@ def for_coverage(data: Path) -> dict[str, str]:
 
 
 def unit() -> None:
-    measured_pytest("unit", "tests/unit", "-m", "not drill")
+    step(*MEASURED_PYTEST, "tests/unit", "-m", "not drill", **for_pytest(), **for_coverage(coverage_of("unit") / "data"))
 
 
 def kernel() -> None:
-    measured_pytest("kernel", "tests/integration/kernel", "-m", "not drill", "--durations=5")
+    folder = coverage_of("kernel")
+    numbers = range(1, 1 + KERNEL_RUNS)
+    runs = [parallel.Run("run %d" % number, dict(os.environ, **for_pytest(), **for_coverage(folder / ("data%d" % number)))) for number in numbers]
+    code = parallel.share([*MEASURED_PYTEST, "tests/integration/kernel", "-m", "not drill", "--durations=5"], runs, "kernel")
+    if code:
+        raise Failed("exit code %d" % code)
 
 
 def coverage() -> None:

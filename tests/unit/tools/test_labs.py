@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import closing, labs, shares
+from tests.tools import closing, labs, parallel, shares
 from tests.tools.env import ROOT
 
 FILES = {
@@ -30,7 +30,7 @@ def shared():
 def sharing_tests(tmp_path, monkeypatch):
     """Let both runs share these files → exit code."""
     monkeypatch.setattr(labs, "NAMES", ("a", "b"))
-    monkeypatch.setattr(labs, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(parallel, "LOGS", tmp_path / "logs")
     folder = tmp_path / "tests"
     folder.mkdir()
     (folder / "conftest.py").write_text(CONFTEST, encoding="ascii")

@@ -23,8 +23,9 @@ FILES = {
 WHEN = 1750000000
 
 
-def collection(path, names=tuple(FILES), mtime=1, mode=0o644, uid=0, files=FILES):
-    """An archive as ansible-galaxy builds it, with its files in this order."""
+def collection(path, names=tuple(FILES), mtime=1, mode=0o644, uid=0, files=None):
+    """An archive as ansible-galaxy builds it, with its files in this order; FILES if there are no others."""
+    files = files or FILES
     entries = [{"name": name, "ftype": "file", "chksum_sha256": hashlib.sha256(files[name]).hexdigest()} for name in names]
     listed = json.dumps({"files": entries, "format": 1}, indent=True).encode()
     info = {"namespace": "drawbridge", "name": "docker", "version": "1.2.3", "authors": ["A", "B"], "license": ["GPL-3.0-or-later"],

@@ -124,15 +124,15 @@ def _block(given: Dict[str, object], path: str) -> Block:
     return Block(
         path,
         default=check.choice(given["default"], path + ".default", (ALLOW, DENY)) if "default" in given else None,
-        deny=_entries(given.get("deny", []), path + ".deny"),
-        allow=_entries(given.get("allow", []), path + ".allow"),
+        deny=_entries(given.get("deny", []), path + ".deny", ENTRY_KEYS),
+        allow=_entries(given.get("allow", []), path + ".allow", ENTRY_KEYS),
         dns=_dns(given["dns"], path + ".dns") if "dns" in given else None,
         host=_access(given["host"], path + ".host", HOST_ENTRY_KEYS) if "host" in given else None,
         peers=_access(given["peers"], path + ".peers", ENTRY_KEYS) if "peers" in given else None,
     )
 
 
-def _entries(value: object, path: str, keys: check.Keys = ENTRY_KEYS) -> Tuple[Entry, ...]:
+def _entries(value: object, path: str, keys: check.Keys) -> Tuple[Entry, ...]:
     """Return the list's entries. Entries with the same protocol and ports are merged: their destinations add up."""
     found: Dict[Target, Entry] = {}
     for index, item in enumerate(check.sequence(value, path)):

@@ -271,8 +271,9 @@ published_ports:
       elements: str
       sample: ["@office", 10.0.0.0/8]
     denied_sources:
-      description: Whom the policy denies ahead of RV(published_ports[].sources), by this family, as its C(deny) says.
-      returned: when the policy denies sources
+      description:
+        - Whom the policy denies ahead of RV(published_ports[].sources), by this family, as its C(deny) says. An empty list is nobody.
+        - Null where RV(published_ports[].guarded) is false.
       type: list
       elements: str
       sample: ["@abusers", 198.51.100.0/24]

@@ -183,14 +183,10 @@ def _published(situation: Situation) -> List[Value]:
             "loopback": port.loopback,
             "guarded": port in guarded,
             "sources": _sources(port, said[port.family], lists) if port in guarded else None,
-            **(_denied(said[port.family], lists) if port in guarded else {}),
+            "denied_sources": list(rules_to_policy.expanded(said[port.family].denied_ports, lists)) if port in guarded else None,
         }
         for port in situation.published
     ]
-
-
-def _denied(said: rules_to_policy.Said, lists: Mapping[str, Collection[str]]) -> Value:
-    return {"denied_sources": list(rules_to_policy.expanded(said.denied_ports, lists))} if said.denied_ports else {}
 
 
 def _sources(port: PublishedPort, said: rules_to_policy.Said, lists: Mapping[str, Collection[str]]) -> List[str]:

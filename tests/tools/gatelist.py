@@ -109,7 +109,7 @@ def pytest(*arguments: str) -> None:
 
 # Runs pytest, and notes which branches of plugins/ ran.
 MEASURED_PYTEST = (str(venv("newest")), "-m", "coverage", "run", "-m", "pytest")
-# Kernel tests wait for packets that do not come. More runs than processors would make each wait longer.
+# Kernel tests wait for packets that do not come most of their time, so two runs take less than one.
 KERNEL_RUNS = 2
 
 

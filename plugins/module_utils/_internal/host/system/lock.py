@@ -58,7 +58,7 @@ class HostLock:
 class _Waiter:
     """Waits for a lock in the kernel's queue. A thread does, since flock(2) has no timeout.
 
-    Who asks again and again instead is never served beside others that wait in the queue and hold the lock one after another.
+    Who asks now and then instead may wait in vain beside others that wait in the queue and hold the lock one after another.
     """
 
     def __init__(self, fd: int) -> None:

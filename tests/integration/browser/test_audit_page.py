@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.audit.hosts import read
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.audit.page import page
 
-from tests.integration.browser.support.chromium import Chromium
 from tests.tools import browser
 from tests.unit.support.audit_data import audited
 
@@ -18,13 +17,6 @@ pytestmark = [pytest.mark.drill, pytest.mark.skipif(bool(browser.why_not()), rea
 HOSTILE = "</script><script>document.title='in'</script><img src=x onerror=\"document.title='in'\">{{ 1 }}'\"&amp;\u2028"
 ZONES = {"office": ["203.0.113.0/24", "2001:db8:1::/48"]}
 AXE = "axe.run().then((found) => found.violations.map((each) => [each.id, each.nodes.map((node) => node.html)]))"
-
-
-@pytest.fixture
-def chromium(tmp_path):
-    found = Chromium(tmp_path / "profile")
-    yield found
-    found.close()
 
 
 def written(folder, told, lost=()):

@@ -10,6 +10,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support import wire
+from tests.integration.kernel.support.link import carry
 from tests.integration.kernel.support.namespace import entered, missing
 
 pytestmark = pytest.mark.skipif(bool(missing("ip")), reason=missing("ip"))
@@ -52,6 +53,8 @@ def route(name, addresses, pid):
         wire.ip("link", "set", "eth0", "up")
         for family, address in addresses.items():
             wire.ip("-%d" % family, "route", "add", "default", "via", address)
+        carry("eth0")
+    carry(name)
 
 
 def reached(client, inner):

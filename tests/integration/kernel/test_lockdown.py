@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import parse_network
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.lockdown import cut_off
 
+from tests.integration.kernel.support.link import carry
 from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.wire import SOURCES, wired
 
@@ -44,6 +45,8 @@ def container(client):
                 for family, address in CONTAINER.items():
                     sh("ip address add %s dev eth0%s" % (address + NETWORK[family][-3:], " nodad" if family == 6 else ""))
                     sh("ip -%d route add default via %s" % (family, HOST[family]))
+                carry("eth0")
+            carry("in0")
             with entered(client):
                 for family in NETWORK:
                     sh("ip -%d route add %s via %s" % (family, NETWORK[family], {4: "192.0.2.1", 6: "2001:db8::1"}[family]))

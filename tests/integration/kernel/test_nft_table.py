@@ -13,6 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.nft_table import Nft, TableChange, table_text
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import DesiredState
 
+from tests.integration.kernel.support.link import carry
 from tests.integration.kernel.support.namespace import missing
 
 pytestmark = pytest.mark.skipif(bool(missing("nft")), reason=missing("nft"))
@@ -96,6 +97,7 @@ def neighbour(name, address, gateway):
             ip("link set %s up" % name)
             for words in ("address add %s/24 dev eth0" % address, "link set eth0 up", "route add default via " + gateway):
                 subprocess.run([*inside, "ip", *words.split()], check=True)
+            carry(name)
             yield inside
         finally:
             holder.kill()

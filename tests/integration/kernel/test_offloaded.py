@@ -20,6 +20,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 from ansible_collections.drawbridge.docker.plugins.modules.lockdown import keep_lockdown
 
 from tests.integration.kernel.support import wire
+from tests.integration.kernel.support.link import carry
 from tests.integration.kernel.support.namespace import entered, missing
 
 BRIDGE, GATEWAY, SERVER, PORT = "br-x", "172.18.0.1", "172.18.0.2", 8080
@@ -55,6 +56,8 @@ def a_server(client):
                 wire.ip("address", "add", SERVER + "/16", "dev", "eth0")
                 wire.ip("link", "set", "eth0", "up")
                 wire.ip("route", "add", "default", "via", GATEWAY)
+                carry("eth0")
+            carry("port", BRIDGE)
             yield "/proc/%d/ns/net" % process.pid
         finally:
             process.kill()

@@ -23,6 +23,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight import lockout
 
+from tests.integration.kernel.support.link import carry
 from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.wire import HOST, SOURCES, ip
 
@@ -84,6 +85,8 @@ def test_the_interface_that_it_comes_in_by_and_not_the_one_that_answers(client, 
         for protocol in (4, 6):
             ip("-%d" % protocol, "address", "add", {4: "198.51.100.2/32", 6: "2001:db8:9::2/128"}[protocol], "dev", "lo")
         ip("link", "set", "lo", "up")
+        carry("behind")
+    carry("other")
     for name in ("all", "host", "other"):
         for side in (None, client.path):
             with entered(side) if side else contextlib.nullcontext(), contextlib.suppress(OSError):
@@ -241,6 +244,8 @@ def container():
                 ip("address", "add", "10.9.0.2/24", "dev", "eth0")
                 ip("link", "set", "eth0", "up")
                 ip("route", "add", "default", "via", "10.9.0.1")
+                carry("eth0")
+            carry("port", BRIDGE)
             yield path
         finally:
             process.kill()

@@ -22,6 +22,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
 
 from tests.integration.kernel.support import wire
+from tests.integration.kernel.support.link import carry
 from tests.integration.kernel.support.namespace import entered, missing
 from tests.integration.kernel.support.wire_engine import OnTheWire
 
@@ -178,6 +179,8 @@ def a_container(client):
                 wire.ip("address", "add", SERVER + "/16", "dev", "eth0")
                 wire.ip("link", "set", "eth0", "up")
                 wire.ip("route", "add", "default", "via", "172.18.0.1")
+                carry("eth0")
+            carry("br-x")
             wire.ip("route", "add", "172.18.0.0/16", "dev", "br-x", "table", TABLE)
             wire.ip("route", "add", "192.0.2.0/24", "dev", VRF)
             yield path

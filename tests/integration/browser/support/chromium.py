@@ -88,10 +88,10 @@ class Chromium:
             assert more, "Chromium ended"
             self._left += more
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path, query: str = "") -> None:
         """Open a file, and wait until it is loaded. What was said before is forgotten."""
         self._said.clear()
-        self.ask("Page.navigate", url="file://%s" % path)
+        self.ask("Page.navigate", url="file://%s%s" % (path, query and "?" + query))
         if not any(said.get("method") == "Page.loadEventFired" for said in self._said):
             self._until(lambda said: said.get("method") == "Page.loadEventFired")
 

@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Mapping
 
 from .containers import Containers
+from .link import carry
 from .namespace import entered
-from .watching import until
 
 BRIDGE = "br-0123456789ab"
 
@@ -18,14 +18,6 @@ BRIDGE = "br-0123456789ab"
 def sh(*argv: str) -> None:
     """Run a command."""
     subprocess.run(argv, check=True, capture_output=True)
-
-
-def _link(name: str) -> str:
-    return subprocess.run(["ip", "-o", "-d", "link", "show", "dev", name], capture_output=True, text=True, check=True).stdout
-
-
-def _carries(name: str) -> bool:
-    return " state UP " in _link(name)
 
 
 class Bridged:
@@ -55,11 +47,8 @@ class Bridged:
             sh("ip", "address", "add", "2001:db8::%d/64" % number, "dev", "eth0", "nodad")
             sh("ip", "link", "set", "eth0", "up")
             sh("ip", "link", "set", "lo", "up")
-        # The kernel notices a carrier up to a second later; until then what is sent is lost.
-        until(lambda: _carries(port) and "bridge_slave state forwarding" in _link(port), "the bridge port " + port)
-        until(lambda: _carries(BRIDGE), "the bridge")
-        with self.inside(name):
-            until(lambda: _carries("eth0"), "the container's end of " + port)
+            carry("eth0")
+        carry(port, BRIDGE)
 
     def reaches(self, source: str | None, target: str | None, family: int = 4, flush: bool = True) -> bool:
         """Whether a datagram from a container, or from the host for None, arrives at a container or the host.

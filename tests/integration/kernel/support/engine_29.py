@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from tests.integration.kernel.support.host import CAPTURES
+from tests.integration.kernel.support.link import carry
 from tests.integration.kernel.support.namespace import entered
 from tests.lab.layout import GUEST
 
@@ -139,6 +140,8 @@ def _container(bridge: str, subnet: str) -> Iterator[None]:
                 _run("ip", "link", "set", "eth0", "up")
                 _run("ip", "route", "add", "default", "via", subnet + ".0.1")
                 _until(lambda: ":0050 " in Path("/proc/thread-self/net/tcp").read_text(encoding="ascii"))
+                carry("eth0")
+            carry(bridge)
             yield
         finally:
             process.kill()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from .host import Host
+from .link import carry
 from .namespace import entered
 
 _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -73,6 +74,8 @@ def between(host: Host) -> Iterator[Way]:
                 _addresses(host, "end", nets, 2)
                 for family in _AF:
                     host.sh("ip", "-%d" % family, "route", "add", "default", "via", nets[family] % 1)
+                carry("end")
+            carry(name)
         yield Way(ends)
 
 

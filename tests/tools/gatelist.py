@@ -16,7 +16,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator, Tuple
+from typing import Callable, Iterator, Mapping, Sequence, Tuple
 
 from tests.lab import layout
 from tests.tools import docs_site, labs, parallel, reproducible, sbom
@@ -107,42 +107,43 @@ def pytest(*arguments: str) -> None:
     step(*PYTEST, *arguments, **for_pytest())
 
 
-# Runs pytest, and notes which branches of plugins/ ran.
+# Runs pytest, and notes which branches of plugins/ ran. That takes twice the time, so the gates do without.
 MEASURED_PYTEST = (str(venv("newest")), "-m", "coverage", "run", "-m", "pytest")
+UNIT = ("tests/unit", "-m", "not drill")
+KERNEL = ("tests/integration/kernel", "-m", "not drill", "--durations=5")
 # Kernel tests wait for packets that do not come most of their time, so two runs take less than one.
 KERNEL_RUNS = 2
 
 
-def coverage_of(name: str) -> Path:
-    """An empty folder for what is noted of a gate."""
-    folder = COVERAGE / name
-    shutil.rmtree(str(folder), ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def for_coverage(data: Path) -> dict[str, str]:
-    """The variables that coverage wants."""
-    return {"COVERAGE_RCFILE": str(ROOT / ".config" / "coverage.ini"), "COVERAGE_FILE": str(data)}
-
-
 def unit() -> None:
-    step(*MEASURED_PYTEST, "tests/unit", "-m", "not drill", **for_pytest(), **for_coverage(coverage_of("unit") / "data"))
+    pytest(*UNIT)
 
 
 def kernel() -> None:
-    folder = coverage_of("kernel")
-    numbers = range(1, 1 + KERNEL_RUNS)
-    runs = [parallel.Run("run %d" % number, dict(os.environ, **for_pytest(), **for_coverage(folder / ("data%d" % number)))) for number in numbers]
-    code = parallel.share([*MEASURED_PYTEST, "tests/integration/kernel", "-m", "not drill", "--durations=5"], runs, "kernel")
+    kernel_by(PYTEST, [{} for _number in range(KERNEL_RUNS)])
+
+
+def kernel_by(program: Sequence[str], runs: Sequence[Mapping[str, str]]) -> None:
+    """runs: the variables of each of the runs that share the test files."""
+    named = [parallel.Run("run %d" % number, {**os.environ, **for_pytest(), **variables}) for number, variables in enumerate(runs, 1)]
+    code = parallel.share([*program, *KERNEL], named, "kernel")
     if code:
         raise Failed("exit code %d" % code)
 
 
+def for_coverage(name: str) -> dict[str, str]:
+    """The variables that coverage wants. name: of the file that it writes."""
+    return {"COVERAGE_RCFILE": str(ROOT / ".config" / "coverage.ini"), "COVERAGE_FILE": str(COVERAGE / name)}
+
+
 def coverage() -> None:
-    """Which branches of plugins/ the unit and the kernel tests ran. It fails at no threshold."""
-    variables = for_coverage(COVERAGE / "all")
-    measured = [path for name in ("unit", "kernel") for path in sorted((COVERAGE / name).glob("data*"))]
+    """Which branches of plugins/ the unit and the kernel tests run. It fails at no threshold."""
+    shutil.rmtree(str(COVERAGE), ignore_errors=True)
+    COVERAGE.mkdir(parents=True)
+    step(*MEASURED_PYTEST, *UNIT, **for_pytest(), **for_coverage("unit"))
+    kernel_by(MEASURED_PYTEST, [for_coverage("kernel%d" % number) for number in range(KERNEL_RUNS)])
+    measured = sorted(COVERAGE.iterdir())
+    variables = for_coverage("all")
     step(venv("newest"), "-m", "coverage", "combine", "--keep", "--quiet", *measured, **variables)
     table = output(venv("newest"), "-m", "coverage", "report", **variables)
     report = BUILD / "coverage.txt"
@@ -382,14 +383,13 @@ GATES = (
     Gate("sanity", 8, "ansible-test sanity, newest ansible-core", sanity),
     Gate("sanity-oldest", 6, "ansible-test sanity, oldest ansible-core", sanity_oldest,
          path=".build/venv-oldest/bin"),
-    Gate("coverage", 0.5, "which branches of plugins/ the unit and kernel tests ran", coverage, path="tests/integration/kernel",
-         needs=("unit", "kernel")),
     Gate("lab", 37, "tests on the Docker hosts of two labs", lab, path="tests/integration/lab",
          needs=("lab-up",), alone=True, pytest=True),
     Gate("molecule", 5, "roles on the lab's hosts, twice", molecule, path="extensions/molecule/*/molecule.yml",
          needs=("lab-up",), alone=True),
     Gate("drill", 120, "tests too long for every run", drill, path="tests/integration",
          needs=("lab-up",), alone=True, pytest=True, default=False),
+    Gate("coverage", 40, "which branches of plugins/ the unit and kernel tests run", coverage, path="tests/integration/kernel", default=False),
     Gate("release", 1, "archive, bill of materials and checksums of the last commit", release, default=False),
     Gate("lab-down", 2, "end the labs that this run started", lab_down, default=False),
 )

@@ -88,8 +88,10 @@ EXAMPLES = r"""
   drawbridge.docker.address_set:
     name: cloudflare
     feed:
-      url: https://www.cloudflare.com/ips-v4
-      min: 5
+      url: https://api.cloudflare.com/client/v4/ips
+      format: json
+      query: "result.[ipv4_cidrs, ipv6_cidrs][]"
+      min: 10
       max: 100
 
 - name: One address more

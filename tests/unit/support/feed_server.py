@@ -38,7 +38,11 @@ class FeedServer:
             def log_message(self, *_arguments: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer((_HERE, 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_arguments: object) -> None:
+                """Say nothing: clients hang up on purpose."""
+
+        self._server = Server((_HERE, 0), Handler)
         self._server.daemon_threads = True
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -64,10 +64,11 @@ def test_all_hosts_of_a_run_ask_once(nft_host, server, tmp_path):
 POLICY = {"published_ports": {"allow": [{"port": 443, "sources": ["@proxy"]}]}}
 
 
-def apply(server, path, check=False, **more):
-    policy = {**POLICY, "address_sets": {"proxy": feed(server, path), "unused": feed(server, "/html")}}
-    arguments = {"transport": "nft", "confirm_timeout": 0, "docker_host": "unix:///run/nothing.sock", "allow_lockout": True, **more}
-    return {"drawbridge.docker.host_policy": {"policy": policy, **arguments}, "check_mode": check}
+def apply(server, path, check=False):
+    """A fragment whose feed's URL is a template."""
+    fragment = {**POLICY, "address_sets": {"proxy": {**feed(server, ""), "url": "{{ base }}" + path}, "unused": feed(server, "/html")}}
+    arguments = {"fragments": "p__", "transport": "nft", "confirm_timeout": 0, "docker_host": "unix:///run/nothing.sock", "allow_lockout": True}
+    return {"drawbridge.docker.host_policy": arguments, "check_mode": check, "vars": {"p__web": fragment, "base": server.url}}
 
 
 def test_a_policy_keeps_its_set(nft_host, server, tmp_path):
@@ -75,12 +76,12 @@ def test_a_policy_keeps_its_set(nft_host, server, tmp_path):
         apply(server, "/all"), apply(server, "/good"), apply(server, "/good"), apply(server, "/all", True), apply(server, "/all"),
         apply(server, "/other"),
     ])
-    assert nothing["failed"] and nothing["msg"].startswith("policy.address_sets.proxy: ") and "good content once" in nothing["msg"]
+    assert nothing["failed"] and nothing["msg"].startswith("p__web.address_sets.proxy: ") and "good content once" in nothing["msg"]
     assert done["changed"] and not again["changed"] and not checked["changed"] and not kept["changed"] and other["changed"]
     for result, words in ((done, []), (checked, ["the 3 entries from before are kept"]), (kept, ["the 3 entries from before are kept"])):
         found = [told for told in result["warnings"] if "feed" in told]
         assert len(found) == len(words) + 1 and all(word in " ".join(found) for word in [*words, "nothing names this set"])
-    assert "188.114.96.0/20" in json.dumps(other["diff"])
+    assert "188.114.96.0/20" in json.dumps(other["diff"]) and held(nft_host) == {"173.245.48.0/20", "188.114.96.0/20", "2606:4700::/32"}
 
 
 def brought(entries=(), failure=None, **bounds):

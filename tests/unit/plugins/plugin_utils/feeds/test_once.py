@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
 """All processes of a run ask a server once, by a file in the run's own folder."""
-import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
@@ -13,31 +14,26 @@ LIST = GOOD.split()
 
 
 @pytest.mark.parametrize("fetched", ["good", "dead"])
-def test_processes_of_a_run_ask_once(tmp_path, fetched):
-    source, asked = parse_feed({"url": "https://127.0.0.1/x"}, "x"), tmp_path / "asked"
+def test_who_comes_at_the_same_time_waits_for_the_first_one_s_answer(tmp_path, fetched):
+    """Threads: the lock is of an opened file, so it holds between any two that opened it themselves."""
+    source, asked, begun = parse_feed({"url": "https://127.0.0.1/x"}, "x"), [], threading.Barrier(6)
 
-    def fetch_once(_source):
-        with asked.open("a", encoding="ascii") as stream:
-            stream.write("x")
+    def fetch(_source):
+        asked.append(1)
         if fetched == "dead":
             raise DrawbridgeError("dead")
         return GOOD.encode()
 
-    def process(queue):
-        queue.put(tuple(feeds.once(source, str(tmp_path), fetch_once)))
+    def ask(_number):
+        begun.wait()
+        return feeds.once(source, str(tmp_path), fetch)
 
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    processes = [context.Process(target=process, args=(queue,)) for _number in range(6)]
-    for each in processes:
-        each.start()
-    assert {tuple(map(str, queue.get())) for _each in processes} == {(str(LIST), "None") if fetched == "good" else ("[]", "dead")}
-    for each in processes:
-        each.join()
-    assert asked.read_text(encoding="ascii") == "x"
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(ask, range(6))) == [feeds.Brought(LIST) if fetched == "good" else feeds.Brought([], "dead")] * 6
+    assert len(asked) == 1
     # Another limit is another feed.
-    feeds.once(source._replace(bounds=source.bounds._replace(most=7)), str(tmp_path), fetch_once)
-    assert asked.read_text(encoding="ascii") == "xx"
+    feeds.once(source._replace(bounds=source.bounds._replace(most=7)), str(tmp_path), fetch)
+    assert len(asked) == 2
 
 
 def test_a_process_that_died_is_taken_over_from(tmp_path):

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Controller side of address_set: a file of entries is copied to the host, not sent as an argument of the task."""
+"""Controller side of address_set: it fetches a feed. A file of entries is copied to the host, not sent as an argument of the task."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ class ActionModule(ReturningAction):
         remote = boolean(arguments.get("remote_src", False), strict=False)
         if shown is not None and not remote:
             arguments["src"] = self._carried(shown)
+        if arguments.get("feed") is not None and arguments.get("state") != "absent":
+            # Imported here: most tasks have no feed.
+            from ansible_collections.drawbridge.docker.plugins.plugin_utils.feeds.feeds import fed  # pylint: disable=import-outside-toplevel
+
+            arguments["feed"] = fed(arguments["feed"], "feed", self)
         try:
             result = execute(self, "address_set", arguments, task_vars)
         finally:

@@ -10,7 +10,6 @@ from typing import Any, Dict, List, Mapping
 
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.confirmation import confirmed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.hosted import execute
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.misnamed import misnamed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.policy_action import (
     OF_THE_ROLE,
     PLAN_DIR,
@@ -19,6 +18,7 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.policy_action im
     from_variables,
     with_warnings,
 )
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import misnamed
 
 
 class ActionModule(PolicyAction):

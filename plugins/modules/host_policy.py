@@ -34,7 +34,9 @@ options:
     type: str
 notes:
   - "C(address_sets): a mapping of names to lists of addresses and networks of both families. Entries name a set as C(@name). Names have
-    letters, digits, C(_), C(.) and C(-), at most 18. C(@name) may also be a set that M(drawbridge.docker.address_set) keeps."
+    letters, digits, C(_), C(.) and C(-), at most 18. C(@name) may also be a set that M(drawbridge.docker.address_set) keeps. In place of a list,
+    a mapping with C(url) or C(src) is a feed, which the controller fetches once in a run for all hosts. If it cannot be used, the set keeps what the host
+    holds, and a warning says why."
   - "C(external_interfaces): the interfaces that are outside, C(+) at the end stands for any ending. Without it every interface is outside but
     the loopback and the bridges of Docker's networks."
   - "C(unmanaged_interfaces): interfaces to which other software forwards, such as a libvirt bridge or a VPN. What was DNATed and leaves by them is
@@ -79,7 +81,7 @@ notes:
     C(FORWARD), and with O(state=absent) all of it, is no longer said at boot either. The kernel's values and C(daemon.json) stay as they are;
     where C(daemon.json) then keeps Docker from forwarding, a warning says so.
   - An entry says who may reach its port. Also where the default is V(allow), nobody else does.
-  - Host names are refused.
+  - Host names are refused. What somebody publishes as a list can be a feed.
   - C(--diff) begins with what the change means, who reaches which published port, opened port and service of the host, and what containers
     reach, before and after. The rules follow.
 seealso:

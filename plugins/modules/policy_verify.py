@@ -134,7 +134,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     place_of,
     proved,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.desired import policy_of
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.desired import policy_of, without_failed
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
     ENGINE_ARGUMENTS,
     POLICY_ARGUMENTS,
@@ -147,7 +147,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 def verify(task: Task) -> Result:
     """Send what the tests are about."""
     params = task.params
-    policy, engine, timeout = policy_of(task), connect(params["docker_host"]), checked_timeout(params["timeout"])
+    policy, warnings = without_failed(policy_of(task))
+    engine, timeout = connect(params["docker_host"]), checked_timeout(params["timeout"])
     if params["target"] is None:
         place = own_place(task.system, engine, params["addresses"])
         probes, left_out = inside_probes(policy, place)
@@ -155,7 +156,7 @@ def verify(task: Task) -> Result:
         place = place_of(params["target"])
         probes, left_out = outside_probes(policy, place)
     tests = proved(task.system, engine, probes, timeout)
-    return Result({"changed": False, "tests": tests, "left_out": left_out, "target": place.shown}, [], failure_of(tests))
+    return Result({"changed": False, "tests": tests, "left_out": left_out, "target": place.shown}, warnings, failure_of(tests))
 
 
 def main() -> None:

@@ -11,9 +11,8 @@ from typing import Any, Collection, Dict, List, Mapping, Tuple
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import quoted
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.misnamed import misnamed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.policy_action import OF_THE_ROLE, POLICY_OPTIONS, from_variables
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import Templar, variable
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import Templar, misnamed, variable
 
 _POLICY = "host_policy_"
 _FRAGMENTS = "host_policy__"

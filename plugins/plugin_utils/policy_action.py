@@ -34,11 +34,27 @@ class PolicyAction(ReturningAction):
     no_async = "a policy is confirmed over a new connection once it is in force"
 
     def with_fragments(self, arguments: Mapping[str, Any], task_vars: Mapping[str, object]) -> Dict[str, Any]:
-        """Return the options, with the fragments in place of the prefix of their names."""
-        if arguments.get("fragments") is None or arguments.get("policy") is not None or arguments.get("state") == "absent":
+        """Return the options, with the fragments in place of the prefix of their names, and with what feeds bring."""
+        if arguments.get("state") == "absent":
             return dict(arguments)
-        told = {"fragments": fragments(str(arguments["fragments"]), task_vars, self._templar), "profile": profile(arguments.get("profile"))}
+        if arguments.get("policy") is not None:
+            return dict(arguments, policy=self._fed(_decoded(arguments["policy"]), "policy", arguments["policy"]))
+        if arguments.get("fragments") is None:
+            return dict(arguments)
+        found = fragments(str(arguments["fragments"]), task_vars, self._templar)
+        fed = {name: self._fed(raw, name, raw) for name, raw in found.items()}
+        told = {"fragments": fed, "profile": profile(arguments.get("profile"))}
         return dict(arguments, fragments=json.dumps(told, separators=(",", ":")))
+
+    def _fed(self, policy: object, path: str, otherwise: object) -> object:
+        """Return a policy with what its feeds bring; ``otherwise`` if it has none."""
+        sets = policy.get("address_sets") if isinstance(policy, Mapping) else None
+        if not isinstance(policy, Mapping) or not isinstance(sets, Mapping) or not any(isinstance(value, Mapping) for value in sets.values()):
+            return otherwise
+        # Imported here: most policies have no feed.
+        from ansible_collections.drawbridge.docker.plugins.plugin_utils.feeds.feeds import with_feeds  # pylint: disable=import-outside-toplevel
+
+        return with_feeds(policy, path, self)
 
     def kept_plan(self, variables: Sequence[str], restart: str, task_vars: Mapping[str, object]) -> Optional[KeptPlan]:
         """Return the plan that the task makes or keeps, None without one.
@@ -58,6 +74,14 @@ class PolicyAction(ReturningAction):
         restarts = restart in task_vars and boolean(variable(restart, task_vars, self._templar), strict=False)
         plan = kept_plan(folder, place, str(task_vars["inventory_hostname"]), bool(restarts))
         return plan.make() if self._task.check_mode else plan.keep()
+
+
+def _decoded(policy: object) -> object:
+    """Return a policy that is a mapping or its JSON text. What is neither is left to the module to refuse."""
+    try:
+        return json.loads(policy) if isinstance(policy, str) else policy
+    except ValueError:
+        return None
 
 
 def from_variables(prefix: str, options: Iterable[str], task_vars: Mapping[str, object], templar: Templar) -> Dict[str, object]:

@@ -54,7 +54,7 @@ def parse_network(text: str, path: Optional[str] = None) -> Network:
         prefix = _prefix(family, length) if slash else _BITS[family]
     except (OSError, ValueError, UnicodeError):
         raise DrawbridgeError(
-            "%s is not an IP address or network" % quoted(text), path, "host names are not accepted in rules"
+            "%s is not an IP address or network" % quoted(text), path, "host names are not accepted in rules; a published list can be a feed of address_sets"
         ) from None
     if family == IPV6 and prefix >= _MAPPED_PREFIX and packed.startswith(_MAPPED):
         # Programs that listen for both families write many of these to their logs.

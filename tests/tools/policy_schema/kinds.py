@@ -10,6 +10,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfil
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import MAX_CHAIN_NAME
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.fields import VERSIONS
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language import (
+    addresses,
     check,
     container_rules,
     egress,
@@ -45,7 +46,7 @@ _COMMENT = r"""(?!-)[^\x00-\x1f\x7f"'\\`]{1,%d}""" % entries.MAX_COMMENT
 
 def single_values() -> dict[str, Schema]:
     """The definitions, by the names that the parser's tables have for them."""
-    return {**_words(), **_addresses(), **_ports(), **_names(), **_settings()}
+    return {**_words(), **_addresses(), **_ports(), **_names(), **_settings(), **_feeds()}
 
 
 def _words() -> dict[str, Schema]:
@@ -78,7 +79,8 @@ def _addresses() -> dict[str, Schema]:
         "destinations": {"anyOf": [kind("source"), kind("sources")]},
         "test_from": {"anyOf": [{"description": "the host itself", **one_of([policy_tests.HOST])}, kind("source"), kind("sources")]},
         "dns": {"anyOf": [{"type": "boolean"}, kind("source"), kind("sources")]},
-        "address_set": a_list(kind("network")),
+        "networks": a_list(kind("network"), 1),
+        "address_set": {"anyOf": [a_list(kind("network")), kind("feed")]},
         "treatment": {"anyOf": [
             {"type": "boolean"},
             # What a template makes of true and false. Not what editors should offer.
@@ -101,7 +103,7 @@ def _ports() -> dict[str, Schema]:
     return {
         "port": {"anyOf": [alone, text(spelt, "a port from 1 to %d, or a range as 8000-8010" % _MOST_PORTS)]},
         "one_port": {"anyOf": [alone, {"allOf": [text(spelt), text(same_again)]}]},
-        "number_of_port": number(_MOST_PORTS),
+        "number_of_port": _short_number(_MOST_PORTS),
         "destination_text": text(to, "8080, 53/udp, icmp, 192.0.2.10:8080 or [2001:db8::10]:8080"),
         "port_of_the_host": alone,
     }
@@ -151,6 +153,18 @@ def _settings() -> dict[str, Schema]:
         "daemon_config": one_of(config_keys.MODES),
         "forward_verdict": in_any_case(settings.POLICIES),
         **{"daemon_" + name: {"anyOf": [takes[config_keys.KEYS[key].takes], {"type": "null"}]} for name, key in settings.DAEMON_NAMES.items()},
+    }
+
+
+def _feeds() -> dict[str, Schema]:
+    return {
+        "feed_url": text(addresses.URL.pattern, "https://host/path, without a user and a password"),
+        "feed_file": text(r"[^\x00]+"),
+        "feed_format": one_of(addresses.FORMATS),
+        "feed_query": {"type": "string", "minLength": 1},
+        "feed_count": _short_number(addresses.MOST_FED),
+        "feed_timeout": _short_number(addresses.MOST_SECONDS),
+        "checksum": text(addresses.CHECKSUM.pattern, "sha256: and 64 hexadecimal digits"),
     }
 
 

@@ -20,7 +20,7 @@ def text(pattern: str, wanted: str = "") -> Schema:
     return dict(found, patternErrorMessage="Expected %s." % wanted) if wanted else found
 
 
-def one_of(words: Iterable[str]) -> Schema:
+def one_of(words: Iterable[object]) -> Schema:
     return {"enum": list(words)}
 
 

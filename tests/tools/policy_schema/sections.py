@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import ENGINE_SELECTORS, SELECTOR_ARGUMENTS, WITH_POD
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules import structured
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language import (
+    addresses,
     container_rules,
     egress,
     entries,
@@ -21,7 +22,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import FRAGMENT_KEYS
 
 from .kinds import FORWARDED_INTERFACE, NETWORK
-from .patterns import Schema, a_list, any_case, kind, or_nothing, text, whole
+from .patterns import Schema, a_list, any_case, kind, one_of, or_nothing, text, whole
 from .words import Words
 
 
@@ -31,6 +32,7 @@ def mappings(words: Words) -> dict[str, Schema]:
         "policy": _mapping(schema.POLICY_KEYS, words.of("policy")),
         "fragment": _mapping(FRAGMENT_KEYS, words.of("policy")),
         "address_sets": _by_name(kind("set_name"), kind("address_set")),
+        "feed": _feed(words),
         "published_ports": _mapping(schema.PUBLISHED_KEYS, words.of("published_ports")),
         "host_services": _mapping(schema.HOST_KEYS, words.of("host_services")),
         **_entries(words),
@@ -54,6 +56,18 @@ def _by_name(name: Schema, value: Schema) -> Schema:
 
 def _without(keys: Sequence[str]) -> Schema:
     return {"properties": dict.fromkeys(keys, False)}
+
+
+def _feed(words: Words) -> Schema:
+    """Which keys go together is said in a way that holds for templates as well."""
+    plain = {"required": ["url"], "properties": {"url": {"pattern": whole(addresses.PLAIN_HTTP.pattern)}}}
+    return _mapping(
+        addresses.FEED_KEYS, words.of("feeds"), oneOf=[{"required": ["url"]}, {"required": ["src"]}], allOf=[
+            {"if": {"required": ["src"]}, "then": _without(addresses.OF_URLS)},
+            {"if": {"required": ["query"]}, "then": {"required": ["format"], "properties": {"format": {"not": one_of([addresses.TEXT])}}}},
+            {"if": plain, "then": {"required": ["allow_http"], "properties": {"allow_http": {"not": one_of([False])}}}},
+        ],
+    )
 
 
 def _entries(words: Words) -> dict[str, Schema]:

@@ -23,6 +23,7 @@ _GUIDES = ROOT / "docs" / "guides"
 # A table of the policy's keys: the page and the heading that it stands below.
 _TABLES = {
     "policy": ("policy.md", "## Keys"),
+    "feeds": ("policy.md", "### Feeds"),
     "entries": ("policy.md", "### Entries"),
     "published_ports": ("policy.md", "### `published_ports`"),
     "host_services": ("policy.md", "### `host_services`"),

@@ -26,7 +26,7 @@ _ADDRESSES = ["192.0.2.7", "2001:db8::7", "0.0.0.0", "::", "255.255.255.255", "2
 _VALUES: dict[str, Sequence[object]] = {
     "port": [443, "443", "8000-8010", " 8000 - 8010 ", 1, 65535, "1-65535", "00443", "80\n"],
     "one_port": [80, "80", "65535", "80-80", "080 - 0080", 1],
-    "number_of_port": [80, "80", 65535, "000080"],
+    "number_of_port": [80, "80", 65535, "00080"],
     "weight": [0, 50, 1000000, "50", "000", "007"],
     "protocol": ["tcp", "udp", "sctp", "TCP", "uDp"],
     "protocol_or_icmp": ["tcp", "udp", "sctp", "Udp"],
@@ -47,6 +47,11 @@ _VALUES: dict[str, Sequence[object]] = {
     "interface_or_ending": ["eth0", "wan+", "x" * 15, "a@b"],
     "network_name": ["backend", "ü b", "x" * 255, "a.b"],
     "egress_selector": ["web", "com.example.role=updater", "a b"],
+    "feed_url": ["https://www.cloudflare.com/ips-v4", "https://[2001:db8::1]:8443/a?b=c#d", "https://a", "http://127.0.0.1:80/x"],
+    "feed_file": ["lists/a.txt", "/srv/a b"],
+    "feed_count": [1, 5, 65536, "20", "00005"],
+    "feed_timeout": [1, 300, "30"],
+    "checksum": ["sha256:" + "0aF9" * 16],
     "section": ["blocked", "_a-b", "x" * 15],
     "rate": ["10/minute", "100/hour", "1/sec", "001/min"],
     "burst": [1, 100, "20"],
@@ -69,6 +74,8 @@ _ODD: Sequence[object] = [
     "deny", "allow", "observe", "eth0\n", "x" * 16, "+", "eth+", "a b", "é", "é" * 41, "x" * 81, 'a"b', "a`b", "-a", "a\nb", "a\x07", "all", "default",
     "policy", "policy-x", "egress", "policyx", "0/minute", "101/hour", "10/day", "8080/xyz", "[::1]:0", "[::1", "1.2.3.4:80:80", "80/icmp", "/x", "x\x00",
     "on", "true", "127.0.0.1", "::1", "raw", "FORWARD", "POSTROUTING", [], {}, [None], ["any"], ["example.org"], [80], {"x": 1}, {"port": 80}, [[]],
+    "http://a/", "https://u:p@a/", "https://a b/", "ftp://a/", "text", "json", "sha256:0", {"url": "https://a/"}, {"src": "a"},
+    {"url": "http://a/", "src": "a"}, "000080",
     "bridges", "0x1/0x3/0x4", "ipv5", "ipv4", "ipv6",
 ]
 

@@ -111,6 +111,11 @@ def published(**entry):
     published(sources=["@pub-tcp"]), published(sources=["@a b"]), published(sources=["@office\n"]), published(address="10.0.0.0/8"), published(comment='a "'),
     {"host_services": {"allow": [{"protocol": "ICMP", "port": 8, "sources": []}]}}, {"host_services": {"allow": [{"protocol": "tcp", "sources": []}]}},
     {"address_sets": {"bridges": []}}, {"address_sets": {"a": ["@b"]}}, {"address_sets": {"a": ["any"]}}, {"unmanaged_interfaces": ["x" * 16]},
+    {"address_sets": {"a": {}}}, {"address_sets": {"a": {"url": "http://a/"}}}, {"address_sets": {"a": {"url": "http://a/", "allow_http": False}}},
+    {"address_sets": {"a": {"url": "https://a/", "query": "b"}}}, {"address_sets": {"a": {"url": "https://a/", "query": "b", "format": "text"}}},
+    {"address_sets": {"a": {"url": "https://u:p@a/"}}}, {"address_sets": {"a": {"src": "b", "timeout": 5}}},
+    {"address_sets": {"a": {"src": "b", "inside": []}}}, {"address_sets": {"a": {"url": "https://a/", "src": "b"}}},
+    {"address_sets": {"a": {"url": "https://a/", "interval": "6h"}}},
     {"egress": {"allow": [{}]}}, {"egress": {"allow": [{"port": 1, "protocol": "icmp"}]}}, {"egress": {"containers": [{"default": "deny"}]}},
     {"egress": {"containers": [{"name": "a", "label": "b"}]}}, {"egress": {"host": [{"destination": "any"}]}}, {"egress": {"containers": [{"address": "@a"}]}},
     {"masquerade": {"all": []}}, {"masquerade": {"all": "10.0.0.0/8"}}, {"masquerade": {"subnets": {"net": True}}}, {"masquerade": {"networks": {"": True}}},
@@ -164,7 +169,13 @@ def test_variables_of_others_are_theirs():
 
 
 EVERYTHING = {
-    "weight": 60, "address_sets": {"office": ["192.0.2.1"]}, "external_interfaces": ["eth0"],
+    "weight": 60,
+    "address_sets": {
+        "office": ["192.0.2.1"], "file": {"src": "d"},
+        "fed": {"url": "https://a/", "format": "json", "query": "b", "min": 5, "max": 6, "timeout": 7, "allow_http": True, "inside": ["10.0.0.0/8"],
+                "ca_path": "c", "checksum": "sha256:" + "0" * 64},
+    },
+    "external_interfaces": ["eth0"],
     "published_ports": {"default": "deny", "allow": [{"port": 80, "protocol": "tcp", "sources": ["@office"], "mode": "observe", "comment": "x"}]},
     "host_services": {"allow": [{"protocol": "tcp", "port": 22, "sources": ["any"]}], "swarm": ["::1"]},
     "forwarding": {"ipv4": True, "interfaces": {"eth0": {"ipv6": False}}}, "forward_policy": {"ipv4": "drop"},
@@ -198,7 +209,7 @@ def properties(name):
 @pytest.mark.parametrize("definition, without", [
     ("fragment", set()), ("published_ports", set()), ("host_services", set()), ("host_entry", set()), ("log_denied", set()), ("test", set()),
     ("masquerade", set()), ("daemon", set()), ("forwarding", set()), ("forward_policy", set()), ("open_port", set()), ("container_rules", set()),
-    ("egress", {"mode"}),
+    ("egress", {"mode"}), ("feed", set()),
 ])
 def test_keys_are_told_in_the_guides_words(definition, without):
     """A key that no table of the guides has is missing here."""
@@ -207,7 +218,7 @@ def test_keys_are_told_in_the_guides_words(definition, without):
 
 @pytest.mark.parametrize("mapping, definitions", [
     ("policy", ["fragment"]), ("entries", ["host_entry"]), ("published_ports", ["published_ports"]), ("host_services", ["host_services"]),
-    ("log_denied", ["log_denied"]), ("tests", ["test"]),
+    ("log_denied", ["log_denied"]), ("tests", ["test"]), ("feeds", ["feed"]),
 ])
 def test_guides_tables_have_no_other_keys(mapping, definitions):
     assert set(Words().of(mapping)) == {key for definition in definitions for key in properties(definition)}

@@ -7,20 +7,26 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from ..address import FAMILIES
 from ..errors import DrawbridgeError
 from ..host.system.system import System
+from ..netfilter.kernel.ipset import Ipset
+from ..netfilter.reconcile.resolve import GENERATIONS
+from ..netfilter.rules.ownership import owned_set
+from ..policy.compile.compile import OWNER
 from ..policy.language import check
-from ..policy.language.model import NO_POLICY, Policy
+from ..policy.language.model import NO_POLICY, NamedAddresses, Policy
 from ..policy.language.schema import parse_policy
+from ..policy.language.values import SetReference
 from ..tasks.task import Examine, Task
 from ..transaction.converge import Settings
 
 
 class Desired(NamedTuple):
     """is_present: whether the host shall have a policy; if not, ``policy`` is empty. ends_connections: whether to end open connections that a
-    change denies. shows_diff: whether the task shows a diff. examine: looks at the plan before anything is changed."""
+    change denies. shows_diff: whether the task shows a diff. examine: looks at the plan before anything is changed. warnings: about feeds."""
 
     system: System
     settings: Settings
@@ -31,6 +37,7 @@ class Desired(NamedTuple):
     allow_lockout: bool = False
     shows_diff: bool = False
     examine: Optional[Examine] = None
+    warnings: Tuple[str, ...] = ()
 
     @property
     def check_mode(self) -> bool:
@@ -42,11 +49,57 @@ def parse(task: Task) -> Desired:
     """Parse a task's arguments. Raises DrawbridgeError with the place of the mistake."""
     params = task.params
     is_present = params["state"] == "present"
-    policy = policy_of(task) if is_present else NO_POLICY
+    policy, warnings = with_last_good(task.system, policy_of(task)) if is_present else (NO_POLICY, ())
     return Desired(
         task.system, task.settings(), policy, params["docker_host"], is_present, params["revoke"] == "end", params["allow_lockout"], task.shows_diff,
-        task.examine,
+        task.examine, warnings,
     )
+
+
+def with_last_good(system: System, policy: Policy) -> Tuple[Policy, Tuple[str, ...]]:
+    """Return the policy with what the host holds in the sets whose feeds cannot be used, and warnings that say so.
+
+    A set that nothing names is left out, since the host has none of it. Raises DrawbridgeError if a set that is named has no good content.
+    """
+    failed = _failed(policy)
+    if not failed:
+        return policy, ()
+    from ..policy.feeds.kept import kept  # pylint: disable=import-outside-toplevel
+
+    ipset, named = Ipset(system), set(_named(policy))
+    sets, warnings = dict(policy.address_sets), []
+    for name, item in failed.items():
+        if name not in named:
+            del sets[name]
+            warnings.append("%s: the feed cannot be used, and nothing names this set: %s" % (item.path, item.feed.failure if item.feed else ""))
+        elif item.feed is not None:
+            names = [[owned_set(OWNER, name, family, generation) for generation in GENERATIONS] for family in FAMILIES]
+            addresses, told = kept(ipset, names, item.feed, item.path)
+            sets[name] = item._replace(addresses=addresses)
+            warnings.append(told)
+    return policy._replace(address_sets=sets), tuple(warnings)
+
+
+def without_failed(policy: Policy) -> Tuple[Policy, List[str]]:
+    """Return the policy without the sets whose feeds cannot be used, and warnings that say so: for a host that does not hold the sets."""
+    failed = _failed(policy)
+    sets = {name: item for name, item in policy.address_sets.items() if name not in failed}
+    return policy._replace(address_sets=sets), ["%s: the feed cannot be used: %s" % (item.path, item.feed.failure) for item in failed.values() if item.feed]
+
+
+def _failed(policy: Policy) -> Dict[str, NamedAddresses]:
+    return {name: item for name, item in policy.address_sets.items() if item.feed is not None and item.feed.failure is not None}
+
+
+def _named(value: object) -> Iterator[str]:
+    """Yield the names of the sets that a policy, or a part of one, refers to."""
+    if isinstance(value, SetReference):
+        yield value.name
+    elif isinstance(value, dict):
+        yield from _named(tuple(value.values()))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _named(item)
 
 
 def policy_of(task: Task) -> Policy:

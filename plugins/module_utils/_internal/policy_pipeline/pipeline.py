@@ -63,7 +63,7 @@ def keep_desired(desired: Desired, started: float) -> Result:
     system, settings = desired.system, desired.settings
     parts = Parts(desired)
     parts.check()
-    warnings = unseen(system, desired.policy.external_interfaces) + unlogged(system, desired.policy)
+    warnings = list(desired.warnings) + unseen(system, desired.policy.external_interfaces) + unlogged(system, desired.policy)
     with locked(settings):
         reading = begin(system, settings, OWNER)
         asked = ask_engine(desired, reading.netfilter)

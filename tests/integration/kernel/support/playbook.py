@@ -31,13 +31,13 @@ def why_not(program: Path = PROGRAM) -> str:
     return ""
 
 
-def play(folder: Path, tasks: Iterable[Mapping[str, object]], program: Path = PROGRAM, **variables: object) -> list[dict[str, object]]:
-    """Run tasks with --diff → what each of them returned, those that failed with ``failed``. None stops the play."""
+def play(folder: Path, tasks: Iterable[Mapping[str, object]], program: Path = PROGRAM, hosts: str = "here", **variables: object) -> list[dict[str, object]]:
+    """Run tasks with --diff → what each of them returned, those that failed with ``failed``. None stops the play. hosts: names, all of this host."""
     playbook, results = Path(folder, "play.json"), Path(folder, "results")
     tasks = [dict({"ignore_errors": True}, **task) for task in tasks]
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": tasks}]), encoding="utf-8")
     results.write_text("", encoding="utf-8")
-    argv = [str(program), "-i", "here,", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3", "--diff", str(playbook)]
+    argv = [str(program), "-i", hosts + ",", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3", "--diff", str(playbook)]
     done = subprocess.run(OWN_RUN + argv, capture_output=True, text=True, check=False, cwd=str(folder), env=environment(results))
     assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Variables that nothing reads because of one letter."""
 import pytest
-from ansible_collections.drawbridge.docker.plugins.plugin_utils.misnamed import misnamed
+from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import misnamed
 
 OPTIONS = ("profile", "state", "confirm_timeout", "restart_engine", "outcome")
 WEB = {"published_ports": {"default": "deny"}}

@@ -104,7 +104,7 @@ def _checked(entry: str, kind: SetType, path: Optional[str]) -> str:
     )
     if not fits or len(entry) > 300 or not _ENTRY.fullmatch(entry):
         raise DrawbridgeError(
-            "%s is not an entry of a %s" % (quoted(entry), kind.name), path, "host names are not accepted"
+            "%s is not an entry of a %s" % (quoted(entry), kind.name), path, "host names are not accepted; a published list can be a feed"
         )
     for name, part in zip(names, parts):
         if name in ("ip", "net"):

@@ -51,6 +51,22 @@ def choice(value: object, path: str, choices: Sequence[str]) -> str:
     return value
 
 
+def boolean(value: object, path: str) -> bool:
+    """Return the value if it is true or false."""
+    if not isinstance(value, bool):
+        raise DrawbridgeError("expected true or false, got %s" % kind(value), path)
+    return value
+
+
+def number(value: object, path: str, least: int, most: int) -> int:
+    """Return a whole number within limits, of five digits at most."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
+        value = int(value)  # a template's result
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise DrawbridgeError("%s is not a whole number from %d to %d" % (quoted(value), least, most), path)
+    return value
+
+
 def interfaces(value: object, path: str) -> Tuple[str, ...]:
     """Return the interface names of a list. A name may end in ``+``, which stands for any ending."""
     return tuple(_interface(item, "%s[%d]" % (path, index)) for index, item in enumerate(sequence(value, path)))

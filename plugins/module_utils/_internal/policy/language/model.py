@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
+from ..feeds.feed import Feed
 from .entries import Entry
 from .settings import Choices
 from .values import ALLOW, DENY, OBSERVE, Addresses, Sources, names_somebody
@@ -90,11 +91,12 @@ class HostServices(NamedTuple):
 
 
 class NamedAddresses(NamedTuple):
-    """One of the policy's ``address_sets``."""
+    """One of the policy's ``address_sets``. feed: of a set that is fed; None for a list."""
 
     name: str
     addresses: Addresses
     path: str
+    feed: Optional[Feed] = None
 
 
 class Policy(NamedTuple):

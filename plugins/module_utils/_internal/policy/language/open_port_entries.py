@@ -43,7 +43,7 @@ def parse_open_port(given: Mapping[str, object], path: str = "") -> OpenPort:
         ignores_missing=check.choice(data.get("on_missing", "fail"), place(path, "on_missing"), ON_MISSING) == "ignore",
         container_port=_one(data["container_port"], place(path, "container_port")).first,
         families=_families(data, target.address, path),
-        masquerade=_boolean(data.get("masquerade", False), place(path, "masquerade")),
+        masquerade=check.boolean(data.get("masquerade", False), place(path, "masquerade")),
     )
 
 
@@ -104,9 +104,3 @@ def _families(data: Dict[str, object], address: Optional[HostAddress], path: str
     if address.family not in families:
         raise DrawbridgeError("the address is not of %s" % version, place(path, "address"))
     return (address.family,)
-
-
-def _boolean(value: object, path: str) -> bool:
-    if not isinstance(value, bool):
-        raise DrawbridgeError("expected true or false, got %s" % check.kind(value), path)
-    return value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 
 from ...errors import DrawbridgeError
 from . import check
-from .addresses import parse_addresses, refuse
+from .addresses import fed_addresses, parse_addresses, refuse
 from .entries import WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
 from .reserved_names import set_name
@@ -107,7 +107,11 @@ def _address_sets(value: object, path: str) -> Dict[str, NamedAddresses]:
     for key, items in check.any_mapping(value, path).items():
         name = set_name(key, path)
         place = "%s.%s" % (path, name)
-        found[name] = NamedAddresses(name, parse_addresses(check.sequence(items, place), place, refuse), place)
+        if isinstance(items, dict):
+            addresses, feed = fed_addresses(items, place)
+            found[name] = NamedAddresses(name, addresses, place, feed)
+        else:
+            found[name] = NamedAddresses(name, parse_addresses(check.sequence(items, place), place, refuse), place)
     return found
 
 

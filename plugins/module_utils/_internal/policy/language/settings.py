@@ -58,13 +58,7 @@ def parse_forwarding(policy: Dict[str, object], path: str) -> Optional[Choices]:
 
 
 def _families(given: Dict[str, object], path: str, inside: Key) -> Dict[Key, object]:
-    return {(*inside, name): _bool(given[name], "%s.%s" % (path, name)) for name in FAMILIES if name in given}
-
-
-def _bool(value: object, path: str) -> bool:
-    if not isinstance(value, bool):
-        raise DrawbridgeError("expected true or false, got %s" % check.kind(value), path)
-    return value
+    return {(*inside, name): check.boolean(given[name], "%s.%s" % (path, name)) for name in FAMILIES if name in given}
 
 
 def parse_forward_policy(policy: Dict[str, object], path: str) -> Optional[Choices]:
@@ -101,11 +95,11 @@ def parse_log_denied(policy: Dict[str, object], path: str) -> Optional[Choices]:
     if "rate" in given:
         values[("rate",)] = _rate(given["rate"], path + ".rate")
     if "burst" in given:
-        values[("burst",)] = _number(given["burst"], path + ".burst", 1, MOST_AT_ONCE)
+        values[("burst",)] = check.number(given["burst"], path + ".burst", 1, MOST_AT_ONCE)
     if "group" in given:
-        values[("group",)] = _number(given["group"], path + ".group", 1, MAX_GROUP)
+        values[("group",)] = check.number(given["group"], path + ".group", 1, MAX_GROUP)
     if "per_port" in given:
-        values[("per_port",)] = _bool(given["per_port"], path + ".per_port")
+        values[("per_port",)] = check.boolean(given["per_port"], path + ".per_port")
     if "sections" in given:
         place = path + ".sections"
         named = [check.choice(item, "%s[%d]" % (place, index), LOGGED) for index, item in enumerate(check.sequence(given["sections"], place))]
@@ -121,14 +115,6 @@ def _rate(value: object, path: str) -> str:
     if found is None or not 1 <= int(found.group(1)) <= MOST_AT_ONCE:
         raise DrawbridgeError("%s is not a rate" % quoted(value), path, "10/minute; second, minute and hour are known, and at most %d of each" % MOST_AT_ONCE)
     return "%d/%s" % (int(found.group(1)), {"second": "sec", "minute": "min"}.get(found.group(2), found.group(2)))
-
-
-def _number(value: object, path: str, least: int, most: int) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
-        value = int(value)  # a template's result
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise DrawbridgeError("%s is not a whole number from %d to %d" % (quoted(value), least, most), path)
-    return value
 
 
 def daemon_config(choices: Optional[Choices]) -> str:

@@ -97,9 +97,21 @@ def _address_sets(fragments: List[Fragment]) -> Dict[str, NamedAddresses]:
     merged = {}
     for name, items in by_key(stated):
         values = [item.value for item in items]
+        if any(value.feed is not None for value in values):
+            merged[name] = _fed(values)
+            continue
         addresses: Dict[int, FrozenSet[str]] = {family: frozenset().union(*(value.addresses[family] for value in values)) for family in FAMILIES}
         merged[name] = NamedAddresses(name, addresses, values[0].path)
     return merged
+
+
+def _fed(values: List[NamedAddresses]) -> NamedAddresses:
+    """A feed does not add up with anything: what it brought last could not be told from the rest."""
+    first = values[0]
+    for value in values[1:]:
+        if (value.feed, value.addresses) != (first.feed, first.addresses):
+            raise DrawbridgeError("a feed stands alone, and %s has the same weight" % first.path, value.path, "give one a higher weight, or another name")
+    return first
 
 
 def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:

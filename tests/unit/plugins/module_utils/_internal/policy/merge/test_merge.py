@@ -191,3 +191,18 @@ def test_denied_sources_add_up_at_any_weight(section):
     both = data(a=weigh(10, denies("@abusers", "192.0.2.1")), b=weigh(60, denies("192.0.2.2")), c=weigh(70, {section: {"default": "allow"}}))
     assert both[section] == {"default": "allow", "deny": ["192.0.2.1", "192.0.2.2", "@abusers"]}
     assert data(a=denies("192.0.2.1"), b=weigh(60, denies()))[section] == {"deny": ["192.0.2.1"]}
+
+
+def fed(*entries, failure=None, most=9):
+    return {"address_sets": {"x": {"fetched": {"least": 1, "most": most, "inside": [], "entries": list(entries), "failure": failure}}}}
+
+
+def test_a_feed_stands_alone_at_its_weight():
+    assert merged(a=fed("1.1.1.1"), b=fed("1.1.1.1")).address_sets["x"].addresses[4] == {"1.1.1.1"}
+    assert merged(a={"address_sets": {"x": ["192.0.2.1"]}}, b=weigh(60, fed(failure="dead"))).address_sets["x"].feed.failure == "dead"
+    listed = merged(a=fed("1.1.1.1"), b=weigh(60, {"address_sets": {"x": ["192.0.2.1"]}})).address_sets["x"]
+    assert listed.feed is None and listed.addresses[4] == {"192.0.2.1"}
+    for other in ({"address_sets": {"x": ["1.1.1.1"]}}, fed("1.0.0.1"), fed("1.1.1.1", most=8), fed(failure="dead")):
+        with pytest.raises(DrawbridgeError, match="a feed stands alone, and host_policy__a.address_sets.x has the same weight") as error:
+            merged(a=fed("1.1.1.1"), b=other)
+        assert error.value.path == "host_policy__b.address_sets.x"

@@ -114,7 +114,7 @@ class FirstPackets:
 
     def place(self, verdict: Verdict, packet: Packet) -> str:
         """Return the place in the policy that refuses the packet: the last entry about its port, or the default."""
-        anybody = (verdict.seen or packet)._replace(source=None)
+        anybody = (verdict.seen or packet)._replace(source=None, interface="")
         about = [
             line.path for chain in self._chains.values() if chain.name == verdict.chain for line in chain.lines
             if line.path and parse(line.text).goes_to == "RETURN" and self._is_about(line, anybody)

@@ -55,6 +55,8 @@ def place(host_services, remote="192.0.2.100", address="192.0.2.11", host_set=()
         {"default": "deny", "allow": SSH},
         {"default": "deny", "allow": [{"port": 22, "address": "192.0.2.11", "sources": ["0.0.0.0/0"]}]},
         {"default": "deny", "allow": [{"port": 22, "sources": ["198.51.100.1"]}, {"port": "1-65535", "sources": ["any"]}]},
+        {"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0", "eth+"]}]},
+        {"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0"]}, {"port": 22, "interfaces": ["eth0"], "sources": ["192.0.2.100"]}]},
     ],
 )
 def test_lets_the_controller_in(services):
@@ -69,6 +71,9 @@ def test_lets_the_controller_in(services):
         ({"default": "deny", "allow": [{"port": 22, "protocol": "udp", "sources": ["any"]}]}, "policy.host_services.default"),
         ({"default": "deny", "allow": [{"port": 22, "sources": ["198.51.100.0/24"]}]}, "policy.host_services.allow[0]"),
         ({"default": "allow", "allow": [{"port": 22, "sources": ["2001:db8::/32"]}]}, "policy.host_services.allow[0]"),
+        ({"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0"]}]}, "policy.host_services.allow[0]"),
+        ({"default": "allow", "allow": [{"port": 22, "interfaces": ["wg0"]}]}, "policy.host_services.allow[0]"),
+        ({"default": "deny", "allow": [{"port": 22, "interfaces": ["eth0"], "sources": ["198.51.100.1"]}]}, "policy.host_services.allow[0]"),
         (
             {"default": "deny", "allow": [{"port": 22, "address": "192.0.2.12", "sources": ["any"]}]},
             "policy.host_services.default",

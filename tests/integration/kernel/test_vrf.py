@@ -88,8 +88,8 @@ def test_denied_host_services_spare_allowed_published_ports(host, client, interf
 
 def by(interfaces):
     """A policy whose entries name these."""
-    entries = [dict(entry, interfaces=interfaces) for entry in ALLOW]
-    return {"published_ports": dict(PUBLISHED, allow=entries), "host_services": {"default": "deny", "allow": [dict(ALLOW[0], port=SERVICE, interfaces=interfaces)]}}
+    *entries, service = (dict(entry, interfaces=interfaces) for entry in (*ALLOW, dict(ALLOW[0], port=SERVICE)))
+    return {"published_ports": dict(PUBLISHED, allow=entries), "host_services": {"default": "deny", "allow": [service]}}
 
 
 def test_entries_that_name_the_whole_vrf(host, client):

@@ -223,28 +223,10 @@ def test_open_connections_that_no_entry_lets_in_any_more_end(host, around):
         plan = apply(host, published_ports={"allow": [{"port": PROXY, "interfaces": [VPN]}]}).plan
         found = find(host.system, Ipset(host.system), plan)
         assert sorted(flow.source for flow in found.flows) == sorted(wire.SOURCES["allowed"].values()) and found.warnings == []
-        assert {key for key, ends in talks.items() if arrives(*ends)} == {("member", 4), ("member", 6)}
+        assert {key for key, ends in talks.items() if wire.arrives(*ends)} == {("member", 4), ("member", 6)}
         assert end(host.system, found) == []
-        assert all(is_reset(near) for (who, _family), (near, _far) in talks.items() if who == "outside")
-        assert {key for key, ends in talks.items() if arrives(*ends)} == {("member", 4), ("member", 6)}
-
-
-def arrives(near, far):
-    """Whether what the client sends does."""
-    far.settimeout(0.3)
-    try:
-        near.send(b"y")
-        return bool(far.recv(100))
-    except OSError:
-        return False
-
-
-def is_reset(near):
-    near.settimeout(5)
-    try:
-        return near.recv(100) == b""
-    except ConnectionError:
-        return True
+        assert all(wire.is_reset(near) for (who, _family), (near, _far) in talks.items() if who == "outside")
+        assert {key for key, ends in talks.items() if wire.arrives(*ends)} == {("member", 4), ("member", 6)}
 
 
 def test_a_bridge_of_the_engine_s_is_refused(nft_host, around):

@@ -122,6 +122,11 @@ class FirstPackets:
         own = verdict.refused.path if verdict.refused is not None else None
         return (about[-1].partition(".sources")[0] if about else own) or "policy"
 
+    def asks_for_interfaces(self, place: str) -> bool:
+        """Whether the entry at this place names interfaces by which packets have to come in."""
+        lines = [line for chain in self._chains.values() for line in chain.lines if line.path and line.path.partition(".sources")[0] == place]
+        return any(isinstance(match, InterfaceMatch) and match.option == "-i" for line in lines for match in parse(line.text).matches)
+
     def _is_about(self, line: Line, packet: Packet) -> bool:
         """An entry without a host address is about both families, even if its sources are of one."""
         if packet.family not in line.families:

@@ -63,6 +63,13 @@ def test_lets_the_controller_in(services):
     assert place(services) is None
 
 
+def test_the_hint_tells_the_interface():
+    policy = {"host_services": {"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0"]}]}}
+    assert verdict(policy, Layer("", [[tcp()]])).hint == "allow it by eth0, by which it comes in, or set allow_lockout"
+    # By an interface that is not known it may be let in.
+    assert "some of what may be it is not let in" in verdict(policy, Layer("", [[tcp(interface="")]]))[0]
+
+
 @pytest.mark.parametrize(
     "services, where",
     [

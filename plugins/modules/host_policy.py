@@ -37,6 +37,8 @@ notes:
     letters, digits, C(_), C(.) and C(-), at most 18. C(@name) may also be a set that M(drawbridge.docker.address_set) keeps. In place of a list,
     a mapping with C(url) or C(src) is a feed, which the controller fetches once in a run for all hosts. If it cannot be used, the set keeps what the host
     holds, and a warning says why."
+  - "C(zones): a mapping of names to C(interfaces), C(sources) or both, for use in the entries of C(published_ports) and C(host_services). Without
+    C(interfaces) a zone is about every interface, without C(sources) about everybody."
   - "C(external_interfaces): the interfaces that are outside, C(+) at the end stands for any ending. Without it every interface is outside but
     the loopback and the bridges of Docker's networks."
   - "C(unmanaged_interfaces): interfaces to which other software forwards, such as a libvirt bridge or a VPN. What was DNATed and leaves by them is
@@ -56,7 +58,9 @@ notes:
     M(drawbridge.docker.masquerade)."
   - "An entry has C(port) (a number or a range as V(8000-8010)), C(protocol) (V(tcp) if left out, V(udp), V(sctp), for host services also
     V(icmp), which means ping and has no port), C(address) (an address of the host, every one if left out) and C(sources), a list of
-    addresses, networks, C(@name) and V(any), which has to be there. An empty list means nobody."
+    addresses, networks, C(@name) and V(any). An empty list means nobody. C(interfaces) is a list of interfaces by one of which packets have to come in, C(+)
+    at the end stands for any ending; with C(sources) both have to hold, without it everybody by these interfaces is let in. C(zones) is a list of names, in
+    place of both. Either of the three has to be there."
   - "C(forwarding): C(ipv4) and C(ipv6) (V(true) or V(false)) for the host, C(interfaces) with the same two keys by interface name, and
     C(daemon_config), as the options of M(drawbridge.docker.ip_forward)."
   - "C(forward_policy): C(ipv4) and C(ipv6) (V(accept) or V(drop)), as M(drawbridge.docker.forward_policy) keeps them."

@@ -124,12 +124,7 @@ class Talk:
 
     def arrives(self):
         """Whether what the client sends does."""
-        self.far.settimeout(0.3)
-        try:
-            self.near.send(b"y")
-            return bool(self.far.recv(100))
-        except OSError:
-            return False
+        return wire.arrives(self.near, self.far)
 
 
 @contextlib.contextmanager
@@ -150,17 +145,9 @@ def test_open_connections_of_denied_sources_end(host, client, tell, interfaces):
         assert {key for key, talk in open_ones.items() if talk.arrives()} == {key for key in open_ones if key[0] == "allowed"}
         assert end(host.system, found) == []
         # The host's end is gone: the client is told.
-        gone = [key for key, talk in open_ones.items() if key[0] == "denied" and is_reset(talk.near)]
+        gone = [key for key, talk in open_ones.items() if key[0] == "denied" and wire.is_reset(talk.near)]
         tell("connections that were closed", gone)
         assert len(gone) == 4 and all(talk.arrives() for key, talk in open_ones.items() if key[0] == "allowed")
-
-
-def is_reset(near):
-    near.settimeout(5)
-    try:
-        return near.recv(100) == b""
-    except ConnectionError:
-        return True
 
 
 def test_an_open_connection_ends_when_its_source_comes_into_the_set(nft_host, client):

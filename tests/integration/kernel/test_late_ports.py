@@ -101,6 +101,12 @@ def test_default_allow_limits_only_ports_with_an_entry(host, client, unit):
     assert delivered(client, unit) == wire.sent("allowed", *PORTS) | wire.sent("denied", *(port for port in PORTS if port != LATE_ALLOWED))
 
 
+def test_entries_by_way_in(host, client, unit):
+    for name, reached in (("ho+", ALLOWED_HERE), ("wg0", ())):
+        apply(host, unit, {"allow": [dict(entry, interfaces=[name]) for entry in ENTRIES]})
+        assert delivered(client, unit) == wire.sent("allowed", *reached, OWN, SERVICE) | wire.sent("denied", OWN, SERVICE)
+
+
 def test_denied_sources_come_to_no_socket_of_the_engine_s(host, client, unit):
     for published, reached in (({"allow": [dict(entry, sources=["any"]) for entry in ENTRIES]}, (*ALLOWED_HERE, OWN, SERVICE)), ({"default": "allow"}, PORTS)):
         apply(host, unit, {**published, "deny": list(wire.SOURCES["denied"].values())})

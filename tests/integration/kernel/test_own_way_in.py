@@ -103,6 +103,10 @@ def test_the_interface_that_it_comes_in_by_and_not_the_one_that_answers(client, 
         closed = {"host_services": {"default": "deny"}}
         assert refusal(monkeypatch, accepted, dict(closed, external_interfaces=["host"])).path == "policy.host_services.default"
         assert refusal(monkeypatch, accepted, dict(closed, external_interfaces=["other"])) == []
+        # An entry lets it in by the interface that it came in by.
+        for name, told in (("ho+", []), ("other", "policy.host_services.allow[0]")):
+            said = refusal(monkeypatch, accepted, {"host_services": {"default": "deny", "allow": [{"port": 22, "interfaces": [name]}]}})
+            assert getattr(said, "path", said) == told
         # Where the kernel does not tell it, either may be.
         monkeypatch.setattr("ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.ssh_layers.came_in_by", lambda *_ends: None)
         for name in ("host", "other"):

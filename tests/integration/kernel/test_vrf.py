@@ -12,12 +12,14 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineUnreachable
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts import gather
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.links import seen_as, vrf_members
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import NatFilter, compile_nat_filter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.entry_interfaces import check_entry_interfaces
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
 
@@ -82,6 +84,22 @@ def test_published_ports_are_closed_on_every_way(host, client, interfaces):
 def test_denied_host_services_spare_allowed_published_ports(host, client, interfaces):
     apply(host, published_ports=PUBLISHED, host_services={"default": "deny"}, **interfaces)
     assert client.deliver(PORTS) == wire.sent("allowed", EVERYWHERE, BOUND)
+
+
+def by(interfaces):
+    """A policy whose entries name these."""
+    *entries, service = (dict(entry, interfaces=interfaces) for entry in (*ALLOW, dict(ALLOW[0], port=SERVICE)))
+    return {"published_ports": dict(PUBLISHED, allow=entries), "host_services": {"default": "deny", "allow": [service]}}
+
+
+def test_entries_that_name_the_whole_vrf(host, client):
+    assert check_entry_interfaces(host.system, parse_policy(by(BOTH)), FACTS) == []
+    apply(host, **by(BOTH))
+    assert client.deliver(PORTS) == wire.sent("allowed", *PORTS)
+    # Half of it is refused. It would let in too few, or members that the entry does not name.
+    for interfaces in (["host"], [VRF], ["ho+", "eth9"]):
+        with pytest.raises(DrawbridgeError, match="as the VRF blue's"):
+            check_entry_interfaces(host.system, parse_policy(by(interfaces)), FACTS)
 
 
 def test_the_filter_for_docker_proxy(host, client):

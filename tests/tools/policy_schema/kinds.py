@@ -36,6 +36,7 @@ NETWORK = "%s(?:/(?:0+|%s|%s))?|%s(?:/(?:0+|%s))?" % (_V4, up_to(32), _V4, _V6, 
 _SET_NAME = "(?!(?:%s)$)(?=.{1,%d}$)%s" % (
     reserved_names.RESERVED.pattern.removesuffix(r"\Z"), reserved_names.MAX_NAME, reserved_names.NAME.pattern.removesuffix(r"\Z"),
 )
+_ZONE_NAME = "(?=.{1,%d}$)%s" % (reserved_names.MAX_NAME, reserved_names.NAME.pattern.removesuffix(r"\Z"))
 INTERFACE = "(?=.{1,%d}$)%s" % (check.MAX_INTERFACE_NAME, check.INTERFACE.pattern.removesuffix(r"\Z"))
 FORWARDED_INTERFACE = "(?!(?:all|default)$)" + check.NAME.pattern
 _PORT = in_digits(_MOST_PORTS, 5)
@@ -112,6 +113,8 @@ def _ports() -> dict[str, Schema]:
 def _names() -> dict[str, Schema]:
     return {
         "set_name": text(_SET_NAME, "letters, digits, _, . and -, %d at most, and no name that Drawbridge uses itself" % reserved_names.MAX_NAME),
+        "zone_name": text(_ZONE_NAME, "letters, digits, _, . and -, %d at most" % reserved_names.MAX_NAME),
+        "zone_names": a_list(kind("zone_name"), 1),
         "interface": {"allOf": [text(INTERFACE), {"not": {"pattern": r"\+$"}}]},
         "interface_or_ending": text(INTERFACE, "an interface's name, with + at the end for any ending"),
         "interfaces": a_list(kind("interface_or_ending")),

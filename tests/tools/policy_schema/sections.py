@@ -33,6 +33,8 @@ def mappings(words: Words) -> dict[str, Schema]:
         "fragment": _mapping(FRAGMENT_KEYS, words.of("policy")),
         "address_sets": _by_name(kind("set_name"), kind("address_set")),
         "feed": _feed(words),
+        "zones": _by_name(kind("zone_name"), kind("zone")),
+        "zone": _mapping(entries.ZONE_KEYS, words.of("entries"), minProperties=1),
         "published_ports": _mapping(schema.PUBLISHED_KEYS, words.of("published_ports")),
         "host_services": _mapping(schema.HOST_KEYS, words.of("host_services")),
         **_entries(words),
@@ -72,14 +74,16 @@ def _feed(words: Words) -> Schema:
 
 def _entries(words: Words) -> dict[str, Schema]:
     told = words.of("entries")
-    with_mode = {**entries.ENTRY_KEYS, **entries.MODE}
+    with_way = {**entries.ENTRY_KEYS, **entries.WAYS}
+    with_mode = {**with_way, **entries.MODE}
+    who = [{"anyOf": [{"required": [key]} for key in ("sources", *entries.WAYS)]}, {"if": {"required": ["zones"]}, "then": _without(list(entries.ZONE_KEYS))}]
     is_icmp = {"required": ["protocol"], "properties": {"protocol": text(any_case([values.ICMP]))}}
     or_icmp = {"protocol": "protocol_or_icmp"}
-    pings: Schema = {"required": ["sources"], "if": is_icmp, "then": _without(["port"]), "else": {"required": ["port"]}}
+    pings: Schema = {"allOf": who, "if": is_icmp, "then": _without(["port"]), "else": {"required": ["port"]}}
     return {
-        "published_entry": _mapping(with_mode, told, required=["port", "sources"]),
+        "published_entry": _mapping(with_mode, told, required=["port"], allOf=who),
         "published_entries": a_list(kind("published_entry")),
-        "routed_entry": _mapping({**entries.ENTRY_KEYS, **or_icmp}, told, **pings),
+        "routed_entry": _mapping({**with_way, **or_icmp}, told, **pings),
         "routed_entries": a_list(kind("routed_entry")),
         "host_entry": _mapping({**with_mode, **or_icmp}, told, **pings),
         "host_entries": a_list(kind("host_entry")),

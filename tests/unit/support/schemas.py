@@ -38,6 +38,7 @@ _VALUES: dict[str, Sequence[object]] = {
     "set_reference": ["@office", "@a.b-c_d", "@" + "x" * 18],
     "source": _SOURCES,
     "test_from": ["host", "any", "@office", "10.0.0.0/8", ["any"], ["@a", "::1"], []],
+    "zone_name": ["vpn", "a.b-c_d", "x" * 18, "bridges"],
     "set_name": ["office", "a.b-c_d", "x" * 18, "src-1"],
     "treatment": [True, False, "On", "no", "192.0.2.1", ["192.0.2.1", "2001:db8::1"], ["2001:db8::1"]],
     "container_name": ["web", "a.b_c-d", "0"],
@@ -65,7 +66,10 @@ _VALUES: dict[str, Sequence[object]] = {
     "rule": [{"jump": "DROP", "source": "192.0.2.1"}, {"goto": "X", "comment": None, "jump": None}, "-p tcp --dport 80 -j DROP", {"jump": "ACCEPT"}],
 }
 # The kinds of the names in mappings that have names for keys.
-_NAMES = {"address_sets": "set_name", "egress_networks": "network_name", "masqueraded_networks": "network_name", "masqueraded_subnets": "network"}
+_NAMES = {
+    "address_sets": "set_name", "zones": "zone_name", "egress_networks": "network_name", "masqueraded_networks": "network_name",
+    "masqueraded_subnets": "network",
+}
 # What stands in the place of a value or a key that was right.
 _ODD: Sequence[object] = [
     None, True, False, 0, -1, 1, 80, 80.0, 1.5, 65536, 10 ** 30, "", " ", "0", "65536", "100000", "80-", "-80", "90-80", "80:90", "80,81", "１", "http",

@@ -37,6 +37,7 @@ from ..persistence.records.service_status import RUNNING, event_service
 from ..policy.chains.swarm_ports import swarm_warnings
 from ..policy.compile.compile import OWNER, compile_policy
 from ..policy.compile.labels import answering, are_asked_for
+from ..policy.preflight.entry_interfaces import check_entry_interfaces
 from ..policy.preflight.external_interfaces import unseen
 from ..policy.preflight.lockout import refuse_lockout
 from ..policy.preflight.unlogged import unlogged
@@ -95,8 +96,9 @@ def ask_engine(desired: Desired, netfilter: Netfilter) -> EngineFacts:
 
 
 def preflight(desired: Desired, asked: EngineFacts, wanted: DesiredState, netfilter: Netfilter) -> List[str]:
-    """Return warnings. Raises DrawbridgeError for rules that shut out the task's own SSH connection."""
-    warnings = [] if desired.allow_lockout else refuse_lockout(desired.system, netfilter.ipset, wanted, desired.policy, asked.facts)
+    """Return warnings. Raises DrawbridgeError for rules that shut out the task's own SSH connection, and for interfaces that no entry can name."""
+    warnings = check_entry_interfaces(desired.system, desired.policy, asked.facts)
+    warnings += [] if desired.allow_lockout else refuse_lockout(desired.system, netfilter.ipset, wanted, desired.policy, asked.facts)
     warnings += swarm_warnings(desired.policy, asked.facts, lambda: event_service(desired.system) == RUNNING)
     return warnings + asked.warnings
 

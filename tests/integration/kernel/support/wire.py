@@ -189,6 +189,25 @@ def received(listeners: Sequence[socket.socket]) -> set[str]:
         found.update(listener.recv(5000).decode(errors="replace") for listener in ready)
 
 
+def arrives(near: socket.socket, far: socket.socket) -> bool:
+    """Whether what a connection's client sends comes to the other end."""
+    far.settimeout(0.3)
+    try:
+        near.send(b"y")
+        return bool(far.recv(100))
+    except OSError:
+        return False
+
+
+def is_reset(near: socket.socket) -> bool:
+    """Whether a connection's client is told that it is over."""
+    near.settimeout(5)
+    try:
+        return near.recv(100) == b""
+    except ConnectionError:
+        return True
+
+
 def ping(family: int, address: str) -> bool:
     """Whether an address answers this thread's namespace within a second."""
     protocol, echo = _ECHO[family]

@@ -12,7 +12,8 @@ from ...address import number
 from ...host.system.json_values import objects
 from ...netfilter.rules.ownership import called
 from ...netfilter.verdict.snapshot.sets import SavedSet
-from ...policy.readback.rules_to_policy import EVERYWHERE
+from ...policy.language.values import ANY
+from ...policy.readback.rules_to_policy import BY, EVERYWHERE
 from ..report import Value, said_by
 from ..survey import Survey
 from .prefixes import Prefix, parse_prefix, prefixes_of
@@ -49,7 +50,8 @@ class Policy:
         family = 4 if bits == 32 else 6
         if self._holds(self._denied.get(_place_of(cell.target), []), family, value):
             return False
-        return "any" in sources or self._holds(sources, family, value)
+        named = [name for name, by, way in (source.partition(BY) for source in sources) if not by or _is_named(interface, way)]
+        return ANY in named or self._holds(named, family, value)
 
     def _holds(self, sources: List[str], family: int, value: int) -> bool:
         return any(prefix.family == family and prefix.holds(value) for source in sources for prefix in self._prefixes(source))

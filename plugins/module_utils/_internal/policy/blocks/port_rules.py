@@ -97,7 +97,7 @@ class Rules:
         return [
             line
             for entry in entries
-            for line in self.from_sources(_commented(view(entry.target), entry), entry.sources, entry.path + ".sources", "RETURN")
+            for line in self.from_sources(_commented(ways_in(view(entry.target), entry), entry), entry.sources, entry.path + ".sources", "RETURN")
         ]
 
     def from_sources(self, targets: List[Match], sources: Sources, path: str, verdict: str) -> List[Line]:
@@ -146,6 +146,16 @@ class Rules:
         return name
 
 
+def ways_in(targets: List[Match], entry: Entry) -> List[Match]:
+    """Return a match for each target and each interface by which the entry lets packets in."""
+    if not entry.interfaces:
+        return targets
+    return [
+        what._replace(address=" ".join(part for part in (what.address, "-i " + interface.name) if part))
+        for interface in entry.interfaces for what in targets
+    ]
+
+
 def _commented(targets: List[Match], entry: Entry) -> List[Match]:
     """Add the user's comments on the entry to the matches."""
     comments = ["-m comment --comment " + comment for comment in entry.comments]
@@ -169,9 +179,12 @@ def verdict_of(mode: Optional[str]) -> str:
 
 def denials(section: PublishedPorts | HostServices, view: View) -> List[Line]:
     """Return the lines behind those that permit. Entries that enforce come first: where entries overlap, they decide."""
-    own = [(entry, verdict_of(entry.mode or section.mode)) for entry in section.allow]
+    # One line for each target, however many ways in the entries about it have.
+    targets = {entry.target: entry for entry in reversed(section.allow)}
+    own = [(entry, verdict_of(entry.mode or section.mode)) for entry in section.allow if targets[entry.target] is entry]
     default = verdict_of(section.mode) if section.denies else None
-    alone = [(entry, its) for entry, its in own if its != default or section.per_port and not entry.sources.everybody]
+    to_all = {entry.target for entry in section.allow if entry.lets_everybody_in}
+    alone = [(entry, its) for entry, its in own if its != default or section.per_port and entry.target not in to_all]
     lines = [line for verdict in ("DROP", OBSERVED) for entry, its in alone if its == verdict for line in drops([entry], view, verdict)]
     return lines if default is None else [*lines, Line("-j " + default, path=section.path + ".default")]
 

@@ -15,7 +15,7 @@ from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line, NftTables
 from ..blocks.engine_table import KEY, MARK, body
 from ..blocks.outside import FROM_BRIDGES
-from ..blocks.port_rules import Rules, by_destination, denials, verdict_of
+from ..blocks.port_rules import Rules, by_destination, denials, verdict_of, ways_in
 from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
 from . import guard
@@ -41,7 +41,7 @@ def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -
     lines += denied
     # Ranges too: packets to host services within a range have no mark.
     for entry in ports.allow:
-        lines += rules.from_sources(by_destination(entry.target), entry.sources, entry.path + ".sources", PASSES)
+        lines += rules.from_sources(ways_in(by_destination(entry.target), entry), entry.sources, entry.path + ".sources", PASSES)
     # At the chain's end packets keep their mark.
     lines += [line._replace(text=line.text.replace("-j DROP", "-j RETURN")) for line in denials(ports, by_destination) if line.text != "-j DROP"]
     if not ports.denies:

@@ -14,7 +14,7 @@ from ...errors import DrawbridgeError
 from . import check
 from .entries import WITH_PORTS, Entry, parse_mode, parse_ports, parse_sources, together
 from .masquerade import network_name
-from .values import ALLOW, ANY, DENY, ICMP, OBSERVE, Sources, Target
+from .values import ALLOW, ANY, DENY, EVERYBODY, ICMP, OBSERVE, Sources, Target
 
 PROTOCOLS = (*WITH_PORTS, ICMP, ANY)
 BLOCK_KEYS: check.Keys = {
@@ -24,7 +24,6 @@ EGRESS_KEYS: check.Keys = {**BLOCK_KEYS, "networks": "egress_networks", "contain
 SELECTORS: check.Keys = {"name": "egress_selector", "label": "egress_selector", "address": "network"}
 ENTRY_KEYS: check.Keys = {"destination": "destinations", "port": "port", "protocol": "egress_protocol"}
 HOST_ENTRY_KEYS: check.Keys = {key: kind for key, kind in ENTRY_KEYS.items() if key != "destination"}
-EVERYBODY = Sources(True, {4: frozenset(), 6: frozenset()})
 NOBODY = Sources(False, {4: frozenset(), 6: frozenset()})
 
 

@@ -2,23 +2,25 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The entries of ``allow``: a port and the sources that may reach it."""
+"""The entries of ``allow``: a port, the sources that may reach it, and the interfaces by which they have to come. Zones name both together."""
 
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Hashable, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ...address import FAMILIES, parse_network, quoted
-from ...errors import DrawbridgeError
+from ...errors import DrawbridgeError, did_you_mean
 from . import check
 from .addresses import parse_addresses, refuse
-from .reserved_names import set_name
-from .values import ICMP, MODES, HostAddress, Ports, SetReference, Sources, Target
+from .reserved_names import set_name, zone_name
+from .values import EVERYBODY, ICMP, MODES, HostAddress, NamedInterface, Ports, SetReference, Sources, Target, ZoneReference
 
 WITH_PORTS = ("tcp", "udp", "sctp")
 ENTRY_KEYS: check.Keys = {"port": "port", "protocol": "protocol", "address": "host_address", "sources": "sources", "comment": "comment"}
 MODE: check.Keys = {"mode": "mode"}
+WAYS: check.Keys = {"interfaces": "some_interfaces", "zones": "zone_names"}
+ZONE_KEYS: check.Keys = {"interfaces": "some_interfaces", "sources": "sources"}
 # Long enough for a sentence. Short enough for a rule that has the comments of several fragments.
 MAX_COMMENT = 80
 PORTS = re.compile(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?\Z")
@@ -27,23 +29,64 @@ _UNSPECIFIED = ("0.0.0.0", "::")
 
 class Entry(NamedTuple):
     """A target and the sources that may reach it. comments: the user's comments, each quoted as in a rule. mode: whether others are denied, or
-    only told of; None for what the section says."""
+    only told of; None for what the section says. interfaces: by one of these the packet has to come in; none means by any. zone: names
+    interfaces and sources together, and is looked up once all zones are known."""
 
     target: Target
     sources: Sources
     path: str
     comments: Tuple[str, ...] = ()
     mode: Optional[str] = None
+    interfaces: Tuple[NamedInterface, ...] = ()
+    zone: Optional[ZoneReference] = None
+
+    @property
+    def lets_everybody_in(self) -> bool:
+        """Whether everybody reaches the target by every interface."""
+        return self.sources.everybody and not self.interfaces
 
 
-def parse_entries(value: object, path: str, protocols: Sequence[str], has_mode: bool = False) -> Tuple[Entry, ...]:
-    """Parse the list under ``allow``. Entries with the same target are merged: their sources add up. has_mode: whether an entry may have a mode."""
-    found: Dict[Target, Entry] = {}
-    for index, item in enumerate(check.sequence(value, path)):
-        entry = _entry(item, "%s[%d]" % (path, index), protocols, {**ENTRY_KEYS, **MODE} if has_mode else ENTRY_KEYS)
-        known = found.get(entry.target)
-        found[entry.target] = entry if known is None else together([known, entry])
-    return tuple(found.values())
+class Zone(NamedTuple):
+    """Who comes in by one of the interfaces, or by any if there are none, and is one of the sources."""
+
+    name: str
+    interfaces: Tuple[NamedInterface, ...]
+    sources: Sources
+    path: str
+
+    @property
+    def meaning(self) -> Hashable:
+        """What two zones have in common that are the same but for their places."""
+        addresses = tuple(self.sources.addresses[family] for family in FAMILIES)
+        return _names(self.interfaces), self.sources.everybody, addresses, tuple(reference.name for reference in self.sources.sets)
+
+
+def parse_entries(value: object, path: str, protocols: Sequence[str], more: Optional[check.Keys] = None) -> Tuple[Entry, ...]:
+    """Parse the list under ``allow``. Entries with the same target and way in are merged: their sources add up. more: the keys that an entry may
+    have besides."""
+    keys = {**ENTRY_KEYS, **(more or {})}
+    listed = enumerate(check.sequence(value, path))
+    return joined(entry for index, item in listed for entry in _entries(item, "%s[%d]" % (path, index), protocols, keys))
+
+
+def joined(entries: Iterable[Entry]) -> Tuple[Entry, ...]:
+    """Merge entries with the same target and way in. Entries with the same target get one mode."""
+    found: Dict[Target, List[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.target, []).append(entry)
+    return tuple(entry for same in found.values() for entry in (same if len(same) == 1 else _joined(same)))
+
+
+def _joined(entries: List[Entry]) -> List[Entry]:
+    mode = _common_mode(entries)
+    found: Dict[Hashable, List[Entry]] = {}
+    for entry in entries:
+        found.setdefault((_names(entry.interfaces), entry.zone and entry.zone.name), []).append(entry)
+    return [together(same)._replace(mode=mode) for same in found.values()]
+
+
+def _names(interfaces: Iterable[NamedInterface]) -> Tuple[str, ...]:
+    return tuple(interface.name for interface in interfaces)
 
 
 def together(entries: List[Entry]) -> Entry:
@@ -74,18 +117,77 @@ def union(parts: Iterable[Sources]) -> Sources:
     )
 
 
-def _entry(item: object, path: str, protocols: Sequence[str], keys: check.Keys) -> Entry:
+def _entries(item: object, path: str, protocols: Sequence[str], keys: check.Keys) -> List[Entry]:
+    """Return one entry, or one for each zone that it names."""
     given = check.mapping(item, path, keys)
     protocol = given.get("protocol", "tcp")
     protocol = check.choice(protocol.lower() if isinstance(protocol, str) else protocol, path + ".protocol", protocols)
-    if "sources" not in given:
+    zones = _zones(given, path) if "zones" in given else []
+    if not zones and "sources" not in given and "interfaces" not in given:
         raise DrawbridgeError("an entry needs sources", path, "sources: [any] lets everybody in")
     address = parse_host_address(given["address"], path + ".address") if "address" in given else None
     target = Target(protocol, _entry_ports(given, protocol, path), address)
-    sources = parse_sources(given["sources"], path + ".sources")
+    sources = parse_sources(given["sources"], path + ".sources") if "sources" in given else EVERYBODY
     if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
         raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
-    return Entry(target, sources, path, _comments(given, path), parse_mode(given, path))
+    entry = Entry(target, sources, path, _comments(given, path), parse_mode(given, path), _interfaces(given, path))
+    return [entry._replace(zone=zone) for zone in zones] or [entry]
+
+
+def _interfaces(given: Dict[str, object], path: str) -> Tuple[NamedInterface, ...]:
+    """Return the interfaces by name, each once."""
+    if "interfaces" not in given:
+        return ()
+    place = path + ".interfaces"
+    named = {name: NamedInterface(name, "%s[%d]" % (place, index)) for index, name in enumerate(check.interfaces(given["interfaces"], place))}
+    if not named:
+        # An empty list would read as "by none" and mean "by any".
+        raise DrawbridgeError("the list is empty", place, "leave the key out: then packets may come in by any interface; sources: [] lets nobody in")
+    return tuple(sorted(named.values()))
+
+
+def _zones(given: Dict[str, object], path: str) -> List[ZoneReference]:
+    for key in ("sources", "interfaces"):
+        if key in given:
+            raise DrawbridgeError("zones and %s are in one entry" % key, path, "write two entries: what they let in adds up")
+    place = path + ".zones"
+    found = [
+        ZoneReference(zone_name(item, "%s[%d]" % (place, index)), "%s[%d]" % (place, index)) for index, item in enumerate(check.sequence(given["zones"], place))
+    ]
+    if not found:
+        raise DrawbridgeError("the list is empty", place, "sources: [] lets nobody in")
+    return found
+
+
+def parse_zones(value: object, path: str) -> Tuple[Zone, ...]:
+    """Parse a policy's ``zones``."""
+    found = []
+    for key, item in check.any_mapping(value, path).items():
+        name = zone_name(key, path)
+        place = "%s.%s" % (path, name)
+        given = check.mapping(item, place, ZONE_KEYS)
+        if not given:
+            raise DrawbridgeError("a zone needs interfaces, sources or both", place, "interfaces: [wg0]")
+        sources = parse_sources(given["sources"], place + ".sources") if "sources" in given else EVERYBODY
+        found.append(Zone(name, _interfaces(given, place), sources, place))
+    return tuple(found)
+
+
+def with_zones(entries: Tuple[Entry, ...], zones: Mapping[str, Zone]) -> Tuple[Entry, ...]:
+    """Return entries that say by interfaces and sources what they said by zones. Raises DrawbridgeError for a zone that is not there."""
+    if all(entry.zone is None for entry in entries):
+        return entries
+    return joined(_with_zone(entry, zones) for entry in entries)
+
+
+def _with_zone(entry: Entry, zones: Mapping[str, Zone]) -> Entry:
+    if entry.zone is None:
+        return entry
+    zone = zones.get(entry.zone.name)
+    if zone is None:
+        hint = did_you_mean(entry.zone.name, zones) or "define it under zones, with interfaces, sources or both"
+        raise DrawbridgeError("unknown zone %s" % quoted(entry.zone.name), entry.zone.path, hint)
+    return entry._replace(interfaces=zone.interfaces, sources=zone.sources, zone=None)
 
 
 def parse_mode(given: Dict[str, object], path: str) -> Optional[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
 from ..feeds.feed import Feed
-from .entries import Entry
+from .entries import Entry, Zone
 from .settings import Choices
 from .values import ALLOW, DENY, OBSERVE, Addresses, Sources, names_somebody
 
@@ -104,7 +104,7 @@ class Policy(NamedTuple):
 
     external_interfaces: empty means every interface except the loopback and the bridges of Docker's networks.
     published_ports and the fields after it: None means not stated. Drawbridge then leaves that part of the host alone.
-    tests: what is to hold once the policy is in force.
+    tests: what is to hold once the policy is in force. zones: of a fragment, or of a policy whose entries are not looked up in them yet.
     """
 
     address_sets: Dict[str, NamedAddresses]
@@ -121,6 +121,7 @@ class Policy(NamedTuple):
     containers: Optional[Tuple[ContainerRules, ...]] = None
     log_denied: Optional[Choices] = None
     tests: Tuple[PolicyTest, ...] = ()
+    zones: Tuple[Zone, ...] = ()
 
 
 # The policy of a host without a policy: no rules of ours.

@@ -67,6 +67,15 @@ def set_name(value: object, path: str) -> str:
     return value
 
 
+def zone_name(value: object, path: str) -> str:
+    """Check the name of a zone. The kernel never sees it."""
+    if not isinstance(value, str) or not NAME.match(value) or len(value) > MAX_NAME:
+        raise DrawbridgeError(
+            "%s is not a name for a zone" % quoted(value), path, "letters, digits, _, . and - are possible, %d characters at most" % MAX_NAME
+        )
+    return value
+
+
 def is_reserved(name: str) -> bool:
     """Whether the compiler uses the name itself."""
     return RESERVED.match(name) is not None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 from ...errors import DrawbridgeError
 from . import check
 from .addresses import fed_addresses, parse_addresses, refuse
-from .entries import WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources
+from .entries import MODE, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
 from .reserved_names import set_name
 from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding, parse_log_denied
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .policy_tests import PolicyTest
 
 POLICY_KEYS: check.Keys = {
-    "address_sets": "address_sets", "external_interfaces": "some_interfaces", "unmanaged_interfaces": "interfaces",
+    "address_sets": "address_sets", "zones": "zones", "external_interfaces": "some_interfaces", "unmanaged_interfaces": "interfaces",
     **{section: section for section in (
         "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports", "containers", "log_denied", "tests",
     )},
@@ -41,8 +41,24 @@ def parse_policy(raw: object, path: str = "policy") -> Policy:
     """Parse a policy as the user wrote it (mappings, lists and plain values).
 
     path: the policy's name in errors. Raises DrawbridgeError with the path of what is wrong, for example
-    ``policy.published_ports.allow[3].sources[1]``. Values that are not stated stay None, so that fragments can be merged.
+    ``policy.published_ports.allow[3].sources[1]``.
     """
+    return looked_up(parse_part(raw, path))
+
+
+def looked_up(policy: Policy) -> Policy:
+    """Look up the zones that entries name. The policy that is returned has interfaces and sources only."""
+    zones = {zone.name: zone for zone in policy.zones}
+    ports, services = policy.published_ports, policy.host_services
+    if ports is not None:
+        ports = ports._replace(allow=with_zones(ports.allow, zones), routed=with_zones(ports.routed, zones))
+    if services is not None:
+        services = services._replace(allow=with_zones(services.allow, zones))
+    return policy._replace(published_ports=ports, host_services=services, zones=())
+
+
+def parse_part(raw: object, path: str) -> Policy:
+    """Parse a policy or a fragment. Values that are not stated stay None, and zones are not looked up, so that fragments can be merged."""
     given = check.mapping(raw, path, POLICY_KEYS)
     return Policy(
         address_sets=_address_sets(given.get("address_sets", {}), path + ".address_sets"),
@@ -59,6 +75,7 @@ def parse_policy(raw: object, path: str = "policy") -> Policy:
         containers=_containers(given, path + ".containers"),
         log_denied=parse_log_denied(given, path + ".log_denied"),
         tests=_tests(given, path + ".tests"),
+        zones=parse_zones(given.get("zones", {}), path + ".zones"),
     )
 
 
@@ -141,8 +158,8 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, has_mode=True),
-        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP)),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS}),
+        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), WAYS),
         mode=parse_mode(given, path),
         deny=_denied(given, path),
     )
@@ -155,7 +172,7 @@ def _host_services(policy: Dict[str, object], path: str) -> Optional[HostService
     return HostServices(
         path,
         default=_stated(given, "default", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), has_mode=True),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS}),
         swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
         mode=parse_mode(given, path),
         deny=_denied(given, path),

@@ -29,12 +29,29 @@ class SetReference(NamedTuple):
     path: str
 
 
+class NamedInterface(NamedTuple):
+    """An interface that an entry or a zone names, with or without ``+`` for any ending."""
+
+    name: str
+    path: str
+
+
+class ZoneReference(NamedTuple):
+    """A zone that an entry names."""
+
+    name: str
+    path: str
+
+
 class Sources(NamedTuple):
     """Everybody, or the addresses and sets together. No address and no set means nobody."""
 
     everybody: bool
     addresses: Addresses
     sets: Tuple[SetReference, ...] = ()
+
+
+EVERYBODY = Sources(True, {family: frozenset() for family in BOTH})
 
 
 def names_somebody(sources: Optional[Sources]) -> bool:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, Nam
 from ...address import FAMILIES, quoted
 from ...errors import DrawbridgeError
 from ..language import check
-from ..language.entries import union
+from ..language.entries import Zone, union
 from ..language.model import HostServices, NamedAddresses, Policy, PublishedPorts
-from ..language.schema import POLICY_KEYS, parse_policy
+from ..language.schema import POLICY_KEYS, looked_up, parse_part
 from ..language.settings import Choices
 from ..language.values import Sources
 from .ways_out import given, merge_egress, merge_masquerade, merged_entries
@@ -54,12 +54,12 @@ def parse_fragment(name: str, raw: object) -> Fragment:
         weight = int(weight)  # a template's result
     if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= MAX_WEIGHT:
         raise DrawbridgeError("%s is not a whole number from 0 to %d" % (quoted(weight), MAX_WEIGHT), name + ".weight")
-    return Fragment(name, weight, parse_policy(given, name))
+    return Fragment(name, weight, parse_part(given, name))
 
 
 def parse_profile(name: str, raw: object) -> Fragment:
     """Parse a profile. It is lighter than every fragment."""
-    return Fragment(name, _PROFILE_WEIGHT, parse_policy(raw, name))
+    return Fragment(name, _PROFILE_WEIGHT, parse_part(raw, name))
 
 
 def merge(fragments: Iterable[Fragment]) -> Policy:
@@ -69,7 +69,7 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
     decides.
     """
     ordered = sorted(fragments, key=lambda fragment: (fragment.weight, fragment.name))
-    return Policy(
+    return looked_up(Policy(
         address_sets=_address_sets(ordered),
         external_interfaces=_names(ordered, lambda policy: policy.external_interfaces),
         unmanaged_interfaces=_names(ordered, lambda policy: policy.unmanaged_interfaces),
@@ -84,7 +84,8 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
         containers=_containers(ordered),
         log_denied=_choices(ordered, lambda policy: policy.log_denied),
         tests=_tests(ordered),
-    )
+        zones=_zones(ordered),
+    ))
 
 
 def _names(fragments: List[Fragment], of: Callable[[Policy], Tuple[str, ...]]) -> Tuple[str, ...]:
@@ -112,6 +113,22 @@ def _fed(values: List[NamedAddresses]) -> NamedAddresses:
         if (value.feed, value.addresses) != (first.feed, first.addresses):
             raise DrawbridgeError("a feed stands alone, and %s has the same weight" % first.path, value.path, "give one a higher weight, or another name")
     return first
+
+
+def _zones(fragments: List[Fragment]) -> Tuple[Zone, ...]:
+    """The heaviest fragments decide for each zone's name, and have to agree: a union of two zones would be neither."""
+    stated = [(zone.name, Statement(item, zone)) for item in fragments for zone in item.policy.zones]
+    merged = []
+    for name, (first, *others) in by_key(stated):
+        for item in others:
+            if item.value.meaning != first.value.meaning:
+                raise DrawbridgeError(
+                    "the zone %s is another one in %s, which has the same weight %d" % (name, first.fragment.name, first.fragment.weight),
+                    item.value.path,
+                    "give the one that decides a higher weight",
+                )
+        merged.append(first.value)
+    return tuple(merged)
 
 
 def _published_ports(fragments: List[Fragment]) -> Optional[PublishedPorts]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Callable, Dict, Hashable, Iterable, List, Optional, Tuple, TypeVar
 
 from ..language.egress import Access, Block, Egress, Selector
-from ..language.entries import Entry, together, union
+from ..language.entries import Entry, joined, union
 from ..language.masquerade import Masquerade, MasqueradeMode, treatment_data
 from ..language.values import Sources
 from .weights import Statement, agreed, by_key, heaviest
@@ -82,9 +82,9 @@ def _block(items: List[Statement[Block]]) -> Block:
 
 
 def merged_entries(items: List[Statement[S]], of: Callable[[S], Iterable[Entry]]) -> Tuple[Entry, ...]:
-    """Merge entries per target. The heaviest fragments decide; their sources add up."""
+    """Merge entries per target. The heaviest fragments decide; what theirs let in adds up."""
     stated = [(entry.target, Statement(item.fragment, entry)) for item in items for entry in of(item.value)]
-    return tuple(together([item.value for item in same]) for _target, same in by_key(stated))
+    return joined(item.value for _target, same in by_key(stated) for item in same)
 
 
 def given(items: Iterable[Statement[S]], of: Callable[[S], Optional[V]]) -> List[Statement[V]]:

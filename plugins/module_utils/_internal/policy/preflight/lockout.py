@@ -65,7 +65,8 @@ def judged(judge: FirstPackets, accepted: AcceptedSocket, found: Layers) -> List
         if all(packet is not None for packet in refusals):
             packet = next(packet for packet in refusals if packet is not None)
             place = judge.place(judge.judge(packet), packet)
-            raise refuse(accepted.connection, place, _by(layer, packet), _ON_THE_LIST if place.endswith(".deny") else _hint(packet))
+            hint = _ON_THE_LIST if place.endswith(".deny") else _hint(packet, judge.asks_for_interfaces(place))
+            raise refuse(accepted.connection, place, _by(layer, packet), hint)
         if any(packet is not None for packet in refusals) or any(judge.judge(packet).in_doubt for packets in layer.flows for packet in packets):
             warnings.append("%s: some of what may be it is not let in" % (layer.by or "the connection itself"))
     return [
@@ -92,8 +93,10 @@ def _by(layer: Layer, packet: Packet) -> str:
     return "%s (%s%s)" % (layer.by, what, " from %s" % packet.source if packet.source else "")
 
 
-def _hint(packet: Packet) -> str:
+def _hint(packet: Packet, by_interface: bool) -> str:
     if packet.protocol in _NAMED:
+        if by_interface and packet.interface:
+            return "allow it by %s, by which it comes in, or set allow_lockout" % packet.interface
         return "allow it, or set allow_lockout"
     return "no entry can allow this protocol: leave the interface out of external_interfaces, or set allow_lockout"
 

@@ -114,13 +114,18 @@ class FirstPackets:
 
     def place(self, verdict: Verdict, packet: Packet) -> str:
         """Return the place in the policy that refuses the packet: the last entry about its port, or the default."""
-        anybody = (verdict.seen or packet)._replace(source=None)
+        anybody = (verdict.seen or packet)._replace(source=None, interface="")
         about = [
             line.path for chain in self._chains.values() if chain.name == verdict.chain for line in chain.lines
             if line.path and parse(line.text).goes_to == "RETURN" and self._is_about(line, anybody)
         ]
         own = verdict.refused.path if verdict.refused is not None else None
         return (about[-1].partition(".sources")[0] if about else own) or "policy"
+
+    def asks_for_interfaces(self, place: str) -> bool:
+        """Whether the entry at this place names interfaces by which packets have to come in."""
+        lines = [line for chain in self._chains.values() for line in chain.lines if line.path and line.path.partition(".sources")[0] == place]
+        return any(isinstance(match, InterfaceMatch) and match.option == "-i" for line in lines for match in parse(line.text).matches)
 
     def _is_about(self, line: Line, packet: Packet) -> bool:
         """An entry without a host address is about both families, even if its sources are of one."""

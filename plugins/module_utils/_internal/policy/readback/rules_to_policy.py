@@ -33,7 +33,9 @@ _ECHO = {"--icmp-type": "8", "--icmpv6-type": "128"}
 _HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
 
 # Sources as a policy writes them: any, an address, @name. A list that became a set has the name that the set's generations share.
+# Behind each may stand the interface by which it has to come.
 Who = Tuple[str, ...]
+BY = " by "
 _ANY: Who = (ANY,)
 
 
@@ -53,15 +55,16 @@ class Rule(NamedTuple):
 
 class _Way(NamedTuple):
     """The match options of rules for one direction. end: the other end's address. of_set: the other end's side in a set match. address: the host's
-    address. local: an option that only says that the address is the host's."""
+    address. local: an option that only says that the address is the host's. interface: the option for the other end's interface."""
 
     end: str
     of_set: str
     address: str = ""
     local: str = ""
+    interface: str = ""
 
 
-_INWARD = _Way("-s", "src", "-d", "--dst-type")
+_INWARD = _Way("-s", "src", "-d", "--dst-type", "-i")
 _OUTWARD = _Way("-d", "dst")
 
 
@@ -174,7 +177,8 @@ def _who(rules: Iterable[Rule], target: Optional[Target]) -> Who:
 
 def expanded(sources: Who, lists: Mapping[str, Iterable[str]]) -> Who:
     """Replace the given lists by their entries. lists: by the name that a list's generations share."""
-    found = dict.fromkeys(each for source in sources for each in (sorted(lists[source]) if source in lists else [source]))
+    parts = [source.partition(BY) for source in sources]
+    found = dict.fromkeys(each + by + interface for name, by, interface in parts for each in (sorted(lists[name]) if name in lists else [name]))
     return _ANY if any(halves <= set(found) for halves in _HALVES) else tuple(found)
 
 
@@ -234,6 +238,7 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
     ports: Optional[Ports] = None
     address: Optional[HostAddress] = None
     who = _ANY
+    interface = ""
     for match in rule.asks:
         if match.negated:
             return None
@@ -243,12 +248,19 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
             ports = Ports(*match.ranges[0])
         elif isinstance(match, ValueMatch) and _ECHO.get(match.option) == match.value:
             protocol = ICMP
+        elif isinstance(match, InterfaceMatch) and match.option == way.interface:
+            interface = match.name
         elif _end(match, way) is not None:
             who = (_end(match, way) or ANY,)
         elif isinstance(match, AddressMatch) and match.option == way.address:
             address = HostAddress(IPV6 if ":" in match.network else IPV4, plain(match.network))
         elif match.option != way.local:
             return None
+    if interface:
+        if protocol is None or verdict == "DROP":
+            # All that comes in by an interface, whatever it is to; or what an entry never says.
+            return None
+        who = (who[0] + BY + interface,)
     return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict, rule.comments)
 
 

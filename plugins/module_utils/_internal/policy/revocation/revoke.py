@@ -33,6 +33,8 @@ from .offloaded import past_egress
 # States in which a connection can still carry data.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
 _COMES_IN_BY = re.compile(r"(?:^| )-i (\S+)")
+# No interface's name has it.
+_ENDING = "/"
 _EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
 _FIRST_PACKETS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 _NOT_ENDED = "%s: the guard ends denied flows all the same, but %s"
@@ -171,6 +173,6 @@ def _is_revoked(chain: str, flow: Flow, places: _Places, outside: Sequence[str],
 
 
 def _named_interfaces(chains: Iterable[Sequence[str]]) -> List[str]:
-    """Return an interface for each name in these rules, but for the loopback."""
+    """Return an interface for each name in these rules, but for the loopback. For a name with any ending it is one that no other rule names."""
     names = dict.fromkeys(name for rules in chains for rule in rules if "-i " in rule for name in _COMES_IN_BY.findall(rule))
-    return [name.rstrip("+") for name in names if name != "lo"]
+    return [name[:-1] + _ENDING if name.endswith("+") else name for name in names if name != "lo"]

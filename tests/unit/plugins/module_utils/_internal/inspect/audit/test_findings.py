@@ -4,6 +4,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import NoSuchContainer
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.capabilities import Privileges
@@ -63,6 +64,18 @@ def test_whom_a_policy_lets_in():
     assert policy.allows(cell("open", port=8082)) and policy.allows(cell("open", port=8081))
     denying = Policy(surveyed(recorded("28.5.2"), "28.5.2"), {"published_ports": [dict(port, sources=["any"], denied_sources=["@office"])]}, sets)
     assert [denying.allows(cell("open", source=source)) for source in ("203.0.113.5", "198.51.100.7")] == [False, True]
+
+
+@pytest.mark.parametrize("sources, interface, allowed", [
+    (["any by eth0"], "eth0", True), (["any by wg+"], "eth0", False), (["any by wg+"], "wg7", True), (["203.0.113.0/24 by eth0"], "eth0", True),
+    (["198.51.100.7 by eth0", "203.0.113.5 by wg0"], "eth0", False), (["any by wg0", "203.0.113.5"], "eth0", True), (["@office by wg0"], "wg0", True),
+])
+def test_whom_a_policy_lets_in_by_an_interface(sources, interface, allowed):
+    sets = parse("create DB-office-4 hash:net family inet\nadd DB-office-4 203.0.113.0/24\n")
+    port = {"family": "ipv4", "address": None, "port": 8080, "protocol": "tcp", "sources": sources}
+    asked = cell("open", source="203.0.113.5")
+    asked = asked._replace(asked={**asked.asked, "interface": interface})
+    assert Policy(surveyed(recorded("28.5.2"), "28.5.2"), {"published_ports": [port]}, sets).allows(asked) == allowed
 
 
 def test_what_containers_may_do():

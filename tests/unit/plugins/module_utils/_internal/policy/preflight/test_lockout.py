@@ -55,10 +55,19 @@ def place(host_services, remote="192.0.2.100", address="192.0.2.11", host_set=()
         {"default": "deny", "allow": SSH},
         {"default": "deny", "allow": [{"port": 22, "address": "192.0.2.11", "sources": ["0.0.0.0/0"]}]},
         {"default": "deny", "allow": [{"port": 22, "sources": ["198.51.100.1"]}, {"port": "1-65535", "sources": ["any"]}]},
+        {"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0", "eth+"]}]},
+        {"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0"]}, {"port": 22, "interfaces": ["eth0"], "sources": ["192.0.2.100"]}]},
     ],
 )
 def test_lets_the_controller_in(services):
     assert place(services) is None
+
+
+def test_the_hint_tells_the_interface():
+    policy = {"host_services": {"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0"]}]}}
+    assert verdict(policy, Layer("", [[tcp()]])).hint == "allow it by eth0, by which it comes in, or set allow_lockout"
+    # By an interface that is not known it may be let in.
+    assert "some of what may be it is not let in" in verdict(policy, Layer("", [[tcp(interface="")]]))[0]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +78,9 @@ def test_lets_the_controller_in(services):
         ({"default": "deny", "allow": [{"port": 22, "protocol": "udp", "sources": ["any"]}]}, "policy.host_services.default"),
         ({"default": "deny", "allow": [{"port": 22, "sources": ["198.51.100.0/24"]}]}, "policy.host_services.allow[0]"),
         ({"default": "allow", "allow": [{"port": 22, "sources": ["2001:db8::/32"]}]}, "policy.host_services.allow[0]"),
+        ({"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0"]}]}, "policy.host_services.allow[0]"),
+        ({"default": "allow", "allow": [{"port": 22, "interfaces": ["wg0"]}]}, "policy.host_services.allow[0]"),
+        ({"default": "deny", "allow": [{"port": 22, "interfaces": ["eth0"], "sources": ["198.51.100.1"]}]}, "policy.host_services.allow[0]"),
         (
             {"default": "deny", "allow": [{"port": 22, "address": "192.0.2.12", "sources": ["any"]}]},
             "policy.host_services.default",

@@ -56,6 +56,9 @@ def test_a_hostile_name_stays_on_its_line():
     (("! -s 192.0.2.1/32 -p tcp -m tcp --dport 443 -j RETURN", "-j DROP"), "nobody"),
     ((LIST, "-j DROP"), "10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5"),
     ((LONG, "-j DROP"), "300 addresses in DBP-src-111111111111-4"),
+    ((LONG.replace("-p", "-i wg0 -p", 1), "-j DROP"), "300 addresses in DBP-src-111111111111-4 by wg0"),
+    (("-i wg0 -p tcp -m tcp --dport 443 -j RETURN", "-s 10.0.0.0/8 -i eth1 -p tcp -m tcp --dport 443 -j RETURN", "-j DROP"),
+     "anybody by wg0, 10.0.0.0/8 by eth1"),
 ])
 def test_who(rules, who):
     lists = {"DBP-src-%s-4" % name: frozenset("10.0.%d.%d" % divmod(number, 256) for number in range(1, size + 1))

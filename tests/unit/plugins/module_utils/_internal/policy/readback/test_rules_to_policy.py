@@ -86,9 +86,20 @@ FROM_TEN = "-s 10.0.0.0/8 -p tcp -m tcp --dport 80"
     # What is not known, or negated, makes it a rule about something else.
     (FROM_TEN + " -m recent --set --name x -j RETURN", ()), ("! " + FROM_TEN + " -j RETURN", ()),
     (FROM_TEN + " -j RETURN", ("10.0.0.0/8",)),
+    # An interface by which they have to come. What comes in there for whatever port is no entry.
+    (FROM_TEN.replace(" -p", " -i wg+ -p") + " -j RETURN", ("10.0.0.0/8 by wg+",)), ("-i wg0 -p tcp -m tcp --dport 80 -j RETURN", ("any by wg0",)),
+    ("-i wg0 -j RETURN", ()), ("! -i wg0 -p tcp -m tcp --dport 80 -j RETURN", ()),
 ])
 def test_what_a_rule_says_and_what_it_does_not(rule, who):
     assert reach_all_of(Rules([rule, "-j DROP"]), HTTP) == who
+
+
+def test_what_one_interface_loses_the_others_keep():
+    assert reach_all_of(Rules(["-i wg0 -p tcp -m tcp --dport 80 -j DROP", "-j RETURN"]), HTTP) == ("any",)
+
+
+def test_a_list_by_an_interface_is_its_entries():
+    assert expanded(("a by wg0", "any by wg+"), {"a": ["::1", "10.0.0.1"]}) == ("10.0.0.1 by wg0", "::1 by wg0", "any by wg+")
 
 
 def test_a_rejected_port_is_a_closed_port():

@@ -96,6 +96,21 @@ def test_what_is_offloaded_is_denied_too():
     assert end(host, found)[-1] == "conntrack is not installed (package conntrack): denied flows that are offloaded go on until they end by themselves"
 
 
+def test_entries_by_way_in():
+    """The host answers by eth0."""
+    def found(before, after):
+        return [each.source for each in revoked(Host(flow("192.0.2.1"), "ip"), [*before, "-j DROP"], [*after, "-j DROP"]).flows]
+
+    def entry(name):
+        return ["-i %s -p tcp -m tcp --dport 8080 -j RETURN" % name]
+
+    for kept in ([ALL[0]], entry("eth0"), entry("eth+"), entry("eth1") + entry("eth0")):
+        assert found([ALL[0]], kept) == found(entry("eth+"), kept) == []
+    for other in (entry("eth1"), entry("wg+"), entry("eth") + entry("wg+"), [], ["-s 192.0.2.1/32 -i eth1 -p tcp -m tcp --dport 8080 -j RETURN"]):
+        assert found([ALL[0]], other) == found(entry("eth+"), other) == found(entry("eth0"), other) == ["192.0.2.1"]
+        assert found(other, [ALL[0]]) == []
+
+
 def test_denied_sources_by_interfaces_that_the_policy_names():
     """The host answers by eth0."""
     def guard(name, rules):

@@ -102,7 +102,7 @@ def test_readme_has_commands():
 def test_the_overview_names_every_module_role_playbook_and_guide():
     text = (ROOT / "docs/overview.md").read_text(encoding="utf-8")
     modules = set(yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))["action_groups"]["all"])
-    table = re.search(r"^\| modules \| \|\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)[1]
+    table = re.search(r"^\| modules \| purpose \|\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)[1]
     named = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     assert sorted(named) == sorted(modules)
     for folder, link in (("roles/*", "(../%s/README.md)"), ("docs/guides/*.md", "(%s)")):

@@ -35,11 +35,11 @@ def refuse_cut_off(system: System, judge: FirstPackets, accepted: AcceptedSocket
     """Return warnings about what is uncertain. Raises DrawbridgeError with the place in the policy if the host could not answer."""
     lookup = _Sent(system, judge)
     warnings = [] if not found.dials else [_UNKNOWN % _DIALS]
-    for by, end in found.opened:
-        verdict = lookup.verdict(end)
-        if verdict.refused is not None:
-            raise _refusal(verdict, end, " (%s, which the host keeps open)" % by, _LET_OUT)
-        warnings += [_UNKNOWN % by] if verdict.in_doubt else []
+    for opened in found.opened:
+        verdicts = [lookup.verdict(end) for end in opened.ends]
+        if opened.is_sure and all(verdict.refused is not None for verdict in verdicts):
+            raise _refusal(verdicts[0], opened.ends[0], " (%s, which the host keeps open)" % opened.by, _LET_OUT)
+        warnings += [_UNKNOWN % opened.by] if any(verdict.refused is not None or verdict.in_doubt for verdict in verdicts) else []
     warnings += lookup.answers(OtherEnd("tcp", accepted.connection.remote_address, accepted.remote_port), accepted.connection.local_port, "the connection")
     for layer in found.layers:
         for packet in (packets[0] for packets in layer.flows if layer.by):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence
 
 from ...address import IPV4, IPV6
 from ...engine.facts.facts import HostFacts
@@ -35,16 +35,24 @@ class Layer(NamedTuple):
     flows: List[List[Packet]]
 
 
+class Opened(NamedTuple):
+    """What the host itself keeps open. ends: whom it sends to, of whom one is ours. is_sure: whether it is one of these for certain."""
+
+    by: str
+    ends: Sequence[OtherEnd]
+    is_sure: bool
+
+
 class Layers:
-    """layers: from the inside out. unknown: texts about layers that cannot be found out, with the reason. opened: what the host itself keeps open, by
-    name, and whom it sends to for that. dials: whether a program of the host passes the connection on that took none: it dialled out."""
+    """layers: from the inside out. unknown: texts about layers that cannot be found out, with the reason. opened: what the host itself keeps open.
+    dials: whether a program of the host passes the connection on that accepted none: it dialled out."""
 
     def __init__(self, system: System, facts: HostFacts) -> None:
         self._system, self._facts = system, facts
         self._flows: Optional[List[Flow]] = None
         self.layers: List[Layer] = []
         self.unknown: List[str] = []
-        self.opened: List[Tuple[str, OtherEnd]] = []
+        self.opened: List[Opened] = []
         self.dials = False
 
     def follow(self, accepted: AcceptedSocket) -> None:
@@ -98,7 +106,8 @@ class Layers:
     def _through(self, tunnel: Tunnel, inner: str) -> List[List[Packet]]:
         if tunnel.unknown:
             self.unknown.append("the %s tunnel %s: %s" % (tunnel.kind, tunnel.interface, tunnel.unknown))
-        self.opened += [("the tunnel %s" % tunnel.interface, end) for end in tunnel.opened]
+        if tunnel.opened:
+            self.opened.append(Opened("the tunnel %s" % tunnel.interface, tunnel.opened, not tunnel.outers))
         found = [self._outside(outer, inner) for outer in tunnel.outers]
         if found:
             self.layers.append(Layer("the tunnel %s" % tunnel.interface, found))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from ...address import IPV4, IPV6
+from ...address import FAMILIES, IPV4, IPV6
 from ...errors import DrawbridgeError
 from ...host.network.answering_interface import answered_by
 from ...host.network.conntrack import Flow, flows
@@ -34,7 +34,7 @@ _NOT_TOLD = "connection tracking does not tell whether %s began what it sends to
 def refuse_cut_off(system: System, judge: FirstPackets, accepted: AcceptedSocket, found: Layers) -> List[str]:
     """Return warnings about what is uncertain. Raises DrawbridgeError with the place in the policy if the host could not answer."""
     lookup = _Sent(system, judge)
-    warnings = [] if not found.dials else [_UNKNOWN % _DIALS]
+    warnings = [_UNKNOWN % _DIALS] if found.dials and lookup.limits_anything() else []
     for opened in found.opened:
         verdicts = [lookup.verdict(end) for end in opened.ends]
         if opened.is_sure and all(verdict.refused is not None for verdict in verdicts):
@@ -62,6 +62,10 @@ class _Sent:
         self._system, self._judge = system, judge
         self._known: Optional[List[Flow]] = None
         self._asked = False
+
+    def limits_anything(self) -> bool:
+        """Whether something that the host sends by TCP may be dropped."""
+        return any(self._judge.judge_sent(Packet(family, "tcp", None, None, None, to_host=False)).in_doubt for family in FAMILIES)
 
     def verdict(self, end: OtherEnd) -> Verdict:
         leaves_by = answered_by(self._system, end.address).interface

@@ -134,7 +134,7 @@ class Layers:
             self._asked(asked[0], depth)
         elif asked:
             self.layers.append(Layer("what passes it on", [self._packets_of(each) for each in asked]))
-        else:
+        elif is_local(far[0]):
             self.dials = True
 
     def _asked(self, its: Inbound, depth: int) -> None:

@@ -172,3 +172,6 @@ def test_tunnels_and_relays(monkeypatch):
     for found in several:
         assert "not let the host send: the tunnel wg0" in told(monkeypatch, {**CLOSED, "allow": [{"destination": "203.0.113.5"}]}, found, [INWARD])[0]
     assert "dials out itself" in told(monkeypatch, CLOSED, Found(dials=True), [INWARD])[0]
+    assert "dials out itself" in told(monkeypatch, {"deny": [{"destination": "203.0.113.5"}]}, Found(dials=True), [INWARD])[0]
+    for harmless in ({}, {**CLOSED, "mode": "observe"}, {"deny": [{"port": 53, "protocol": "udp"}]}):
+        assert told(monkeypatch, harmless, Found(dials=True), [INWARD]) == []

@@ -54,6 +54,8 @@ notes:
     service of the host, whatever the entries say."
   - "C(egress): what containers reach - C(default), C(deny), C(allow), C(dns), C(host) and C(peers) for all of them, C(networks) and C(containers) for
     some. The same as the options of M(drawbridge.docker.container_egress)."
+  - "C(host_egress): what the host itself reaches - C(default), C(deny), C(allow) and C(dns) with the entries of C(egress), and C(mode). Replies, the
+    loopback, Docker's bridges, ICMP errors, IPv6 neighbour discovery and the DHCP client pass all the same."
   - "C(masquerade): the source that containers are seen with - C(all), C(networks) and C(subnets). The same as the options of
     M(drawbridge.docker.masquerade)."
   - "An entry has C(port) (a number or a range as V(8000-8010)), C(protocol) (V(tcp) if left out, V(udp), V(sctp), for host services also

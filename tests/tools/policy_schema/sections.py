@@ -110,6 +110,7 @@ def _egress(words: Words) -> dict[str, Schema]:
     container = _mapping({**egress.SELECTORS, **egress.BLOCK_KEYS}, told, oneOf=[{"required": [key]} for key in egress.SELECTORS])
     return {
         "egress": _mapping(egress.EGRESS_KEYS, told),
+        "host_egress": _mapping(egress.HOST_EGRESS_KEYS, words.of("host_egress")),
         "egress_block": block,
         "egress_networks": _by_name(kind("network_name"), kind("egress_block")),
         "egress_container": container,

@@ -28,6 +28,7 @@ _TABLES = {
     "published_ports": ("policy.md", "### `published_ports`"),
     "host_services": ("policy.md", "### `host_services`"),
     "egress": ("policy.md", "### `egress`"),
+    "host_egress": ("policy.md", "### `host_egress`"),
     "log_denied": ("policy.md", "### `log_denied`"),
     "tests": ("policy-tests.md", "## Keys"),
 }

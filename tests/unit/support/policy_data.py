@@ -37,6 +37,8 @@ def policy_data(policy: Policy) -> dict[str, object]:
         data["masquerade"] = masquerade_data(policy.masquerade)
     if policy.egress is not None:
         data["egress"] = egress_data(policy.egress)
+    if policy.host_egress is not None:
+        data["host_egress"] = _block(policy.host_egress.block)
     return data
 
 

@@ -212,7 +212,7 @@ def properties(name):
 @pytest.mark.parametrize("definition, without", [
     ("fragment", set()), ("published_ports", set()), ("host_services", set()), ("host_entry", set()), ("log_denied", set()), ("test", set()),
     ("masquerade", set()), ("daemon", set()), ("forwarding", set()), ("forward_policy", set()), ("open_port", set()), ("container_rules", set()),
-    ("egress", {"mode"}), ("feed", set()),
+    ("egress", {"mode"}), ("host_egress", set()), ("feed", set()),
 ])
 def test_keys_are_told_in_the_guides_words(definition, without):
     """A key that no table of the guides has is missing here."""
@@ -221,7 +221,7 @@ def test_keys_are_told_in_the_guides_words(definition, without):
 
 @pytest.mark.parametrize("mapping, definitions", [
     ("policy", ["fragment"]), ("entries", ["host_entry"]), ("published_ports", ["published_ports"]), ("host_services", ["host_services"]),
-    ("log_denied", ["log_denied"]), ("tests", ["test"]), ("feeds", ["feed"]),
+    ("host_egress", ["host_egress"]), ("log_denied", ["log_denied"]), ("tests", ["test"]), ("feeds", ["feed"]),
 ])
 def test_guides_tables_have_no_other_keys(mapping, definitions):
     assert set(Words().of(mapping)) == {key for definition in definitions for key in properties(definition)}

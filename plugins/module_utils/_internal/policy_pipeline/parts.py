@@ -117,7 +117,7 @@ PARTS = (
     Row("opened ports", _open_ports, lambda desired: bool(desired.policy.open_ports), lambda _desired, plan: has_open_ports(plan)),
     Row("revocation", _revocation, lambda desired: not desired.ends_connections, lambda _desired, plan: plan.is_change),
     Row("masquerading", _masquerading, lambda desired: desired.policy.masquerade is not None),
-    Row("egress", _ways_out, lambda desired: desired.policy.egress is not None),
+    Row("egress", _ways_out, lambda desired: bool(desired.policy.egress or desired.policy.host_egress)),
     Row("change in words", _words, lambda _desired: False, _is_said),
     Row("tests", _tests, lambda desired: bool(desired.policy.tests)),
     Row("late ports", LatePorts, lambda desired: limits_ports(desired.policy)),

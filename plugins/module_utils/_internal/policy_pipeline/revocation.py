@@ -37,5 +37,5 @@ class Revocation(Part):
         self._warnings = [*self._revoked.warnings, *([] if self._desired.check_mode else end(system, self._revoked))]
 
     def report(self) -> Report:
-        connections_closed = self._revoked.flows
-        return Report(values={} if connections_closed is None else {"connections_closed": len(connections_closed)}, warnings=self._warnings)
+        connections_closed = self._revoked.total
+        return Report(values={} if connections_closed is None else {"connections_closed": connections_closed}, warnings=self._warnings)

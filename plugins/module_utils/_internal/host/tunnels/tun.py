@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import List
+from typing import List, NamedTuple
 
 from ..network.conntrack import Flow, flows
 from ..network.sockets import is_local, sockets_of, tcp_of, udp_of
 from ..system.process import PROC
 from ..system.system import System
 from .arrival import came_in_by
-from .tunnel import OuterPacket, Tunnel
+from .tunnel import OtherEnd, OuterPacket, Tunnel
 
 _DEVICE = "/dev/net/tun"
 # Virtual machines send their own packets. They are not tunnels.
@@ -33,35 +33,45 @@ def tun(system: System, interface: str) -> Tunnel:
     known = flows(system) or []
     # A program with UDP sockets carries the packets over UDP. Its TCP connections are for something else.
     carried = [carrier for pid in pids for carrier in _udp(system, pid, known)] or [carrier for pid in pids for carrier in _tcp(system, pid, interface)]
-    outers = list(dict.fromkeys(outer for carrier in carried for outer in carrier))
-    return Tunnel(interface, "tun", outers, "" if carried else "the program that has it open has no socket that can be seen here")
+    outers = list(dict.fromkeys(outer for carrier in carried for outer in carrier.taken))
+    opened = list(dict.fromkeys(end for carrier in carried for end in carrier.made))
+    return Tunnel(interface, "tun", outers, "" if carried else "the program that has it open has no socket that can be seen here", opened)
 
 
-def _udp(system: System, pid: int, known: List[Flow]) -> List[List[OuterPacket]]:
-    """Return the senders for each UDP socket of a process."""
+class _Carrier(NamedTuple):
+    """A socket that may carry the tunnel. taken: who sends to it. made: whom the program itself sends to by it."""
+
+    taken: List[OuterPacket]
+    made: List[OtherEnd]
+
+
+def _udp(system: System, pid: int, known: List[Flow]) -> List[_Carrier]:
+    """Return the ends of each UDP socket of a process."""
     numbers = sockets_of(pid)
     return [_by_udp(address, port, known) for number, (address, port) in udp_of(system, pid).items() if number in numbers]
 
 
-def _tcp(system: System, pid: int, interface: str) -> List[List[OuterPacket]]:
-    """Return the client of each TCP connection. Connections that come in by the device itself or by ``lo`` are left out."""
+def _tcp(system: System, pid: int, interface: str) -> List[_Carrier]:
+    """Return the other end of each TCP connection. Connections that come in by the device itself or by ``lo`` are left out."""
     table = tcp_of(system, pid)
-    found: List[List[OuterPacket]] = []
+    found: List[_Carrier] = []
     for number, descriptor in sockets_of(pid).items():
         if number in table.established and came_in_by(pid, descriptor) not in (interface, "lo"):
-            local, port, remote, _remote_port = table.established[number]
-            found.append([OuterPacket("tcp", remote, local, port)] if port in table.listening else [])
+            local, port, remote, remote_port = table.established[number]
+            accepted = port in table.listening
+            found.append(_Carrier([OuterPacket("tcp", remote, local, port)], []) if accepted else _Carrier([], [OtherEnd("tcp", remote, remote_port)]))
     return found
 
 
-def _by_udp(address: str, port: int, known: List[Flow]) -> List[OuterPacket]:
-    """Return the senders to a socket. If the program started all of its flows, nothing has to be let in."""
+def _by_udp(address: str, port: int, known: List[Flow]) -> _Carrier:
+    """Return the other ends of a socket. If the program started all of its flows, nothing has to be let in."""
     udp = [flow for flow in known if flow.protocol == "udp"]
     inward = [flow for flow in udp if flow.port == port and is_local(flow.destination)]
-    if inward or not any(flow.source_port == port and is_local(flow.source) for flow in udp):
+    outward = [flow for flow in udp if flow.source_port == port and is_local(flow.source)]
+    if inward or not outward:
         anybody = OuterPacket("udp", None, None if address in ("0.0.0.0", "::") else address, port)
-        return [OuterPacket("udp", flow.source, flow.destination, port) for flow in inward] or [anybody]
-    return []
+        return _Carrier([OuterPacket("udp", flow.source, flow.destination, port) for flow in inward] or [anybody], [])
+    return _Carrier([], [OtherEnd("udp", flow.destination, flow.port) for flow in outward])
 
 
 def _programs(system: System, interface: str) -> List[int]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
 
 
 class OuterPacket(NamedTuple):
@@ -22,13 +22,22 @@ class OuterPacket(NamedTuple):
     port: Optional[int] = None
 
 
+class OtherEnd(NamedTuple):
+    """Where packets go that the host sends by itself."""
+
+    protocol: str
+    address: str
+    port: int
+
+
 class Tunnel(NamedTuple):
     """outers: the outer packets that may carry the tunnel. One of them carries ours. Empty if the host keeps the path open itself.
 
-    unknown: why the outer packets are not known, empty if they are.
+    unknown: why the outer packets are not known, empty if they are. opened: whom the host keeps the path open to.
     """
 
     interface: str
     kind: str
     outers: List[OuterPacket]
     unknown: str = ""
+    opened: Sequence[OtherEnd] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...address import contains, parse_network
 from ..system.system import System
-from .tunnel import OuterPacket, Tunnel
+from .tunnel import OtherEnd, OuterPacket, Tunnel
 
 
 def wireguard(system: System, interface: str, inner: str) -> Tunnel:
@@ -22,9 +22,10 @@ def wireguard(system: System, interface: str, inner: str) -> Tunnel:
     peer = max(peers, key=lambda fields: _length(fields[3], inner), default=None)
     if peer is None or _length(peer[3], inner) < 0:
         return Tunnel(interface, "wireguard", [OuterPacket("udp", None, None, int(lines[0][2]))])
+    address, _colon, port = peer[2].rpartition(":")
+    endpoint = address.strip("[]")
     if peer[7] != "off":
-        return Tunnel(interface, "wireguard", [])
-    endpoint = peer[2].rpartition(":")[0].strip("[]")
+        return Tunnel(interface, "wireguard", [], "", [OtherEnd("udp", endpoint, int(port))] if endpoint and port.isdigit() else ())
     return Tunnel(interface, "wireguard", [OuterPacket("udp", None if endpoint in ("", "(none)") else endpoint, None, int(lines[0][2]))])
 
 

@@ -29,6 +29,7 @@ _REASONS = [
     (host_input.CHAIN, "no entry of host_services lets it in"),
     (owners.POLICY_EGRESS.prefix + "h", "egress does not let it reach the host"),
     (owners.POLICY_EGRESS.prefix, "egress does not let it out"),
+    (owners.OUTPUT, "host_egress does not let the host send it"),
     (source_check.CHAIN, "its source cannot be where it came from"),
 ]
 # Chains of packets whose port is the host's, as it was dialled.

@@ -12,6 +12,9 @@ FILTER = "filter"
 NAT = "nat"
 # Names the record in force: the parts of a policy that the event service applies again. No rule jumps to this chain.
 POLICY_LASTING = (FILTER, "DB-LASTING-policy")
+# What the host itself sends, and the chain for what of it is denied.
+OUTPUT = "DB-OUTPUT"
+OUTPUT_DENIED = "DB-OUTPUT-DENIED"
 # The chains of port forwarding. The owner's key follows.
 PUBLISH = "DB-PUBLISH-"
 HAIRPIN = "DB-HAIRPIN-"

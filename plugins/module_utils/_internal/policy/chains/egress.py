@@ -23,7 +23,7 @@ from ..blocks.port_rules import Rules
 from ..language import reserved_names
 from ..language.egress import Access, Block, Egress, Selector
 from ..language.entries import Entry
-from ..language.values import ALLOW, DENY, Ports, Target
+from ..language.values import ALLOW, DENY, Ports, Sources, Target
 from . import source_check
 from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 
@@ -33,7 +33,7 @@ TO_HOST = "INPUT"
 
 # All packets in a flow's original direction are judged, so that a new policy applies to open connections too. Replies and
 # errors are not judged.
-_FIRST = [Line("-m conntrack --ctdir REPLY -j RETURN"), Line("-m conntrack --ctstate RELATED -j RETURN")]
+FIRST = [Line("-m conntrack --ctdir REPLY -j RETURN"), Line("-m conntrack --ctstate RELATED -j RETURN")]
 # Packets to an address behind the interface that they came in by: the set holds subnets with their interfaces. Then the
 # destinations that never leave a link.
 _SAME_NETWORK: List[Tuple[str, Tuple[int, ...]]] = [
@@ -71,12 +71,12 @@ def add_egress(egress: Egress, host: HostFacts, rules: Rules, owner: EgressOwner
     hooks: List[Hook] = []
     if any(_limits_forwarding(part.block) for part in parts):
         hooks.append(Hook(TABLE, FORWARDED, owner.forwarded, owner.priority))
-        rules.chains.append(Chain(TABLE, owner.forwarded, _FIRST + _dispatch(parts, owner.prefix)))
+        rules.chains.append(Chain(TABLE, owner.forwarded, FIRST + _dispatch(parts, owner.prefix)))
         for part in parts:
             rules.chains += _forwarded(part, rules, owner.prefix)
     if any(_limits_host(part.block) for part in parts):
         hooks.append(Hook(TABLE, TO_HOST, owner.to_host, owner.priority))
-        rules.chains.append(Chain(TABLE, owner.to_host, _FIRST + _dispatch(parts, owner.prefix + "h")))
+        rules.chains.append(Chain(TABLE, owner.to_host, FIRST + _dispatch(parts, owner.prefix + "h")))
         rules.chains += [_to_host(part, rules, owner.prefix) for part in parts]
     return hooks
 
@@ -230,9 +230,12 @@ def _to_host(part: _Part, rules: Rules, prefix: str) -> Chain:
 
 
 def _dns(block: Block, rules: Rules) -> List[Line]:
-    if block.dns is None:
-        return []
-    return rules.toward([Entry(target, block.dns, block.path + ".dns") for target in _DNS], "RETURN")
+    return [] if block.dns is None else dns_lines(block.dns, block.path + ".dns", rules)
+
+
+def dns_lines(servers: Sources, path: str, rules: Rules) -> List[Line]:
+    """Return the lines that let port 53 of these servers be reached."""
+    return rules.toward([Entry(target, servers, path) for target in _DNS], "RETURN")
 
 
 def egress_sets(networks: Iterable[str], containers: Mapping[Selector, Optional[str]], host: HostFacts) -> Dict[str, AddressSet]:

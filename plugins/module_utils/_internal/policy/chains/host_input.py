@@ -32,7 +32,7 @@ ESSENTIAL_ICMPV6 = [
     for number in (1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 143)
 ]
 # IGMP: a switch drops multicast that nobody asks for. Not by -p: some releases of iptables print a name there, others the number.
-_MULTICAST_LISTENERS = Line("-d 224.0.0.0/4 -m conntrack --ctproto 2 -j RETURN", (IPV4,))
+MULTICAST_LISTENERS = Line("-d 224.0.0.0/4 -m conntrack --ctproto 2 -j RETURN", (IPV4,))
 # Every host needs its DHCP client too.
 _DHCP = [
     Line("-p udp -m udp --sport 67 --dport 68 -j RETURN", (IPV4,)),
@@ -40,7 +40,7 @@ _DHCP = [
 ]
 
 
-_NEEDED = [*ESSENTIAL_ICMP, _MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6, *_DHCP]
+_NEEDED = [*ESSENTIAL_ICMP, MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6, *_DHCP]
 
 
 def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rules) -> List[Chain]:

@@ -45,6 +45,8 @@ OWNED = [
     (host_input.TABLE, host_input.CHAIN + OUTSIDE),
     (host_input.TABLE, host_input.DENIED),
     *owners.POLICY_EGRESS.owned,
+    (owners.FILTER, owners.OUTPUT),
+    (owners.FILTER, owners.OUTPUT_DENIED),
     *owners.POLICY_PORTS.owned,
     owners.POLICY_LASTING,
 ]
@@ -81,6 +83,10 @@ def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
             shared.append((forward.TABLE, forward.PARENT))
         if policy.egress.observes:
             rules.chains = [observed(chain) if section_of(chain.name) == EGRESS else chain for chain in rules.chains]
+    if policy.host_egress is not None:
+        from ..chains import host_output  # pylint: disable=import-outside-toplevel
+
+        _add(rules, hooks, host_output.outbound(policy.host_egress, host, rules), host_output.HOOK)
     if hooks:
         check = source_check.source_check(source_check.CHAIN, host.other_tables)
         # Who may not be where he says he is may pass nothing that is enforced.
@@ -115,7 +121,8 @@ def _with_own_lines(policy: Policy) -> Policy:
 def _enforces(policy: Policy) -> bool:
     """Whether a section denies anything."""
     sections = [section for section in (policy.published_ports, policy.host_services) if section is not None]
-    return any(map(enforces, sections)) or (policy.egress is not None and not policy.egress.observes)
+    ways_out = [section for section in (policy.egress, policy.host_egress) if section is not None]
+    return any(map(enforces, sections)) or not all(section.observes for section in ways_out)
 
 
 def has_open_ports(plan: Plan) -> bool:

@@ -33,7 +33,7 @@ _PREFIX = '-prefix "DB-'
 _DROP, _OBSERVED = "-j DROP", "-j " + OBSERVED
 # Packets that keep the mark are dropped behind the chain, by a table of nftables (policy/blocks/engine_table.py).
 _MARKED = "-m mark --mark 0x%x/0x%x " % (MARK, MARK)
-_PORTS, _SERVICES, EGRESS, _SOURCES = LOGGED
+_PORTS, _SERVICES, EGRESS, _SENT, _SOURCES = LOGGED
 _KINDS = ("denied packets", "what would be denied")
 # Chains by name. Those of egress have a common beginning, and their blocks' names behind it.
 _SECTIONS = {
@@ -41,6 +41,7 @@ _SECTIONS = {
     **dict.fromkeys((forward.CHAIN, forward.CHAIN + OUTSIDE, forward.DIALLED, late_ports.CHAIN), _PORTS),
     **dict.fromkeys((guard.DENIED, forward.DENIED, late_ports.DENIED), _PORTS),
     **dict.fromkeys((host_input.CHAIN, host_input.CHAIN + OUTSIDE, host_input.DENIED), _SERVICES),
+    owners.OUTPUT_DENIED: _SENT,
     source_check.CHAIN: _SOURCES,
 }
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A policy's ``egress``: where containers may connect to. For all containers, per Docker network, per container."""
+"""A policy's ``egress`` and ``host_egress``: where containers may connect to, for all, per Docker network, per container; and where the host itself may."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ BLOCK_KEYS: check.Keys = {
     "default": "verdict", "deny": "egress_entries", "allow": "egress_entries", "dns": "dns", "host": "egress_host", "peers": "egress_peers",
 }
 EGRESS_KEYS: check.Keys = {**BLOCK_KEYS, "networks": "egress_networks", "containers": "egress_containers", "mode": "mode"}
+HOST_EGRESS_KEYS: check.Keys = {**{key: BLOCK_KEYS[key] for key in ("default", "deny", "allow", "dns")}, "mode": "mode"}
 SELECTORS: check.Keys = {"name": "egress_selector", "label": "egress_selector", "address": "network"}
 ENTRY_KEYS: check.Keys = {"destination": "destinations", "port": "port", "protocol": "egress_protocol"}
 HOST_ENTRY_KEYS: check.Keys = {key: kind for key, kind in ENTRY_KEYS.items() if key != "destination"}
@@ -90,6 +91,24 @@ class Egress(NamedTuple):
             host=block.host or whole.host,
             peers=block.peers or whole.peers,
         )
+
+
+class HostEgress(NamedTuple):
+    """What the host itself may reach. The block has no ``host`` and no ``peers``."""
+
+    block: Block
+    mode: Optional[str] = None
+
+    @property
+    def observes(self) -> bool:
+        """Whether nothing is denied, but what would be is told."""
+        return self.mode == OBSERVE
+
+
+def parse_host_egress(value: object, path: str) -> HostEgress:
+    """Parse the keys of a block that the host has, and ``mode``. Raises DrawbridgeError with the path of what is wrong."""
+    given = check.mapping(value, path, HOST_EGRESS_KEYS)
+    return HostEgress(_block(given, path), parse_mode(given, path))
 
 
 def parse_egress(value: object, path: str) -> Egress:

@@ -16,7 +16,7 @@ from .values import ALLOW, DENY, OBSERVE, Addresses, Sources, names_somebody
 if TYPE_CHECKING:
     # Most policies have none of these sections.
     from .container_rules import ContainerRules
-    from .egress import Egress
+    from .egress import Egress, HostEgress
     from .masquerade import Masquerade
     from .open_ports import OpenPort
     from .policy_tests import PolicyTest
@@ -117,6 +117,7 @@ class Policy(NamedTuple):
     daemon: Optional[Choices] = None
     masquerade: Optional[Masquerade] = None
     egress: Optional[Egress] = None
+    host_egress: Optional[HostEgress] = None
     open_ports: Optional[Tuple[OpenPort, ...]] = None
     containers: Optional[Tuple[ContainerRules, ...]] = None
     log_denied: Optional[Choices] = None

@@ -20,7 +20,7 @@ from .values import ALLOW, DENY, ICMP, Sources
 if TYPE_CHECKING:
     # Not every policy has these sections. Their code is loaded when it is needed.
     from .container_rules import ContainerRules
-    from .egress import Egress
+    from .egress import Egress, HostEgress
     from .masquerade import Masquerade
     from .open_ports import OpenPort
     from .policy_tests import PolicyTest
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 POLICY_KEYS: check.Keys = {
     "address_sets": "address_sets", "zones": "zones", "external_interfaces": "some_interfaces", "unmanaged_interfaces": "interfaces",
     **{section: section for section in (
-        "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "open_ports", "containers", "log_denied", "tests",
+        "published_ports", "host_services", *SECTIONS, "masquerade", "egress", "host_egress", "open_ports", "containers", "log_denied", "tests",
     )},
 }
 PUBLISHED_KEYS: check.Keys = {
@@ -71,6 +71,7 @@ def parse_part(raw: object, path: str) -> Policy:
         daemon=parse_daemon(given, path + ".daemon"),
         masquerade=_masquerade(given, path + ".masquerade"),
         egress=_egress(given, path + ".egress"),
+        host_egress=_host_egress(given, path + ".host_egress"),
         open_ports=_open_ports(given, path + ".open_ports"),
         containers=_containers(given, path + ".containers"),
         log_denied=parse_log_denied(given, path + ".log_denied"),
@@ -93,6 +94,14 @@ def _egress(given: Dict[str, object], path: str) -> Optional[Egress]:
     from .egress import parse_egress  # pylint: disable=import-outside-toplevel
 
     return parse_egress(given["egress"], path)
+
+
+def _host_egress(given: Dict[str, object], path: str) -> Optional[HostEgress]:
+    if "host_egress" not in given:
+        return None
+    from .egress import parse_host_egress  # pylint: disable=import-outside-toplevel
+
+    return parse_host_egress(given["host_egress"], path)
 
 
 def _open_ports(given: Dict[str, object], path: str) -> Optional[Tuple[OpenPort, ...]]:

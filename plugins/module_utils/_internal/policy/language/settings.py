@@ -25,7 +25,7 @@ LOG_KEYS: check.Keys = {"rate": "rate", "burst": "burst", "group": "group", "per
 DAEMON_NAMES = {key.replace("-", "_"): key for key in KEYS}
 POLICIES = ("accept", "drop")
 # The sections whose denied packets are logged, and the check of sources that comes with each of them.
-LOGGED = ("published_ports", "host_services", "egress", "sources")
+LOGGED = ("published_ports", "host_services", "egress", "host_egress", "sources")
 RATE = re.compile(r"([0-9]{1,3})/(second|minute|hour|sec|min)\Z")
 MAX_GROUP = 65535
 # The kernel refuses a longer time to fill the bucket than this many an hour take.

@@ -20,7 +20,7 @@ from ..language.model import HostServices, NamedAddresses, Policy, PublishedPort
 from ..language.schema import POLICY_KEYS, looked_up, parse_part
 from ..language.settings import Choices
 from ..language.values import Sources
-from .ways_out import given, merge_egress, merge_masquerade, merged_entries
+from .ways_out import given, merge_egress, merge_host_egress, merge_masquerade, merged_entries
 from .weights import Statement, agreed, by_key, heaviest
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def merge(fragments: Iterable[Fragment]) -> Policy:
         daemon=_choices(ordered, lambda policy: policy.daemon),
         masquerade=merge_masquerade(_sections(ordered, lambda policy: policy.masquerade)),
         egress=merge_egress(_sections(ordered, lambda policy: policy.egress)),
+        host_egress=merge_host_egress(_sections(ordered, lambda policy: policy.host_egress)),
         open_ports=_open_ports(ordered),
         containers=_containers(ordered),
         log_denied=_choices(ordered, lambda policy: policy.log_denied),

@@ -2,17 +2,17 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Merge the fragments' egress and masquerade sections."""
+"""Merge the fragments' egress, host_egress and masquerade sections."""
 
 from __future__ import annotations
 
 from typing import Callable, Dict, Hashable, Iterable, List, Optional, Tuple, TypeVar
 
-from ..language.egress import Access, Block, Egress, Selector
+from ..language.egress import Access, Block, Egress, HostEgress, Selector
 from ..language.entries import Entry, joined, union
 from ..language.masquerade import Masquerade, MasqueradeMode, treatment_data
 from ..language.values import Sources
-from .weights import Statement, agreed, by_key, heaviest
+from .weights import Statement, Weighted, agreed, by_key, heaviest
 
 K = TypeVar("K", bound=Hashable)
 S = TypeVar("S")
@@ -51,8 +51,21 @@ def merge_egress(sections: List[Statement[Egress]]) -> Optional[Egress]:
     for selector, items in _grouped(by_weight, lambda egress: egress.containers.items()):
         containers[selector] = _block(items)
     general = _block([Statement(section.fragment, section.value.general) for section in sections])
-    modes = [Statement(item.fragment, item.value.mode, item.value.path + ".mode") for item in sections if item.value.mode is not None]
-    return Egress(general, networks, containers, agreed(modes) if modes else None)
+    return Egress(general, networks, containers, _mode((item.fragment, item.value.path, item.value.mode) for item in sections))
+
+
+def merge_host_egress(sections: List[Statement[HostEgress]]) -> Optional[HostEgress]:
+    """Merge as a block of ``egress``."""
+    if not sections:
+        return None
+    block = _block([Statement(item.fragment, item.value.block) for item in sections])
+    return HostEgress(block, _mode((item.fragment, item.value.block.path, item.value.mode) for item in sections))
+
+
+def _mode(said: Iterable[Tuple[Weighted, str, Optional[str]]]) -> Optional[str]:
+    """Return the mode that the heaviest fragments state. said: each fragment, its section's path, and the mode."""
+    modes = [Statement(fragment, mode, path + ".mode") for fragment, path, mode in said if mode is not None]
+    return agreed(modes) if modes else None
 
 
 def _grouped(sections: List[Statement[S]], parts: Callable[[S], Iterable[Tuple[K, V]]]) -> List[Tuple[K, List[Statement[V]]]]:

@@ -46,7 +46,15 @@ def refuse_lockout(system: System, ipset: Ipset, rules: DesiredState, policy: Po
 
     # Egress is judged above. Here its chains alone would cast doubt on a connection that is let in.
     judge = FirstPackets(rules, in_host_set, frozenset(owners.POLICY_EGRESS.owned))
-    return judged(judge, accepted, _layers(system, facts, accepted)) if rules.hooks else []
+    if not rules.hooks:
+        return []
+    found = _layers(system, facts, accepted)
+    warnings = judged(judge, accepted, found)
+    if policy.host_egress is None:
+        return warnings
+    from .output_lockout import refuse_cut_off  # pylint: disable=import-outside-toplevel
+
+    return warnings + refuse_cut_off(system, judge, accepted, found)
 
 
 def refuse(connection: Connection, place: str, by: str = "", hint: str = "allow it, or set allow_lockout") -> DrawbridgeError:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
 
 from ...address import IPV4, IPV6
 from ...engine.facts.facts import HostFacts
@@ -20,7 +20,7 @@ from ...host.tunnels.arrival import came_in_by
 from ...host.tunnels.detect import tunnel_of
 from ...host.tunnels.ipsec import ipsec_of
 from ...host.tunnels.relays import Inbound, asked_by
-from ...host.tunnels.tunnel import OuterPacket, Tunnel
+from ...host.tunnels.tunnel import OtherEnd, OuterPacket, Tunnel
 from ..readback.first_packet import Packet
 
 # The limit for tunnels in tunnels, behind relays: nobody has more.
@@ -35,14 +35,25 @@ class Layer(NamedTuple):
     flows: List[List[Packet]]
 
 
+class Opened(NamedTuple):
+    """What the host itself keeps open. ends: whom it sends to, of whom one is ours. is_sure: whether it is one of these for certain."""
+
+    by: str
+    ends: Sequence[OtherEnd]
+    is_sure: bool
+
+
 class Layers:
-    """layers: from the inside out. unknown: texts about layers that cannot be found out, with the reason."""
+    """layers: from the inside out. unknown: texts about layers that cannot be found out, with the reason. opened: what the host itself keeps open.
+    dials: whether a program of the host passes the connection on that accepted none: it dialled out."""
 
     def __init__(self, system: System, facts: HostFacts) -> None:
         self._system, self._facts = system, facts
         self._flows: Optional[List[Flow]] = None
         self.layers: List[Layer] = []
         self.unknown: List[str] = []
+        self.opened: List[Opened] = []
+        self.dials = False
 
     def follow(self, accepted: AcceptedSocket) -> None:
         """Find all layers of the connection that a process has accepted."""
@@ -95,6 +106,8 @@ class Layers:
     def _through(self, tunnel: Tunnel, inner: str) -> List[List[Packet]]:
         if tunnel.unknown:
             self.unknown.append("the %s tunnel %s: %s" % (tunnel.kind, tunnel.interface, tunnel.unknown))
+        if tunnel.opened:
+            self.opened.append(Opened("the tunnel %s" % tunnel.interface, tunnel.opened, not tunnel.outers))
         found = [self._outside(outer, inner) for outer in tunnel.outers]
         if found:
             self.layers.append(Layer("the tunnel %s" % tunnel.interface, found))
@@ -121,6 +134,8 @@ class Layers:
             self._asked(asked[0], depth)
         elif asked:
             self.layers.append(Layer("what passes it on", [self._packets_of(each) for each in asked]))
+        elif is_local(far[0]):
+            self.dials = True
 
     def _asked(self, its: Inbound, depth: int) -> None:
         """Follow one connection that a relay passes on."""

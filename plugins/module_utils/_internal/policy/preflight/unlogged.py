@@ -30,4 +30,4 @@ def unlogged(system: System, policy: Policy) -> List[str]:
 def _observes(policy: Policy) -> bool:
     sections = [section for section in (policy.published_ports, policy.host_services) if section is not None]
     modes = [mode for section in sections for mode in (section.mode, *(entry.mode for entry in section.allow))]
-    return OBSERVE in modes or (policy.egress is not None and policy.egress.observes)
+    return OBSERVE in modes or any(section is not None and section.observes for section in (policy.egress, policy.host_egress))

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Describe in words what containers reach, from the egress rules."""
+"""Describe in words what containers reach, and the host itself, from the egress rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from ...netfilter.kernel.state import State
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.desired import Hook
 from ...netfilter.rules.saved_rule import parse
-from ..blocks.owners import POLICY_EGRESS, TASK_EGRESS, EgressOwner
+from ..blocks.owners import OUTPUT, OUTPUT_DENIED, POLICY_EGRESS, TASK_EGRESS, EgressOwner
+from ..chains import host_output
 from ..chains.egress import FORWARDED, SAME_LINK, TABLE, TO_HOST, spoken_names
 from ..language.egress import Egress
 from .rules_to_policy import Rule, behind, outward, plain
@@ -50,6 +51,23 @@ def egress_lines(states: Mapping[int, State], wording: Wording, spoken: Mapping[
         for way in _ways(owner)
         for block, text in _told(way, {family: behind(state, way.hook) for family, state in states.items()}, wording)
     ]
+
+
+def host_lines(moments: Sequence[Mapping[int, State]], wording: Wording) -> List[List[Line]]:
+    """Return the line about what the host itself reaches, for each moment; none at any moment if nothing ever limits it."""
+    held = [{family: behind(state, host_output.HOOK) for family, state in states.items()} for states in moments]
+    if not any(chains for at_once in held for chains in at_once.values()):
+        return [[] for _states in moments]
+    return [
+        [Line("from the host itself", _text({family: _said(_sent(chains), wording) for family, chains in at_once.items()}))] for at_once in held
+    ]
+
+
+def _sent(chains: Mapping[str, Sequence[str]]) -> List[str]:
+    """Return the rules of the host's chain, with drops for what leads to the chain that drops."""
+    enforces = any(parse(rule).goes_to == "DROP" for rule in chains.get(OUTPUT_DENIED, ()))
+    rules = chains.get(OUTPUT, ())
+    return list(map(host_output.drops, rules)) if enforces else []
 
 
 def task_in_words(plan: Plan, ipset: Ipset, egress: Optional[Egress]) -> Optional[Dict[str, str]]:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Tell what planned rules do to the first packet of a flow from outside, before they are written.
+"""Tell what planned rules do to the first packet of a flow from outside, or of the host's own, before they are written.
 
 Parts of the packet may be unknown. A rule that matches on such a part may match or not: both cases are followed. The same holds for a match
 that this module does not know.
@@ -10,7 +10,7 @@ that this module does not know.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...netfilter.rules.desired import DesiredState, Line
 from ...netfilter.rules.matches import (
@@ -38,6 +38,7 @@ _STOP = ("DROP", "REJECT")
 _NOTES = ("LOG", "NFLOG", "MARK", "CONNMARK", "TRACE")
 _THROUGH = [("filter", "DOCKER-USER")]
 _TO_THE_HOST = [("mangle", "INPUT"), ("filter", "INPUT")]
+_FROM_THE_HOST = ("filter", "OUTPUT")
 
 
 class Packet(NamedTuple):
@@ -98,15 +99,23 @@ class FirstPackets:
 
     def judge(self, packet: Packet) -> Verdict:
         """Follow the packet through every hook that it passes."""
-        in_doubt = False
         later = [(way, packet.behind_dnat) for way in (_TO_THE_HOST if packet.to_host and packet.translated is None else _THROUGH)]
-        for way, seen in [(("mangle", "PREROUTING"), packet), *later]:
+        return self._follow([(("mangle", "PREROUTING"), packet), *later])
+
+    def judge_sent(self, packet: Packet) -> Verdict:
+        """Follow a packet that the host itself sends. destination, port: the other end's. It is not to the host."""
+        return self._follow([(_FROM_THE_HOST, packet)])
+
+    def _follow(self, ways: Sequence[Tuple[Tuple[str, str], Packet]]) -> Verdict:
+        """ways: the hooks, as table and chain, each with the packet as it comes there."""
+        in_doubt = False
+        for way, packet in ways:
             here = [hook for hook in self._hooks if (hook.table, hook.parent) == way and packet.family in hook.families]
             for hook in sorted(here, key=lambda hook: hook.priority or 0):
-                ends = self._ends(hook.table, hook.target, seen)
+                ends = self._ends(hook.table, hook.target, packet)
                 stops = [end for end in ends if end.line is not None]
                 if len(stops) == len(ends):
-                    return Verdict(stops[-1].line, True, stops[-1].chain, seen)
+                    return Verdict(stops[-1].line, True, stops[-1].chain, packet)
                 in_doubt = in_doubt or bool(stops)
                 if all(end.line is None and not end.back for end in ends):
                     break

@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Tell whether our rules let a flow from outside pass. Reads rules and sets as the kernel has them. Pure.
+"""Tell whether our rules let a flow from outside pass, or one of the host's own. Reads rules and sets as the kernel has them. Pure.
 
-It knows only the matches that the guard uses, and none of them negated. A rule with any other match raises ``Unknown``.
+It knows only the matches that our chains use, and of those negated only sets. A rule with any other match raises ``Unknown``.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ class Unknown(Exception):
 
 class Place(NamedTuple):
     """A flow's way. interface: the packets' incoming one; empty for an interface that no rule names. to_host: whether they go to an address
-    of the host."""
+    of the host. leaves_by: the outgoing interface of what the host itself sends; None for other flows."""
 
     interface: str
     to_host: bool
+    leaves_by: Optional[str] = None
 
 
 class _Rule(NamedTuple):
@@ -94,11 +95,15 @@ class RulesetMatcher:
 
     def _holds(self, match: Match, flow: Flow, place: Place) -> bool:
         if isinstance(match, SetMatch):
-            return self._index(match.name).holds(_parts(match.sides, flow, place), flow.port)
+            return self._index(match.name).holds(_parts(match.sides, flow, place), flow.port) != match.negated
         if isinstance(match, AddressMatch) and match.option in ("-s", "-d"):
             return match.holds(flow.source if match.option == "-s" else flow.destination)
         if isinstance(match, InterfaceMatch) and match.option == "-i":
             return match.holds(place.interface)
+        if isinstance(match, InterfaceMatch) and match.option == "-o" and place.leaves_by is not None:
+            return match.holds(place.leaves_by)
+        if isinstance(match, ProtocolMatch):
+            return match.holds(flow.protocol)
         if isinstance(match, PortMatch) and match.option == "--sport":
             return match.holds(flow.source_port) is not False
         if isinstance(match, OneOfMatch) and match.option in _ESTABLISHED:
@@ -119,7 +124,7 @@ _ESTABLISHED = {"--ctdir": "ORIGINAL", "--ctstate": "ESTABLISHED"}
 
 def _read(text: str) -> _Rule:
     rule = parse(text)
-    if rule.target is None or any(match.negated for match in rule.matches):
+    if rule.target is None or any(match.negated and not isinstance(match, SetMatch) for match in rule.matches):
         raise Unknown(text)
     about = tuple(match for match in rule.asks if _says_about(match))
     return _Rule(about, tuple(match for match in rule.asks if match not in about), rule.target)
@@ -136,11 +141,11 @@ def _is_about(match: Match, flow: Flow) -> bool:
 
 
 def _parts(sides: str, flow: Flow, place: Place) -> List[str]:
-    """Return a packet's parts in a set's order: an address first, then the server's port or an interface."""
+    """Return a packet's parts in a set's order: an address first, then the server's port or an interface. Rules about what the host sends have
+    no sets of ports."""
     ends = sides.split(",")
-    return [flow.source if ends[0] == "src" else flow.destination] + [
-        place.interface if end == "src" else "%s:%d" % (flow.protocol, flow.port) for end in ends[1:]
-    ]
+    there = "%s:%d" % (flow.protocol, flow.port) if place.leaves_by is None else place.leaves_by
+    return [flow.source if ends[0] == "src" else flow.destination] + [place.interface if end == "src" else there for end in ends[1:]]
 
 
 class Index:

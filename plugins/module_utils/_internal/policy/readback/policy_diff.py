@@ -19,7 +19,7 @@ from ..chains.egress import spoken_names
 from ..compile.denials import logs_in_words
 from ..language.model import Policy
 from ..language.values import ANY, ICMP, Ports, Target
-from .egress_diff import egress_lines
+from .egress_diff import egress_lines, host_lines
 from .rules_to_policy import Rule, Rules, Said, Who, comments_on, published_target, reach_all_of, said
 from .set_contents import lists_in
 from .wording import Line, Lists, Wording, Words, in_order, merged, target_text
@@ -58,9 +58,10 @@ def in_words(
     moments = [{family: said(state) for family, state in states.items()} for states in (before, after)]
     subjects = _subjects(moments, published)
     wording = Wording(lists)
+    was, will = host_lines((before, after), wording)
     return Words(
-        _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken) + _logs(before),
-        _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken) + _logs(after),
+        _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken) + was + _logs(before),
+        _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken) + will + _logs(after),
     )
 
 

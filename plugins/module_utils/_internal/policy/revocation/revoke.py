@@ -2,8 +2,8 @@
 # Copyright: (c) 2026, The Drawbridge authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Find and end the flows that a change of the published ports denies, or of the sources that services of the host deny. They are found by comparing
-the rules before and after it.
+"""Find and end the flows that a change of the published ports denies, or of the sources that services of the host deny, or of what the host itself may
+send. They are found by comparing the rules before and after it.
 
 The rules judge every packet of such a client, so they end all these flows. This module ends the rest: the connections that docker-proxy or a service
 holds at both ends, UDP packets that servers send unasked, and offloaded flows, whose packets no rule sees.
@@ -12,7 +12,7 @@ holds at both ends, UDP packets that servers send unasked, and offloaded flows, 
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...host.network.answering_interface import answered_by
 from ...host.network.close_sockets import FlowEnds, close
@@ -24,8 +24,9 @@ from ...netfilter.kernel.ipset import Ipset
 from ...netfilter.kernel.state import State
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.desired import DesiredState
+from ..blocks import owners
 from ..chains import guard, host_input
-from ..readback.packet_match import Place, RulesetMatcher, Unknown
+from ..readback.packet_match import Chains, Place, RulesetMatcher, Unknown
 from ..readback.set_contents import held_by, sets_in
 from .drop_replies import cut_answers
 from .offloaded import past_egress
@@ -38,15 +39,22 @@ _ENDING = "/"
 _EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
 _FIRST_PACKETS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
 _NOT_ENDED = "%s: the guard ends denied flows all the same, but %s"
+_NOT_CLOSED = "%s: nothing goes out any more that host_egress denies, but the host's own sockets stay until they time out"
 
 
 class Revoked(NamedTuple):
     """flows: the flows that the change denies; None if the host does not tell its flows. warnings: what could not be found or ended.
-    answers: docker-proxy's own UDP flows, where it answers from another address than the client dialled."""
+    answers: docker-proxy's own UDP flows, where it answers from another address than the client dialled. sent: flows that the host itself began."""
 
     flows: Optional[List[Flow]]
     warnings: List[str]
     answers: Sequence[Flow] = ()
+    sent: Sequence[Flow] = ()
+
+    @property
+    def total(self) -> Optional[int]:
+        """How many flows the change denies; None if that is not known."""
+        return None if self.flows is None else len(self.flows) + len(self.sent)
 
 
 def keeping(wanted: DesiredState) -> DesiredState:
@@ -68,16 +76,18 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
     known = [flow for flow in known if flow.offloaded or flow.state in _OPEN[flow.protocol]]
     answers = {_turned(flow) for flow in known if flow.protocol == "udp" and places.is_local(flow.source)}
     found: List[Flow] = []
+    sent: List[Flow] = []
     for family, part in plan.families.items():
         mine = [flow for flow in [*known, *answers] if flow.family == family]
         try:
             for judging in _JUDGING:
                 before, after = judging.chains(part.old), judging.chains(part.new)
-                names = sets_in([*before.values(), *after.values()])
-                if not mine or judging.needed not in after or (before == after and not any(change.name in names for change in plan.sets)):
+                moments = _moments(ipset, plan, before, after) if mine and judging.needed in after else None
+                if moments is None:
                     continue
-                held = held_by(ipset, plan, names)
-                moments = [RulesetMatcher(chains, sets) for chains, sets in ((before, held[0]), (after, held[1]))]
+                if judging is _SENT:
+                    sent += [flow for flow in mine if flow not in answers and places.is_local(flow.source) and _is_cut(flow, places, *moments)]
+                    continue
                 asked = [flow for flow in mine if not judging.at_host or flow not in answers and _is_served(flow, places)]
                 told = frozenset(found)
                 outside = _named_interfaces([*before.values(), *after.values()])
@@ -85,7 +95,16 @@ def find(system: System, ipset: Ipset, plan: Plan) -> Revoked:
         except Unknown as error:
             return Revoked(None, [_NOT_ENDED % ("the rule %s is not understood" % ascii(str(error)), "which these are is not known")])
     left = [flow for flow in known if flow.offloaded and flow not in found]
-    return Revoked([flow for flow in found if flow not in answers], past_egress(plan, left), [flow for flow in found if flow in answers])
+    return Revoked([flow for flow in found if flow not in answers], past_egress(plan, left), [flow for flow in found if flow in answers], sent)
+
+
+def _moments(ipset: Ipset, plan: Plan, before: Chains, after: Chains) -> Optional[Tuple[RulesetMatcher, RulesetMatcher]]:
+    """Return what judges before and after the change; None if the change does not touch it."""
+    names = sets_in([*before.values(), *after.values()])
+    if before == after and not any(change.name in names for change in plan.sets):
+        return None
+    was, will = held_by(ipset, plan, names)
+    return RulesetMatcher(before, was), RulesetMatcher(after, will)
 
 
 def _turned(flow: Flow) -> Flow:
@@ -102,11 +121,14 @@ def end(system: System, revoked: Revoked) -> List[str]:
     cut = revoked.flows or []
     held = [FlowEnds(flow.destination, flow.port, flow.source, flow.source_port) for flow in cut
             if flow.protocol == "tcp" and not flow.is_translated]
+    dialled = [FlowEnds(flow.source, flow.source_port, flow.destination, flow.port) for flow in revoked.sent if flow.protocol == "tcp"]
+    still_open = close(system, dialled)
     reasons = [
         (close(system, held), "the sockets of docker-proxy stay until they time out"),
         (cut_answers(system, [flow for flow in [*cut, *revoked.answers] if flow.protocol == "udp"]), "what servers send over UDP is not ended"),
     ]
     warnings = [_NOT_ENDED % (reason, what) for reason, what in reasons if reason]
+    warnings += [_NOT_CLOSED % still_open] if still_open else []
     # Last: packets that would make an entry anew are dropped by now.
     kept = put_back(system, [flow for flow in cut if flow.offloaded])
     return warnings + ["%s: denied flows that are offloaded go on until they end by themselves" % kept] if kept else warnings
@@ -126,14 +148,17 @@ class _Judging(NamedTuple):
     needed: str
     at_host: bool
 
-    def chains(self, state: State) -> Dict[str, Sequence[str]]:
+    def chains(self, state: State) -> Chains:
         held = state[self.table].chains if self.table in state else {}
         return {name: rules for name, rules in held.items() if name.startswith(self.chain)}
 
 
+# What the host itself sends.
+_SENT = _Judging(owners.FILTER, owners.OUTPUT, owners.OUTPUT_DENIED, False)
 _JUDGING = (
     _Judging(guard.TABLE, guard.CHAIN, guard.CHAIN, False),
     _Judging(host_input.TABLE, host_input.CHAIN, host_input.DENIED, True),
+    _SENT,
 )
 
 
@@ -157,6 +182,10 @@ class _Places:
         """Return the place as if the interface were this one, or one that no rule names. It costs less than to ask by which one the host answers."""
         return Place(interface, self.is_local(flow.destination))
 
+    def left_by(self, flow: Flow) -> Place:
+        """Return the place of what the host itself sends."""
+        return Place("", self.is_local(flow.destination), answered_by(self._system, flow.destination).interface)
+
     def by_interface(self, flow: Flow) -> Place:
         """Return the place with the interface by which the host answers the client."""
         if flow.source not in self._interfaces:
@@ -170,6 +199,17 @@ def _is_revoked(chain: str, flow: Flow, places: _Places, outside: Sequence[str],
         return before.passes(chain, flow, place) and not after.passes(chain, flow, place)
 
     return any(ends(places.of(flow, interface)) for interface in ("", *outside)) and ends(places.by_interface(flow))
+
+
+def _is_cut(flow: Flow, places: _Places, before: RulesetMatcher, after: RulesetMatcher) -> bool:
+    """Whether the change denies a flow that the host began. The rules see it behind DNAT. They spare interfaces, and deny none of them, so that most
+    flows need no look at the routes."""
+    seen = flow._replace(destination=flow.answers_from, port=flow.answers_from_port)
+    anywhere = Place("", False, "")
+    if after.passes(_SENT.chain, seen, anywhere):
+        return False
+    place = places.left_by(flow)
+    return before.passes(_SENT.chain, seen, place) and not after.passes(_SENT.chain, seen, place)
 
 
 def _named_interfaces(chains: Iterable[Sequence[str]]) -> List[str]:

@@ -8,7 +8,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.s
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels import detect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.detect import tunnel_of
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.ipsec import ipsec_of
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.tunnel import OuterPacket
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.tunnels.tunnel import OtherEnd, OuterPacket
 
 INNER = "10.8.0.2"
 ENDS = {"local": "192.0.2.1", "remote": "192.0.2.2"}
@@ -120,6 +120,7 @@ def peer(endpoint, allowed, keepalive="off"):
 def test_wireguard(monkeypatch, lines, outers):
     found = tunnel(monkeypatch, "wireguard", {}, **peers(*lines))
     assert found.outers == outers and not found.unknown
+    assert list(found.opened) == ([] if outers else [OtherEnd("udp", "192.0.2.2", 40000)])
 
 
 def test_wireguard_without_its_command(monkeypatch):

@@ -44,7 +44,7 @@ def compiled(log=None, **changes):
     ({"burst": True}, "is not a whole number"),
     ({"group": 65536}, "is not a whole number from 1 to 65535"),
     ({"sections": "egress"}, "expected a list"),
-    ({"sections": ["egres"]}, "policy.log_denied.sections[0]: 'egres' is not one of published_ports, host_services, egress, sources"),
+    ({"sections": ["egres"]}, "policy.log_denied.sections[0]: 'egres' is not one of published_ports, host_services, egress, host_egress, sources"),
     ({"sections": []}, "the list is empty"),
 ])
 def test_mistakes(log, message):

@@ -71,6 +71,19 @@ def test_lists_of_equal_weight_add_up_and_words_have_to_agree():
         a={"egress": {"networks": {"x": {"default": "deny"}}}}, b={"egress": {"networks": {"x": {"default": "allow"}}}})
 
 
+def test_host_egress_is_merged_as_a_block():
+    assert merged(
+        a={"host_egress": {"default": "allow", "deny": [{"port": 25}, {"destination": "192.0.2.1"}], "dns": False}},
+        b={"host_egress": {"deny": [{"port": 25, "destination": "10.0.0.0/8"}]}},
+        c={"weight": 60, "host_egress": {"default": "deny", "deny": [{"destination": "192.0.2.2"}]}},
+    ) == {"host_egress": {
+        "default": "deny", "dns": False,
+        "deny": [{"protocol": "tcp", "port": 25, "destination": ["any", "10.0.0.0/8"]}, {"protocol": "any", "destination": ["192.0.2.2"]}],
+    }}
+    assert "b.host_egress.mode: enforce here, but observe in a" in clash(a={"host_egress": {"mode": "observe"}}, b={"host_egress": {"mode": "enforce"}})
+    assert "b.host_egress.default" in clash(a={"host_egress": {"default": "deny"}}, b={"host_egress": {"default": "allow"}})
+
+
 def test_containers_of_the_heaviest_come_first():
     found = merged(
         a={"egress": {"containers": [{"name": "one"}, {"name": "two"}]}},

@@ -56,6 +56,21 @@ def test_what_is_said_of_one_that_fails(test, words):
     assert told.startswith("policy.tests[0]: ") and told.endswith("(nothing was changed)") and re.search(words, told), told
 
 
+SENT = {"address_sets": {"bad": ["198.51.100.0/24", "2001:db8:bad::/48"]}, "host_egress": {"deny": [{"destination": "@bad"}, {"port": 25}]}}
+
+
+def test_what_the_host_itself_may_send():
+    found = prove(scene(SENT, [
+        {"from": "host", "to": "198.51.100.7:443", **DENY}, {"from": "host", "to": "[2001:db8:bad::7]:53/udp", **DENY},
+        {"from": "host", "to": "203.0.113.7:25", **DENY}, {"from": "host", "to": "203.0.113.7:443", **ALLOW},
+        {"from": "host", "to": {"container": "web", "port": 80}, **ALLOW}, {"from": "host", "to": 22, **ALLOW},
+        {"container": "web", "to": "198.51.100.7:443", **ALLOW},
+    ]))
+    assert found.tests == 7 and found.warnings == []
+    told = said({"from": "host", "to": "198.51.100.7:443", **ALLOW}, policy=SENT)
+    assert re.search(r"sent by the host, new is dropped: rule \d+ of chain DB-OUTPUT-DENIED", told), told
+
+
 def test_tests_about_nobody_are_warnings_if_nobody_is_to_get_in():
     tests = [{"from": "@nobody", "to": 8080, **DENY}, {"container": "gone", "to": 8080, **DENY},
              {"from": "any", "to": {"container": "gone", "port": 1}, **DENY}]

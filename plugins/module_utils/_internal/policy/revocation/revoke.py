@@ -184,13 +184,16 @@ class _Places:
 
     def left_by(self, flow: Flow) -> Place:
         """Return the place of what the host itself sends."""
-        return Place("", self.is_local(flow.destination), answered_by(self._system, flow.destination).interface)
+        return Place("", self.is_local(flow.destination), self._way_to(flow.destination))
 
     def by_interface(self, flow: Flow) -> Place:
         """Return the place with the interface by which the host answers the client."""
-        if flow.source not in self._interfaces:
-            self._interfaces[flow.source] = answered_by(self._system, flow.source).interface
-        return self.of(flow)._replace(interface=self._interfaces[flow.source])
+        return self.of(flow)._replace(interface=self._way_to(flow.source))
+
+    def _way_to(self, address: str) -> str:
+        if address not in self._interfaces:
+            self._interfaces[address] = answered_by(self._system, address).interface
+        return self._interfaces[address]
 
 
 def _is_revoked(chain: str, flow: Flow, places: _Places, outside: Sequence[str], before: RulesetMatcher, after: RulesetMatcher) -> bool:

@@ -127,3 +127,12 @@ def test_denied_sources_by_interfaces_that_the_policy_names():
     assert found("eth1", ALL, denying) == ([], 1)
     # Nobody is asked about flows that no interface's rules deny.
     assert found("eth0", denying, ALL) == ([], 0)
+
+
+def test_the_way_to_each_address_is_asked_for_once():
+    """A host has as many connections to itself and to its containers as its services have clients."""
+    text = "ipv4     2 tcp 6 431999 ESTABLISHED src=127.0.0.1 dst=%s sport=%d dport=80 src=%s dst=127.0.0.1 sport=80 dport=%d [ASSURED] mark=0 use=2\n"
+    host = Host("".join(text % (address, port, address, port) for address in ("127.0.0.1", "172.17.0.2") for port in range(40000, 40100)), "ip")
+    denying = {"filter": TableState({"DB-OUTPUT": ("-o lo -j RETURN", "-j DB-OUTPUT-DENIED"), "DB-OUTPUT-DENIED": ("-o docker0 -j RETURN", "-j DROP")})}
+    found = find(host, Ipset(host), Plan({4: FamilyPlan({}, denying, [], Ruleset())}, [], [], [], []))
+    assert len(found.sent) == 200 and len(host.ran) == 2

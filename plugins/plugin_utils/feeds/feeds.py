@@ -87,6 +87,9 @@ def _brought(source: FeedSource, body: Callable[[], bytes]) -> Brought:
         return Brought(good_entries(body(), source))
     except DrawbridgeError as error:
         return Brought([], error.message)
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        # Others write the list. Nothing that they write ends a run.
+        return Brought([], "it cannot be judged: %s" % type(error).__name__)
 
 
 def _content(source: FeedSource, action: ActionBase) -> bytes:

@@ -136,6 +136,8 @@ def nested(depth):
     (page("{}"), {"format": "json", "query": "a[].b"}, "'a[].b' finds no list"), (page("[1]"), {"format": "json"}, "has '1' among its entries"),
     (page('[["1.1.1.1"]]'), {"format": "json"}, "among its entries"), (page(nested(200_000)), {"format": "json"}, "nested too deeply"),
     (page("[1]"), {"format": "json", "query": "length(@[0])"}, "cannot be applied to it: JMESPathTypeError"),
+    (page("[Infinity]"), {"format": "json", "query": "[].ceil(@)"}, "cannot be judged: OverflowError"),
+    (page("[%s]" % ("9" * 400)), {"format": "json", "query": "[avg(@)]"}, "cannot be judged: OverflowError"),
     (status(302), {}, "no address of a page"), (status(301, Location="file:///etc/passwd"), {}, "no address of a page"),
     (status(301, Location="http://127.0.0.1/"), {}, "leads from https to http, to http://127.0.0.1"),
     (status(307, Location="http://127.0.0.1/"), {"allow_http": True}, "leads from https to http"),

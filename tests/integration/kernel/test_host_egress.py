@@ -158,6 +158,21 @@ def test_what_has_to_go_on(host, client):
     assert dialled() == set()
 
 
+def test_what_others_turn_back_needs_an_entry(host, client):
+    """A transparent proxy of the host: the first route of what it takes was not the loopback's."""
+    there = {("allowed", family, OTHER) for family in KIND}
+    for family in PROGRAMS:
+        host.iptables("-t nat -A OUTPUT -p tcp --dport %d -j REDIRECT --to-ports %d" % (OTHER, WEB), family)
+    with contextlib.ExitStack() as stack:
+        for number in KIND.values():
+            stack.enter_context(socket.create_server(("", WEB), family=number, dualstack_ipv6=False))
+        assert dialled({"allowed": ALLOWED}) == there
+        apply(host, {"default": "deny", "dns": False})
+        assert dialled({"allowed": ALLOWED}) == set()
+        apply(host, {"default": "deny", "dns": False, "allow": [{"destination": ["127.0.0.1", "::1"], "port": WEB}]})
+        assert dialled({"allowed": ALLOWED}) == there
+
+
 @pytest.mark.parametrize("name, facts, is_open", [
     ("docker7", FACTS._replace(bridges=["docker7"], closed_bridges={4: ["docker7"], 6: ["docker7"]}), True), ("br-0123456789ab", FACTS, True),
     ("eth7", FACTS, False), ("br-lan", FACTS._replace(foreign_bridges=["br-lan"]), False),

@@ -111,6 +111,21 @@ def test_entries_by_way_in():
         assert found(other, [ALL[0]]) == []
 
 
+def test_clients_on_a_link_of_which_routes_do_not_tell():
+    """By routes the host answers by eth0, whose link came up first."""
+    text = "ipv6 10 tcp 6 431999 ESTABLISHED src=fe80::2 dst=::1 sport=40000 dport=8080 src=::1 dst=fe80::2 sport=8080 dport=40000 [ASSURED] mark=0 use=2\n"
+    by_wg = ["-i wg0 -p tcp -m tcp --dport 8080 -j RETURN", "-j DROP"]
+
+    def found(before, after):
+        host = Host(text, "ip")
+        states = [{"mangle": TableState({"DB-GUARD": tuple(rules)})} for rules in (before, after)]
+        return [each.source for each in find(host, Ipset(host), Plan({6: FamilyPlan(*states, [], Ruleset())}, [], [], [], [])).flows]
+
+    other_port = ["-i wg0 -p tcp -m tcp --dport 81 -j RETURN", "-j DROP"]
+    assert found(ALL, by_wg) == []
+    assert found(by_wg, ["-j DROP"]) == found(ALL, ["-j DROP"]) == found(ALL, other_port) == ["fe80::2"]
+
+
 def test_denied_sources_by_interfaces_that_the_policy_names():
     """The host answers by eth0."""
     def guard(name, rules):

@@ -25,6 +25,7 @@ from ansible_collections.drawbridge.docker.plugins.plugin_utils.feeds.fetch impo
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain
 
 _SETS = "address_sets"
+_NOT_SHOWN = "it is no list that can be used; why is not shown, as it is encrypted"
 
 
 class Brought(NamedTuple):
@@ -48,7 +49,7 @@ def fed(raw: object, path: str, action: ActionBase) -> Dict[str, object]:
     """Return what stands in a feed's place, for the host. Raises DrawbridgeError for mistakes in its description."""
     source = parse_feed(plain(raw), path)
     refuse_what_cannot_be_asked(source, path)
-    brought = _brought(source, lambda: _content(source, action)) if source.url is None else once(source, constants.DEFAULT_LOCAL_TMP)
+    brought = _of_file(source, action) if source.url is None else once(source, constants.DEFAULT_LOCAL_TMP)
     return fetched(source, brought.entries, brought.failure)
 
 
@@ -87,17 +88,33 @@ def _brought(source: FeedSource, body: Callable[[], bytes]) -> Brought:
         return Brought(good_entries(body(), source))
     except DrawbridgeError as error:
         return Brought([], error.message)
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        # Others write the list. Nothing that they write ends a run.
+        return Brought([], "it cannot be judged: %s" % type(error).__name__)
 
 
-def _content(source: FeedSource, action: ActionBase) -> bytes:
-    """Return the content of a file, which is looked for as Ansible looks for files of a task."""
+def _of_file(source: FeedSource, action: ActionBase) -> Brought:
+    """Return what a file brings, which is looked for as Ansible looks for files of a task. Nothing of an encrypted file is shown."""
     try:
-        path = action._loader.get_real_file(action._find_needle("files", source.src), decrypt=True)
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise DrawbridgeError("it is no file")
-            return stream.read(MOST_BYTES + 1)
+        path = action._find_needle("files", source.src)
+        real = action._loader.get_real_file(path, decrypt=True)
+        try:
+            body, is_plain = _content(real), os.path.samefile(real, path)
+        finally:
+            # Only what was decrypted is removed.
+            action._loader.cleanup_tmp_file(real)
     except OSError as error:
-        raise DrawbridgeError("it cannot be read: %s" % error.strerror) from None
+        return Brought([], "it cannot be read: %s" % error.strerror)
     except AnsibleError:
-        raise DrawbridgeError("there is no such file, or it cannot be read") from None
+        return Brought([], "there is no such file, or it cannot be read")
+    except DrawbridgeError as error:
+        return Brought([], error.message)
+    brought = _brought(source, lambda: body)
+    return brought if is_plain or brought.failure is None else Brought([], _NOT_SHOWN)
+
+
+def _content(path: str) -> bytes:
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise DrawbridgeError("it is no file")
+        return stream.read(MOST_BYTES + 1)

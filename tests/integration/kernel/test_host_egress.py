@@ -9,6 +9,7 @@ import socket
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, unknown_host
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.answering_interface import answered_by
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.network.ssh import AcceptedSocket, Connection
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
@@ -158,6 +159,21 @@ def test_what_has_to_go_on(host, client):
     assert dialled() == set()
 
 
+def test_what_others_turn_back_needs_an_entry(host, client):
+    """A transparent proxy of the host: the first route of what it takes was not the loopback's."""
+    there = {("allowed", family, OTHER) for family in KIND}
+    for family in PROGRAMS:
+        host.iptables("-t nat -A OUTPUT -p tcp --dport %d -j REDIRECT --to-ports %d" % (OTHER, WEB), family)
+    with contextlib.ExitStack() as stack:
+        for number in KIND.values():
+            stack.enter_context(socket.create_server(("", WEB), family=number, dualstack_ipv6=False))
+        assert dialled({"allowed": ALLOWED}) == there
+        apply(host, {"default": "deny", "dns": False})
+        assert dialled({"allowed": ALLOWED}) == set()
+        apply(host, {"default": "deny", "dns": False, "allow": [{"destination": ["127.0.0.1", "::1"], "port": WEB}]})
+        assert dialled({"allowed": ALLOWED}) == there
+
+
 @pytest.mark.parametrize("name, facts, is_open", [
     ("docker7", FACTS._replace(bridges=["docker7"], closed_bridges={4: ["docker7"], 6: ["docker7"]}), True), ("br-0123456789ab", FACTS, True),
     ("eth7", FACTS, False), ("br-lan", FACTS._replace(foreign_bridges=["br-lan"]), False),
@@ -286,12 +302,12 @@ def test_the_change_in_words(nft_host, client):
 
 # The way in of the task itself.
 
-def refusal(monkeypatch, accepted, egress, host):
+def refusal(monkeypatch, accepted, egress, host, facts=FACTS):
     """What a task is told that came by this connection: the error, or warnings."""
     monkeypatch.setattr(lockout, "controlling_socket", lambda _system: accepted)
     policy = parse_policy({"host_egress": egress})
     try:
-        return lockout.refuse_lockout(host.system, Ipset(host.system), compile_policy(policy, FACTS), policy, FACTS)
+        return lockout.refuse_lockout(host.system, Ipset(host.system), compile_policy(policy, facts), policy, facts)
     except DrawbridgeError as error:
         return error
 
@@ -322,3 +338,35 @@ def test_the_connection_that_brings_it(nft_host, client, monkeypatch, family):
     with connected(client, family) as (taken, accepted):
         assert refusal(monkeypatch, accepted, NOT_THEM, nft_host) == []
         assert refusal(monkeypatch, accepted, {"default": "deny"}, nft_host) == []
+
+
+def of_the_link(interface):
+    """The address that an interface of this thread's namespace has on its link."""
+    with open("/proc/thread-self/net/if_inet6", encoding="ascii") as table:
+        raw = next(fields[0] for fields in map(str.split, table) if fields[5] == interface and fields[0].startswith("fe80"))
+    return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(raw))
+
+
+def test_a_connection_of_the_link_that_brings_it(nft_host, client, monkeypatch):
+    """Routes to such an address lead to the link that came up first: here a bridge of Docker's, by which the host may send."""
+    bridges = ["docker7", "docker8"]
+    wire.ip("link", "add", bridges[0], "type", "veth", "peer", "name", bridges[1])
+    for words in (("docker7", "up"), ("docker8", "up"), ("host", "down"), ("host", "up")):
+        wire.ip("link", "set", *words)
+    for way in ("unicast", "second address"):
+        wire.ip("address", "add", wire.DESTINATIONS[way][6] + "/64", "nodad", "dev", "host")
+    client.until_it_carries()
+    mine = of_the_link("host")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("::", 22), family=socket.AF_INET6, dualstack_ipv6=False))
+        with entered(client.path):
+            theirs = of_the_link("client")
+            near = stack.enter_context(socket.socket(socket.AF_INET6))
+            near.settimeout(2)
+            near.connect((mine, 22, 0, socket.if_nametoindex("client")))
+        taken, peer = listener.accept()
+        stack.enter_context(taken)
+        accepted = AcceptedSocket(Connection(mine, 22, theirs), peer[1], os.getpid(), taken.fileno())
+        assert answered_by(nft_host.system, theirs).interface in bridges
+        said = refusal(monkeypatch, accepted, {"default": "deny"}, nft_host, FACTS._replace(bridges=bridges))
+        assert isinstance(said, DrawbridgeError) and theirs in str(said)

@@ -16,6 +16,7 @@ from ..policy.chains.egress import unmatched, without_effect
 from ..policy.chains.host_output import as_judged
 from ..policy.language.egress import Egress
 from ..policy.preflight.bridged import refuse_unseen_peers
+from ..policy.preflight.output_bridges import spared_unasked
 from .desired import Desired
 from .part import Compiled, Part
 
@@ -36,4 +37,5 @@ class WaysOut(Part):
             warnings += shadow_warnings(chain for chain in chains if chain.name.startswith(POLICY_EGRESS.prefix))
         if self._of_host is not None:
             warnings += without_effect(Egress(self._of_host.block)) + shadow_warnings(as_judged(chain) for chain in chains if chain.name == OUTPUT)
+            warnings += spared_unasked(netfilter.system, netfilter.ipset, self._of_host, asked.facts)
         return compiled._replace(warnings=compiled.warnings + warnings)

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from ...address import FAMILIES, IPV4, IPV6
+from ...address import FAMILIES, IPV4, IPV6, contains, parse_network
 from ...errors import DrawbridgeError
 from ...host.network.answering_interface import answered_by
 from ...host.network.conntrack import Flow, flows
 from ...host.network.ssh import AcceptedSocket
 from ...host.system.system import System
+from ...host.tunnels.arrival import came_in_by
 from ...host.tunnels.tunnel import OtherEnd
 from ..readback.first_packet import FirstPackets, Packet, Verdict
 from .ssh_layers import Layers
@@ -28,6 +29,7 @@ _LET_OUT = "let the host reach it, or set allow_lockout"
 _BEGUN = ("connect anew, so that connection tracking sees who began; where it follows nothing yet, apply the policy without host_egress first;"
           " or set allow_lockout")
 _DIALS = "a program of the host passes it on that dials out itself, and whom is not known"
+_LINK_LOCAL = parse_network("fe80::/10")
 _NOT_TOLD = "connection tracking does not tell whether %s began what it sends to %s"
 
 
@@ -40,7 +42,10 @@ def refuse_cut_off(system: System, judge: FirstPackets, accepted: AcceptedSocket
         if opened.is_sure and all(verdict.refused is not None for verdict in verdicts):
             raise _refusal(verdicts[0], opened.ends[0], " (%s, which the host keeps open)" % opened.by, _LET_OUT)
         warnings += [_UNKNOWN % opened.by] if any(verdict.refused is not None or verdict.in_doubt for verdict in verdicts) else []
-    warnings += lookup.answers(OtherEnd("tcp", accepted.connection.remote_address, accepted.remote_port), accepted.connection.local_port, "the connection")
+    remote = accepted.connection.remote_address
+    # Each link has such addresses. A socket answers them by its own link; routes tell of the first one only.
+    link = came_in_by(accepted.pid, accepted.descriptor) if contains(_LINK_LOCAL, parse_network(remote)) else None
+    warnings += lookup.answers(OtherEnd("tcp", remote, accepted.remote_port), accepted.connection.local_port, "the connection", link)
     for layer in found.layers:
         for packet in (packets[0] for packets in layer.flows if layer.by):
             # What is led to a container is not the host's to answer.
@@ -67,14 +72,15 @@ class _Sent:
         """Whether something that the host sends by TCP may be dropped."""
         return any(self._judge.judge_sent(Packet(family, "tcp", None, None, None, to_host=False)).in_doubt for family in FAMILIES)
 
-    def verdict(self, end: OtherEnd) -> Verdict:
-        leaves_by = answered_by(self._system, end.address).interface
+    def verdict(self, end: OtherEnd, link: Optional[str] = None) -> Verdict:
+        """link: the interface by which packets leave, if routes do not tell."""
+        leaves_by = link or answered_by(self._system, end.address).interface
         family = IPV6 if ":" in end.address else IPV4
         return self._judge.judge_sent(Packet(family, end.protocol, None, end.address, end.port or None, to_host=False, leaves_by=leaves_by))
 
-    def answers(self, end: OtherEnd, port: int, called: str) -> List[str]:
+    def answers(self, end: OtherEnd, port: int, called: str, link: Optional[str] = None) -> List[str]:
         """Return a warning, or none. port: the host's. Raises DrawbridgeError if the host's packets would not be taken for answers, and be dropped."""
-        verdict = self.verdict(end)
+        verdict = self.verdict(end, link)
         if verdict.refused is None:
             return []
         known = self._flows()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from ...address import IPV6, contains, parse_network
 from ...host.network.answering_interface import answered_by
 from ...host.network.close_sockets import FlowEnds, close
 from ...host.network.conntrack import Flow, flows, put_back
@@ -34,6 +35,7 @@ from .offloaded import past_egress
 # States in which a connection can still carry data.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
 _COMES_IN_BY = re.compile(r"(?:^| )-i (\S+)")
+_LINK_LOCAL = parse_network("fe80::/10")
 # No interface's name has it.
 _ENDING = "/"
 _EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
@@ -184,13 +186,16 @@ class _Places:
 
     def left_by(self, flow: Flow) -> Place:
         """Return the place of what the host itself sends."""
-        return Place("", self.is_local(flow.destination), answered_by(self._system, flow.destination).interface)
+        return Place("", self.is_local(flow.destination), self._way_to(flow.destination))
 
     def by_interface(self, flow: Flow) -> Place:
         """Return the place with the interface by which the host answers the client."""
-        if flow.source not in self._interfaces:
-            self._interfaces[flow.source] = answered_by(self._system, flow.source).interface
-        return self.of(flow)._replace(interface=self._interfaces[flow.source])
+        return self.of(flow)._replace(interface=self._way_to(flow.source))
+
+    def _way_to(self, address: str) -> str:
+        if address not in self._interfaces:
+            self._interfaces[address] = answered_by(self._system, address).interface
+        return self._interfaces[address]
 
 
 def _is_revoked(chain: str, flow: Flow, places: _Places, outside: Sequence[str], before: RulesetMatcher, after: RulesetMatcher) -> bool:
@@ -198,7 +203,11 @@ def _is_revoked(chain: str, flow: Flow, places: _Places, outside: Sequence[str],
     def ends(place: Place) -> bool:
         return before.passes(chain, flow, place) and not after.passes(chain, flow, place)
 
-    return any(ends(places.of(flow, interface)) for interface in ("", *outside)) and ends(places.by_interface(flow))
+    each = [places.of(flow, interface) for interface in ("", *outside)]
+    if flow.family == IPV6 and contains(_LINK_LOCAL, parse_network(flow.source)):
+        # Each link has such addresses, and routes tell of the first one only: it ends if it passes by none of them.
+        return any(map(ends, each)) and not any(after.passes(chain, flow, place) for place in each)
+    return any(map(ends, each)) and ends(places.by_interface(flow))
 
 
 def _is_cut(flow: Flow, places: _Places, before: RulesetMatcher, after: RulesetMatcher) -> bool:

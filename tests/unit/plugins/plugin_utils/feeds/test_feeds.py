@@ -47,7 +47,7 @@ class Action:
     """What an action plugin is asked for: a file of the controller."""
 
     def __init__(self, folder=None):
-        self._loader = SimpleNamespace(get_real_file=lambda path, decrypt: path)
+        self._loader = SimpleNamespace(get_real_file=lambda path, decrypt: path, cleanup_tmp_file=lambda path: None)
         self._folder = folder
 
     def _find_needle(self, kind, name):
@@ -136,6 +136,8 @@ def nested(depth):
     (page("{}"), {"format": "json", "query": "a[].b"}, "'a[].b' finds no list"), (page("[1]"), {"format": "json"}, "has '1' among its entries"),
     (page('[["1.1.1.1"]]'), {"format": "json"}, "among its entries"), (page(nested(200_000)), {"format": "json"}, "nested too deeply"),
     (page("[1]"), {"format": "json", "query": "length(@[0])"}, "cannot be applied to it: JMESPathTypeError"),
+    (page("[Infinity]"), {"format": "json", "query": "[].ceil(@)"}, "cannot be judged: OverflowError"),
+    (page("[%s]" % ("9" * 400)), {"format": "json", "query": "[avg(@)]"}, "cannot be judged: OverflowError"),
     (status(302), {}, "no address of a page"), (status(301, Location="file:///etc/passwd"), {}, "no address of a page"),
     (status(301, Location="http://127.0.0.1/"), {}, "leads from https to http, to http://127.0.0.1"),
     (status(307, Location="http://127.0.0.1/"), {"allow_http": True}, "leads from https to http"),
@@ -205,6 +207,18 @@ def test_files_of_the_controller(tmp_path):
     # It may be written between two tasks.
     (tmp_path / "list.txt").write_text("1.1.1.1", encoding="utf-8")
     assert brought({"src": "list.txt"}, action) == (["1.1.1.1"], None)
+
+
+def test_an_encrypted_file_is_shown_to_nobody(tmp_path):
+    (tmp_path / "vault").write_text("$ANSIBLE_VAULT;1.1;AES256", encoding="utf-8")
+    decrypted, removed, action = tmp_path / "decrypted", [], Action(tmp_path)
+    action._loader = SimpleNamespace(get_real_file=lambda path, decrypt: str(decrypted), cleanup_tmp_file=removed.append)
+    decrypted.write_text(GOOD, encoding="utf-8")
+    assert brought({"src": "vault"}, action) == (LIST, None)
+    for text in ("password: s3cr3t", '{"password": "s3cr3t"}', "10.11.12.13"):
+        decrypted.write_text(text, encoding="utf-8")
+        assert brought({"src": "vault", "format": "json"}, action)[1] == brought({"src": "vault"}, action)[1] == feeds._NOT_SHOWN
+    assert removed == [str(decrypted)] * 7
 
 
 @pytest.mark.parametrize("query", ["a[", "nothing_such(", "\"", "'"])

@@ -111,6 +111,21 @@ def test_entries_by_way_in():
         assert found(other, [ALL[0]]) == []
 
 
+def test_clients_on_a_link_of_which_routes_do_not_tell():
+    """By routes the host answers by eth0, whose link came up first."""
+    text = "ipv6 10 tcp 6 431999 ESTABLISHED src=fe80::2 dst=::1 sport=40000 dport=8080 src=::1 dst=fe80::2 sport=8080 dport=40000 [ASSURED] mark=0 use=2\n"
+    by_wg = ["-i wg0 -p tcp -m tcp --dport 8080 -j RETURN", "-j DROP"]
+
+    def found(before, after):
+        host = Host(text, "ip")
+        states = [{"mangle": TableState({"DB-GUARD": tuple(rules)})} for rules in (before, after)]
+        return [each.source for each in find(host, Ipset(host), Plan({6: FamilyPlan(*states, [], Ruleset())}, [], [], [], [])).flows]
+
+    other_port = ["-i wg0 -p tcp -m tcp --dport 81 -j RETURN", "-j DROP"]
+    assert found(ALL, by_wg) == []
+    assert found(by_wg, ["-j DROP"]) == found(ALL, ["-j DROP"]) == found(ALL, other_port) == ["fe80::2"]
+
+
 def test_denied_sources_by_interfaces_that_the_policy_names():
     """The host answers by eth0."""
     def guard(name, rules):
@@ -127,3 +142,12 @@ def test_denied_sources_by_interfaces_that_the_policy_names():
     assert found("eth1", ALL, denying) == ([], 1)
     # Nobody is asked about flows that no interface's rules deny.
     assert found("eth0", denying, ALL) == ([], 0)
+
+
+def test_the_way_to_each_address_is_asked_for_once():
+    """A host has as many connections to itself and to its containers as its services have clients."""
+    text = "ipv4     2 tcp 6 431999 ESTABLISHED src=127.0.0.1 dst=%s sport=%d dport=80 src=%s dst=127.0.0.1 sport=80 dport=%d [ASSURED] mark=0 use=2\n"
+    host = Host("".join(text % (address, port, address, port) for address in ("127.0.0.1", "172.17.0.2") for port in range(40000, 40100)), "ip")
+    denying = {"filter": TableState({"DB-OUTPUT": ("-o lo -j RETURN", "-j DB-OUTPUT-DENIED"), "DB-OUTPUT-DENIED": ("-o docker0 -j RETURN", "-j DROP")})}
+    found = find(host, Ipset(host), Plan({4: FamilyPlan({}, denying, [], Ruleset())}, [], [], [], []))
+    assert len(found.sent) == 200 and len(host.ran) == 2

@@ -61,11 +61,11 @@ def _server(number, kind, port):
     return server
 
 
-def dialled(ends=wire.SOURCES):
+def dialled(ends=None):
     """Who is reached by TCP at which port, from the namespace that this thread is in: all are dialled at once."""
     with contextlib.ExitStack() as stack:
         dialling = {}
-        for who, addresses in ends.items():
+        for who, addresses in (ends or wire.SOURCES).items():
             for family, address in addresses.items():
                 for port in PORTS:
                     one = dialling[who, family, port] = stack.enter_context(socket.socket(KIND[family]))
@@ -73,7 +73,7 @@ def dialled(ends=wire.SOURCES):
                     one.connect_ex((address, port))
         found = set()
         while len(found) < len(dialling):
-            ready = select.select([], [one for key, one in dialling.items() if key not in found], [], 0.3)[1]
+            ready = select.select([], [one for key, one in dialling.items() if key not in found], [], 0.5)[1]
             if not ready:
                 break
             found |= {key for key, one in dialling.items() if one in ready}

@@ -83,12 +83,20 @@ def _masked(family: int, packed: bytes, prefix: int) -> bytes:
     return value.to_bytes(len(packed), "big")
 
 
+_LINK_LOCAL = Network(IPV6, "fe80::", 10)
+
+
 def contains(outer: Network, inner: Network) -> bool:
     """Tell whether ``outer`` contains all of ``inner``. A network contains itself."""
     if outer.family != inner.family or outer.prefix > inner.prefix:
         return False
     first, last = ends(outer)
     return first <= ends(inner)[0] <= last
+
+
+def is_link_local(network: Network) -> bool:
+    """Tell whether all of it is in fe80::/10. Each link has such addresses of its own, so routes tell of the first link only."""
+    return contains(_LINK_LOCAL, network)
 
 
 def ends(network: Network) -> Tuple[int, int]:

@@ -16,8 +16,9 @@ from ..netfilter.kernel.ipset import Ipset
 from ..netfilter.reconcile.resolve import GENERATIONS
 from ..netfilter.rules.ownership import owned_set
 from ..policy.compile.compile import OWNER
+from ..policy.feeds.feed import Feed
 from ..policy.language import check
-from ..policy.language.model import NO_POLICY, NamedAddresses, Policy
+from ..policy.language.model import NO_POLICY, Policy
 from ..policy.language.schema import parse_policy
 from ..policy.language.values import SetReference
 from ..tasks.task import Examine, Task
@@ -68,15 +69,16 @@ def with_last_good(system: System, policy: Policy) -> Tuple[Policy, Tuple[str, .
 
     ipset, named = Ipset(system), set(_named(policy))
     sets, warnings = dict(policy.address_sets), []
-    for name, item in failed.items():
+    for name, feed in failed.items():
+        item = sets[name]
         if name not in named:
             del sets[name]
-            warnings.append("%s: the feed cannot be used, and nothing names this set: %s" % (item.path, item.feed.failure if item.feed else ""))
-        elif item.feed is not None:
-            names = [[owned_set(OWNER, name, family, generation) for generation in GENERATIONS] for family in FAMILIES]
-            addresses, told = kept(ipset, names, item.feed, item.path)
-            sets[name] = item._replace(addresses=addresses)
-            warnings.append(told)
+            warnings.append("%s: the feed cannot be used, and nothing names this set: %s" % (item.path, feed.failure))
+            continue
+        names = [[owned_set(OWNER, name, family, generation) for generation in GENERATIONS] for family in FAMILIES]
+        addresses, told = kept(ipset, names, feed, item.path)
+        sets[name] = item._replace(addresses=addresses)
+        warnings.append(told)
     return policy._replace(address_sets=sets), tuple(warnings)
 
 
@@ -84,11 +86,13 @@ def without_failed(policy: Policy) -> Tuple[Policy, List[str]]:
     """Return the policy without the sets whose feeds cannot be used, and warnings that say so: for a host that does not hold the sets."""
     failed = _failed(policy)
     sets = {name: item for name, item in policy.address_sets.items() if name not in failed}
-    return policy._replace(address_sets=sets), ["%s: the feed cannot be used: %s" % (item.path, item.feed.failure) for item in failed.values() if item.feed]
+    warnings = ["%s: the feed cannot be used: %s" % (policy.address_sets[name].path, feed.failure) for name, feed in failed.items()]
+    return policy._replace(address_sets=sets), warnings
 
 
-def _failed(policy: Policy) -> Dict[str, NamedAddresses]:
-    return {name: item for name, item in policy.address_sets.items() if item.feed is not None and item.feed.failure is not None}
+def _failed(policy: Policy) -> Dict[str, Feed]:
+    """Return the feeds that cannot be used, by their sets' names."""
+    return {name: item.feed for name, item in policy.address_sets.items() if item.feed is not None and item.feed.failure is not None}
 
 
 def _named(value: object) -> Iterator[str]:

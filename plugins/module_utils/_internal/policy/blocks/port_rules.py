@@ -62,7 +62,7 @@ def by_dialled_port(target: Target) -> List[Match]:
     return [Match(target.families, "", text)]
 
 
-def _service(target: Target) -> List[Match]:
+def service(target: Target) -> List[Match]:
     """Match a protocol, with or without ports. ``any`` matches every protocol."""
     if target.protocol == ANY:
         return [Match(BOTH, "", "")]
@@ -113,7 +113,7 @@ class Rules:
         return [
             line
             for entry in entries
-            for line in self._lines(_service(entry.target), entry.sources, entry.path, _TO, verdict)
+            for line in self._lines(service(entry.target), entry.sources, entry.path, _TO, verdict)
         ]
 
     def _lines(self, services: List[Match], ends: Sources, path: str, side: _Side, verdict: str) -> List[Line]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import List
 
-from ...address import FAMILIES, IPV4, IPV6
+from ...address import IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks import owners
@@ -19,9 +19,10 @@ from ..blocks.port_rules import Rules, verdict_of
 from ..language import reserved_names
 from ..language.egress import HostEgress
 from ..language.entries import Entry
-from ..language.values import DENY, EVERYBODY, Ports, SetReference, Sources, Target
+from ..language.values import DENY, EVERYBODY
 from .egress import FIRST, dns_lines
 from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6, MULTICAST_LISTENERS
+from .swarm_ports import TRAFFIC, nodes
 
 TABLE = owners.FILTER
 HOOK = Hook(TABLE, "OUTPUT", owners.OUTPUT)
@@ -38,8 +39,6 @@ _DHCP = [
     Line("-p udp -m udp --sport 546 --dport 547 -j RETURN", (IPV6,)),
 ]
 _SPARED = [*_TO_CONTAINERS, *ESSENTIAL_ICMP, MULTICAST_LISTENERS, *ESSENTIAL_ICMPV6, *_DHCP]
-_SWARM = [Target("tcp", Ports(2377, 2377)), *(Target(protocol, Ports(7946, 7946)) for protocol in ("tcp", "udp")), Target("udp", Ports(4789, 4789)),
-          Target("esp", None)]
 
 
 def outbound(egress: HostEgress, host: HostFacts, rules: Rules) -> List[Chain]:
@@ -49,7 +48,8 @@ def outbound(egress: HostEgress, host: HostFacts, rules: Rules) -> List[Chain]:
     if block.default == DENY:
         # Without names neither the host nor its engine gets far.
         judged += rules.toward(block.allow, "RETURN") + dns_lines(EVERYBODY if block.dns is None else block.dns, block.path + ".dns", rules)
-        judged += _to_nodes(block.path, rules) if host.swarm else []
+        if host.swarm:
+            judged += rules.toward([Entry(target, nodes(block.path), block.path) for target in TRAFFIC], "RETURN")
         judged.append(Line(_TO_DENIED, path=block.path + ".default"))
     if not judged:
         return []
@@ -57,12 +57,6 @@ def outbound(egress: HostEgress, host: HostFacts, rules: Rules) -> List[Chain]:
         Chain(TABLE, owners.OUTPUT, [Line("-o lo -j RETURN"), *FIRST, *judged]),
         Chain(TABLE, owners.OUTPUT_DENIED, [*_SPARED, Line("-j " + verdict_of(egress.mode), path=block.path)]),
     ]
-
-
-def _to_nodes(path: str, rules: Rules) -> List[Line]:
-    """Return the lines that let the host reach the other nodes of its swarm."""
-    nodes = Sources(False, {family: frozenset() for family in FAMILIES}, (SetReference(reserved_names.SWARM_NODES, path),))
-    return rules.toward([Entry(target, nodes, path) for target in _SWARM], "RETURN")
 
 
 def as_judged(chain: Chain) -> Chain:

@@ -8,28 +8,31 @@ from __future__ import annotations
 
 from typing import Callable, List
 
-from ...address import BOTH, FAMILIES
+from ...address import FAMILIES
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Line
-from ..blocks.port_rules import Match, Rules
+from ..blocks.port_rules import Rules, service
 from ..language import reserved_names
 from ..language.entries import union
 from ..language.model import HostServices, Policy
-from ..language.values import SetReference, Sources, names_somebody
+from ..language.values import Ports, SetReference, Sources, Target, names_somebody
 
-_TRAFFIC = [
-    Match(BOTH, "", text)
-    for text in (
-        "-p tcp -m tcp --dport 2377", "-p tcp -m tcp --dport 7946", "-p udp -m udp --dport 7946", "-p udp -m udp --dport 4789", "-p esp",
-    )
-]  # fmt: skip
+TRAFFIC = (
+    Target("tcp", Ports(2377, 2377)), Target("tcp", Ports(7946, 7946)), Target("udp", Ports(7946, 7946)), Target("udp", Ports(4789, 4789)),
+    Target("esp", None),
+)  # fmt: skip
 
 
 def swarm_lines(services: HostServices, rules: Rules) -> List[Line]:
     """Return a line for each kind of swarm traffic and each source."""
     path = services.path + ".swarm"
-    nodes = Sources(False, {family: frozenset() for family in FAMILIES}, (SetReference(reserved_names.SWARM_NODES, path),))
-    return rules.from_sources(_TRAFFIC, union([nodes, *([] if services.swarm is None else [services.swarm])]), path, "RETURN")
+    traffic = [what for target in TRAFFIC for what in service(target)]
+    return rules.from_sources(traffic, union([nodes(path), *([] if services.swarm is None else [services.swarm])]), path, "RETURN")
+
+
+def nodes(path: str) -> Sources:
+    """Return the swarm's other nodes, by the set that follows the engine."""
+    return Sources(False, {family: frozenset() for family in FAMILIES}, (SetReference(reserved_names.SWARM_NODES, path),))
 
 
 def swarm_warnings(policy: Policy, host: HostFacts, is_followed: Callable[[], bool]) -> List[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from ...address import FAMILIES, IPV4, IPV6, contains, parse_network
+from ...address import FAMILIES, IPV4, IPV6, is_link_local, parse_network
 from ...errors import DrawbridgeError
 from ...host.network.answering_interface import answered_by
 from ...host.network.conntrack import Flow, flows
@@ -29,7 +29,6 @@ _LET_OUT = "let the host reach it, or set allow_lockout"
 _BEGUN = ("connect anew, so that connection tracking sees who began; where it follows nothing yet, apply the policy without host_egress first;"
           " or set allow_lockout")
 _DIALS = "a program of the host passes it on that dials out itself, and whom is not known"
-_LINK_LOCAL = parse_network("fe80::/10")
 _NOT_TOLD = "connection tracking does not tell whether %s began what it sends to %s"
 
 
@@ -43,8 +42,8 @@ def refuse_cut_off(system: System, judge: FirstPackets, accepted: AcceptedSocket
             raise _refusal(verdicts[0], opened.ends[0], " (%s, which the host keeps open)" % opened.by, _LET_OUT)
         warnings += [_UNKNOWN % opened.by] if any(verdict.refused is not None or verdict.in_doubt for verdict in verdicts) else []
     remote = accepted.connection.remote_address
-    # Each link has such addresses. A socket answers them by its own link; routes tell of the first one only.
-    link = came_in_by(accepted.pid, accepted.descriptor) if contains(_LINK_LOCAL, parse_network(remote)) else None
+    # The socket answers by its own link.
+    link = came_in_by(accepted.pid, accepted.descriptor) if is_link_local(parse_network(remote)) else None
     warnings += lookup.answers(OtherEnd("tcp", remote, accepted.remote_port), accepted.connection.local_port, "the connection", link)
     for layer in found.layers:
         for packet in (packets[0] for packets in layer.flows if layer.by):

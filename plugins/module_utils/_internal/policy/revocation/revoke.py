@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from ...address import IPV6, contains, parse_network
+from ...address import IPV6, is_link_local, parse_network
 from ...host.network.answering_interface import answered_by
 from ...host.network.close_sockets import FlowEnds, close
 from ...host.network.conntrack import Flow, flows, put_back
@@ -35,7 +35,6 @@ from .offloaded import past_egress
 # States in which a connection can still carry data.
 _OPEN = {"tcp": ("ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"), "sctp": ("ESTABLISHED",), "udp": ("",)}
 _COMES_IN_BY = re.compile(r"(?:^| )-i (\S+)")
-_LINK_LOCAL = parse_network("fe80::/10")
 # No interface's name has it.
 _ENDING = "/"
 _EVERY_PACKET = "-m conntrack --ctdir REPLY -j RETURN"
@@ -204,8 +203,8 @@ def _is_revoked(chain: str, flow: Flow, places: _Places, outside: Sequence[str],
         return before.passes(chain, flow, place) and not after.passes(chain, flow, place)
 
     each = [places.of(flow, interface) for interface in ("", *outside)]
-    if flow.family == IPV6 and contains(_LINK_LOCAL, parse_network(flow.source)):
-        # Each link has such addresses, and routes tell of the first one only: it ends if it passes by none of them.
+    if flow.family == IPV6 and is_link_local(parse_network(flow.source)):
+        # By which link it comes is not known: it ends if it passes by none of them.
         return any(map(ends, each)) and not any(after.passes(chain, flow, place) for place in each)
     return any(map(ends, each)) and ends(places.by_interface(flow))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Iterable, Iterator, List, Optional, Set, Tuple
 
-from ...address import Network, contains, parse_network, quoted
+from ...address import Network, contains, is_link_local, parse_network, quoted
 from ...errors import DrawbridgeError
 from .live import Live
 from .made import Made
@@ -17,8 +17,6 @@ from .plan import Change
 
 # The kernel makes these by itself in each new namespace, where their modules are loaded.
 _FALLBACKS = ("lo", "tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0")
-# Each link has its own.
-_LINK_LOCAL = parse_network("fe80::/10")
 
 
 def refuse_what_others_made(wiring: Wiring, live: Live, made: Made) -> None:
@@ -59,7 +57,7 @@ def _new_on_the_host(wiring: Wiring, live: Live) -> Iterator[Tuple[Network, str,
         held = live[HOST].links.get(interface.name) if interface.place == HOST else None
         for address in interface.addresses if interface.place == HOST else ():
             network = parse_network(address)
-            if (held is None or address not in held.addresses) and not contains(_LINK_LOCAL, network):
+            if (held is None or address not in held.addresses) and not is_link_local(network):
                 yield network, interface.path, interface.name
     for route, path in wiring.routes.get(HOST, {}).items():
         if route not in live[HOST].routes:
@@ -86,7 +84,7 @@ def refuse_own_way(wiring: Wiring, live: Live, changes: Iterable[Change], local:
     local, remote: its two addresses. by: the interface that the host's answers leave by, None if unknown.
     """
     # Nothing tells by which link a link-local address comes: it may be any.
-    anywhere = contains(_LINK_LOCAL, parse_network(local))
+    anywhere = is_link_local(parse_network(local))
     first = {
         name for name, link in live[HOST].links.items()
         if anywhere or name == by or local in [address.partition("/")[0] for address in link.addresses]

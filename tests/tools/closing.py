@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 LINE = re.compile(r"^=+ (.*\b(?:passed|failed|skipped|deselected|error|errors|no tests ran)\b.*) in ([\d.]+)s.*=+$")
-ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors")
+ORDER = ("failed", "passed", "skipped", "rerun", "deselected", "xfailed", "xpassed", "warnings", "errors")
 PLURALS = {"warning": "warnings", "error": "errors"}
 
 

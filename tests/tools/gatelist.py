@@ -110,7 +110,9 @@ def pytest(*arguments: str) -> None:
 # Runs pytest, and notes which branches of plugins/ ran. That takes twice the time, so the gates do without.
 MEASURED_PYTEST = (str(venv("newest")), "-m", "coverage", "run", "-m", "pytest")
 UNIT = ("tests/unit", "-m", "not drill")
-KERNEL = ("tests/integration/kernel", "-m", "not drill", "--durations=5")
+# Packets are late on a busy machine. What failed is run again twice, attacks are not; what failed first is shown.
+AGAIN = ("--reruns", "2", "--rerun-show-tracebacks")
+KERNEL = ("tests/integration/kernel", "-m", "not drill", "--durations=5", *AGAIN)
 # Kernel tests wait for packets that do not come most of their time, so two runs take less than one.
 KERNEL_RUNS = 2
 
@@ -154,7 +156,7 @@ def coverage() -> None:
 
 
 def lab() -> None:
-    code = labs.share([*PYTEST, "tests/integration/lab", "-m", "not drill", "--durations=10"], for_pytest())
+    code = labs.share([*PYTEST, "tests/integration/lab", "-m", "not drill", "--durations=10", *AGAIN], for_pytest())
     if code:
         raise Failed("exit code %d" % code)
 

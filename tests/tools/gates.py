@@ -81,6 +81,9 @@ class Run:
         if self.result == "ok":
             say("%-14s ok    %4.1f of %g min: %s" % (
                 self.gate.name, self.took, self.gate.minutes, text.splitlines()[-1].strip() if text else "no output"))
+            for line in text.splitlines():
+                if line.startswith("RERUN "):
+                    say("               failed, then passed: " + line.partition(" ")[2])
             return
         say("%-14s %s after %.1f of %g min; its output:" % (
             self.gate.name, self.result, self.took, self.gate.minutes))

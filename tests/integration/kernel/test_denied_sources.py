@@ -226,7 +226,7 @@ def reach(client, inner, addresses, port):
         with listener:
             for who in wire.SOURCES:
                 with entered(client.path), socket.socket(kind) as knocking:
-                    knocking.settimeout(0.3)
+                    knocking.settimeout(wire.PATIENCE)
                     knocking.bind((wire.SOURCES[who][family], 0))
                     with contextlib.suppress(OSError):
                         knocking.connect((address, port))

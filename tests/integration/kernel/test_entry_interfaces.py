@@ -93,7 +93,7 @@ class Around:
                         knocking[near] = (way, who, family)
             found = set()
             while True:
-                ready = select.select([], [near for near, key in knocking.items() if key not in found], [], 0.4)[1]
+                ready = select.select([], [near for near, key in knocking.items() if key not in found], [], wire.PATIENCE)[1]
                 if not ready:
                     return {(way, who) for way, who, _family in found if {(way, who, each) for each in FAMILIES} <= found}, len(found) // len(FAMILIES)
                 found |= {knocking[near] for near in ready if near.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0}

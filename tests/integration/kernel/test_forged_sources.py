@@ -7,6 +7,8 @@ from tests.integration.kernel.support import forge_honest, forge_matrix, forge_s
 from tests.integration.kernel.support.forge_cases import CASES, LOADED
 from tests.integration.kernel.support.host import PROGRAMS
 
+pytestmark = pytest.mark.attack
+
 
 @pytest.mark.parametrize("case", CASES)
 def test_nobody_gets_in(stage, cases, case, tell):

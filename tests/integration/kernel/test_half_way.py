@@ -9,6 +9,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfil
 from tests.integration.kernel.support.policies import policy
 from tests.integration.kernel.support.steps import commits, steps
 
+pytestmark = pytest.mark.attack
 PAIRS = [(None, "deny"), ("deny", "services"), ("services", "other set"), ("other set", "allow"), ("allow", None), ("deny", "allow")]
 
 

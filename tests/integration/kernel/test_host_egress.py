@@ -73,7 +73,7 @@ def dialled(ends=None):
                     one.connect_ex((address, port))
         found = set()
         while len(found) < len(dialling):
-            ready = select.select([], [one for key, one in dialling.items() if key not in found], [], 0.5)[1]
+            ready = select.select([], [one for key, one in dialling.items() if key not in found], [], wire.PATIENCE)[1]
             if not ready:
                 break
             found |= {key for key, one in dialling.items() if one in ready}

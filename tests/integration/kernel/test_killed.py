@@ -22,6 +22,7 @@ from tests.integration.kernel.support.program import Program
 from tests.integration.kernel.support.steps import steps
 from tests.integration.kernel.test_never_wider import PUBLISHED, SECOND, STATES
 
+pytestmark = pytest.mark.attack
 OLD, NEW = STATES["one port each"], STATES["swapped"]
 # (client, port): what neither lets pass, and what one of them does: packets come.
 NEITHER = [("denied", PUBLISHED), ("allowed", SECOND)]

@@ -12,6 +12,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.link import carry
 from tests.integration.kernel.support.namespace import entered, missing
+from tests.integration.kernel.support.watching import until
 
 pytestmark = pytest.mark.skipif(bool(missing("ip")), reason=missing("ip"))
 LATE = "br-0123456789ab"
@@ -71,7 +72,7 @@ def connects(here, there, family, address):
     with entered(there):
         listener = socket.create_server(("", PORT), family=_AF[family], dualstack_ipv6=False)
     with listener, entered(here), socket.socket(_AF[family]) as knocking:
-        knocking.settimeout(0.5)
+        knocking.settimeout(wire.PATIENCE)
         try:
             knocking.connect((address, PORT))
         except OSError:
@@ -90,7 +91,7 @@ def connects(here, there, family, address):
 ])
 def test_who_is_reached_from_outside(host, client, inner, name, facts, policy, families):
     path = inner(name)
-    assert reached(client, path) == [4, 6]
+    until(lambda: reached(client, path) == [4, 6])
     host.converge(compile_policy(parse_policy({"published_ports": {}, **policy}), FACTS._replace(**facts)))
     assert reached(client, path) == families
     assert answers(client, path) == [4, 6]

@@ -10,6 +10,7 @@ from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.steps import commits, steps
 
+pytestmark = pytest.mark.attack
 PORTS = PUBLISHED, SECOND, SERVICE = (53, 54, 55)
 ALLOWED, DENIED = ([*wire.SOURCES[who].values()] for who in ("allowed", "denied"))
 

@@ -81,7 +81,7 @@ def connects(client, port):
     """Whether the allowed client gets a new connection."""
     with entered(client.path):
         with socket.socket() as near:
-            near.settimeout(0.5)
+            near.settimeout(wire.PATIENCE)
             near.bind((wire.SOURCES["allowed"][4], 0))
             with contextlib.suppress(OSError):
                 near.connect((wire.HOST[4], port))

@@ -13,6 +13,7 @@ from tests.integration.lab.support.reach import wait_for
 from tests.lab import layout
 from tests.lab.layout import CLIENTS, OUTSIDE
 
+pytestmark = pytest.mark.attack
 SHARED = 9999
 _OF_PORTS = ["nft", "list", "table", "bridge", "drawbridge-sources"]
 DENIED = CLIENTS["denied"]

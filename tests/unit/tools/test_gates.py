@@ -143,3 +143,10 @@ def test_only_labs_that_were_down_are_taken_down(monkeypatch):
     monkeypatch.setattr(gates.labs, "is_up", lambda lab: lab == "a")
     assert gates.labs_down() == ["b"]
     assert gates.command_of(replace(BY_NAME["lab-down"], arguments=("b",)))[-2:] == ["lab-down", "b"]
+
+
+def test_what_passed_only_when_run_again_is_named(monkeypatch, capsys):
+    chosen = [gate(monkeypatch, "one", "print('RERUN tests/test_it.py::test_late'); print('=== 1 passed, 1 rerun in 2.00s ===')", pytest=True)]
+    assert gates.summary(chosen, gates.run_all(chosen), 0) == 0
+    text = capsys.readouterr().out
+    assert "failed, then passed: tests/test_it.py::test_late" in text and text.splitlines()[-1].strip("= ") == "1 passed, 1 rerun in 2.00s"

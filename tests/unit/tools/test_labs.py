@@ -3,6 +3,7 @@
 """The lab's tests are shared by two runs of pytest: each file runs once, and the output ends with one closing line for both."""
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.tools import closing, labs, parallel, shares
 from tests.tools.env import ROOT
+from tests.tools.gatelist import AGAIN
 
 FILES = {
     "test_one.py": "def test_it(): pass\ndef test_other(): pass\n",
@@ -71,3 +73,31 @@ def test_files_with_most_tests_come_first():
 def test_second_lab_has_a_name_that_a_lab_can_have():
     first, second = labs.NAMES
     assert first != second and len(second) <= 8
+
+
+ONCE = """
+import pytest
+from pathlib import Path
+
+def failed_before():
+    noted = Path(__file__).with_suffix(".noted")
+    if noted.exists():
+        return True
+    noted.touch()
+    return False
+"""
+
+
+def test_what_failed_is_run_again_and_attacks_are_not(tmp_path):
+    """As the gates run the kernel's and the lab's tests."""
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "integration" / "conftest.py").read_text(encoding="utf-8"), encoding="utf-8")
+    for name, mark in (("test_late.py", ""), ("test_attack.py", "@pytest.mark.attack\n")):
+        (tmp_path / name).write_text("%s\n%sdef test_it(): assert failed_before(), 'too late'\n" % (ONCE, mark), encoding="utf-8")
+    argv = [sys.executable, "-m", "pytest", *AGAIN, "-c", str(ROOT / "pytest.ini"), "--rootdir", str(tmp_path)]
+    output = subprocess.run(
+        [*argv, "-o", "cache_dir=%s" % (tmp_path / "cache"), str(tmp_path)],
+        env=dict(os.environ, PYTHONPATH=str(ROOT)), capture_output=True, text=True, check=False).stdout
+    counts, _seconds = closing.read(output)
+    assert counts == {"failed": 1, "passed": 1, "rerun": 1}, output
+    assert "RERUN test_late.py::test_it" in output and output.count("too late") >= 2
+    assert re.search(r"^FAILED \S*test_attack.py::test_it", output, re.M)

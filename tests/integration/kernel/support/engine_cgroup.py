@@ -77,12 +77,11 @@ def listener(family: int, port: int, address: str = "") -> socket.socket:
 
 
 def connects(client: wire.Wire, who: str, family: int, port: int, source_port: int = 0) -> bool:
-    """Whether one of the wire's clients comes to a port of the host: a handshake on a wire takes no time, and is tried once more by the kernel
-    after a second."""
+    """Whether one of the wire's clients comes to a port of the host."""
     with entered(client.path), socket.socket(_AF[family]) as knocking:
         knocking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         knocking.bind((wire.SOURCES[who][family], source_port))
-        knocking.settimeout(0.5)
+        knocking.settimeout(wire.PATIENCE)
         try:
             knocking.connect((wire.HOST[family], port))
         except OSError:

@@ -23,6 +23,8 @@ DESTINATIONS = {
     "broadcast": {4: "192.0.2.255"},
     "limited broadcast": {4: "255.255.255.255"},
 }
+# Seconds until a connection counts as denied: what was lost is sent once more after one.
+PATIENCE = 1.3
 _EVERY_PROTOCOL = 3
 _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 _ECHO = {4: (socket.IPPROTO_ICMP, b"\x08"), 6: (socket.IPPROTO_ICMPV6, b"\x80")}

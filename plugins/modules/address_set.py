@@ -128,7 +128,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfil
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.ownership import user_set
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.set_entries import split_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.feeds.kept import kept
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.addresses import fed_addresses
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.addresses import fed_addresses
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import LOCK_ARGUMENTS, Result, Task, run_module
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_set
 

@@ -140,7 +140,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import ip_forward
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.forwarding import Forwarding
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.lookup import covered
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.check import check_interfaces
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.check import check_interfaces
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import LOCK_ARGUMENTS, Result, Task, run_module
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge import locked
 

@@ -125,9 +125,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     compile_nat_filter,
     no_nat_filter,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.check import interfaces
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.check import interfaces
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.run import (
     CROSS_CHECK_ARGUMENTS,
     ENGINE_ARGUMENTS,

@@ -12,8 +12,8 @@ ROOMS = (
     "netfilter/rules", "netfilter/kernel", "netfilter/reconcile",
     "netfilter/verdict/snapshot", "netfilter/verdict/matching", "netfilter/verdict/walk", "netfilter/trace",
     "engine/api", "engine/daemon", "engine/cri", "engine/containers", "engine/facts",
-    "policy/feeds", "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback", "policy/preflight",
-    "policy/revocation", "policy/proof",
+    "policy/feeds", "policy/values", "policy/language", "policy/merge", "policy/blocks", "policy/chains", "policy/compile", "policy/readback",
+    "policy/preflight", "policy/revocation", "policy/proof",
     "persistence/boot_program", "persistence", "persistence/records", "transaction", "port_forwarding", "host_settings",
     "tasks", "tasks/wiring", "policy_pipeline", "service", "tasks/harden", "inspect/denied", "inspect", "inspect/audit", "tasks/migration",
 )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import List, Optional
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import quoted
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.feeds.feed import judged
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.addresses import JSON, FeedSource
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.addresses import JSON, FeedSource
 
 try:
     import jmespath

@@ -18,8 +18,8 @@ from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.addresses import FeedSource, fetched, parse_feed
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.reserved_names import set_name
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.addresses import FeedSource, fetched, parse_feed
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.reserved_names import set_name
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.feeds.content import MOST_BYTES, good_entries, refuse_what_cannot_be_asked
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.feeds.fetch import body_of
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.variables import plain

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.addresses import PLAIN_HTTP, URL, FeedSource
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.addresses import PLAIN_HTTP, URL, FeedSource
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.feeds.content import MOST_BYTES
 
 _REDIRECTS = (301, 302, 303, 307, 308)

@@ -8,7 +8,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     compile_nat_filter,
     no_nat_filter,
 )
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.entries import WITH_PORTS, parse_entries
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.policies import HOST

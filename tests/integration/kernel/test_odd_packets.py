@@ -5,8 +5,8 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import HostFacts, Published
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import NatFilter, compile_nat_filter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.entries import WITH_PORTS, parse_entries
 
 from tests.integration.kernel.support import odd_packets, wire
 from tests.integration.kernel.support.host import PROGRAMS

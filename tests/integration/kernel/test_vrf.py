@@ -17,11 +17,11 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.n
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains.nat_filter import NatFilter, compile_nat_filter
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import WITH_PORTS, parse_entries
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.entry_interfaces import check_entry_interfaces
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.external_interfaces import unseen
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.entries import WITH_PORTS, parse_entries
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.link import carry

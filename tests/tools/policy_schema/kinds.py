@@ -10,19 +10,15 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfil
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import MAX_CHAIN_NAME
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.fields import VERSIONS
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language import (
-    addresses,
-    check,
     container_rules,
     egress,
-    entries,
     masquerade,
     open_port_entries,
     policy_tests,
-    reserved_names,
     settings,
-    values,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import MAX_WEIGHT
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, check, entries, reserved_names, values
 
 from .patterns import Schema, a_list, any_case, in_any_case, in_digits, kind, number, one_of, text, up_to
 

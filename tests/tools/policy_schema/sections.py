@@ -8,18 +8,16 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.containers.selector import ENGINE_SELECTORS, SELECTOR_ARGUMENTS, WITH_POD
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules import structured
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language import (
-    addresses,
     container_rules,
     egress,
-    entries,
     masquerade,
     open_port_entries,
     policy_tests,
     schema,
     settings,
-    values,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import FRAGMENT_KEYS
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, values
 
 from .kinds import FORWARDED_INTERFACE, NETWORK
 from .patterns import Schema, a_list, any_case, kind, one_of, or_nothing, text, whole

@@ -8,11 +8,11 @@ from typing import Any
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import FAMILIES
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.egress import Access, Block, Egress
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.entries import Entry
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.masquerade import Masquerade, treatment_data
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.model import Policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.settings import SECTIONS, Choices
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.values import DENY, Ports, Sources, Target
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.entries import Entry
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.values import DENY, Ports, Sources, Target
 
 
 def policy_data(policy: Policy) -> dict[str, object]:

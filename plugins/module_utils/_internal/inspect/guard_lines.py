@@ -22,9 +22,9 @@ from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.blocks.outside import FROM_BRIDGES, OUTSIDE
 from ..policy.chains import forward, guard, source_check
 from ..policy.compile.denials import as_if_enforced
-from ..policy.language import reserved_names
-from ..policy.language.values import Target
 from ..policy.readback import rules_to_policy
+from ..policy.values import reserved_names
+from ..policy.values.values import Target
 
 Chains = Mapping[str, Sequence[str]]
 _OURS = "DBP-"

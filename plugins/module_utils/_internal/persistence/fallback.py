@@ -18,7 +18,7 @@ from ..netfilter.rules.ownership import is_ours
 from ..netfilter.rules.saved_ruleset import Ruleset
 from ..policy.chains import source_check
 from ..policy.compile.denials import observes
-from ..policy.language import reserved_names
+from ..policy.values import reserved_names
 
 _ICMP = {4: "icmp", 6: "ipv6-icmp"}
 _DHCP_CLIENT = {4: 68, 6: 546}

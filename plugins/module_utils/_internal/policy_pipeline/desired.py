@@ -17,10 +17,10 @@ from ..netfilter.reconcile.resolve import GENERATIONS
 from ..netfilter.rules.ownership import owned_set
 from ..policy.compile.compile import OWNER
 from ..policy.feeds.feed import Feed
-from ..policy.language import check
 from ..policy.language.model import NO_POLICY, Policy
 from ..policy.language.schema import parse_policy
-from ..policy.language.values import SetReference
+from ..policy.values import check
+from ..policy.values.values import SetReference
 from ..tasks.task import Examine, Task
 from ..transaction.converge import Settings
 

@@ -19,7 +19,7 @@ from ..policy.blocks.owners import PortForwardingOwner
 from ..policy.blocks.port_rules import Rules
 from ..policy.language.open_port_entries import parse_open_port, parse_target
 from ..policy.language.open_ports import Opening
-from ..policy.language.values import Target
+from ..policy.values.values import Target
 from ..port_forwarding import hairpin
 from ..port_forwarding.forwarder import Forwarder
 from ..transaction.converge import converge_locked, locked

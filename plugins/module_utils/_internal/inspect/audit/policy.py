@@ -12,8 +12,8 @@ from ...address import number
 from ...host.system.json_values import objects
 from ...netfilter.rules.ownership import called
 from ...netfilter.verdict.snapshot.sets import SavedSet
-from ...policy.language.values import ANY
 from ...policy.readback.rules_to_policy import BY, EVERYWHERE
+from ...policy.values.values import ANY
 from ..report import Value, said_by
 from ..survey import Survey
 from .prefixes import Prefix, parse_prefix, prefixes_of

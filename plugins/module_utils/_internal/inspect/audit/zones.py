@@ -18,7 +18,7 @@ from ...netfilter.verdict.snapshot.interfaces import Address, Interface, Interfa
 from ...netfilter.verdict.snapshot.routes import Lookup
 from ...netfilter.verdict.snapshot.sets import SavedSet
 from ...netfilter.verdict.walk.world import World
-from ...policy.language import reserved_names
+from ...policy.values import reserved_names
 from .prefixes import Mentioned, Prefix, parse_prefix, prefixes_of
 
 INTERNET, LINK, GIVEN, SET, NETWORK = "internet", "link", "given", "set", "network"

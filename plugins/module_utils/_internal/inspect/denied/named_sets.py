@@ -12,8 +12,8 @@ from ...errors import DrawbridgeError
 from ...host.system.system import System
 from ...netfilter.kernel.ipset import Ipset
 from ...netfilter.rules.ownership import called
-from ...policy.language.reserved_names import set_name
 from ...policy.readback.packet_match import Index
+from ...policy.values.reserved_names import set_name
 
 _TYPES = ("hash:ip", "hash:net")
 

@@ -17,7 +17,7 @@ from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...netfilter.rules.desired import AddressSet, Chain, SetType
 from ...netfilter.rules.saved_rule import called_sets
-from ..language import reserved_names
+from ..values import reserved_names
 
 # All interfaces of one prefix share a hash bucket. With 64 entries in a bucket, the kernel refuses every new entry of the set.
 # Half of that leaves room for new interfaces, which are added before old ones are deleted.

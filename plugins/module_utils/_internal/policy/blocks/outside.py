@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import List
 
 from ...netfilter.rules.desired import Chain, Line
-from ..language import reserved_names
 from ..language.model import Policy
+from ..values import reserved_names
 
 # The suffix of the second chain's name.
 OUTSIDE = "-OUT"

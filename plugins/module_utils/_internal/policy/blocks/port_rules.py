@@ -14,10 +14,10 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequenc
 
 from ...address import BOTH, FAMILIES, IPV4, IPV6
 from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType
-from ..language import reserved_names
-from ..language.entries import Entry
 from ..language.model import HostServices, PublishedPorts
-from ..language.values import ANY, ENFORCE, ICMP, OBSERVE, Sources, Target
+from ..values import reserved_names
+from ..values.entries import Entry
+from ..values.values import ANY, ENFORCE, ICMP, OBSERVE, Sources, Target
 
 # More literal sources than this become a set, so that the cost per packet does not grow with the list.
 MAX_LITERAL_SOURCES = 4

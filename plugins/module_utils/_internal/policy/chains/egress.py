@@ -20,10 +20,10 @@ from ..blocks.engine_sets import INTERFACES, bridge_entries, by_family, host_set
 from ..blocks.outside import FROM_BRIDGES
 from ..blocks.owners import POLICY_EGRESS, TASK_EGRESS, EgressOwner
 from ..blocks.port_rules import Rules
-from ..language import reserved_names
 from ..language.egress import Access, Block, Egress, Selector
-from ..language.entries import Entry
-from ..language.values import ALLOW, DENY, Ports, Sources, Target
+from ..values import reserved_names
+from ..values.entries import Entry
+from ..values.values import ALLOW, DENY, Ports, Sources, Target
 from . import source_check
 from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6
 

@@ -15,8 +15,8 @@ from typing import List
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.outside import FROM_BRIDGES, bridges_pass, judged_from_outside
 from ..blocks.port_rules import OBSERVED, Rules, by_dialled_port, came_in_by, denials, enforces, verdict_of
-from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
+from ..values import reserved_names
 
 TABLE = "filter"
 PARENT = "DOCKER-USER"

@@ -18,9 +18,9 @@ from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.engine_sets import SCTP
 from ..blocks.outside import bridges_pass, judged_by_interface, judged_from_outside
 from ..blocks.port_rules import Match, Rules, by_destination, denials, verdict_of
-from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
-from ..language.values import names_somebody
+from ..values import reserved_names
+from ..values.values import names_somebody
 
 TABLE = "mangle"
 CHAIN = "DB-GUARD"

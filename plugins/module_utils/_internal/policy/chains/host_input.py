@@ -13,8 +13,8 @@ from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.outside import bridges_pass, judged_from_outside
 from ..blocks.port_rules import Rules, by_destination, came_in_by, denials, verdict_of
-from ..language.entries import Entry
 from ..language.model import HostServices, Policy
+from ..values.entries import Entry
 from .guard import to_published_ports
 from .swarm_ports import swarm_lines
 

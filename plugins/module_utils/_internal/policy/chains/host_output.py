@@ -16,10 +16,10 @@ from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks import owners
 from ..blocks.port_rules import Rules, verdict_of
-from ..language import reserved_names
 from ..language.egress import HostEgress
-from ..language.entries import Entry
-from ..language.values import DENY, EVERYBODY
+from ..values import reserved_names
+from ..values.entries import Entry
+from ..values.values import DENY, EVERYBODY
 from .egress import FIRST, dns_lines
 from .host_input import ESSENTIAL_ICMP, ESSENTIAL_ICMPV6, MULTICAST_LISTENERS
 from .swarm_ports import TRAFFIC, nodes

@@ -16,8 +16,8 @@ from ...netfilter.rules.desired import Chain, Hook, Line, NftTables
 from ..blocks.engine_table import KEY, MARK, body
 from ..blocks.outside import FROM_BRIDGES
 from ..blocks.port_rules import Rules, by_destination, denials, verdict_of, ways_in
-from ..language import reserved_names
 from ..language.model import Policy, PublishedPorts
+from ..values import reserved_names
 from . import guard
 
 TABLE = "mangle"

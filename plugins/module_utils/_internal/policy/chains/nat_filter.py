@@ -18,8 +18,8 @@ from ...netfilter.rules.desired import Chain, DesiredState, Hook, Line
 from ..blocks.engine_sets import host_sets, named_sets
 from ..blocks.outside import judged_from_outside
 from ..blocks.port_rules import Rules, by_destination, drops
-from ..language.entries import Entry
 from ..language.model import Policy
+from ..values.entries import Entry
 from . import source_check
 from .guard import to_published_ports
 

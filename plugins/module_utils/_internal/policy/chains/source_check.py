@@ -14,7 +14,7 @@ from __future__ import annotations
 from ...address import IPV4, IPV6
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.outside import FROM_BRIDGES
-from ..language import reserved_names
+from ..values import reserved_names
 
 TABLE = "mangle"
 CHAIN = "DB-SOURCE"

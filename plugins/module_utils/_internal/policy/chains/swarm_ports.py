@@ -12,10 +12,10 @@ from ...address import FAMILIES
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Line
 from ..blocks.port_rules import Rules, service
-from ..language import reserved_names
-from ..language.entries import union
 from ..language.model import HostServices, Policy
-from ..language.values import Ports, SetReference, Sources, Target, names_somebody
+from ..values import reserved_names
+from ..values.entries import union
+from ..values.values import Ports, SetReference, Sources, Target, names_somebody
 
 TRAFFIC = (
     Target("tcp", Ports(2377, 2377)), Target("tcp", Ports(7946, 7946)), Target("udp", Ports(7946, 7946)), Target("udp", Ports(4789, 4789)),

@@ -18,8 +18,8 @@ from ..blocks.engine_sets import host_sets, named_sets
 from ..blocks.outside import OUTSIDE
 from ..blocks.port_rules import Rules, enforces
 from ..chains import forward, guard, host_input, late_ports, source_check
-from ..language.check import names_interface
 from ..language.model import Policy
+from ..values.check import names_interface
 from .denials import EGRESS, observed, section_of, with_logs
 
 NAMED_SET = SetType("hash:net")

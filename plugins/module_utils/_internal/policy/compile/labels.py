@@ -22,7 +22,7 @@ from ...netfilter.rules.matches import FlagMatch, OneOfMatch, ValueMatch, Verdic
 from ...netfilter.rules.saved_rule import parse
 from ..blocks import owners
 from ..chains import forward, host_input, source_check
-from ..language import reserved_names
+from ..values import reserved_names
 from .denials import observes
 
 # A file beside the boot program. It exists if the host supports the sentry.

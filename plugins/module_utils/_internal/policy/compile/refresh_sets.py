@@ -20,8 +20,8 @@ from ...netfilter.reconcile.resolve import set_target
 from ...netfilter.rules.desired import AddressSet
 from ..blocks.engine_sets import INTERFACES, host_sets
 from ..chains.egress import container_set, egress_sets, network_set
-from ..language import reserved_names
 from ..language.egress import Selector
+from ..values import reserved_names
 
 # Sets of every owner: host_policy, nat_filter_chain and container_egress.
 _KERNEL_NAME = re.compile(r"DB[A-Z]+-(.+)-([46])[ab]")

@@ -11,7 +11,7 @@ from typing import Any, Dict, NamedTuple, Tuple
 from ...engine.containers.selector import SELECTOR_ARGUMENTS, Selector, parse_selector
 from ...errors import DrawbridgeError
 from ...netfilter.reconcile.ns_chain import PARENTS, POLICY_PREFIX, ns_wanted, section_of
-from . import check
+from ..values import check
 
 _CHAINS = tuple(dict.fromkeys(chain for chains in PARENTS.values() for chain in chains))
 # The same defaults as the module's.

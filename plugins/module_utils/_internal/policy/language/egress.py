@@ -11,10 +11,10 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ...address import in_a_set, parse_network, quoted
 from ...errors import DrawbridgeError
-from . import check
-from .entries import WITH_PORTS, Entry, parse_mode, parse_ports, parse_sources, together
+from ..values import check
+from ..values.entries import WITH_PORTS, Entry, parse_mode, parse_ports, parse_sources, together
+from ..values.values import ALLOW, ANY, DENY, EVERYBODY, ICMP, OBSERVE, Sources, Target
 from .masquerade import network_name
-from .values import ALLOW, ANY, DENY, EVERYBODY, ICMP, OBSERVE, Sources, Target
 
 PROTOCOLS = (*WITH_PORTS, ICMP, ANY)
 BLOCK_KEYS: check.Keys = {

@@ -10,7 +10,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ...address import FAMILIES, Network, parse_network, quoted
 from ...errors import DrawbridgeError
-from . import check
+from ..values import check
 
 DOCKER = "docker"
 OFF = "off"

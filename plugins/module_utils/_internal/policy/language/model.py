@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
 
 from ..feeds.feed import Feed
-from .entries import Entry, Zone
+from ..values.entries import Entry, Zone
+from ..values.values import ALLOW, DENY, OBSERVE, Addresses, Sources, names_somebody
 from .settings import Choices
-from .values import ALLOW, DENY, OBSERVE, Addresses, Sources, names_somebody
 
 if TYPE_CHECKING:
     # Most policies have none of these sections.

@@ -12,10 +12,10 @@ from ...address import FAMILIES, IPV4, IPV6
 from ...engine.containers.selector import ENGINE_SELECTORS, parse_selector, selector_data
 from ...errors import DrawbridgeError
 from ...netfilter.rules.fields import families_of
-from . import check
-from .entries import WITH_PORTS, Entry, parse_host_address, parse_ports, parse_sources
+from ..values import check
+from ..values.entries import WITH_PORTS, Entry, parse_host_address, parse_ports, parse_sources
+from ..values.values import HostAddress, Ports, Sources, Target
 from .open_ports import OpenPort
-from .values import HostAddress, Ports, Sources, Target
 
 KEYS: check.Keys = {
     **dict.fromkeys(ENGINE_SELECTORS, "selector"), "on_missing": "on_missing", "port": "one_port", "protocol": "protocol", "address": "host_address",

@@ -12,8 +12,8 @@ from typing import NamedTuple, Optional, Tuple
 
 from ...engine.containers.selector import Selector
 from ...engine.containers.target import Target as Container
-from .entries import Entry
-from .values import Target
+from ..values.entries import Entry
+from ..values.values import Target
 
 
 class OpenPort(NamedTuple):

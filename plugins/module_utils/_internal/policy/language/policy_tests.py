@@ -12,9 +12,9 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from ...address import FAMILIES, Network, parse_network, quoted
 from ...errors import DrawbridgeError
 from ...netfilter.rules.fields import families_of
-from . import check
-from .entries import WITH_PORTS, parse_sources
-from .values import ALLOW, DENY, ICMP, Sources
+from ..values import check
+from ..values.entries import WITH_PORTS, parse_sources
+from ..values.values import ALLOW, DENY, ICMP, Sources
 
 ANY = "any"
 HOST = "host"

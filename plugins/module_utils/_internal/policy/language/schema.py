@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, Optional, Tuple
 
 from ...errors import DrawbridgeError
-from . import check
-from .addresses import fed_addresses, parse_addresses, refuse
-from .entries import MODE, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
+from ..values import check
+from ..values.addresses import fed_addresses, parse_addresses, refuse
+from ..values.entries import MODE, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
+from ..values.reserved_names import set_name
+from ..values.values import ALLOW, DENY, ICMP, Sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
-from .reserved_names import set_name
 from .settings import SECTIONS, parse_daemon, parse_forward_policy, parse_forwarding, parse_log_denied
-from .values import ALLOW, DENY, ICMP, Sources
 
 if TYPE_CHECKING:
     # Not every policy has these sections. Their code is loaded when it is needed.

@@ -12,7 +12,7 @@ from typing import Dict, NamedTuple, Optional, Tuple
 from ...address import IPV4, IPV6, quoted
 from ...engine.daemon.config_keys import KEYS, MODES, SET, check_value
 from ...errors import DrawbridgeError
-from . import check
+from ..values import check
 
 Key = Tuple[str, ...]
 FAMILIES = ("ipv4", "ipv6")

@@ -10,8 +10,8 @@ from typing import Dict, List, Tuple
 
 from ...engine.containers.selector import Selector
 from ..language.container_rules import ContainerRules
-from ..language.entries import together
 from ..language.open_ports import OpenPort
+from ..values.entries import together
 from .weights import Statement, agreed, by_key
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, Iterable, List, Nam
 
 from ...address import FAMILIES, quoted
 from ...errors import DrawbridgeError
-from ..language import check
-from ..language.entries import Zone, union
 from ..language.model import HostServices, NamedAddresses, Policy, PublishedPorts
 from ..language.schema import POLICY_KEYS, looked_up, parse_part
 from ..language.settings import Choices
-from ..language.values import Sources
+from ..values import check
+from ..values.entries import Zone, union
+from ..values.values import Sources
 from .ways_out import given, merge_egress, merge_host_egress, merge_masquerade, merged_entries
 from .weights import Statement, agreed, by_key, heaviest
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Callable, Dict, Hashable, Iterable, List, Optional, Tuple, TypeVar
 
 from ..language.egress import Access, Block, Egress, HostEgress, Selector
-from ..language.entries import Entry, joined, union
 from ..language.masquerade import Masquerade, MasqueradeMode, treatment_data
-from ..language.values import Sources
+from ..values.entries import Entry, joined, union
+from ..values.values import Sources
 from .weights import Statement, Weighted, agreed, by_key, heaviest
 
 K = TypeVar("K", bound=Hashable)

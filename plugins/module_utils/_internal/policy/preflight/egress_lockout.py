@@ -12,7 +12,7 @@ from ...address import Network, contains, parse_network
 from ...engine.facts.facts import HostFacts
 from ..chains.egress import host_access, selected
 from ..language.egress import Block, Egress
-from ..language.values import ALLOW, ANY, Target
+from ..values.values import ALLOW, ANY, Target
 
 
 def shut_in(egress: Egress, host: HostFacts, remote_address: str, port: int) -> Optional[str]:

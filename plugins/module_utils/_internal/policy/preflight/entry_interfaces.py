@@ -13,10 +13,10 @@ from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...host.network.links import seen_as, vrf_members
 from ...host.system.system import System
-from ..language.check import names_interface
-from ..language.entries import Entry
 from ..language.model import Policy
-from ..language.values import NamedInterface
+from ..values.check import names_interface
+from ..values.entries import Entry
+from ..values.values import NamedInterface
 
 # The interfaces of an entry, by their names: entries often name the same ones.
 _Named = Dict[Tuple[str, ...], Tuple[NamedInterface, ...]]

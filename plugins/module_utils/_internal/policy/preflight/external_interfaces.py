@@ -10,7 +10,7 @@ from typing import Iterable, List, Mapping
 
 from ...host.network.links import seen_as, vrf_members
 from ...host.system.system import System
-from ..language.check import names_interface
+from ..values.check import names_interface
 
 
 def unseen(system: System, external: Iterable[str]) -> List[str]:

@@ -17,7 +17,7 @@ from ...netfilter.reconcile.resolve import GENERATIONS
 from ...netfilter.rules.ownership import owned_set
 from ..compile.compile import OWNER
 from ..language.egress import HostEgress
-from ..language.reserved_names import BRIDGES, FOREIGN_BRIDGES
+from ..values.reserved_names import BRIDGES, FOREIGN_BRIDGES
 
 # What Docker names a bridge that nobody gave a name. Others seldom do.
 _DOCKERS = re.compile(r"br-[0-9a-f]{12}\Z")

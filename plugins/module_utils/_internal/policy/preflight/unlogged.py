@@ -10,7 +10,7 @@ from typing import List
 
 from ...host.system.system import System
 from ..language.model import Policy
-from ..language.values import OBSERVE
+from ..values.values import OBSERVE
 
 # Only the first network namespace has this setting.
 SETTING = "/proc/sys/net/netfilter/nf_log_all_netns"

@@ -18,10 +18,10 @@ from ...netfilter.verdict.snapshot.routes import Lookup
 from ...netfilter.verdict.snapshot.sets import SavedSet
 from ...netfilter.verdict.walk.asked import Asked
 from ...netfilter.verdict.walk.world import World
-from ..language.check import names_interface
 from ..language.model import Policy
 from ..language.policy_tests import PolicyTest
-from ..language.values import ICMP, Sources
+from ..values.check import names_interface
+from ..values.values import ICMP, Sources
 from .classes import Class, Spans, classes, joined
 from .distinctions import NOBODYS, Distinctions, Parts, spans_of
 

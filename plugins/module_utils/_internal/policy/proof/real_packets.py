@@ -22,7 +22,7 @@ from ...host.system.parallel import on_all
 from ...host.system.system import System
 from ..language.model import Policy
 from ..language.policy_tests import Destination, PolicyTest
-from ..language.values import Sources
+from ..values.values import Sources
 
 HELD, FAILED, UNDECIDED = "held", "failed", "undecided"
 # Nobody's addresses (RFC 5737, RFC 3849): the route to them is the one to the outside.

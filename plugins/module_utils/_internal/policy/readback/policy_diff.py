@@ -18,7 +18,7 @@ from ..blocks.engine_sets import known_by
 from ..chains.egress import spoken_names
 from ..compile.denials import logs_in_words
 from ..language.model import Policy
-from ..language.values import ANY, ICMP, Ports, Target
+from ..values.values import ANY, ICMP, Ports, Target
 from .egress_diff import egress_lines, host_lines
 from .rules_to_policy import Rule, Rules, Said, Who, comments_on, published_target, reach_all_of, said
 from .set_contents import lists_in

@@ -23,8 +23,8 @@ from ...netfilter.rules.saved_ruleset import target_of
 from ..blocks.outside import OUTSIDE
 from ..blocks.owners import NAT, POLICY_PORTS
 from ..chains import guard, host_input
-from ..language import reserved_names
-from ..language.values import ANY, ICMP, HostAddress, Ports, Target
+from ..values import reserved_names
+from ..values.values import ANY, ICMP, HostAddress, Ports, Target
 
 EVERYWHERE = "every interface but the loopback and the bridges of Docker's networks"
 _OPENED = Hook(NAT, "PREROUTING", POLICY_PORTS.publish)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ...address import FAMILIES, quoted
-from ..language.values import ANY, ICMP, Ports, Target
+from ..values.values import ANY, ICMP, Ports, Target
 from .rules_to_policy import BY, Who, expanded, is_list
 
 # A longer list is shown as its length and its set's name: a different list has a different name.

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.addresses import parse_feed
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.addresses import parse_feed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.feeds import feeds
 
 GOOD = "173.245.48.0/20\n2400:cb00::/32\n"

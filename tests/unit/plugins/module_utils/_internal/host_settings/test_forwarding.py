@@ -6,7 +6,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings import forwarding as fw
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host_settings.forwarding import Forwarding
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.check import check_interfaces
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.check import check_interfaces
 
 V4, ALL6, DEFAULT6 = "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding"
 NOW = {V4: "1", ALL6: "1", DEFAULT6: "1"}

@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import parse_network
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.feeds.feed import Bounds, judged
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.addresses import parse_feed
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.addresses import parse_feed
 from ansible_collections.drawbridge.docker.plugins.plugin_utils.feeds.content import good_entries
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@ import time
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.values import HostAddress, Ports, Target
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.values import HostAddress, Ports, Target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -11,7 +11,6 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfil
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.chains import guard
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.values import HostAddress, Ports, Target
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.packet_match import Place, RulesetMatcher
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.rules_to_policy import (
     Rules,
@@ -20,6 +19,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     reach_some_of,
     said,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values.values import HostAddress, Ports, Target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

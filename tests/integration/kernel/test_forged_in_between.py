@@ -12,7 +12,6 @@ from tests.integration.kernel.support.namespace import missing
 from tests.integration.kernel.support.program import Program
 from tests.integration.kernel.support.watching import until, watching
 
-pytestmark = pytest.mark.attack
 REVERSED = [attack for attack in forge_matrix.ATTACKS if attack.kind == forge_matrix.REVERSED]
 
 

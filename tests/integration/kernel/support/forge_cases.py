@@ -134,7 +134,11 @@ class Cases:
             self.host.iptables("-t %s -F" % table, family)
         yield
         watch.wake()
-        until(lambda: [self._lines(*one) for one in judging] == before, "what was flushed")
+        try:
+            until(lambda: [self._lines(*one) for one in judging] == before, "what was flushed")
+        except AssertionError as error:
+            missing = [set(lines).difference(self._lines(*one)) for one, lines in zip(judging, before)]
+            raise AssertionError("%s: %s\n%s" % (error, dict(zip(judging, missing)), watch.told())) from None
 
     def _lines(self, table: str, family: int) -> list[str]:
         """Those of ours: the engine's own are not the watch's to put back."""

@@ -30,11 +30,18 @@ class Watching:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._run = program.folder / "run"
+        self._journal = program.folder / "journal"
         self.process: subprocess.Popen[bytes]
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen([*self._program.command, "watch"], start_new_session=True, stderr=subprocess.DEVNULL)
+        with open(self._journal, "ab") as journal:
+            self.process = subprocess.Popen([*self._program.command, "watch"], start_new_session=True, stderr=journal)
+
+    def told(self) -> str:
+        """How it is: its end, what is in its folder, what it wrote."""
+        return "watch ended: %s; in its folder: %s; its journal:\n%s" % (
+            self.process.poll(), " ".join(sorted(path.name for path in self._run.iterdir())), self._journal.read_text(encoding="utf-8", errors="replace"))
 
     def kill(self) -> None:
         """As systemd does when its main process was killed."""

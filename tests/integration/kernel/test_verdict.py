@@ -5,9 +5,15 @@ import socket
 import time
 
 import pytest
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.texts import read_host
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.asked import parse_asked
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.walk.judge import Judge
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.integration.kernel.support import forge_stage
+from tests.integration.kernel.support import forge, forge_stage
+from tests.integration.kernel.support.forge_stage import ADDRESS, CONTAINER, OUTSIDE
+from tests.integration.kernel.support.host import PROGRAMS
 from tests.integration.kernel.support.namespace import missing
 from tests.integration.kernel.support.verdict_cases import PORTS, cases, packets_alone
 from tests.integration.kernel.support.verdict_comparison import Comparison
@@ -77,3 +83,39 @@ def test_tables_that_others_made_and_ours(comparison, tell):
         comparison.host.sh("nft", *ruleset.words, text=ruleset.text)
         agrees(comparison, tell, 3, packets_alone)
         comparison.host.sh("nft", "-f", "-", text=ruleset.undo)
+
+
+# Packets that open no flow, or whose source has no way back of its own: place, protocol, ICMP's type, source, destination.
+ODD = {
+    4: [(OUTSIDE, forge.ECHO_REPLY, 0, "client", "host"), (CONTAINER, forge.ECHO_REPLY, 0, CONTAINER, "gateway"), (OUTSIDE, forge.ICMP, 8, "client", "host"),
+        (CONTAINER, forge.UDP, None, "unspecified", "everybody"), (CONTAINER, forge.UDP, None, "unspecified", "multicast")],
+    6: [(OUTSIDE, forge.ECHO_REPLY, 129, "client", "host"), (OUTSIDE, forge.NEIGHBOUR, 135, "client", "host"), (OUTSIDE, forge.ICMP, 128, "client", "host"),
+        (CONTAINER, forge.NEIGHBOUR, 135, "link-local", "gateway"), (CONTAINER, forge.LISTENER, 143, "link-local", "routers"),
+        (CONTAINER, forge.NEIGHBOUR, 135, "unspecified", "solicited"), (CONTAINER, forge.LISTENER, 143, CONTAINER, "gateway")],
+}
+QUESTIONS = [*("-m conntrack --ctstate " + state for state in ("NEW", "INVALID", "UNTRACKED")), "-m rpfilter", "-m rpfilter --invert", "-m rpfilter --loose"]
+
+
+def test_what_opens_no_flow_and_whose_source_has_no_way_back(comparison, host, tell):
+    family, stage = comparison.family, comparison.stage
+    lines = ["-A PREROUTING -s %s %s" % (ADDRESS[name][family], asked) for name in sorted({case[3] for case in ODD[family]}) for asked in QUESTIONS]
+    host.sh("%s-%s-restore" % (PROGRAMS[family], host.variant), text="\n".join(["*mangle", *lines, "COMMIT", ""]))
+    for place, protocol, kind, source, destination in ODD[family]:
+        host.sh("conntrack", "-F")
+        before, snapshot = counted(host, family), read_host(host.system)
+        ends = (ADDRESS[source][family], ADDRESS[destination][family])
+        packet = {"from": ends[0], "to": ends[1], "interface": stage.places[place].port}
+        packet.update({"icmp_type": str(kind)} if kind is not None else {"protocol": protocol, "port": PORTS[0], "source_port": 68})
+        path = [step.rule for step in Judge(snapshot).judge(parse_asked([packet])[0]).path if (step.table, step.chain) == ("mangle", "PREROUTING")]
+        stage.send(place, (family, forge.packed(forge.Packet(family, protocol, *ends, (68, PORTS[0]), b"odd."))))
+        stage.heard()
+        after = counted(host, family)
+        moved = [number for number, (count, last) in enumerate(zip(after, before), 1) if count != last]
+        assert [lines[number - 1] for number in path] == [lines[number - 1] for number in moved], (protocol, ends)
+    tell("IPv%d" % family, "%d packets that open no flow, or have no way back" % len(ODD[family]))
+
+
+def counted(host, family):
+    """The packets that each line has seen."""
+    saved = parse(host.sh("%s-%s-save" % (PROGRAMS[family], host.variant), "-c", "-t", "mangle"))
+    return [int(counter[1:].partition(":")[0]) for counter in saved.tables["mangle"]["PREROUTING"].counters]

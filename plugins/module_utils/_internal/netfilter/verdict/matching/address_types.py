@@ -87,11 +87,12 @@ class AddressTypes:
         inverted = "--invert" in flags
 
         def holds(packet: Packet) -> Maybe:
-            if packet.iif == "lo":
+            if packet.iif == "lo" or _has_no_address_yet(packet):
                 return not inverted
             questions = _Questions()
             mark = packet.mark if "--validmark" in flags else 0
-            found = self._routes.find(Lookup(packet.source, mark=mark), questions.ask)
+            link = _link(packet, packet.source, "") if packet.family != IPV4 else ""
+            found = self._routes.find(Lookup(packet.source, oif=link, mark=mark), questions.ask)
             if questions.were_asked:
                 return None
             kinds = ("unicast", "local") if "--accept-local" in flags else ("unicast",)
@@ -99,6 +100,13 @@ class AddressTypes:
             return right != inverted
 
         return holds
+
+
+def _has_no_address_yet(packet: Packet) -> bool:
+    """Whether the sender asks for an address, which no route is looked up for."""
+    if packet.family != IPV4:
+        return packet.source == 0
+    return packet.source >> 24 == 0 and (packet.destination == 0xFFFFFFFF or packet.destination >> 8 == 0xE00000)
 
 
 def _link(packet: Packet, address: int, device: str) -> str:

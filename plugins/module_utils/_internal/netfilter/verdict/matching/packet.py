@@ -13,6 +13,9 @@ from ....address import IPV4
 
 NEW, ESTABLISHED = "NEW", "ESTABLISHED"
 ORIGINAL, REPLY = "ORIGINAL", "REPLY"
+# The types of ICMP that begin a flow; those of ICMPv6 that the kernel never tracks: neighbours, routers, members of groups.
+_OPENING = {4: (8, 13, 15, 17), 6: (128, 139)}
+_NEVER_TRACKED = (130, 131, 132, 133, 134, 135, 136, 143)
 WITH_PORTS = ("tcp", "udp", "sctp", "dccp", "udplite")
 _AF = {4: (socket.AF_INET, 4), 6: (socket.AF_INET6, 16)}
 
@@ -101,6 +104,15 @@ class Packet:
     @property
     def has_ports(self) -> bool:
         return self.protocol in WITH_PORTS
+
+    @property
+    def opens_flow(self) -> bool:
+        """Whether tracking takes the packet for the first of a flow, where it knows none: errors and answers are not."""
+        return self.icmp is None or self.icmp[0] in _OPENING[self.family]
+
+    @property
+    def is_never_tracked(self) -> bool:
+        return self.family != IPV4 and self.icmp is not None and self.icmp[0] in _NEVER_TRACKED
 
     def end(self, address: int, port: Optional[int]) -> str:
         """Return an end of the packet as text: ``192.0.2.7:80``."""

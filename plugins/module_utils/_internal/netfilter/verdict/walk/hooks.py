@@ -88,8 +88,15 @@ class Hooks:
 
     def _track(self) -> None:
         packet = self.packet
-        if packet.connection is None and not packet.is_untracked and self._is_valid:
+        if packet.connection is not None or packet.is_untracked or not self._is_valid:
+            return
+        if packet.is_never_tracked:
+            packet.is_untracked = True
+        elif self._flow is not None or self._opens_flow():
             packet.connection = self._flow or Connection(packet.ends)
+
+    def _opens_flow(self) -> bool:
+        return self.packet.opens_flow
 
     def _nat(self, hook: str) -> None:
         """The first packet of a flow decides about its translation. Later ones are translated alike, and see no rule."""

@@ -205,6 +205,10 @@ class Way(Hooks):
 class Rehearsal(Way):
     """The first packet of a flow that is there already. Whatever would drop it now did not do so then."""
 
+    def _opens_flow(self) -> bool:
+        """Something did."""
+        return True
+
     def _stopped(self, verdict: str) -> None:
         """The flow went on."""
 

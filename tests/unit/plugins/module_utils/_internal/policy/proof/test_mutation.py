@@ -9,8 +9,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfil
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.blocks import engine_table
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.proof.prove import Prover
 
-from tests.unit.support.mutation_hosts import BOTH, hosts
-from tests.unit.support.promises import kept
+from tests.unit.support.mutation.hosts import BOTH, USUAL, made
+from tests.unit.support.mutation.policies import POLICIES
+from tests.unit.support.mutation.promises import kept
 from tests.unit.support.proofs import our_lines, without
 
 # By host, lines that are needed there.
@@ -69,21 +70,17 @@ def surveyed(found):
 # Why no packet needs a line. Each is shown by the rules, or by what fails without the line where a second one is taken away.
 
 
-def only_takes_marks_off(found, line):
-    """What follows in the chain changes no packet without the mark."""
-    for host in found.values():
-        chain = [other for other in our_lines(host.scene.snapshot) if (other.name, other.chain) == (line.name, line.chain)]
-        if str(line) in map(str, chain):
-            behind = chain[[str(other) for other in chain].index(str(line)) + 1:]
-            assert all(other.text.endswith(("-j MARK --set-xmark 0x0/0x20000000", "-j RETURN")) for other in behind)
-    return True
-
-
 def is_never_marked(_found, line):
     """The table of nftables that marks packets asks for other protocols."""
     marking = [json.dumps(item["rule"]["expr"]) for item in engine_table.as_json() if "mangle" in json.dumps(item)]
     assert "-p sctp" in line.text and marking
     return all('"protocol": "tcp"' in rule or '"right": "udp"' in rule for rule in marking)
+
+
+def is_last(found, line):
+    """A packet that returns from a chain's last line is where it would be without the line."""
+    chains = [[other for other in our_lines(host.scene.snapshot) if (other.name, other.chain) == (line.name, line.chain)] for host in found.values()]
+    return line.text == "-j RETURN" and all(str(chain[-1]) == str(line) for chain in chains if str(line) in map(str, chain))
 
 
 def has_a_double(found, line):
@@ -101,7 +98,7 @@ def needs(host, line):
 
 
 NOT_NEEDED = [
-    (r"DB-LATE: -m mark ! ", "a short way out: no line behind it has an effect on packets without the mark", only_takes_marks_off),
+    (r"DB-GUARD-PORTS: -j RETURN", "it tells a policy that allows from a chain that lost its end", is_last),
     (r"DB-LATE: -p sctp ", "the kernel tells no owner of sctp's sockets, so nothing marks these packets", is_never_marked),
     (r"DB-GUARD-INPUT: -m set --match-set DBP-bridges-", "a short way out: DB-GUARD-PORTS has the same line", has_a_double),
 ]
@@ -110,14 +107,14 @@ NOT_NEEDED = [
 @pytest.mark.parametrize("name", FEW)
 def test_a_line_is_not_without_a_test(name):
     """Few of them, in every run."""
-    host = hosts([name])[name]
+    host = made({name: USUAL[name]})[name]
     lines = [line for line in our_lines(host.scene.snapshot) if re.search(FEW[name], str(line))]
     assert lines and [str(line) for line in needed_on(host, lines)] == [str(line) for line in lines]
 
 
 @pytest.mark.drill
 def test_no_line_is_without_a_test(capsys):
-    found = hosts()
+    found = made({**USUAL, **POLICIES})
     lines, needed = surveyed(found)
     left = [name for name in lines if name not in needed]
     reasons = {name: next((reason for reason in NOT_NEEDED if re.search(reason[0], name)), None) for name in left}

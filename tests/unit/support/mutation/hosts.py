@@ -6,13 +6,13 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.verdict.snapshot.texts import Snapshot
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.proof.prove import Scene
 
-from tests.unit.support.promises import BRIDGED, RELATED, Promise, promise
+from tests.unit.support.mutation.promises import BRIDGED, RELATED, Promise, promise
 from tests.unit.support.proofs import LATER, SECOND, scene
 
 Test = dict[str, Any]
@@ -236,7 +236,7 @@ ELSEWHERE_TESTS: list[Test] = [
     *({"container": name, "to": to, "expect": "allow"} for name, to in (("web", "192.0.2.77:8080"), ("db", "[2001:db8:77::7]:8080"))),
 ]
 # On which hosts else, with which tests.
-MORE: list[tuple[Callable[[Texts], Texts], list[Test]]] = [
+_MORE: list[tuple[Callable[[Texts], Texts], list[Test]]] = [
     (dual, [
         {"from": "any", "to": "icmp", "expect": "allow"},
         {"from": "fd00:18::9", "to": "[2001:db8:5::7]:443", "expect": "deny"}, {"from": "fd00:18::9", "to": "[2001:db8:6::7]:5432", "expect": "allow"},
@@ -261,7 +261,7 @@ FENCED_TESTS: list[Test] = [
 _SENDERS = {4: (("203.0.113.9", "eth0", "192.0.2.10"), ("172.17.0.2", "docker0", "172.17.0.1"), ("172.18.0.2", SECOND, "172.18.0.1")),
             6: (("2001:db8:99::9", "eth0", "2001:db8::10"), ("fd00:17::9", "docker0", "fd00:17::1"), ("fd00:18::9", SECOND, "fd00:18::1"))}
 # Errors about flows that nobody tracks, by family; what finds neighbours and keeps groups.
-_ERRORS, _NEIGHBOURS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}, (130, 131, 132, 133, 134, 135, 136, 143)
+ERRORS, NEIGHBOURS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}, (130, 131, 132, 133, 134, 135, 136, 143)
 
 
 def essential() -> list[Promise]:
@@ -270,8 +270,8 @@ def essential() -> list[Promise]:
              promise("192.0.2.1", "224.0.0.1", "allow", protocol="2")]
     for family, senders in _SENDERS.items():
         for source, interface, to in senders:
-            found += [promise(source, to, "allow", interface=interface, icmp_type=kind, state="invalid") for kind in _ERRORS[family]]
-            found += [promise(source, to, "allow", interface=interface, icmp_type=kind) for kind in _NEIGHBOURS if family == 6]
+            found += [promise(source, to, "allow", interface=interface, icmp_type=kind, state="invalid") for kind in ERRORS[family]]
+            found += [promise(source, to, "allow", interface=interface, icmp_type=kind) for kind in NEIGHBOURS if family == 6]
     found += [promise("fe80::9", "fd00:17::1", "allow", interface="docker0", icmp_type=135)]
     return found
 
@@ -292,15 +292,25 @@ def of_open_flows() -> list[Promise]:
                       promise(source, host, "allow", RELATED, interface=interface, protocol="tcp", port=40000)]
     return found
 
+
 # The first packet of a flow has SYN. Another one is of a flow that is not known any more, in whichever direction.
 _AMID = [promise(source, to, "deny", tcp_flags="ACK") for source, to in (("172.17.0.2", "198.51.100.7:443"), ("fd00:22::2", "[2001:db8:5::7]:443"))]
-PROMISES = {
-    "as it is": _AMID, "bare": _AMID, "dual": [*essential(), *on_links(), *of_open_flows()], "networks are denied": on_links(),
+_PROMISES = {
+    "dual": [*essential(), *on_links(), *of_open_flows()],
     "turned": [promise("2001:db8:99::9", "[ff02::1]:8455/udp", "allow", interface="eth0")],
     "groups": [promise("2001:db8:99::9", "[ff02::1]:9000/udp", "deny", interface="eth0")],
     "every_packet": [promise("own:" + ELSEWHERE[family], to, "allow", source_port=9000, state="reply")
                      for family, to in ((4, "198.51.100.7:443"), (6, "[2001:db8:5::7]:443"))],
 }
+
+
+class Case(NamedTuple):
+    """A policy, what is to hold with it (promises: beside its tests), and what is different about the host; None for the usual one."""
+
+    policy: Policy
+    tests: list[Test]
+    change: Callable[[Texts], Texts] | None = None
+    promises: Sequence[Promise] = ()
 
 
 class Host(NamedTuple):
@@ -317,25 +327,25 @@ def changed(before: Scene, change: Callable[[Texts], Texts]) -> Scene:
     return before._replace(snapshot=Snapshot({**texts, **lax, **change(texts)}))
 
 
-def hosts(only_these: Collection[str] = ()) -> dict[str, Host]:
-    """The policy on hosts that need different lines of it, by name; all of them if none is named."""
-    return {name: Host(changed(scene(policy, tests), change) if change is not None else scene(policy, tests), PROMISES.get(name, []))
-            for name, (policy, tests, change) in _HOSTS.items() if not only_these or name in only_these}
+def made(cases: Mapping[str, Case]) -> dict[str, Host]:
+    """The hosts, with their policies in force."""
+    return {name: Host(changed(found, case.change) if case.change is not None else found, [*case.promises])
+            for name, case in cases.items() for found in [scene(case.policy, case.tests)]}
 
 
-def _served(policy: Policy, tests: list[Test]) -> tuple[Policy, list[Test]]:
+def served(policy: Policy, tests: list[Test], change: Callable[[Texts], Texts]) -> Case:
     """The policy without services of the host, and the tests that are not about them."""
-    return {key: value for key, value in policy.items() if key != "host_services"}, [test for test in tests if test["to"] not in (22, 9100)]
+    return Case({key: value for key, value in policy.items() if key != "host_services"}, [test for test in tests if test["to"] not in (22, 9100)], change)
 
 
-_HOSTS: dict[str, tuple[Policy, list[Test], Callable[[Texts], Texts] | None]] = {
-    "as it is": (POLICY, TESTS, None),
-    **{change.__name__: (POLICY, TESTS, change) for change in (bare, later, proxied, known, unknown, ahead, untracked)},
-    **{change.__name__: (POLICY, tests, change) for change, tests in MORE},
-    "services are open": (*_served(POLICY, TESTS), unknown),
-    "the engine listens": (*_served(POLICY, [{"from": "any", "to": 2376, "expect": "allow"}]), engine_listens),
-    "open ports": (OPEN, OPEN_TESTS, known),
-    "open ports, led later": (OPEN, OPEN_TESTS, later),
-    "open ports, served later": (*_served(OPEN, OPEN_TESTS), unknown),
-    "networks are denied": (FENCED, FENCED_TESTS, bare),
+USUAL: dict[str, Case] = {
+    "as it is": Case(POLICY, TESTS, None, _AMID),
+    **{change.__name__: Case(POLICY, TESTS, change, _AMID if change is bare else []) for change in (bare, later, proxied, known, unknown, ahead, untracked)},
+    **{change.__name__: Case(POLICY, tests, change, _PROMISES.get(change.__name__, [])) for change, tests in _MORE},
+    "services are open": served(POLICY, TESTS, unknown),
+    "the engine listens": served(POLICY, [{"from": "any", "to": 2376, "expect": "allow"}], engine_listens),
+    "open ports": Case(OPEN, OPEN_TESTS, known),
+    "open ports, led later": Case(OPEN, OPEN_TESTS, later),
+    "open ports, served later": served(OPEN, OPEN_TESTS, unknown),
+    "networks are denied": Case(FENCED, FENCED_TESTS, bare, on_links()),
 }

@@ -26,7 +26,7 @@ class Promise(NamedTuple):
 
 
 def promise(source: str, to: str, expect: str, how: str = VERDICT, **packet: object) -> Promise:
-    """packet: keys of the module packet_verdict. A source behind ``own:`` is an address of the host that is in no usual table."""
+    """packet: keys of the module packet_verdict. A source behind ``own:`` is the host's, whatever its routes say."""
     is_own = source.startswith("own:")
     asked = parse_packet({"from": source.partition("own:")[2] if is_own else source, "to": to, **packet}, "packet")
     return Promise(asked._replace(is_local=True) if is_own else asked, expect == "allow", how)
@@ -51,8 +51,9 @@ class _Alone(Way):
         world = judge.world(asked.family)
         found = world.routes.find(Lookup(asked.source), lambda _words: False)
         ends = Ends(asked.source, asked.destination, asked.sport, asked.dport)
-        packet = Packet(asked.family, asked.protocol, ends, asked.interface or (found.device if found else ""), asked.mark)
-        packet.icmp, packet.flags = asked.icmp, asked.flags
+        interface = "" if asked.is_local else asked.interface or (found.device if found else "")
+        packet = Packet(asked.family, asked.protocol, ends, interface, asked.mark)
+        packet.icmp, packet.flags, packet.is_local = asked.icmp, asked.flags, asked.is_local
         flow = Connection(packet.ends)
         flow.state = "RELATED" if what.how == RELATED else flow.state
         super().__init__(world, packet, Choices(), flow)

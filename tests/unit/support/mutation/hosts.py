@@ -262,6 +262,8 @@ _SENDERS = {4: (("203.0.113.9", "eth0", "192.0.2.10"), ("172.17.0.2", "docker0",
             6: (("2001:db8:99::9", "eth0", "2001:db8::10"), ("fd00:17::9", "docker0", "fd00:17::1"), ("fd00:18::9", SECOND, "fd00:18::1"))}
 # Errors about flows that nobody tracks, by family; what finds neighbours and keeps groups.
 ERRORS, NEIGHBOURS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}, (130, 131, 132, 133, 134, 135, 136, 143)
+# Who is on a link, beside those with addresses of a network.
+GROUPS = {4: ("224.0.0.251", "255.255.255.255"), 6: ("[ff02::fb]", "[fe80::22]")}
 
 
 def essential() -> list[Promise]:
@@ -278,9 +280,8 @@ def essential() -> list[Promise]:
 
 def on_links() -> list[Promise]:
     """What a bridge brings to everybody on it, and to neighbours' addresses on the link."""
-    groups_of = {4: ("224.0.0.251", "255.255.255.255"), 6: ("[ff02::fb]", "[fe80::22]")}
     return [promise(source, to + ":5353/udp", "allow", BRIDGED, interface=interface)
-            for family, senders in _SENDERS.items() for source, interface, _to in senders[1:] for to in groups_of[family]]
+            for family, senders in _SENDERS.items() for source, interface, _to in senders[1:] for to in GROUPS[family]]
 
 
 def of_open_flows() -> list[Promise]:

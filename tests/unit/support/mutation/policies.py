@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tests.unit.support.mutation import hosts
 from tests.unit.support.mutation.hosts import OFFICE, Case, Policy, Test, Texts
-from tests.unit.support.mutation.promises import RELATED, Promise, promise
+from tests.unit.support.mutation.promises import BRIDGED, RELATED, Promise, promise
 
 # Some of the office, and containers: what these send is none of the sections' affair.
 SETS = {**OFFICE, "bad": ["203.0.113.66", "2001:db8:7::66", "172.17.0.0/16", "fd00:17::/64", "fd00:22::/64"]}
@@ -91,6 +91,51 @@ def sent() -> list[Promise]:
     return found + [promise(*ends[6], "allow", icmp_type=kind) for kind in hosts.NEIGHBOURS]
 
 
+# One container is kept from some of the outside, of its neighbours, and of the host.
+PLACE = {4: ("172.22.0.2", "172.22.0.1", "172.22.0.9"), 6: ("fd00:22::2", "fd00:22::1", "fd00:22::9")}
+ALONE: Policy = {"egress": {"containers": [{
+    "name": "db", "default": "allow", "deny": [{"destination": ["198.51.100.66", "2001:db8:5::66"]}], "host": [{"port": 3128}],
+    "peers": [{"destination": [peer for _own, _gateway, peer in PLACE.values()], "port": 5432}],
+}]}}
+ALONE_TESTS: list[Test] = [
+    *({"from": own, "to": "[%s]:%d" % (to, port) if ":" in to else "%s:%d" % (to, port), "expect": expect}
+      for own, gateway, peer in PLACE.values() for to, port, expect in (
+          (peer, 5432, "allow"), (peer, 80, "deny"), (gateway, 3128, "allow"), (gateway, 22, "deny"))),
+    *({"container": "db", "to": to, "expect": expect} for expect, places in (
+        ("allow", ("198.51.100.7:443", "[2001:db8:5::7]:443")), ("deny", ("198.51.100.66:443", "[2001:db8:5::66]:443"))) for to in places),
+]
+
+
+def alone() -> list[Promise]:
+    """Errors and neighbour discovery to the host and among neighbours; groups are neighbours, too."""
+    found = []
+    for family, (own, gateway, peer) in PLACE.items():
+        found += [promise(own, gateway, "allow", icmp_type=kind, state="invalid") for kind in hosts.ERRORS[family]]
+        if family == 6:
+            found += [promise(own, gateway, "allow", icmp_type=kind) for kind in hosts.NEIGHBOURS]
+            found += [promise(own, peer, "allow", BRIDGED, interface="br-back", icmp_type=kind) for kind in hosts.NEIGHBOURS]
+        found += [promise(own, to + ":5353/udp", "deny", BRIDGED, interface="br-back") for to in hosts.GROUPS[family]]
+    return found
+
+
+# Containers of networks that somebody else keeps are not judged.
+LEFT_ALONE: Policy = {"unmanaged_interfaces": ["br-vm"], "published_ports": {"allow": [{"port": 8080, "sources": ["any"]}]}}
+LEFT_TESTS: list[Test] = [{"from": "any", "to": to, "expect": "allow"} for to in ("172.33.0.2:80", "[fd00:33::2]:80", 8543)]
+# Containers' own addresses are closed and nothing else.
+OPEN_PORTS: Policy = {"published_ports": {"default": "allow"}}
+OPEN_PORTS_TESTS: list[Test] = [{"from": "any", "to": to, "expect": "allow"} for to in (8080, 8082, "172.17.0.1:22", "[fd00:22::1]:22")]
+
+
+def somebody_elses(texts: Texts) -> Texts:
+    """A bridge that is none of Docker's, of virtual machines perhaps, to which somebody leads a port."""
+    found = dict(hosts.bare(texts))
+    for name, to in (("iptables", "172.33.0.2:80"), ("ip6tables", "[fd00:33::2]:80")):
+        found[name] = hosts.with_lines(found[name], "nat", ["-A PREROUTING -p tcp -m tcp --dport 8543 -j DNAT --to-destination " + to], True)
+    for address, length in (("172.33.0.1", 16), ("fd00:33::1", 64)):
+        found.update(hosts.with_address({**texts, **found}, "br-vm", address, length))
+    return found
+
+
 def named(case: Case) -> Case:
     """The same, where the policy says which interfaces lead outside. Then other chains judge."""
     promises = [what for what in case.promises if what.asked.interface in ("", "eth0")]
@@ -110,5 +155,9 @@ POLICIES: dict[str, Case] = {
     **{"named interfaces, " + name: named(hosts.USUAL[name]) for name in _WITH_INTERFACES},
     "routed": Case(ROUTED, ROUTED_TESTS, routed, TO_ROUTED),
     **{"routed, " + change.__name__: Case(ROUTED, ROUTED_TESTS, change) for change in (hosts.later, hosts.unknown)},
+    "one container": Case(ALONE, ALONE_TESTS, hosts.bare, alone()),
+    "somebody else's bridge": Case(LEFT_ALONE, LEFT_TESTS, somebody_elses),
+    **{"open ports, " + change.__name__: Case(OPEN_PORTS, OPEN_PORTS_TESTS, change) for change in (hosts.bare, hosts.later)},
+    "what is denied is logged": Case({**hosts.POLICY, "log_denied": {"rate": "10/minute"}}, []),
     "what the host sends": Case(SENDING, SENDING_TESTS, hosts.bare, sent()),
 }

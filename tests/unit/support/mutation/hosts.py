@@ -90,6 +90,7 @@ def with_lines(text: str, table: str, lines: list[str], first: bool = False) -> 
 
 
 def led(family: int, port: int, to: str, protocol: str = "tcp") -> str:
+    """Docker's rule that leads a port to a container. to: the end of its address, and its port."""
     address = {4: "172.18.0.%s", 6: "[fd00:22::%s]"}[family] % to
     return "-A DOCKER -p %s -m %s --dport %s -j DNAT --to-destination %s" % (protocol, protocol, port, address)
 
@@ -180,7 +181,7 @@ def untracked(texts: Texts) -> Texts:
 
 
 def grown(texts: Texts) -> Texts:
-    """Since the policy came into force a swarm's bridge was made; networks are behind a container, and the engine itself listens."""
+    """Since the policy came into force a swarm's bridge was made; and there are networks behind containers."""
     found = dict(bare(texts))
     for address, length in (("172.32.0.1", 16), ("fd00:32::1", 64)):
         found.update(with_address({**texts, **found}, "docker_gwbridge", address, length))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, The Drawbridge authors
-"""Other policies, on hosts that need different lines of them: denied sources, named interfaces, routed networks, what the host itself may send."""
+"""Other policies, on hosts that need different lines of them: denied sources, named interfaces, routed networks, one container, what the host sends."""
 from __future__ import annotations
+
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.address import number
 
 from tests.unit.support.mutation import hosts
 from tests.unit.support.mutation.hosts import OFFICE, Case, Policy, Test, Texts
@@ -30,6 +32,7 @@ def but_bad(to: object) -> list[Test]:
 
 
 def families(to: object) -> tuple[int, ...]:
+    """Those that a test's destination may be of."""
     text = str(to)
     return (6,) if text.startswith("[") else (4,) if text.count(".") else (4, 6)
 
@@ -46,8 +49,8 @@ DENIED_TESTS: list[Test] = [*_OFFICE_ALONE, *(test for to in (8080, *OTHERS, 22,
 SERVICES_TESTS: list[Test] = [*BOTH_WAYS, *but_bad(22), *but_bad("icmp"), *({"from": "any", "to": to, "expect": "allow"} for to in OTHERS)]
 # Errors about flows that are open come from them, too.
 ERRORS = [promise(BAD[family], to, "allow", RELATED, icmp_type=kind) for family, to, kind in ((4, "172.17.0.2", 3), (6, "fd00:22::2", 1))]
-FROM_BAD = [item._replace(asked=item.asked._replace(source=number)) for number, family in ((0xCB007142, 4), (0x20010DB8000700000000000000000066, 6))
-            for item in hosts.essential() if item.asked.family == family and item.asked.interface in ("", "eth0")]
+FROM_BAD = [item._replace(asked=item.asked._replace(source=number(BAD[item.asked.family])[0])) for item in hosts.essential()
+            if item.asked.interface in ("", "eth0")]
 
 ROUTED: Policy = {"published_ports": {"allow": [{"port": 8080, "sources": ["any"]}], "routed": [{"port": 80, "sources": ["any"]}]}}
 ROUTED_TESTS: list[Test] = [
@@ -157,7 +160,7 @@ POLICIES: dict[str, Case] = {
     **{"routed, " + change.__name__: Case(ROUTED, ROUTED_TESTS, change) for change in (hosts.later, hosts.unknown)},
     "one container": Case(ALONE, ALONE_TESTS, hosts.bare, alone()),
     "somebody else's bridge": Case(LEFT_ALONE, LEFT_TESTS, somebody_elses),
-    **{"open ports, " + change.__name__: Case(OPEN_PORTS, OPEN_PORTS_TESTS, change) for change in (hosts.bare, hosts.later)},
+    **{"closed addresses, " + change.__name__: Case(OPEN_PORTS, OPEN_PORTS_TESTS, change) for change in (hosts.bare, hosts.later)},
     "what is denied is logged": Case({**hosts.POLICY, "log_denied": {"rate": "10/minute"}}, []),
     "what the host sends": Case(SENDING, SENDING_TESTS, hosts.bare, sent()),
 }

@@ -119,6 +119,31 @@ def test_packets_that_are_not_tracked():
     assert asked(raw__PREROUTING=["-j CT --notrack"], filter__INPUT=["-m conntrack --ctdir ORIGINAL -j DROP"]).verdict == "accepted"
 
 
+# The state that the kernel gives a packet of ICMP, by its type; the flow of a ping is there.
+@pytest.mark.parametrize("to, kind, state, rule", [
+    ("192.0.2.10", "8", "new", 1), ("192.0.2.10", "3/4", "new", 2), ("192.0.2.10", "0", "new", 2), ("192.0.2.10", "8", "invalid", 2),
+    ("2001:db8::10", "128", "new", 1), ("2001:db8::10", "2", "new", 2), ("2001:db8::10", "129", "new", 2), ("2001:db8::10", "135", "new", 3),
+    ("2001:db8::10", "143", "new", 3), ("2001:db8::10", "135", "established", 3), ("192.0.2.10", "8", "established", 4), ("192.0.2.10", "0", "established", 4),
+])
+def test_what_opens_a_flow(to, kind, state, rule):
+    rules = saved(filter__INPUT=["-m conntrack --ctstate %s -j DROP" % name for name in ("NEW", "INVALID", "UNTRACKED", "ESTABLISHED")])
+    source = "2001:db8:5::9" if ":" in to else "203.0.113.9"
+    answer = judged(host(iptables=rules, ip6tables=rules), source=source, to=to, icmp_type=kind, state=state)
+    assert places(answer) == [("filter", "INPUT", rule)]
+
+
+def test_the_way_back_of_who_has_no_address_or_one_of_a_link():
+    rules = saved(mangle__PREROUTING=["-m rpfilter --invert -j DROP"])
+    texts = {"iptables": rules, "ip6tables": rules}
+    at_link = json.dumps([{"dst": "fe80::/64", "dev": name, "flags": []} for name in ("eth0", "docker0")])
+    linked, bare = host(**texts, routes6=at_link), host(**texts)
+    assert [places(judged(snapshot, source="fe80::9", to="fd00:17::1", interface="docker0")) for snapshot in (linked, bare)] == [
+        [], [("mangle", "PREROUTING", 1)]]
+    assert places(judged(bare, source="::", to="fd00:17::1", interface="docker0")) == []
+    for to, found in (("255.255.255.255:67/udp", []), ("224.0.0.251:5353/udp", []), ("172.17.0.1:67/udp", [("mangle", "PREROUTING", 1)])):
+        assert places(judged(bare, source="0.0.0.0", to=to, interface="docker0")) == found
+
+
 def test_later_packets_and_replies_of_what_is_not_tracked():
     chains = {"raw__PREROUTING": ["-i eth0 -p tcp -j CT --notrack"], "filter__FORWARD": ["-m conntrack --ctstate UNTRACKED -j ACCEPT", "-j DROP"]}
     answers = [asked({"to": "172.17.0.2:80", "state": state}, **chains) for state in ("established", "reply")]

@@ -86,6 +86,12 @@ ExecStopPost=-+/bin/sh {run} settle
 # Units that load a whole ruleset, or flush all rules, at start, stop or reload.
 _OTHERS = ("nftables", "firewalld", "netfilter-persistent", "ufw", "iptables", "ip6tables")
 _RELOADED = ("nftables", "iptables", "ip6tables")
+# What they load of rules and sets: Debian's, RHEL's, Arch's.
+_DUMPS = {
+    "netfilter-persistent": "/etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/iptables/ipsets",
+    "iptables": "/etc/sysconfig/iptables /etc/iptables/iptables.rules",
+    "ip6tables": "/etc/sysconfig/ip6tables /etc/iptables/ip6tables.rules",
+}
 _VENDOR_UNITS = "/usr/lib/systemd/system", "/lib/systemd/system"
 _LOADS_FILE = re.compile(r"^ExecStart=(?:/usr)?/s?bin/nft -f (/[^\s\"\\]+)$", re.MULTILINE)
 _FLUSHES = re.compile(r"^ExecStop=(?:/usr)?/s?bin/nft flush ruleset$", re.MULTILINE)
@@ -111,7 +117,8 @@ def _drop_in(system: System, name: str) -> str:
         text = "".join((verb + around.format(verb) + " " + loads.group(1) + "\n") for verb in ("ExecStart", "ExecReload"))
         return "[Service]\n" + text + "ExecStop" + around.format("ExecStop") + "\n"
     verbs = ["ExecStartPost", "ExecStopPost"] + (["ExecReload"] if name in _RELOADED else [])
-    return "[Service]\n" + "".join("%s=-+/bin/sh %s again\n" % (verb, _RUN) for verb in verbs)
+    before = "ExecStartPre=-+/bin/sh %s sets %s\n" % (_RUN, _DUMPS[name]) if name in _DUMPS else ""
+    return "[Service]\n" + before + "".join("%s=-+/bin/sh %s again\n" % (verb, _RUN) for verb in verbs)
 
 
 class Installation:

@@ -22,6 +22,7 @@ SCRIPT = r"""#!/bin/sh
 #   hold          close what containers publish, by a table of nftables, before another firewall takes the rules
 #   settle        have the rules back, and open again once nobody has taken them for two seconds
 #   around [FILE] have nft load a file, or flush everything, and what the generation says in the same moment
+#   sets FILE...  before the first boot: have the sets of ours that another firewall's dump names, which is refused as a whole without them
 #   engine        tell the kernel the cgroup of the unit that runs this: the engine's, ahead of its first process
 #   failed        close what containers publish if systemd had to end this program
 #   previous      go back to what was before the last change
@@ -436,6 +437,22 @@ around() { # [FILE]
     } | nft -f - || return 1
     load_or_close "$saved" 0
     release
+}
+
+# A boot takes the sets. iptables-restore refuses a dump that names one, with all lines of others in it. Those that the generation does not have are empty,
+# and go when it is loaded. Where a dump of sets is loaded first (ipset-persistent), nothing has to be there, and another type would be in its way.
+sets() { # FILE...
+    [ ! -e "$RUN/loaded" ] || return 0
+    command -v ipset >/dev/null || return 0
+    ! grep -qs '^create DB' "$@" || return 0
+    names=$(grep -ohsE -e '--(match|add|del)-set DB[A-Z]*-[A-Za-z0-9_.-]+' "$@" | cut -d ' ' -f 2 | sort -u)
+    [ -n "$names" ] || return 0
+    ! whole "$ETC/current" sets || load_sets "$ETC/current/sets"
+    for name in $names; do
+        case $name in *-6 | *-6[ab]) family=inet6;; *) family=inet;; esac
+        ipset create "$name" hash:net family $family 2>/dev/null
+    done
+    return 0
 }
 
 # iptables-save in. Out: the family, and each label that is set, by a line that all packets come to or that some pass by.
@@ -1148,6 +1165,7 @@ case ${1-} in
     hold) locked hold;;
     settle) locked settle;;
     around) locked around "${2-}";;
+    sets) shift; locked sets "$@";;
     engine) engine;;
     failed) [ "${SERVICE_RESULT:-success}" = success ] || [ "$SERVICE_RESULT" = exit-code ] || fallback "$(generation)";;
     previous) locked previous;;
@@ -1158,8 +1176,8 @@ case ${1-} in
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
     *)
-        say "what to do? boot, again, watch, stopped, relax, hold, settle, around [FILE], engine, failed, previous, restore, commit, follow," \
-            "confirm ID, rollback ID, wait ID SECONDS"
+        say "what to do? boot, again, watch, stopped, relax, hold, settle, around [FILE], sets FILE..., engine, failed, previous, restore, commit," \
+            "follow, confirm ID, rollback ID, wait ID SECONDS"
         exit 2
         ;;
 esac

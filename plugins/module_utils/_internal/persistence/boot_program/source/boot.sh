@@ -11,6 +11,7 @@
 #   hold          close what containers publish, by a table of nftables, before another firewall takes the rules
 #   settle        have the rules back, and open again once nobody has taken them for two seconds
 #   around [FILE] have nft load a file, or flush everything, and what the generation says in the same moment
+#   sets FILE...  before the first boot: have the sets of ours that another firewall's dump names, which is refused as a whole without them
 #   engine        tell the kernel the cgroup of the unit that runs this: the engine's, ahead of its first process
 #   failed        close what containers publish if systemd had to end this program
 #   previous      go back to what was before the last change
@@ -63,6 +64,7 @@ case ${1-} in
     hold) locked hold;;
     settle) locked settle;;
     around) locked around "${2-}";;
+    sets) shift; locked sets "$@";;
     engine) engine;;
     failed) [ "${SERVICE_RESULT:-success}" = success ] || [ "$SERVICE_RESULT" = exit-code ] || fallback "$(generation)";;
     previous) locked previous;;
@@ -73,8 +75,8 @@ case ${1-} in
     rollback) locked rollback "$2";;
     wait) sleep "$3"; locked rollback "$2";;
     *)
-        say "what to do? boot, again, watch, stopped, relax, hold, settle, around [FILE], engine, failed, previous, restore, commit, follow," \
-            "confirm ID, rollback ID, wait ID SECONDS"
+        say "what to do? boot, again, watch, stopped, relax, hold, settle, around [FILE], sets FILE..., engine, failed, previous, restore, commit," \
+            "follow, confirm ID, rollback ID, wait ID SECONDS"
         exit 2
         ;;
 esac

@@ -62,3 +62,19 @@ around() { # [FILE]
     load_or_close "$saved" 0
     release
 }
+
+# A boot takes the sets. iptables-restore refuses a dump that names one, with all lines of others in it. Those that the generation does not have are empty,
+# and go when it is loaded. Where a dump of sets is loaded first (ipset-persistent), nothing has to be there, and another type would be in its way.
+sets() { # FILE...
+    [ ! -e "$RUN/loaded" ] || return 0
+    command -v ipset >/dev/null || return 0
+    ! grep -qs '^create DB' "$@" || return 0
+    names=$(grep -ohsE -e '--(match|add|del)-set DB[A-Z]*-[A-Za-z0-9_.-]+' "$@" | cut -d ' ' -f 2 | sort -u)
+    [ -n "$names" ] || return 0
+    ! whole "$ETC/current" sets || load_sets "$ETC/current/sets"
+    for name in $names; do
+        case $name in *-6 | *-6[ab]) family=inet6;; *) family=inet;; esac
+        ipset create "$name" hash:net family $family 2>/dev/null
+    done
+    return 0
+}

@@ -77,4 +77,11 @@ def test_a_unit_that_flushes_nothing_when_it_stops_keeps_its_commands():
 def test_iptables_services(name):
     """Their units load by a program of their own, so that rules come back afterwards."""
     unit = "[Service]\nExecStart=/usr/libexec/iptables/%s.init start\nExecStop=/usr/libexec/iptables/%s.init stop\n" % (name, name)
-    assert drop_in(name, {"/usr/lib/systemd/system/%s.service" % name: unit}) == AFTERWARDS + "ExecReload=-+%s again\n" % RUN
+    before = "ExecStartPre=-+%s sets /etc/sysconfig/%s /etc/iptables/%s.rules\n" % (RUN, name, name)
+    wanted = AFTERWARDS.replace("ExecStartPost", before + "ExecStartPost", 1) + "ExecReload=-+%s again\n" % RUN
+    assert drop_in(name, {"/usr/lib/systemd/system/%s.service" % name: unit}) == wanted
+
+
+def test_netfilter_persistent_has_the_sets_that_its_dump_names():
+    before = "ExecStartPre=-+%s sets /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/iptables/ipsets\n" % RUN
+    assert drop_in("netfilter-persistent", {}) == AFTERWARDS.replace("ExecStartPost", before + "ExecStartPost", 1)

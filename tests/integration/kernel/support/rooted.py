@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026, The Drawbridge authors
+"""A folder with Debian's packages and all that they need: their programs run there, in the namespace that the thread is in."""
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.integration.lab.support import debian
+
+# What every Debian has, and no package names as its need.
+_ESSENTIAL = ("coreutils", "dash", "debianutils", "grep", "iptables", "nftables", "sed")
+_MERGED = ("bin", "lib", "lib64", "sbin")
+_ENTER = 'mount --bind /proc "$0/proc" && exec chroot "$0" "$@"'
+_DEVICES = {"null": ("1", "3"), "urandom": ("1", "9")}
+_VARIABLES = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C"}
+
+
+def fetched(*names: str) -> list[Path]:
+    """The files of these packages and of what they need. The thread has to be in the machine's own namespace."""
+    return debian.with_needs(*sorted({*names, *_ESSENTIAL}))
+
+
+class Root:
+    """The folder. Nothing of it is installed on the machine, and nothing outlives what is run there."""
+
+    def __init__(self, packages: Iterable[Path], folder: Path, variant: str) -> None:
+        """variant: of iptables, what its name leads to."""
+        self.folder = folder
+        for name in _MERGED:
+            (folder / "usr" / name).mkdir(parents=True)
+            (folder / name).symlink_to("usr/" + name)
+        for name in ("dev", "proc", "run", "tmp", "var"):
+            (folder / name).mkdir()
+        debian.unpacked_here(packages, folder)
+        for name in ("iptables", "ip6tables"):
+            for end in ("", "-save", "-restore"):
+                (folder / "usr/sbin" / (name + end)).symlink_to("%s-%s%s" % (name, variant, end))
+        (folder / "usr/bin/sh").unlink(missing_ok=True)
+        (folder / "usr/bin/sh").symlink_to("dash")
+        self.write("/etc/passwd", "root:x:0:0::/:/bin/sh\n")
+        for name, numbers in _DEVICES.items():
+            subprocess.run(["mknod", "-m", "666", str(folder / "dev" / name), "c", *numbers], check=True)
+
+    def argv(self, *words: str) -> list[str]:
+        """What runs a program of the folder's."""
+        return ["unshare", "--mount", "--", "sh", "-c", _ENTER, str(self.folder), *words]
+
+    def run(self, *words: str, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a program, which has to succeed."""
+        done = subprocess.run(self.argv(*words), input=text, capture_output=True, text=True, check=False, env={**_VARIABLES, **variables})
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done
+
+    def write(self, path: str, text: str) -> None:
+        """A file of the folder's."""
+        file = self.folder / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")

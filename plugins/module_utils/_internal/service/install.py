@@ -58,6 +58,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 ExecStart={python} -I {program} --docker-host {docker_host}{options}
+ExecStopPost=-{python} -I {program} --ended
 Restart=always
 RestartSec=1
 TimeoutStartSec=600

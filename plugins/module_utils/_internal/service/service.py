@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Dict, List, Optional, Set
+from typing import Callable, Dict, List, Optional, Set
 
 from ..engine.api.client import EngineUnreachable
 from ..engine.api.events import events
@@ -27,6 +27,7 @@ from ..host.system.system import System
 from ..netfilter.kernel.netfilter import Netfilter
 from ..persistence.records.records import Records
 from ..persistence.saved import last_decision
+from ..policy.compile.narrow_names import narrow
 from ..policy.compile.refresh_sets import FollowedSets
 from ..policy.readback.denied_counters import denied_text
 from ..transaction.converge import Settings
@@ -55,8 +56,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
 
-def listen(docker_host: str, pending: WorkQueue) -> None:
-    """Queue the engine's events, and connect again whenever the connection ends. Returns only once the queue is stopped."""
+def listen(docker_host: str, pending: WorkQueue, lost: Callable[[], object] = lambda: None) -> None:
+    """Queue the engine's events, and connect again whenever the connection ends. Returns only once the queue is stopped. lost: called when it ends."""
     wait = FIRST_WAIT
     while not pending.is_stopped:
         try:
@@ -70,6 +71,9 @@ def listen(docker_host: str, pending: WorkQueue) -> None:
             reason = str(error)
         if wait == FIRST_WAIT:
             tell(WARNING, "%s; connecting again until it answers" % reason)
+            # An engine that starts again may give its ports to other containers before it answers. The worker may be at work.
+            lost()
+            pending.lose()
         wait = min(wait * 2, LONGEST_WAIT)
         time.sleep(wait)
 
@@ -156,6 +160,7 @@ class Service:
         """Do the work → whether all of it succeeded."""
         done = True
         if todo is not None:
+            narrow(self._system, None if todo.lost else self._facts)
             self._seen = self._records.stamp
             if todo.soon:
                 self._host_due = 0.0
@@ -231,7 +236,7 @@ class Service:
         return ask(self._engine, self._system).facts
 
 
-def start_listening(docker_host: str, pending: WorkQueue) -> None:
+def start_listening(docker_host: str, pending: WorkQueue, lost: Callable[[], object]) -> None:
     """Listen on a thread of its own. If the thread fails, the process ends, and systemd starts another."""
 
     def died(args: threading.ExceptHookArgs) -> None:
@@ -239,4 +244,4 @@ def start_listening(docker_host: str, pending: WorkQueue) -> None:
         os._exit(70)
 
     threading.excepthook = died
-    threading.Thread(target=listen, args=(docker_host, pending), daemon=True).start()
+    threading.Thread(target=listen, args=(docker_host, pending, lost), daemon=True).start()

@@ -67,7 +67,7 @@ class Ended(Exception):
 
 def test_the_engine_is_found_again(monkeypatch, capsys):
     streams = iter([EngineUnreachable("gone"), [UNKNOWN], EngineUnreachable("gone"), EngineUnreachable("gone"), [UNKNOWN]])
-    slept, pending = [], WorkQueue()
+    slept, closed, pending = [], [], WorkQueue()
 
     def events(_address):
         found = next(streams, Ended())
@@ -78,8 +78,10 @@ def test_the_engine_is_found_again(monkeypatch, capsys):
     monkeypatch.setattr(service_module, "events", events)
     monkeypatch.setattr(service_module.time, "sleep", slept.append)
     with pytest.raises(Ended):
-        listen("unix:///none", pending)
-    assert pending.take(0) == EVERYTHING
+        listen("unix:///none", pending, lambda: closed.append(len(slept)))
+    # Ports of containers that a policy names are closed each time, by the listener at once and by the worker after what it is at.
+    assert pending.take(0) == EVERYTHING._replace(lost=True)
+    assert closed == [0, 1, 4]
     assert slept == [0.2, 0.2, 0.4, 0.8, 0.2]
     told = capsys.readouterr().err.splitlines()
     assert [line[3:] for line in told] == [

@@ -310,8 +310,8 @@ def test_the_event_service_follows_and_leaves_nothing_open(nft_host, tmp_path, m
 
 
 def test_a_whole_run_says_what_opens_nothing(stage, cases, monkeypatch):
-    states = iter(["running", "running", "running", "stopped"])
-    monkeypatch.setattr(pipeline, "event_service", lambda system: next(states))
+    states = iter([True, True, True, False])
+    monkeypatch.setattr(pipeline, "follows_names", lambda system, docker_host: next(states))
     name, inner = next((item["Names"][0].lstrip("/"), port["PrivatePort"]) for item in cases.answers["/containers/json"] for port in item["Ports"]
                        if port.get("PublicPort") == DNATED and port["Type"] == "tcp")
     tests = [{"from": CLIENT, "to": DNATED, "expect": "allow"}, {"from": "192.0.2.250", "to": DNATED, "expect": "deny"}]
@@ -321,4 +321,4 @@ def test_a_whole_run_says_what_opens_nothing(stage, cases, monkeypatch):
     assert not cases.keep(policy).values["changed"]
     policy = {"published_ports": {"allow": [{"container": "gone", "container_port": inner, "sources": CLIENT}]}}
     assert any("allow[0]: opens nothing now, port %d/tcp of container 'gone'" % inner in text for text in cases.keep(policy).warnings)
-    assert any("the event service does not run here" in text for text in cases.keep(policy).warnings)
+    assert any("no event service of this release follows this engine here" in text for text in cases.keep(policy).warnings)

@@ -33,7 +33,7 @@ from ..errors import DrawbridgeError
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.rules.desired import DesiredState
 from ..persistence.lookup import confirm_own, take_back
-from ..persistence.records.service_status import RUNNING, event_service
+from ..persistence.records.service_status import RUNNING, event_service, follows_names
 from ..policy.blocks.by_name import entries_by_name, unopened
 from ..policy.chains.swarm_ports import swarm_warnings
 from ..policy.compile.compile import OWNER, compile_policy
@@ -91,7 +91,7 @@ def ask_engine(desired: Desired, netfilter: Netfilter) -> EngineFacts:
         return EngineFacts(unknown_host(swarm=False), None, [])
     answer = ask(connect(desired.docker_host), desired.system)
     if entries_by_name(desired.policy):
-        answer = answer._replace(facts=answer.facts._replace(follows_names=event_service(desired.system) == RUNNING))
+        answer = answer._replace(facts=answer.facts._replace(follows_names=follows_names(desired.system, desired.docker_host)))
     if not limits_ports(desired.policy):
         return answer
     cgroup = engine_cgroup(desired.system, netfilter.nft, desired.docker_host)

@@ -73,8 +73,8 @@ def unopened(policy: Policy, host: HostFacts) -> List[str]:
     if not entries or not host.known:
         return []
     if not host.follows_names:
-        return ["%s: opens nothing, as all entries that name containers: the event service does not run here, which follows them; the playbook harden and the"
-                " module event_service set it up" % entries[0].path]
+        return ["%s: opens nothing, as all entries that name containers: no event service of this release follows this engine here; the playbook harden and the"
+                " module event_service set one up" % entries[0].path]
     ports = policy.published_ports
     sets = by_name_sets(policy, host)
     found = []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import PublishedPort
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.connect import connect
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import (
     ContainerFacts,
     ContainerPort,
@@ -17,6 +18,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine
     Published,
     unknown_host,
 )
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.lock import HostLock
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect import report, survey
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.narrow_names import narrow
@@ -30,6 +34,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.containers import containers
+from tests.integration.kernel.support.engine_29 import answering
 from tests.integration.kernel.support.forge_cases import CLIENT
 from tests.integration.kernel.support.forge_rules import DNATED
 from tests.integration.kernel.support.host import PROGRAMS
@@ -285,14 +290,17 @@ def test_the_event_service_follows_and_leaves_nothing_open(nft_host, tmp_path, m
         served = Served(nft_host, tmp_path, monkeypatch, found)
         try:
             port = {"IP": "0.0.0.0", "PrivatePort": OWN, "PublicPort": LED, "Type": "tcp"}
-            served.engine.ports.update({"/web": [port], "/evil": [port]})
+            served.engine.ports.update({"/web": [port], "/evil": [port], "/other": [{**port, "PublicPort": OTHER_LED}]})
             with served.running():
                 assert not opened()
                 served.start("web")
                 served.wait(opened, "the port is open")
-                served.end("web")
-                served.start("evil")
-                served.wait(lambda: not opened(), "it is closed")
+                # Another run has the host's lock, and the worker waits for it.
+                with HostLock(5, "/proc/%d/root/run/drawbridge.lock" % served.process.pid):
+                    served.start("other")
+                    served.end("web")
+                    served.start("evil")
+                    served.wait(lambda: not opened(), "it is closed")
                 identity, = [item["Id"] for item in found.engine.inspected.values() if item["Name"] == "/evil"]
                 found.engine.inspected[identity]["Name"] = "/web"
                 served.engine.happen(("container", "rename", identity))
@@ -309,7 +317,7 @@ def test_the_event_service_follows_and_leaves_nothing_open(nft_host, tmp_path, m
             served.engine.stop()
 
 
-def test_a_whole_run_says_what_opens_nothing(stage, cases, monkeypatch):
+def test_a_whole_run_says_what_opens_nothing(host, stage, cases, monkeypatch):
     states = iter([True, True, True, False])
     monkeypatch.setattr(pipeline, "follows_names", lambda system, docker_host: next(states))
     name, inner = next((item["Names"][0].lstrip("/"), port["PrivatePort"]) for item in cases.answers["/containers/json"] for port in item["Ports"]
@@ -319,6 +327,11 @@ def test_a_whole_run_says_what_opens_nothing(stage, cases, monkeypatch):
     result = cases.keep(policy)
     assert result.values["changed"] and result.values["tests"]["passed"] == 2 and not any("opens nothing" in text for text in result.warnings)
     assert not cases.keep(policy).values["changed"]
+    with answering(cases.folder, cases.answers) as address:
+        seen = report.report(survey.survey(System(), host.variant, connect(address)))
+    found = [item for item in seen["published_ports"] if (item["port"], item["protocol"], item["container"]) == (DNATED, "tcp", name)]
+    assert found and all(item["guarded"] and item["sources"] == [one for one in CLIENT if (":" in one) == (item["family"] == "ipv6")] for item in found)
+    assert not [finding for finding in seen["findings"] if finding["code"] != "late_ports_open"]
     policy = {"published_ports": {"allow": [{"container": "gone", "container_port": inner, "sources": CLIENT}]}}
     assert any("allow[0]: opens nothing now, port %d/tcp of container 'gone'" % inner in text for text in cases.keep(policy).warnings)
     assert any("no event service of this release follows this engine here" in text for text in cases.keep(policy).warnings)

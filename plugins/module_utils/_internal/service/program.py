@@ -16,7 +16,7 @@ from ..persistence.records.records import Records
 from ..policy.compile.narrow_names import narrow
 from .closed_until_ready import Gate
 from .journal import INFO, notify, tell
-from .service import Service, start_listening
+from .service import Closer, Service, start_listening
 from .work_queue import WorkQueue
 
 
@@ -40,7 +40,7 @@ def main(arguments: List[str]) -> None:
             raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    start_listening(given.docker_host, pending, lambda: narrow(system, None))
+    start_listening(given.docker_host, pending, Closer(system, given.docker_host))
     tell(INFO, "following the engine at %s" % given.docker_host)
     service.turn(pending)
     notify("READY=1")

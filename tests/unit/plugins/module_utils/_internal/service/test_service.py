@@ -13,7 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service import service as service_module
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.service import LONGEST_RETRY, Service, listen
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.service import LONGEST_RETRY, Closer, Service, listen
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.work_queue import EVERYTHING, WorkQueue
 
 
@@ -75,10 +75,17 @@ def test_the_engine_is_found_again(monkeypatch, capsys):
             raise found
         yield from found
 
+    class Closing(Closer):
+        def __init__(self):
+            super().__init__(None, "unix:///none")
+
+        def lose(self):
+            closed.append(len(slept))
+
     monkeypatch.setattr(service_module, "events", events)
     monkeypatch.setattr(service_module.time, "sleep", slept.append)
     with pytest.raises(Ended):
-        listen("unix:///none", pending, lambda: closed.append(len(slept)))
+        listen("unix:///none", pending, Closing())
     # Ports of containers that a policy names are closed each time, by the listener at once and by the worker after what it is at.
     assert pending.take(0) == EVERYTHING._replace(lost=True)
     assert closed == [0, 1, 4]

@@ -67,7 +67,7 @@ class HostFacts(NamedTuple):
     networks: Docker's bridge networks.
     containers: the running containers.
     foreign_bridges: interfaces with names like Docker's bridges that are not Docker's.
-    follows_names: whether the event service runs. Without it entries by containers' names open nothing.
+    follows_names: whether the event service follows this engine. Without it entries by containers' names open nothing.
     known: False if the engine could not be asked. Then the rest is empty, and the kernel's entries stay as they are.
     """
 

@@ -10,13 +10,14 @@ import re
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ...netfilter.rules.ownership import called
+from ..blocks.engine_sets import EVERY_ADDRESS
 from ..values.named_containers import followed
 
 # Entries of the kernel's sets, by the kernel's name.
 Held = Mapping[str, Iterable[str]]
 _MATCH = re.compile(r"-m set --match-set (DB[A-Z]+-\S+) dst,dst ?")
 # What stands for every address: a set cannot hold /0.
-_FIRST_HALF, _OTHER_HALF = ("0.0.0.0/1", "::/1"), ("128.0.0.0/1", "8000::/1")
+_FIRST_HALF, _OTHER_HALF = zip(*EVERY_ADDRESS.values())
 
 
 class Naming(NamedTuple):

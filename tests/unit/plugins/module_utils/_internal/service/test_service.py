@@ -8,7 +8,7 @@ import time
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineUnreachable
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import UNKNOWN
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import CONTAINER, UNKNOWN, Event
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
@@ -65,9 +65,24 @@ class Ended(Exception):
     """The test has seen enough."""
 
 
+class Looking(Closer):
+    """Looks once."""
+
+    def look(self):
+        raise Ended
+
+
+@pytest.mark.parametrize("event", [UNKNOWN, Event(CONTAINER, "die", "1" * 64), Event(CONTAINER, "rename", "1" * 64)], ids=str)
+def test_the_closer_looks_when_a_container_may_be_gone(event):
+    closer = Looking(None, "unix:///none")
+    closer.note(event)
+    with pytest.raises(Ended):
+        closer.run()
+
+
 def test_the_engine_is_found_again(monkeypatch, capsys):
     streams = iter([EngineUnreachable("gone"), [UNKNOWN], EngineUnreachable("gone"), EngineUnreachable("gone"), [UNKNOWN]])
-    slept, closed, pending = [], [], WorkQueue()
+    slept, closed, noted, pending = [], [], [], WorkQueue()
 
     def events(_address):
         found = next(streams, Ended())
@@ -79,6 +94,9 @@ def test_the_engine_is_found_again(monkeypatch, capsys):
         def __init__(self):
             super().__init__(None, "unix:///none")
 
+        def note(self, event):
+            noted.append(event)
+
         def lose(self):
             closed.append(len(slept))
 
@@ -88,7 +106,7 @@ def test_the_engine_is_found_again(monkeypatch, capsys):
         listen("unix:///none", pending, Closing())
     # Ports of containers that a policy names are closed each time, by the listener at once and by the worker after what it is at.
     assert pending.take(0) == EVERYTHING._replace(lost=True)
-    assert closed == [0, 1, 4]
+    assert closed == [0, 1, 4] and noted == [UNKNOWN, UNKNOWN]
     assert slept == [0.2, 0.2, 0.4, 0.8, 0.2]
     told = capsys.readouterr().err.splitlines()
     assert [line[3:] for line in told] == [

@@ -38,6 +38,8 @@ BEYOND = (
     Reason("that 80.0 is no whole number", r"'-?[0-9]+\.0'", _published(port=80.0)),
     Reason("that an entry's sources have none of its address's family", r"none of these is IPv[46]", _published(address="192.0.2.1", sources=["::1"])),
     Reason("that entries about one port have different modes", "about the same port", {"published_ports": {"allow": _TWO_MODES}}),
+    Reason("that an entry names containers where everything else is open", "needs default: deny",
+           {"published_ports": {"default": "allow", "allow": [{"container": "web", "container_port": 80, "sources": []}]}}),
     Reason("that an entry names a zone that nobody defines", "unknown zone ", {"published_ports": {"allow": [{"port": 80, "zones": ["vpn"]}]}}),
     Reason("how many bytes a comment has", "longer than [0-9]+ bytes", _published(comment="é" * 41)),
     Reason("that a text is not valid UTF-8", "not valid UTF-8", _published(comment="\ud800")),

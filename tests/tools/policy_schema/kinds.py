@@ -18,7 +18,14 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     settings,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import MAX_WEIGHT
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, check, entries, reserved_names, values
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import (
+    addresses,
+    check,
+    entries,
+    named_containers,
+    reserved_names,
+    values,
+)
 
 from .patterns import Schema, a_list, any_case, in_any_case, in_digits, kind, number, one_of, text, up_to
 
@@ -116,8 +123,9 @@ def _names() -> dict[str, Schema]:
         "interfaces": a_list(kind("interface_or_ending")),
         "some_interfaces": a_list(kind("interface_or_ending"), 1),
         "container_name": text(policy_tests.NAME.pattern, "a container's name"),
+        "compose_name": text(named_containers.NAME.pattern, "the name of a Compose project or service"),
         "network_name": {"type": "string", "minLength": 1, "maxLength": masquerade.MAX_NETWORK_NAME},
-        "egress_selector": text(egress.LABEL.pattern),
+        "egress_selector": text(named_containers.LABEL.pattern),
         "section": text("(?!(?:%s)(?:-|$))(?=.{1,%d}$)%s" % ("|".join(section.RESERVED), MAX_CHAIN_NAME - len(POLICY_PREFIX), section.NAME.pattern)),
         "table": one_of(container_rules.CHOICES["table"]),
         "chain": one_of(container_rules.CHOICES["chain"]),

@@ -17,7 +17,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     settings,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import FRAGMENT_KEYS
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, values
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, named_containers, values
 
 from .kinds import FORWARDED_INTERFACE, NETWORK
 from .patterns import Schema, a_list, any_case, kind, one_of, or_nothing, text, whole
@@ -74,18 +74,29 @@ def _entries(words: Words) -> dict[str, Schema]:
     told = words.of("entries")
     with_way = {**entries.ENTRY_KEYS, **entries.WAYS}
     with_mode = {**with_way, **entries.MODE}
+    names = named_containers.KEYS
     who = [{"anyOf": [{"required": [key]} for key in ("sources", *entries.WAYS)]}, {"if": {"required": ["zones"]}, "then": _without(list(entries.ZONE_KEYS))}]
     is_icmp = {"required": ["protocol"], "properties": {"protocol": text(any_case([values.ICMP]))}}
     or_icmp = {"protocol": "protocol_or_icmp"}
+    no_icmp = {"properties": {"protocol": kind("protocol")}}
     pings: Schema = {"allOf": who, "if": is_icmp, "then": _without(["port"]), "else": {"required": ["port"]}}
     return {
-        "published_entry": _mapping(with_mode, told, required=["port"], allOf=who),
+        "published_entry": _mapping({**with_mode, **names}, told, allOf=who, **_by_container({"required": ["port"]})),
         "published_entries": a_list(kind("published_entry")),
-        "routed_entry": _mapping({**with_way, **or_icmp}, told, **pings),
+        "routed_entry": _mapping({**with_way, **or_icmp, **names}, told, allOf=who, **_by_container(pings, no_icmp)),
         "routed_entries": a_list(kind("routed_entry")),
         "host_entry": _mapping({**with_mode, **or_icmp}, told, **pings),
         "host_entries": a_list(kind("host_entry")),
     }
+
+
+def _by_container(else_: Schema, *more: Schema) -> Schema:
+    """An entry that names containers, or another one."""
+    named: Schema = {
+        "required": ["container_port"], "oneOf": [{"required": [key]} for key in named_containers.CHOOSERS],
+        "allOf": [*more, _without(list(named_containers.NOT_BY_NAME)), {"if": {"required": ["compose_service"]}, "then": {"required": ["compose_project"]}}],
+    }
+    return {"if": {"anyOf": [{"required": [key]} for key in named_containers.KEYS]}, "then": named, "else": else_}
 
 
 def _settings(words: Words) -> dict[str, Schema]:

@@ -41,6 +41,7 @@ _VALUES: dict[str, Sequence[object]] = {
     "zone_name": ["vpn", "a.b-c_d", "x" * 18, "bridges"],
     "set_name": ["office", "a.b-c_d", "x" * 18, "src-1"],
     "treatment": [True, False, "On", "no", "192.0.2.1", ["192.0.2.1", "2001:db8::1"], ["2001:db8::1"]],
+    "compose_name": ["shop", "a.b_c-d", "0"],
     "container_name": ["web", "a.b_c-d", "0"],
     "destination_text": ["8080", "53/udp", "53/UDP", " icmp ", "ICMP", "192.0.2.10:8080", "192.0.2.10", "[2001:db8::10]:53/udp", "[::1]", "2001:db8::1",
                          "10.0.0.1:22/tcp", "[192.0.2.1]:80", "00080"],
@@ -142,7 +143,14 @@ class Maker:
         properties = wanted.get("properties")
         if properties is None:
             return self._by_name(wanted, name)
-        needed = {*wanted.get("required", ()), *wanted.get("else", {}).get("required", ())}
+        branch = wanted.get("else", {})
+        if "required" in wanted.get("then", {}) and self.random.random() < 0.3:
+            branch = wanted["then"]
+            without = {key for rule in branch["allOf"] for key, value in rule.get("properties", {}).items() if value is False}
+            one = self.random.choice(branch["oneOf"])["required"]
+            without.update(key for way in branch["oneOf"] for key in way["required"] if key not in one)
+            properties, branch = {key: value for key, value in properties.items() if key not in without}, {"required": [*branch["required"], *one]}
+        needed = {*wanted.get("required", ()), *branch.get("else", branch).get("required", ())}
         for rule in wanted.get("allOf", ()):
             needed.update(rule.get("required", ()))
             if "anyOf" in rule:

@@ -220,7 +220,7 @@ def test_keys_are_told_in_the_guides_words(definition, without):
 
 
 @pytest.mark.parametrize("mapping, definitions", [
-    ("policy", ["fragment"]), ("entries", ["host_entry"]), ("published_ports", ["published_ports"]), ("host_services", ["host_services"]),
+    ("policy", ["fragment"]), ("entries", ["host_entry", "published_entry"]), ("published_ports", ["published_ports"]), ("host_services", ["host_services"]),
     ("host_egress", ["host_egress"]), ("log_denied", ["log_denied"]), ("tests", ["test"]), ("feeds", ["feed"]),
 ])
 def test_guides_tables_have_no_other_keys(mapping, definitions):

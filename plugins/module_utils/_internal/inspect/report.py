@@ -16,6 +16,7 @@ from ..netfilter.kernel.state import live_state
 from ..netfilter.rules.ownership import any_generation, is_ours
 from ..policy.chains import guard
 from ..policy.readback import rules_to_policy
+from ..policy.readback.named_containers import is_named
 from .findings import FAMILY_NAME, findings
 from .guarded_ports import Rulesets, Sets, guarded_ports
 from .jumps import our_hooks
@@ -162,14 +163,15 @@ def _network(network: Network) -> Value:
     }
 
 
-def said_by(rulesets: Rulesets) -> Dict[int, rules_to_policy.Said]:
+def said_by(rulesets: Rulesets, sets: Sets) -> Dict[int, rules_to_policy.Said]:
     """Return what each family's guard says."""
-    return {family: rules_to_policy.said(live_state(ruleset, _GUARD, [])) for family, ruleset in rulesets.items()}
+    held = {name: live.entries or () for name, live in sets.items() if is_named(name)}
+    return {family: rules_to_policy.said(live_state(ruleset, _GUARD, []), held) for family, ruleset in rulesets.items()}
 
 
 def _published(situation: Situation) -> List[Value]:
     guarded = guarded_ports(situation.rulesets, situation.sets, situation.published)
-    said = said_by(situation.rulesets)
+    said = said_by(situation.rulesets, situation.sets)
     lists = {any_generation(name): live.entries or () for name, live in situation.sets.items() if rules_to_policy.is_list(name)}
     return [
         {

@@ -16,9 +16,10 @@ from typing import Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Opti
 from ..netfilter.kernel import ipset
 from ..netfilter.kernel.ipset import LiveSet
 from ..netfilter.kernel.netfilter import Live
-from ..netfilter.rules.ownership import is_our_set, is_ours, scratch_set
+from ..netfilter.rules.ownership import called, is_our_set, is_ours, scratch_set
 from ..netfilter.rules.saved_rule import set_names
 from ..netfilter.rules.saved_ruleset import Ruleset, Table, target_of
+from ..policy.values.named_containers import followed
 from .fallback import fallback_text, hold_text
 
 NAMES = frozenset(("variant", "ssh", "sets", "tables", "hold", "ipv4", "ipv6", "fallback4", "fallback6"))
@@ -112,7 +113,8 @@ def sets_text(sets: Dict[str, LiveSet]) -> str:
     """Return ipset restore input. Our sets are filled under a scratch name and swapped in, so that a set in use is never half full."""
     lines: List[str] = []
     for name, live in sorted(sets.items()):
-        entries: FrozenSet[str] = live.entries or frozenset()
+        # Where containers are now is not true any more when the texts are loaded. What such sets hold is open.
+        entries: FrozenSet[str] = frozenset() if followed(called(name)) is not None else live.entries or frozenset()
         lines.append(_create(name, live, len(entries)))
         filled = scratch_set(name) if is_our_set(name) else name
         if filled != name:

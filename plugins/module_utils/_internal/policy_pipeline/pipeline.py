@@ -33,7 +33,8 @@ from ..errors import DrawbridgeError
 from ..netfilter.kernel.netfilter import Netfilter
 from ..netfilter.rules.desired import DesiredState
 from ..persistence.lookup import confirm_own, take_back
-from ..persistence.records.service_status import RUNNING, event_service
+from ..persistence.records.service_status import RUNNING, event_service, follows_names
+from ..policy.blocks.by_name import entries_by_name, unopened
 from ..policy.chains.swarm_ports import swarm_warnings
 from ..policy.compile.compile import OWNER, compile_policy
 from ..policy.compile.labels import answering, are_asked_for
@@ -89,6 +90,8 @@ def ask_engine(desired: Desired, netfilter: Netfilter) -> EngineFacts:
     if not desired.is_present:
         return EngineFacts(unknown_host(swarm=False), None, [])
     answer = ask(connect(desired.docker_host), desired.system)
+    if entries_by_name(desired.policy):
+        answer = answer._replace(facts=answer.facts._replace(follows_names=follows_names(desired.system, desired.docker_host)))
     if not limits_ports(desired.policy):
         return answer
     cgroup = engine_cgroup(desired.system, netfilter.nft, desired.docker_host)
@@ -100,7 +103,7 @@ def preflight(desired: Desired, asked: EngineFacts, wanted: DesiredState, netfil
     warnings = check_entry_interfaces(desired.system, desired.policy, asked.facts)
     warnings += [] if desired.allow_lockout else refuse_lockout(desired.system, netfilter.ipset, wanted, desired.policy, asked.facts)
     warnings += swarm_warnings(desired.policy, asked.facts, lambda: event_service(desired.system) == RUNNING)
-    return warnings + asked.warnings
+    return warnings + unopened(desired.policy, asked.facts) + asked.warnings
 
 
 def _answering(desired: Desired, wanted: DesiredState) -> DesiredState:

@@ -20,7 +20,7 @@ from ..host.system.folder import Folder
 from ..host.system.system import System
 from ..netfilter.kernel.iptables import words_of
 from ..persistence.records.records import FOLDER
-from ..persistence.records.service_status import UNIT, UNIT_FILE
+from ..persistence.records.service_status import ENDED, UNIT, UNIT_FILE
 from .noted_sources import is_current, note
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 ExecStart={python} -I {program} --docker-host {docker_host}{options}
+ExecStopPost=-{python} -I {program}{ended}
 Restart=always
 RestartSec=1
 TimeoutStartSec=600
@@ -261,7 +262,7 @@ def unit_text(docker_host: str, options: str) -> bytes:
         raise DrawbridgeError(
             "%s is not a unix socket on this host" % quoted(docker_host), "docker_host", "the service follows an engine whose containers are here"
         )
-    return _UNIT.format(python=sys.executable, program=PROGRAM, docker_host=docker_host, options=options).encode("utf-8")
+    return _UNIT.format(python=sys.executable, program=PROGRAM, docker_host=docker_host, options=options, ended=ENDED).encode("utf-8")
 
 
 def gate_files(nft: str) -> Dict[str, bytes]:

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Callable, Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
 from ..engine.api.client import Inspector, NoSuchContainer, WholeEngine
-from ..engine.api.unix_socket import socket_path
 from ..engine.containers.select import select
 from ..engine.containers.target import HOST_NETWORK, RUNNING
 from ..errors import DrawbridgeError
@@ -19,6 +17,7 @@ from ..host.system.lock import HostLock
 from ..host.system.paths import FOLLOW
 from ..host.system.system import System
 from ..persistence.records.records import Record, Records
+from ..persistence.records.service_status import place_of
 from ..persistence.records.task_records import RecordGone, ReplayedRecords, selector_of
 from ..tasks.task import Result, Task
 from .jobs import IN_CONTAINERS, ON_THE_HOST
@@ -47,7 +46,7 @@ class Replay:
     def __init__(self, system: System, engine: WholeEngine, docker_host: str, records: Records) -> None:
         self._system = system
         self._engine = engine
-        self._address = _place(docker_host)
+        self._address = place_of(docker_host)
         self._records = records
 
     def records(self) -> List[Record]:
@@ -55,7 +54,7 @@ class Replay:
         return [
             record
             for record in self._records.all()
-            if record.module in (*IN_CONTAINERS, *ON_THE_HOST) and _place(str(record.arguments.get("docker_host"))) == self._address
+            if record.module in (*IN_CONTAINERS, *ON_THE_HOST) and place_of(str(record.arguments.get("docker_host"))) == self._address
         ]
 
     def choose(self, records: Sequence[Record], listed: Listed, ids: Collection[str]) -> List[Choice]:
@@ -180,9 +179,3 @@ def _title(record: Record) -> str:
 
 def _named(identity: str, name: str = "") -> str:
     return "%s %s" % (identity[:12], name) if name else identity[:12]
-
-
-def _place(docker_host: str) -> str:
-    """Return one spelling for all spellings of the same socket."""
-    path = socket_path(docker_host)
-    return docker_host if path is None else os.path.realpath(path)

@@ -4,8 +4,9 @@
 
 """The event service: it applies the records again when containers start, and keeps the sets that follow the engine up to date.
 
-One thread listens to the engine, another works. The listener tells the worker which containers to look at. The worker reads everything
-else again at each pass, from the engine, the records and the kernel. So it has no memory that could be wrong or grow.
+One thread listens to the engine, another works, and a third one closes what must not wait for the worker. The listener tells the worker which
+containers to look at. The worker reads everything else again at each pass, from the engine, the records and the kernel. So it has no memory that
+could be wrong or grow.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from typing import Dict, List, Optional, Set
 
 from ..engine.api.client import EngineUnreachable
-from ..engine.api.events import events
+from ..engine.api.events import CONTAINER, UNKNOWN, Event, events
 from ..engine.api.unix_socket import SocketEngine
 from ..engine.facts.facts import HostFacts
 from ..engine.facts.gather import ask
@@ -27,6 +28,7 @@ from ..host.system.system import System
 from ..netfilter.kernel.netfilter import Netfilter
 from ..persistence.records.records import Records
 from ..persistence.saved import last_decision
+from ..policy.compile.narrow_names import narrow
 from ..policy.compile.refresh_sets import FollowedSets
 from ..policy.readback.denied_counters import denied_text
 from ..transaction.converge import Settings
@@ -51,11 +53,40 @@ HOST_SECONDS = 60.0
 GATE_SECONDS = 15.0
 # Prometheus asks about this often.
 METRICS_SECONDS = 15.0
+_LEAVES = (CONTAINER, "die"), (CONTAINER, "rename")
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 
 
-def listen(docker_host: str, pending: WorkQueue) -> None:
+class Closer:
+    """Closes at once what entries by containers' names must not open any more: the worker may be at work, or wait for the lock."""
+
+    def __init__(self, system: System, docker_host: str) -> None:
+        self._system, self._docker_host = system, docker_host
+        self._due = threading.Event()
+
+    def note(self, event: Event) -> None:
+        """Look, if the event says that a container may be gone, or have another name."""
+        if event == UNKNOWN or (event.kind, event.action) in _LEAVES:
+            self._due.set()
+
+    def lose(self) -> None:
+        """Close all of it: an engine that starts again may give its ports to other containers before it answers."""
+        narrow(self._system, None)
+
+    def run(self) -> None:
+        """Look, whenever there is reason to. For a thread of its own."""
+        while True:
+            self._due.wait()
+            self._due.clear()
+            self.look()
+
+    def look(self) -> None:
+        """Close what the engine does not confirm."""
+        narrow(self._system, lambda: ask(SocketEngine(self._docker_host), self._system).facts)
+
+
+def listen(docker_host: str, pending: WorkQueue, closer: Closer) -> None:
     """Queue the engine's events, and connect again whenever the connection ends. Returns only once the queue is stopped."""
     wait = FIRST_WAIT
     while not pending.is_stopped:
@@ -64,12 +95,15 @@ def listen(docker_host: str, pending: WorkQueue) -> None:
                 if wait != FIRST_WAIT:
                     tell(INFO, "the engine tells its events again")
                 wait = FIRST_WAIT
+                closer.note(event)
                 pending.note(event)
             reason = "the engine ended the connection"
         except DrawbridgeError as error:
             reason = str(error)
         if wait == FIRST_WAIT:
             tell(WARNING, "%s; connecting again until it answers" % reason)
+            closer.lose()
+            pending.lose()
         wait = min(wait * 2, LONGEST_WAIT)
         time.sleep(wait)
 
@@ -156,6 +190,8 @@ class Service:
         """Do the work → whether all of it succeeded."""
         done = True
         if todo is not None:
+            # The closer was quicker, but this thread may have put back what the engine said before.
+            narrow(self._system, None if todo.lost else self._facts)
             self._seen = self._records.stamp
             if todo.soon:
                 self._host_due = 0.0
@@ -231,12 +267,13 @@ class Service:
         return ask(self._engine, self._system).facts
 
 
-def start_listening(docker_host: str, pending: WorkQueue) -> None:
-    """Listen on a thread of its own. If the thread fails, the process ends, and systemd starts another."""
+def start_listening(docker_host: str, pending: WorkQueue, closer: Closer) -> None:
+    """Listen on a thread of its own, and close on another. If one of them fails, the process ends, and systemd starts another."""
 
     def died(args: threading.ExceptHookArgs) -> None:
         tell(ERROR, "internal error, please report it: %s: %s" % (args.exc_type.__name__, args.exc_value))
         os._exit(70)
 
     threading.excepthook = died
-    threading.Thread(target=listen, args=(docker_host, pending), daemon=True).start()
+    threading.Thread(target=closer.run, daemon=True).start()
+    threading.Thread(target=listen, args=(docker_host, pending, closer), daemon=True).start()

@@ -16,12 +16,14 @@ MAX_CONTAINERS = 256
 
 class Work(NamedTuple):
     """everything: a whole pass; containers is empty then. containers: the ids of those that started or joined a network.
-    soon, later: the host's part is out of date, because ports, networks or nodes came (soon) or went (later)."""
+    soon, later: the host's part is out of date, because ports, networks or nodes came (soon) or went (later).
+    lost: the engine's stream ended: what it said before may not be true any more."""
 
     everything: bool
     containers: FrozenSet[str]
     soon: bool
     later: bool
+    lost: bool = False
 
 
 EVERYTHING = Work(True, frozenset(), True, False)
@@ -44,6 +46,12 @@ class WorkQueue:
         """Add an event."""
         with self._changed:
             self._todo = _after(self._todo, event)
+            self._changed.notify()
+
+    def lose(self) -> None:
+        """Note that the engine's stream ended."""
+        with self._changed:
+            self._todo = EVERYTHING._replace(lost=True)
             self._changed.notify()
 
     def stop(self) -> None:
@@ -74,6 +82,6 @@ def _after(todo: Work, event: Event) -> Work:
     elif event.kind == CONTAINER:
         containers -= {event.container}
     if event == UNKNOWN or todo.everything or len(containers) > MAX_CONTAINERS:
-        return EVERYTHING
+        return EVERYTHING._replace(lost=todo.lost)
     # A container that joins a network has usually not started yet. The host's part changes when it starts.
     return Work(False, containers, todo.soon or what in _COMES, todo.later or what not in (*_COMES, _JOINS))

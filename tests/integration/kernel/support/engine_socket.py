@@ -54,6 +54,8 @@ class EngineSocket:
         self.path = str(path)
         self.told = told
         self.address = "unix://" + self.path
+        # What containers publish, as the engine lists it, by "/" and the container's name.
+        self.ports: dict[str, list[dict[str, object]]] = {}
         self._streams: list[tuple[BufferedIOBase, threading.Event]] = []
         self._guard = threading.Lock()
         self.start()
@@ -77,7 +79,7 @@ class EngineSocket:
     def listed(self) -> list[dict[str, object]]:
         return [
             {"Id": item["Id"], "Names": [item["Name"]], "Labels": item["Config"]["Labels"], "State": item["State"]["Status"],
-             "HostConfig": item["HostConfig"]}
+             "HostConfig": item["HostConfig"], "Ports": self.ports.get(item["Name"], [])}
             for item in list(self.told.inspected.values()) if item["State"]["Running"]
         ]
 

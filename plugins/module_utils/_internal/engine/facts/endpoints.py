@@ -12,8 +12,8 @@ from typing import Iterable, List, Mapping, Tuple
 from ...address import parse_network
 from ...errors import DrawbridgeError
 from ...host.system.json_values import JsonObject, mapping
-from ..api.answers import Network, container_name
-from .facts import ContainerFacts
+from ..api.answers import Network, container_name, parse_published
+from .facts import ContainerFacts, ContainerPort
 
 _ADDRESSES = ("IPAddress", "GlobalIPv6Address")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
@@ -38,7 +38,8 @@ def mac_addresses_of(item: JsonObject) -> List[str]:
 
 def _container(item: JsonObject, bridges: Mapping[str, str]) -> ContainerFacts:
     labels = {key: str(value) for key, value in mapping(item.get("Labels")).items()}
-    return ContainerFacts(container_name(item), labels, _all_ends(item, bridges))
+    ports = tuple(ContainerPort(*port[:4], port.container_port) for port in parse_published([item]) if not port.loopback)
+    return ContainerFacts(container_name(item), labels, _all_ends(item, bridges), ports)
 
 
 def _attached(item: JsonObject) -> Iterable[object]:

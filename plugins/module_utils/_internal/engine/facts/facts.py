@@ -30,12 +30,23 @@ class NetworkFacts(NamedTuple):
     subnets: List[str]
 
 
+class ContainerPort(NamedTuple):
+    """A port that a container publishes, not on the loopback only. address, port: the host's, as in Published. container_port: its own."""
+
+    family: int
+    address: Optional[str]
+    port: int
+    protocol: str
+    container_port: int
+
+
 class ContainerFacts(NamedTuple):
-    """A running container. ends: pairs of the interface of a bridge network that it is on, and its address there."""
+    """A running container. ends: pairs of the interface of a bridge network that it is on, and its address there. ports: those that it publishes."""
 
     name: str
     labels: Dict[str, str]
     ends: List[Tuple[str, str]]
+    ports: Tuple[ContainerPort, ...] = ()
 
 
 class HostFacts(NamedTuple):
@@ -56,6 +67,7 @@ class HostFacts(NamedTuple):
     networks: Docker's bridge networks.
     containers: the running containers.
     foreign_bridges: interfaces with names like Docker's bridges that are not Docker's.
+    follows_names: whether the event service follows this engine. Without it entries by containers' names open nothing.
     known: False if the engine could not be asked. Then the rest is empty, and the kernel's entries stay as they are.
     """
 
@@ -75,6 +87,7 @@ class HostFacts(NamedTuple):
     swarm_nodes: Optional[Sequence[str]] = ()
     engine_own: Sequence[Published] = ()
     engine_cgroup: Optional[str] = None
+    follows_names: bool = True
 
 
 def unknown_host(swarm: bool) -> HostFacts:

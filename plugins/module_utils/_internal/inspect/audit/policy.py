@@ -30,7 +30,7 @@ class Policy:
     def __init__(self, found: Survey, facts: Value, sets: Mapping[str, SavedSet]) -> None:
         self._sources: Dict[_Place, Optional[List[str]]] = {_place(item): _texts(item.get("sources")) for item in objects(facts["published_ports"])}
         self._denied: Dict[_Place, List[str]] = {_place(item): _texts(item.get("denied_sources")) or [] for item in objects(facts["published_ports"])}
-        self._outside = {family: said.outside for family, said in said_by(found.rulesets).items()}
+        self._outside = {family: said.outside for family, said in said_by(found.rulesets, {}).items()}
         self._sets: Dict[str, List[Prefix]] = {}
         for name, saved in sets.items():
             self._sets.setdefault("@" + called(name), []).extend(prefixes_of(saved))

@@ -31,7 +31,7 @@ NETWORKS = SetType("hash:net")
 INTERFACES = SetType("hash:net,iface")
 _PORT_TYPES = {"tcp": SetType("bitmap:port", "range 0-65535"), "udp": SetType("bitmap:port", "range 0-65535"), SCTP: SetType("hash:net,port")}
 _BITS = {IPV4: 32, IPV6: 128}
-_EVERY_ADDRESS = {IPV4: ("0.0.0.0/1", "128.0.0.0/1"), IPV6: ("::/1", "8000::/1")}
+EVERY_ADDRESS = {IPV4: ("0.0.0.0/1", "128.0.0.0/1"), IPV6: ("::/1", "8000::/1")}
 
 
 def host_sets(host: HostFacts) -> Dict[str, AddressSet]:
@@ -91,7 +91,7 @@ def _listened(family: int, host: HostFacts) -> FrozenSet[str]:
     return frozenset(
         "%s,%s:%d" % (address, own.protocol, own.port)
         for own in host.engine_own if own.family == family
-        for address in ([own.address] if own.address else _EVERY_ADDRESS[family])
+        for address in ([own.address] if own.address else EVERY_ADDRESS[family])
     )
 
 
@@ -103,7 +103,7 @@ def known_by(family: int, address: Optional[str], port: int, protocol: str) -> T
     if address is not None:
         return reserved_names.ADDRESS_PORTS, ("%s,%s:%d" % (address, protocol, port),)
     if protocol == SCTP:
-        return reserved_names.PORTS[protocol], tuple("%s,%s:%d" % (half, protocol, port) for half in _EVERY_ADDRESS[family])
+        return reserved_names.PORTS[protocol], tuple("%s,%s:%d" % (half, protocol, port) for half in EVERY_ADDRESS[family])
     return reserved_names.PORTS.get(protocol, ""), (str(port),)
 
 

@@ -15,7 +15,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequenc
 from ...address import BOTH, FAMILIES, IPV4, IPV6
 from ...netfilter.rules.desired import AddressSet, Chain, Line, SetType
 from ..language.model import HostServices, PublishedPorts
-from ..values import reserved_names
+from ..values import named_containers, reserved_names
 from ..values.entries import Entry
 from ..values.values import ANY, ENFORCE, ICMP, OBSERVE, Sources, Target
 
@@ -43,6 +43,8 @@ View = Callable[[Target], List[Match]]
 
 def by_destination(target: Target) -> List[Match]:
     """Match the packet's own destination. For chains before DNAT, and for packets without DNAT."""
+    if target.chosen is not None:
+        return _in_set(target, named_containers.set_of_host(target))
     if target.protocol == ICMP:
         echo = [(family, _ECHO[family]) for family in target.families]
     else:
@@ -55,11 +57,22 @@ def by_destination(target: Target) -> List[Match]:
 
 
 def by_dialled_port(target: Target) -> List[Match]:
-    """Match conntrack's original destination. For chains behind DNAT."""
+    """Match conntrack's original destination. For chains behind DNAT. Whose port is named, by where the packet goes."""
+    if target.chosen is not None:
+        return _in_set(target, named_containers.set_of_containers(target))
     address = target.address.address if target.address else None
     original = "--ctorigdst %s " % address if address else ""
     text = "-p %s -m conntrack %s--ctorigdstport %s" % (target.protocol, original, target.ports)
     return [Match(target.families, "", text)]
+
+
+def at_own_address(target: Target) -> List[Match]:
+    """Match the packet's own destination, where that is a container's address."""
+    return by_destination(target) if target.chosen is None else _in_set(target, named_containers.set_of_containers(target))
+
+
+def _in_set(target: Target, name: str) -> List[Match]:
+    return [Match(BOTH, "", "-p %s -m set --match-set @%s dst,dst" % (target.protocol, name))]
 
 
 def service(target: Target) -> List[Match]:
@@ -180,8 +193,10 @@ def verdict_of(mode: Optional[str]) -> str:
 def denials(section: PublishedPorts | HostServices, view: View) -> List[Line]:
     """Return the lines behind those that permit. Entries that enforce come first: where entries overlap, they decide."""
     # One line for each target, however many ways in the entries about it have.
-    targets = {entry.target: entry for entry in reversed(section.allow)}
-    own = [(entry, verdict_of(entry.mode or section.mode)) for entry in section.allow if targets[entry.target] is entry]
+    # Entries that name containers only open: what their sets do not hold is denied by the default.
+    listed = [entry for entry in section.allow if entry.target.chosen is None]
+    targets = {entry.target: entry for entry in reversed(listed)}
+    own = [(entry, verdict_of(entry.mode or section.mode)) for entry in listed if targets[entry.target] is entry]
     default = verdict_of(section.mode) if section.denies else None
     to_all = {entry.target for entry in section.allow if entry.lets_everybody_in}
     alone = [(entry, its) for entry, its in own if its != default or section.per_port and entry.target not in to_all]

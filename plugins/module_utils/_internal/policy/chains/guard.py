@@ -17,7 +17,7 @@ from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.engine_sets import SCTP
 from ..blocks.outside import bridges_pass, judged_by_interface, judged_from_outside
-from ..blocks.port_rules import Match, Rules, by_destination, denials, verdict_of
+from ..blocks.port_rules import Match, Rules, at_own_address, by_destination, denials, verdict_of
 from ..language.model import Policy, PublishedPorts
 from ..values import reserved_names
 from ..values.values import names_somebody
@@ -96,7 +96,7 @@ def _at_open_ports(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[
 
 def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
     """Judge packets to routed networks."""
-    lines = [ERRORS, *_denied(ports, rules), *rules.permits(ports.routed, by_destination)]
+    lines = [ERRORS, *_denied(ports, rules), *rules.permits(ports.routed, at_own_address)]
     return [*lines, Line("-j " + verdict_of(ports.mode), path=ports.path + ".routed")]
 
 

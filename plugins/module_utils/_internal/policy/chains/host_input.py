@@ -78,4 +78,4 @@ def _always(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
 
 def _is_one_port(entry: Entry) -> bool:
     ports = entry.target.ports
-    return ports is not None and ports.first == ports.last
+    return ports is not None and ports.first == ports.last and entry.target.chosen is None

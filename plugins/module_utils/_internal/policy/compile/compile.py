@@ -14,6 +14,7 @@ from ...errors import DrawbridgeError
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.desired import AddressSet, Chain, DesiredState, Hook, SetType
 from ..blocks import owners
+from ..blocks.by_name import by_name_sets
 from ..blocks.engine_sets import host_sets, named_sets
 from ..blocks.outside import OUTSIDE
 from ..blocks.port_rules import Rules, enforces
@@ -91,7 +92,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
         check = source_check.source_check(source_check.CHAIN, host.other_tables)
         # Who may not be where he says he is may pass nothing that is enforced.
         _add(rules, hooks, [check if _enforces(policy) else observed(check)], source_check.source_hook(source_check.CHAIN))
-    sets = {**host_sets(host), **own_sets(policy), **rules.sets}
+    sets = {**host_sets(host), **own_sets(policy), **rules.sets, **by_name_sets(policy, host)}
     wanted = DesiredState(rules.chains, hooks, OWNED, OWNER, shared, named_sets(rules.chains, sets), tables=late_ports.engine_tables(asked, host))
     wanted = with_logs(wanted, policy.log_denied)
     return _not_masquerading(wanted) if policy.masquerade is None else wanted

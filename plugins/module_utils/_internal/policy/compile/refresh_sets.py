@@ -18,10 +18,13 @@ from ...netfilter.kernel.ipset import Ipset, LiveSet
 from ...netfilter.reconcile.plan import Plan, SetChange
 from ...netfilter.reconcile.resolve import set_target
 from ...netfilter.rules.desired import AddressSet
+from ...netfilter.rules.ownership import called
+from ..blocks.by_name import named_in
 from ..blocks.engine_sets import INTERFACES, host_sets
 from ..chains.egress import container_set, egress_sets, network_set
 from ..language.egress import Selector
 from ..values import reserved_names
+from ..values.named_containers import followed
 
 # Sets of every owner: host_policy, nat_filter_chain and container_egress.
 _KERNEL_NAME = re.compile(r"DB[A-Z]+-(.+)-([46])[ab]")
@@ -65,14 +68,18 @@ class FollowedSets:
                 raise DrawbridgeError("the kernel does not hold what was written: %s" % change.name)
 
 
-def _turn(line: str) -> Tuple[bool, bool]:
+def _turn(line: str) -> Tuple[int, bool]:
     """Return the sort key of an update line.
 
-    Additions come first: a port that moves between sets is always in one of them. Within the additions ``same-network`` comes first, within
-    the deletions last: a network's own containers are known whenever other sets keep others from having its addresses.
+    What entries by containers' names do not open any more goes ahead of everything, and what they open comes last. Of the rest additions come
+    first: a port that moves between sets is always in one of them. Within the additions ``same-network`` comes first, within the deletions last:
+    a network's own containers are known whenever other sets keep others from having its addresses.
     """
     is_deleted = line.startswith("del ")
-    return is_deleted, is_deleted == ("-%s-" % reserved_names.SAME_NETWORK in line.split(" ", 2)[1])
+    name = line.split(" ", 2)[1]
+    if followed(called(name)) is not None:
+        return 0 if is_deleted else 3, False
+    return 2 if is_deleted else 1, is_deleted == ("-%s-" % reserved_names.SAME_NETWORK in name)
 
 
 def _addresses(sets: Iterable[LiveSet]) -> List[Selector]:
@@ -96,7 +103,7 @@ def _wanted(named: List[str], addresses: List[Selector], host: HostFacts) -> Dic
             # Empty the sets of networks and containers that are gone: others may have their addresses now.
             found.update((name, nothing._replace(name=name)) for name in gone)
         found.update(sets)
-    return found
+    return {**found, **named_in(named, host)}
 
 
 def _selectors(host: HostFacts) -> List[Selector]:

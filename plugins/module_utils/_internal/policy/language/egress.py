@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ...address import in_a_set, parse_network, quoted
 from ...errors import DrawbridgeError
 from ..values import check
 from ..values.entries import WITH_PORTS, Entry, parse_mode, parse_ports, parse_sources, together
+from ..values.named_containers import LABEL
 from ..values.values import ALLOW, ANY, DENY, EVERYBODY, ICMP, OBSERVE, Sources, Target
 from .masquerade import network_name
 
@@ -188,9 +188,6 @@ def _access(value: object, path: str, keys: check.Keys) -> Access:
     if isinstance(value, list):
         return Access(DENY, _entries(value, path, keys), path)
     return Access(check.choice(value, path, (ALLOW, DENY)), (), path)
-
-
-LABEL = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,299}\Z")
 
 
 def _selector(given: Dict[str, object], path: str) -> Selector:

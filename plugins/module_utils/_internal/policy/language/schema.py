@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, Optional, Tuple
 
 from ...errors import DrawbridgeError
-from ..values import check
+from ..values import check, named_containers
 from ..values.addresses import fed_addresses, parse_addresses, refuse
 from ..values.entries import MODE, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
 from ..values.reserved_names import set_name
@@ -52,9 +52,17 @@ def looked_up(policy: Policy) -> Policy:
     ports, services = policy.published_ports, policy.host_services
     if ports is not None:
         ports = ports._replace(allow=with_zones(ports.allow, zones), routed=with_zones(ports.routed, zones))
+        _refuse_names_where_all_is_open(ports)
     if services is not None:
         services = services._replace(allow=with_zones(services.allow, zones))
     return policy._replace(published_ports=ports, host_services=services, zones=())
+
+
+def _refuse_names_where_all_is_open(ports: PublishedPorts) -> None:
+    """A port whose container cannot be told in between would be everybody's."""
+    named = [entry for entry in ports.allow if entry.target.chosen is not None]
+    if named and not ports.denies:
+        raise DrawbridgeError("an entry that names containers needs default: deny", named[0].path, "under default: allow its port would be open to all")
 
 
 def parse_part(raw: object, path: str) -> Policy:
@@ -167,8 +175,8 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS}),
-        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), WAYS),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS, **named_containers.KEYS}),
+        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), {**WAYS, **named_containers.KEYS}),
         mode=parse_mode(given, path),
         deny=_denied(given, path),
     )

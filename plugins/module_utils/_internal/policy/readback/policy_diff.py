@@ -14,14 +14,18 @@ from ...netfilter.kernel.state import State
 from ...netfilter.reconcile.diff import whole
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.ownership import called
+from ..blocks.by_name import entries_by_name
 from ..blocks.engine_sets import known_by
 from ..chains.egress import spoken_names
 from ..compile.denials import logs_in_words
 from ..language.model import Policy
+from ..values.named_containers import spoken_by_set
 from ..values.values import ANY, ICMP, Ports, Target
 from .egress_diff import egress_lines, host_lines
+from .named_containers import Held
+from .named_lines import named_lines
 from .rules_to_policy import Rule, Rules, Said, Who, comments_on, published_target, reach_all_of, said
-from .set_contents import lists_in
+from .set_contents import lists_in, named_in
 from .wording import Line, Lists, Wording, Words, in_order, merged, target_text
 
 # The states at one moment, by family.
@@ -43,7 +47,8 @@ def of_plan(plan: Plan, ipset: Ipset, published: Iterable[PublishedPort], policy
     """Return a plan in words. published: the engine's ports now. policy: the new one."""
     before, after = plan.states
     spoken = {} if policy.egress is None else spoken_names(policy.egress)
-    return in_words(before, after, lists_in(ipset, plan), _known(plan, published), spoken)
+    spoken.update(spoken_by_set(tuple(entry.target for entry in entries_by_name(policy))))
+    return in_words(before, after, lists_in(ipset, plan), _known(plan, published), spoken, named_in(ipset, plan))
 
 
 def in_words(
@@ -52,16 +57,23 @@ def in_words(
     lists: Lists,
     published: Iterable[Tuple[PublishedPort, bool]],
     spoken: Mapping[str, str],
+    held: Tuple[Held, Held] = ({}, {}),
 ) -> Words:
     """Return the same for two states of the host's families. published: with whether the guard knows the port already. spoken: the names of
-    egress blocks for people."""
-    moments = [{family: said(state) for family, state in states.items()} for states in (before, after)]
+    egress blocks for people, and of whom entries name. held: what the sets hold that follow these."""
+    moments = [{family: said(state, now) for family, state in states.items()} for states, now in zip((before, after), held)]
     subjects = _subjects(moments, published)
     wording = Wording(lists)
     was, will = host_lines((before, after), wording)
     return Words(
-        _Lines(moments[0], wording).about(subjects) + egress_lines(before, wording, spoken) + was + _logs(before),
-        _Lines(moments[1], wording).about(subjects._replace(late=set())) + egress_lines(after, wording, spoken) + will + _logs(after),
+        [
+            *_Lines(moments[0], wording).about(subjects), *named_lines(before, held[0], spoken, wording), *egress_lines(before, wording, spoken),
+            *was, *_logs(before),
+        ],
+        [
+            *_Lines(moments[1], wording).about(subjects._replace(late=set())), *named_lines(after, held[1], spoken, wording),
+            *egress_lines(after, wording, spoken), *will, *_logs(after),
+        ],
     )
 
 

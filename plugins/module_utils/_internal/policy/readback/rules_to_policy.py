@@ -10,6 +10,7 @@ something else and is skipped. A rule that decides nothing about a packet is ski
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ...address import IPV4, IPV6
@@ -25,6 +26,7 @@ from ..blocks.owners import NAT, POLICY_PORTS
 from ..chains import guard, host_input
 from ..values import reserved_names
 from ..values.values import ANY, ICMP, HostAddress, Ports, Target
+from .named_containers import Held, with_ports
 
 EVERYWHERE = "every interface but the loopback and the bridges of Docker's networks"
 _OPENED = Hook(NAT, "PREROUTING", POLICY_PORTS.publish)
@@ -110,18 +112,18 @@ class Said(NamedTuple):
     denied_services: Who
 
 
-def said(state: State) -> Said:
-    """Read one family's state. Skip chains that no jump leads to."""
+def said(state: State, held: Held = MappingProxyType({})) -> Said:
+    """Read one family's state. Skip chains that no jump leads to. held: the entries of sets that follow containers; without them their rules say nothing."""
     guarded, received, opened = [behind(state, hook) for hook in (guard.HOOK, host_input.HOOK, _OPENED)]
     judged = _both(guarded, guard.CHAIN)
     services = _both(received, host_input.CHAIN)
     return Said(
         _interfaces(judged + services),
-        Rules(guarded.get(guard.PORTS, ())),
+        Rules(with_ports(guarded.get(guard.PORTS, ()), held)),
         any(map(_closes_containers, judged)),
         Rules(services),
         Rules(opened.get(POLICY_PORTS.publish, ())),
-        Rules(guarded.get(guard.ROUTED, ())),
+        Rules(with_ports(guarded.get(guard.ROUTED, ()), held)),
         _denied(guarded, guard.PORTS, guard.DENIED),
         _denied(received, host_input.CHAIN, host_input.DENIED),
     )
@@ -226,6 +228,11 @@ def _interfaces(rules: Sequence[str]) -> Tuple[str, ...]:
 def outward(text: str) -> Optional[Rule]:
     """Read a rule about packets' destinations; None for any other rule."""
     return _read(text, _OUTWARD)
+
+
+def read_inward(text: str) -> Optional[Rule]:
+    """Read a rule about packets' sources; None for any other rule."""
+    return _read(text, _INWARD)
 
 
 def _read(text: str, way: _Way) -> Optional[Rule]:

@@ -12,6 +12,7 @@ from ...netfilter.kernel.ipset import Ipset
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.ownership import any_generation
 from ...netfilter.rules.saved_rule import set_names
+from .named_containers import is_named
 from .packet_match import Entries
 from .rules_to_policy import is_list
 
@@ -32,6 +33,13 @@ def held_by(ipset: Ipset, plan: Plan, names: Set[str]) -> Tuple[Entries, Entries
         before[name] = (was and was.entries) or frozenset()
         after[name] = (will and will.entries) or frozenset()
     return before, after
+
+
+def named_in(ipset: Ipset, plan: Plan) -> Tuple[Entries, Entries]:
+    """Return the entries of the sets that follow containers, before and after the plan's change."""
+    rules = [chain for states in plan.states for state in states.values() for table in state.values() for chain in table.chains.values()]
+    names = {name for name in sets_in(rules) if is_named(name)}
+    return held_by(ipset, plan, names) if names else ({}, {})
 
 
 def lists_in(ipset: Ipset, plan: Plan) -> Entries:

@@ -11,7 +11,7 @@ from typing import Dict, Hashable, Iterable, List, Mapping, NamedTuple, Optional
 
 from ...address import FAMILIES, parse_network, quoted
 from ...errors import DrawbridgeError, did_you_mean
-from . import check
+from . import check, named_containers
 from .addresses import parse_addresses, refuse
 from .reserved_names import set_name, zone_name
 from .values import EVERYBODY, ICMP, MODES, HostAddress, NamedInterface, Ports, SetReference, Sources, Target, ZoneReference
@@ -126,7 +126,8 @@ def _entries(item: object, path: str, protocols: Sequence[str], keys: check.Keys
     if not zones and "sources" not in given and "interfaces" not in given:
         raise DrawbridgeError("an entry needs sources", path, "sources: [any] lets everybody in")
     address = parse_host_address(given["address"], path + ".address") if "address" in given else None
-    target = Target(protocol, _entry_ports(given, protocol, path), address)
+    chosen = named_containers.parse_chosen(given, path) if named_containers.is_by_name(given) else None
+    target = Target(protocol, _entry_ports(given, protocol, path) if chosen is None else _container_port(given, protocol, path), address, chosen)
     sources = parse_sources(given["sources"], path + ".sources") if "sources" in given else EVERYBODY
     if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
         raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
@@ -216,6 +217,15 @@ def _entry_ports(given: Dict[str, object], protocol: str, path: str) -> Optional
     if "port" not in given:
         raise DrawbridgeError("an entry needs a port", path)
     return parse_ports(given["port"], path + ".port")
+
+
+def _container_port(given: Dict[str, object], protocol: str, path: str) -> Ports:
+    if protocol == ICMP:
+        raise DrawbridgeError("icmp has no ports", path + ".container_port")
+    ports = parse_ports(given["container_port"], path + ".container_port")
+    if ports.first != ports.last:
+        raise DrawbridgeError("expected one port of the container, got a range", path + ".container_port", "write an entry for each port")
+    return ports
 
 
 def parse_ports(value: object, path: str) -> Ports:

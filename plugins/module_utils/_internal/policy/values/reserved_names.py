@@ -35,6 +35,10 @@ SAME_NETWORK = "same-network"
 # Followed by ten hexadecimal digits: a Docker network, or some containers.
 NETWORK = "egn-"
 CONTAINERS = "egc-"
+# What entries name by containers: addresses and ports of the host that lead to them, and their own. Followed by thirteen letters and digits, the
+# protocol's first letter and the containers' port: longer than any name that a user may give.
+BY_NAME = "nm"
+OF_HOST, OF_CONTAINERS = BY_NAME + "h", BY_NAME + "c"
 # A placeholder for an interface. It keeps an address that a policy names in its set while no network has the address.
 NOWHERE = "drawbridge-none"
 

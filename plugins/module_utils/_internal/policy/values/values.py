@@ -76,17 +76,27 @@ class HostAddress(NamedTuple):
     address: Optional[str]
 
 
+class Chosen(NamedTuple):
+    """Containers that an entry names. kind: the entry's key. value: the name, the label as ``key`` or ``key=value``, the project as ``project`` or
+    ``project/service``."""
+
+    kind: str
+    value: str
+
+
 class Target(NamedTuple):
     """The service that an entry is about. Entries with the same target are merged into one.
 
     protocol: tcp, udp, sctp or icmp; in egress also any.
     ports: None means every port, or a protocol without ports.
     address: None means every address of both families.
+    chosen: whose port it is: ports is then the containers' one port, and the host's is what the engine gave it. None for ports of the host.
     """
 
     protocol: str
     ports: Optional[Ports]
     address: Optional[HostAddress] = None
+    chosen: Optional[Chosen] = None
 
     @property
     def families(self) -> Tuple[int, ...]:

@@ -8,12 +8,12 @@ import time
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.client import EngineUnreachable
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import UNKNOWN
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.events import CONTAINER, UNKNOWN, Event
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors import DrawbridgeError
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.records import Records
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service import service as service_module
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.service import LONGEST_RETRY, Service, listen
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.service import LONGEST_RETRY, Closer, Service, listen
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.service.work_queue import EVERYTHING, WorkQueue
 
 
@@ -65,9 +65,24 @@ class Ended(Exception):
     """The test has seen enough."""
 
 
+class Looking(Closer):
+    """Looks once."""
+
+    def look(self):
+        raise Ended
+
+
+@pytest.mark.parametrize("event", [UNKNOWN, Event(CONTAINER, "die", "1" * 64), Event(CONTAINER, "rename", "1" * 64)], ids=str)
+def test_the_closer_looks_when_a_container_may_be_gone(event):
+    closer = Looking(None, "unix:///none")
+    closer.note(event)
+    with pytest.raises(Ended):
+        closer.run()
+
+
 def test_the_engine_is_found_again(monkeypatch, capsys):
     streams = iter([EngineUnreachable("gone"), [UNKNOWN], EngineUnreachable("gone"), EngineUnreachable("gone"), [UNKNOWN]])
-    slept, pending = [], WorkQueue()
+    slept, closed, noted, pending = [], [], [], WorkQueue()
 
     def events(_address):
         found = next(streams, Ended())
@@ -75,11 +90,23 @@ def test_the_engine_is_found_again(monkeypatch, capsys):
             raise found
         yield from found
 
+    class Closing(Closer):
+        def __init__(self):
+            super().__init__(None, "unix:///none")
+
+        def note(self, event):
+            noted.append(event)
+
+        def lose(self):
+            closed.append(len(slept))
+
     monkeypatch.setattr(service_module, "events", events)
     monkeypatch.setattr(service_module.time, "sleep", slept.append)
     with pytest.raises(Ended):
-        listen("unix:///none", pending)
-    assert pending.take(0) == EVERYTHING
+        listen("unix:///none", pending, Closing())
+    # Ports of containers that a policy names are closed each time, by the listener at once and by the worker after what it is at.
+    assert pending.take(0) == EVERYTHING._replace(lost=True)
+    assert closed == [0, 1, 4] and noted == [UNKNOWN, UNKNOWN]
     assert slept == [0.2, 0.2, 0.4, 0.8, 0.2]
     told = capsys.readouterr().err.splitlines()
     assert [line[3:] for line in told] == [

@@ -46,7 +46,16 @@ def test_joining_alone_is_nothing_of_the_hosts():
 
 def test_what_goes_has_time():
     assert after(event(NETWORK, "disconnect"), event(CONTAINER, "die")) == Work(False, frozenset(), False, True)
-    assert after(event(NETWORK, "create"))[2:] == (True, False)
+    assert after(event(NETWORK, "create"))[2:] == (True, False, False)
+
+
+def test_a_stream_that_ended_is_not_forgotten_before_it_is_known():
+    queue = WorkQueue()
+    queue.note(event(CONTAINER, "start"))
+    queue.lose()
+    queue.note(UNKNOWN)
+    queue.note(event(CONTAINER, "die"))
+    assert queue.take(0) == EVERYTHING._replace(lost=True) and queue.take(0) is None
 
 
 def test_too_many_are_all():

@@ -18,7 +18,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     settings,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import MAX_WEIGHT
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, check, entries, reserved_names, values
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, check, entries, members, reserved_names, values
 
 from .patterns import Schema, a_list, any_case, in_any_case, in_digits, kind, number, one_of, text, up_to
 
@@ -77,7 +77,8 @@ def _addresses() -> dict[str, Schema]:
         "test_from": {"anyOf": [{"description": "the host itself", **one_of([policy_tests.HOST])}, kind("source"), kind("sources")]},
         "dns": {"anyOf": [{"type": "boolean"}, kind("source"), kind("sources")]},
         "networks": a_list(kind("network"), 1),
-        "address_set": {"anyOf": [a_list(kind("network")), kind("feed")]},
+        "address_set": {"anyOf": [a_list({"anyOf": [kind("network"), kind("member")]}), kind("feed")]},
+        "time": text(members.TIME.pattern, "a time with its zone, as 2026-12-01T18:00:00Z"),
         "treatment": {"anyOf": [
             {"type": "boolean"},
             # What a template makes of true and false. Not what editors should offer.

@@ -12,8 +12,10 @@ from ..address import IPV4, IPV6
 from ..engine.api.answers import Network, PublishedPort, parse_backend, parse_containers, parse_networks, parse_published
 from ..engine.facts.endpoints import container_facts
 from ..engine.facts.unfiltered_networks import escapes, rootless, swarm_active
+from ..netfilter.kernel.ipset import LiveSet
 from ..netfilter.kernel.state import live_state
 from ..netfilter.rules.ownership import any_generation, is_ours
+from ..netfilter.rules.timed_entries import is_timed, split_end
 from ..policy.chains import guard
 from ..policy.readback import rules_to_policy
 from .findings import FAMILY_NAME, findings
@@ -23,6 +25,8 @@ from .situation import Situation
 from .survey import Survey
 
 _GUARD = [(guard.TABLE, guard.CHAIN + "*")]
+# A set may have 65,536 entries that end.
+_SHOWN_ENDING = 100
 
 Value = Dict[str, object]
 
@@ -143,9 +147,17 @@ def _sets(sets: Sets) -> List[Value]:
             "type": live.type.name,
             "family": None if live.family is None else FAMILY_NAME[live.family],
             "entries": len(live.entries or ()),
+            "ending": _ending(live),
         }
         for _name, live in sorted(sets.items())
     ]
+
+
+def _ending(live: LiveSet) -> List[Value]:
+    """Return the entries that end, those first that end first."""
+    timed = (split_end(entry) for entry in live.entries or () if is_timed(live.type.options))
+    found = sorted((time, entry) for entry, time in timed if time is not None)
+    return [{"entry": entry, "until": time} for time, entry in found[:_SHOWN_ENDING]]
 
 
 def _network(network: Network) -> Value:

@@ -13,16 +13,18 @@ from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.desired import AddressSet, Chain, DesiredState, Hook, SetType
+from ...netfilter.rules.timed_entries import TIMED, with_end
 from ..blocks import owners
 from ..blocks.engine_sets import host_sets, named_sets
 from ..blocks.outside import OUTSIDE
 from ..blocks.port_rules import Rules, enforces
 from ..chains import forward, guard, host_input, late_ports, source_check
-from ..language.model import Policy
+from ..language.model import NamedAddresses, Policy
 from ..values.check import names_interface
 from .denials import EGRESS, observed, section_of, with_logs
 
 NAMED_SET = SetType("hash:net")
+TIMED_SET = SetType("hash:net", TIMED)
 # OWNER is part of the names of the policy's sets in the kernel. OWNED: the chains that a policy may write and remove.
 OWNER = "P"
 OWNED = [
@@ -150,6 +152,11 @@ def _with_left_alone(host: HostFacts, left_alone: Sequence[str]) -> HostFacts:
 
 def own_sets(policy: Policy) -> Dict[str, AddressSet]:
     """Return the policy's ``address_sets``."""
-    return {
-        name: AddressSet(name, NAMED_SET, dict(item.addresses), item.path) for name, item in policy.address_sets.items()
-    }
+    return {name: _own_set(item) for name, item in policy.address_sets.items()}
+
+
+def _own_set(item: NamedAddresses) -> AddressSet:
+    if not item.ends:
+        return AddressSet(item.name, NAMED_SET, dict(item.addresses), item.path)
+    entries = {family: frozenset(with_end(address, item.ends.get(address)) for address in addresses) for family, addresses in item.addresses.items()}
+    return AddressSet(item.name, TIMED_SET, dict(entries), item.path)

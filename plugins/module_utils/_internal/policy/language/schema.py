@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 
 from ...errors import DrawbridgeError
 from ..values import check
-from ..values.addresses import fed_addresses, parse_addresses, refuse
+from ..values.addresses import fed_addresses
 from ..values.entries import MODE, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
+from ..values.members import parse_members
 from ..values.reserved_names import set_name
 from ..values.values import ALLOW, DENY, ICMP, Sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
@@ -137,7 +138,8 @@ def _address_sets(value: object, path: str) -> Dict[str, NamedAddresses]:
             addresses, feed = fed_addresses(items, place)
             found[name] = NamedAddresses(name, addresses, place, feed)
         else:
-            found[name] = NamedAddresses(name, parse_addresses(check.sequence(items, place), place, refuse), place)
+            addresses, ends = parse_members(check.sequence(items, place), place)
+            found[name] = NamedAddresses(name, addresses, place, ends=ends)
     return found
 
 

@@ -76,7 +76,8 @@ def told():
     answers = found.answers._replace(containers=[published, *found.answers.containers], error="no answer at tcp://192.0.2.9:2375")
     hooked = {4: parse(MANGLE + (recorded("28.5.2").text("iptables") or "").partition("*mangle")[0]), 6: found.rulesets[6]}
     ending = LiveSet("DBP-office-4a", SetType("hash:net", TIMED), 4, entries=frozenset(["192.0.2.7 until 2026-12-01T18:00:00Z"]))
-    return report(found._replace(answers=answers, sets={**found.sets, ending.name: ending}, rulesets=hooked, tables={"ip drawbridge-policy": "ip saddr 10.0.0.0/8 accept"}, vrfs=["blue"],
+    found = found._replace(sets={**found.sets, ending.name: ending})
+    return report(found._replace(answers=answers, rulesets=hooked, tables={"ip drawbridge-policy": "ip saddr 10.0.0.0/8 accept"}, vrfs=["blue"],
                                  quarantines=[Note({"name": "web"}, "INC-1", "root from 192.0.2.3", "2026-01-01T00:00:00Z")]))
 
 

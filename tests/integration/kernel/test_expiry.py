@@ -165,7 +165,7 @@ def _shown(result):
 
 
 def run(host, wanted, check=False):
-    return keep_policy(Task(params(host, wanted), check, System()))
+    return keep_policy(Task(params(host, wanted), check, System(), shows_diff=True))
 
 
 def test_what_a_run_says(nft_host):
@@ -204,3 +204,56 @@ def test_a_time_that_yaml_makes(nft_host, tmp_path):
     ])
     assert done["changed"] and not again["changed"], (done, again)
     assert held(nft_host) == {"%s until %s" % (ALLOWED[0], end)}
+
+
+# Entries.
+
+def entries(end, *more, **keys):
+    """Everybody until then at the published port, and others for good."""
+    return {"published_ports": {"allow": [{"port": PUBLISHED, "protocol": "udp", "sources": ["any"], "until": end, **keys}, *more]}}
+
+
+def test_an_entry_ends_beside_one_that_stays(host, client):
+    end = after(4)
+    stays = [{"port": PUBLISHED, "protocol": protocol, "sources": DENIED} for protocol in ("udp", "tcp")]
+    policy = entries(end, *stays, {"port": PUBLISHED, "sources": ALLOWED, "interfaces": ["host"], "until": end})
+    apply(host, **policy)
+    rules = host.everything()[:2]
+    with talks(client) as open_ones:
+        mine = {who: [talk for (its, _family, port), talk in open_ones.items() if its == who and port == PUBLISHED] for who in wire.SOURCES}
+        assert all(talk.arrives() for talks_of in mine.values() for talk in talks_of)
+        assert not apply(host, **policy).is_change
+        names = [name for name in host.sh("ipset", "list", "-n").split() if "-until-" in name]
+        assert len(names) == 2
+        until(lambda: not in_kernel(host, names), "the end")
+        assert not any(talk.arrives() for talk in mine["allowed"]) and all(talk.arrives() for talk in mine["denied"])
+    assert client.deliver([PUBLISHED]) == wire.sent("denied", PUBLISHED)
+    assert host.everything()[:2] == rules
+
+
+def test_what_a_run_says_of_entries(nft_host, program):
+    end = after(3)
+    policy = entries(end, {"port": 443, "sources": ["192.0.2.0/24"], "interfaces": ["wg0"], "until": end, "comment": "Jane"})
+    policy["host_services"] = {"default": "deny", "allow": [{"protocol": "icmp", "sources": ["any"], "until": end}]}
+    first = run(nft_host, policy)
+    words = _shown(first)[1]
+    assert "port %d/udp: anybody until %s\n" % (PUBLISHED, end) in words and "port 443/tcp: 192.0.2.0/24 by wg0 until %s  # Jane\n" % end in words
+    assert "ping: anybody until %s\n" % end in words and not [warning for warning in first.warnings if "over" in warning]
+    assert not run(nft_host, policy).values["changed"]
+    program.save()
+    names = [name for name in nft_host.sh("ipset", "list", "-n").split() if "-until-" in name]
+    until(lambda: not in_kernel(nft_host, names), "the end")
+    program.run()
+    assert not in_kernel(nft_host, names)
+    looked, done = run(nft_host, policy, True), run(nft_host, policy)
+    assert looked.values["changed"] and done.values["changed"] and looked.values["diff"] == done.values["diff"]
+    before, now = _shown(done)
+    assert "port 443/tcp: 192.0.2.0/24 by wg0 until %s  # Jane\n" % end in before and "port 443/tcp: nobody\n" in now and "ping: nobody\n" in now
+    over = [warning for warning in done.warnings if "it was over at %s, and lets nobody in" % end in warning]
+    assert [warning.partition(":")[0] for warning in over] == [
+        "policy.published_ports.allow[0]", "policy.published_ports.allow[1]", "policy.host_services.allow[0]",
+    ]
+    assert "-until-" not in "".join(nft_host.everything()) and not run(nft_host, policy).values["changed"]
+    with pytest.raises(DrawbridgeError, match="too far ahead") as refused:
+        run(nft_host, entries(after(25 * 86400)))
+    assert refused.value.path == "policy.published_ports.allow[0].until"

@@ -73,7 +73,7 @@ def _feed(words: Words) -> Schema:
 
 def _entries(words: Words) -> dict[str, Schema]:
     told = words.of("entries")
-    with_way = {**entries.ENTRY_KEYS, **entries.WAYS}
+    with_way = {**entries.ENTRY_KEYS, **entries.WAYS, **entries.UNTIL}
     with_mode = {**with_way, **entries.MODE}
     who = [{"anyOf": [{"required": [key]} for key in ("sources", *entries.WAYS)]}, {"if": {"required": ["zones"]}, "then": _without(list(entries.ZONE_KEYS))}]
     is_icmp = {"required": ["protocol"], "properties": {"protocol": text(any_case([values.ICMP]))}}

@@ -49,7 +49,9 @@ def _member(address: str, until: str | None) -> object:
 def _section(allow: Iterable[Entry], **scalars: object) -> dict[str, object]:
     data = {key: value for key, value in scalars.items() if value is not None}
     if allow:
-        data["allow"] = [dict(_target(entry.target), sources=sources_data(entry.sources)) for entry in allow]
+        data["allow"] = [
+            dict(_target(entry.target), sources=sources_data(entry.sources), **({} if entry.until is None else {"until": entry.until})) for entry in allow
+        ]
     return data
 
 

@@ -14,10 +14,11 @@ from ..engine.facts.endpoints import container_facts
 from ..engine.facts.unfiltered_networks import escapes, rootless, swarm_active
 from ..netfilter.kernel.ipset import LiveSet
 from ..netfilter.kernel.state import live_state
-from ..netfilter.rules.ownership import any_generation, is_ours
+from ..netfilter.rules.ownership import any_generation, called, is_ours
 from ..netfilter.rules.timed_entries import is_timed, split_end
 from ..policy.chains import guard
 from ..policy.readback import rules_to_policy
+from ..policy.values.reserved_names import end_of
 from .findings import FAMILY_NAME, findings
 from .guarded_ports import Rulesets, Sets, guarded_ports
 from .jumps import our_hooks
@@ -183,6 +184,7 @@ def _published(situation: Situation) -> List[Value]:
     guarded = guarded_ports(situation.rulesets, situation.sets, situation.published)
     said = said_by(situation.rulesets)
     lists = {any_generation(name): live.entries or () for name, live in situation.sets.items() if rules_to_policy.is_list(name)}
+    over = _over(situation.sets)
     return [
         {
             "family": FAMILY_NAME[port.family],
@@ -194,12 +196,19 @@ def _published(situation: Situation) -> List[Value]:
             "container_port": port.container_port,
             "loopback": port.loopback,
             "guarded": port in guarded,
-            "sources": _sources(port, said[port.family], lists) if port in guarded else None,
+            "sources": _sources(port, said[port.family], lists, over) if port in guarded else None,
             "denied_sources": list(rules_to_policy.expanded(said[port.family].denied_ports, lists)) if port in guarded else None,
         }
         for port in situation.published
     ]
 
 
-def _sources(port: PublishedPort, said: rules_to_policy.Said, lists: Mapping[str, Collection[str]]) -> List[str]:
-    return list(rules_to_policy.expanded(rules_to_policy.reach_some_of(said.ports, rules_to_policy.published_target(*port[:4])), lists))
+def _sources(port: PublishedPort, said: rules_to_policy.Said, lists: Mapping[str, Collection[str]], over: Tuple[str, ...]) -> List[str]:
+    found = rules_to_policy.reach_some_of(said.ports, rules_to_policy.published_target(*port[:4]))
+    return list(rules_to_policy.expanded([source for source in found if not source.endswith(over)], lists))
+
+
+def _over(sets: Sets) -> Tuple[str, ...]:
+    """Return how sources end that were let in until a time that is over."""
+    times = {end_of(called(name)) for name, live in sets.items() if not live.entries}
+    return tuple(rules_to_policy.UNTIL + time for time in times if time is not None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence, Tuple
 
-from ...address import FAMILIES
+from ...address import FAMILIES, IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...netfilter.reconcile.plan import Plan
@@ -19,8 +19,9 @@ from ..blocks.engine_sets import host_sets, named_sets
 from ..blocks.outside import OUTSIDE
 from ..blocks.port_rules import Rules, enforces
 from ..chains import forward, guard, host_input, late_ports, source_check
-from ..language.model import NamedAddresses, Policy
+from ..language.model import NamedAddresses, Policy, entries_of
 from ..values.check import names_interface
+from ..values.reserved_names import until_set
 from .denials import EGRESS, observed, section_of, with_logs
 
 NAMED_SET = SetType("hash:net")
@@ -151,8 +152,15 @@ def _with_left_alone(host: HostFacts, left_alone: Sequence[str]) -> HostFacts:
 
 
 def own_sets(policy: Policy) -> Dict[str, AddressSet]:
-    """Return the policy's ``address_sets``."""
-    return {name: _own_set(item) for name, item in policy.address_sets.items()}
+    """Return the policy's ``address_sets``, and a set for each time at which entries end."""
+    times = {entry.until: entry.path for entry in reversed([*entries_of(policy)])}
+    ends = {until_set(time): _everybody_until(time, path + ".until") for time, path in times.items() if time is not None}
+    return {**{name: _own_set(item) for name, item in policy.address_sets.items()}, **ends}
+
+
+def _everybody_until(time: str, path: str) -> AddressSet:
+    entries = {IPV4: frozenset([with_end("0.0.0.0/0", time)]), IPV6: frozenset([with_end("::/0", time)])}
+    return AddressSet(until_set(time), TIMED_SET, dict(entries), path)
 
 
 def _own_set(item: NamedAddresses) -> AddressSet:

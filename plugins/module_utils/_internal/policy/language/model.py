@@ -126,5 +126,11 @@ class Policy(NamedTuple):
     zones: Tuple[Zone, ...] = ()
 
 
+def entries_of(policy: Policy) -> Tuple[Entry, ...]:
+    """Return the entries about published ports and services of the host."""
+    ports, services = policy.published_ports, policy.host_services
+    return (*(ports.allow + ports.routed if ports is not None else ()), *(services.allow if services is not None else ()))
+
+
 # The policy of a host without a policy: no rules of ours.
 NO_POLICY = Policy({})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 from ...errors import DrawbridgeError
 from ..values import check
 from ..values.addresses import fed_addresses
-from ..values.entries import MODE, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
+from ..values.entries import MODE, UNTIL, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
 from ..values.members import parse_members
 from ..values.reserved_names import set_name
 from ..values.values import ALLOW, DENY, ICMP, Sources
@@ -169,8 +169,8 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS}),
-        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), WAYS),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS, **UNTIL}),
+        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), {**WAYS, **UNTIL}),
         mode=parse_mode(given, path),
         deny=_denied(given, path),
     )
@@ -183,7 +183,7 @@ def _host_services(policy: Dict[str, object], path: str) -> Optional[HostService
     return HostServices(
         path,
         default=_stated(given, "default", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS}),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS, **UNTIL}),
         swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
         mode=parse_mode(given, path),
         deny=_denied(given, path),

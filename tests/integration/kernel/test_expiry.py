@@ -9,7 +9,10 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.report import _ending
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import Ipset
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.reconcile.apply import _take_sets_back
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.timed_entries import spelt
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.compile.compile import compile_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline.pipeline import keep_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.task import Task
 
@@ -18,7 +21,7 @@ from tests.integration.kernel.support.playbook import play, why_not
 from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.program import DEBIAN, Program, in_each_shell
 from tests.integration.kernel.support.watching import until
-from tests.integration.kernel.test_denied_sources import PUBLISHED, apply, talks
+from tests.integration.kernel.test_denied_sources import FACTS, PUBLISHED, apply, talks
 from tests.integration.kernel.test_kept_plan import params
 
 ALLOWED, DENIED = (list(wire.SOURCES[who].values()) for who in ("allowed", "denied"))
@@ -148,6 +151,18 @@ def test_after_a_boot_there_is_what_is_left(nft_host, program):
     assert set(left(nft_host)) == set(DENIED)
 
 
+def test_a_change_of_times_is_taken_back(nft_host):
+    apply(nft_host, **office(DENIED, members(["10.0.0.1"], after(900))))
+    for wanted in (office(DENIED, ALLOWED), office(members(DENIED, after(500)))):
+        before = held(nft_host)
+        planner, plan = nft_host.planned(compile_policy(parse_policy(wanted), FACTS))
+        planner.netfilter.ipset.restore(plan.before)
+        assert held(nft_host) != before
+        _take_sets_back(planner.netfilter, plan.sets)
+        assert held(nft_host) == before and planner.netfilter.ipset.headers()[NAMES[0]].type == plan.sets[0].live.type
+        assert 800 < left(nft_host)["10.0.0.1"] <= 900
+
+
 def test_many_members(nft_host):
     addresses = ["10.%d.%d.1" % (high, low) for high in range(50) for low in range(200)]
     end = after(3000)
@@ -188,6 +203,20 @@ def test_what_a_run_says(nft_host):
     with pytest.raises(DrawbridgeError, match="too far ahead: the kernel counts 24 days") as refused:
         run(nft_host, office(members(ALLOWED, after(25 * 86400))))
     assert refused.value.path == "policy.address_sets.office" and nft_host.everything() == everything
+
+
+def test_tests_of_a_policy_take_it_for_there_as_long_as_it_is(nft_host, client):
+    assert client.path
+    policy = office(members(ALLOWED, after(500)), members(DENIED, "2020-01-01T00:00Z"))
+    policy["published_ports"]["allow"].append({"port": 9, "sources": ["any"], "until": after(500)})
+    policy["host_services"] = {"default": "deny", "allow": [{"port": 7, "sources": ["any"], "until": after(500)}, {"port": 8, "sources": ALLOWED}]}
+    policy["tests"] = [
+        {"from": "any", "to": "7/tcp", "expect": "allow"}, *({"from": address, "to": "8/tcp", "expect": "deny"} for address in DENIED),
+    ]
+    assert run(nft_host, policy).values["tests"]["passed"] == 3
+    policy["host_services"]["allow"][0]["until"] = "2020-01-01T00:00Z"
+    with pytest.raises(DrawbridgeError):
+        run(nft_host, policy)
 
 
 def test_a_time_that_yaml_makes(nft_host, tmp_path):

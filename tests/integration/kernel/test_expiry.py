@@ -219,19 +219,30 @@ def test_tests_of_a_policy_take_it_for_there_as_long_as_it_is(nft_host, client):
         run(nft_host, policy)
 
 
+def test_a_plan_that_is_kept_does_not_see_the_countdown(nft_host):
+    end = after(600)
+    run(nft_host, office(members(ALLOWED, end)))
+    wanted = office(members(ALLOWED, end), members(DENIED, end))
+    plan = keep_policy(Task(params(nft_host, wanted, plan_dir=""), True, System())).values["plan"]
+    nft_host.sh("ipset", "-exist", "add", NAMES[0], ALLOWED[0], "timeout", "300", "comment", "until " + end)
+    assert keep_policy(Task(params(nft_host, wanted, plan_dir=plan), False, System())).values["changed"]
+    assert left(nft_host).keys() == {*ALLOWED, *DENIED}
+
+
 def test_a_time_that_yaml_makes(nft_host, tmp_path):
     if why_not():
         pytest.skip(why_not())
     end = after(500)
     tmp_path.joinpath("p.yml").write_text(
-        "p:\n  address_sets: {office: [{address: %s, until: %s}]}\n  published_ports: {allow: [{port: 443, sources: ['@office']}]}\n" % (ALLOWED[0], end),
-        encoding="ascii",
+        "host_policy__web:\n  address_sets: {office: [{address: %s, until: %s}]}\n  published_ports: {allow: [{port: 443, sources: ['@office']}]}\n"
+        % (ALLOWED[0], end), encoding="ascii",
     )
     _loaded, done, again = play(tmp_path, [
         {"ansible.builtin.include_vars": {"file": str(tmp_path / "p.yml")}},
-        *[{"drawbridge.docker.host_policy": {"policy": "{{ p }}", "docker_host": "unix:///run/nothing.sock", "allow_lockout": True}}] * 2,
+        *({"drawbridge.docker.host_policy": {**policy, "docker_host": "unix:///run/nothing.sock", "allow_lockout": True}}
+          for policy in ({"policy": "{{ host_policy__web }}"}, {"fragments": "host_policy__"})),
     ])
-    assert done["changed"] and not again["changed"], (done, again)
+    assert done["changed"] and not again["changed"] and not again["failed"], (done, again)
     assert held(nft_host) == {"%s until %s" % (ALLOWED[0], end)}
 
 

@@ -353,6 +353,19 @@ owned:
           description: How many entries it has.
           type: int
           sample: 7
+        ending:
+          description: The first 100 of those that end, by the time at which they do.
+          type: list
+          elements: dict
+          contains:
+            entry:
+              description: An address or network.
+              type: str
+              sample: 203.0.113.7
+            until:
+              description: When the kernel takes it out, in UTC.
+              type: str
+              sample: "2026-12-01T18:00:00Z"
     tables:
       description: Its tables in nftables.
       type: list

@@ -3,18 +3,22 @@
 """Which case is shown on which host, and each pair's text.
 
 A case is a file in policies/ or modules/: ``module`` and its ``options``; ``after``, a case that was run before it; ``hosts``, where not on all;
-``check``, where only check mode is looked at; ``engine``, false for one that does not answer; ``files``, folders of the host whose files are shown, too.
+``check``, where only check mode is looked at; ``clock``, the time that it is; ``engine``, false for one that does not answer; ``files``, folders of the
+host whose files are shown, too.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
+from unittest import mock
 
 import yaml
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules import timed_entries
 
 from . import render
 
@@ -36,6 +40,14 @@ def pairs() -> List[Pair]:
     return [(host, name) for name in CASES for host in HOSTS if host in read(name).get("hosts", HOSTS)]
 
 
+def _clock(time: str | None) -> contextlib.AbstractContextManager[object]:
+    """The clock at a time, as long as the block lasts."""
+    if time is None:
+        return contextlib.nullcontext()
+    seconds = float(timed_entries.seconds_of(time))
+    return mock.patch("time.time", lambda: seconds)
+
+
 def path_of(pair: Pair) -> Path:
     """Where a pair's golden file is."""
     return EXPECTED / pair[0] / (pair[1] + ".txt")
@@ -45,7 +57,7 @@ def rendered(pair: Pair) -> str:
     """What a case does on a host, and that it does nothing when it is run again."""
     case = read(pair[1])
     host = render.Host(pair[0])
-    with host.running():
+    with host.running(), _clock(case.get("clock")):
         for name in _before(case):
             _run(host, read(name))
         if not case.get("engine", True):

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.inspect.report import report
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.ipset import LiveSet
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.desired import SetType
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.saved_ruleset import parse
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.timed_entries import TIMED
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records.quarantine_notes import Note
 from ansible_collections.drawbridge.docker.plugins.modules import docker_firewall_info
 
@@ -72,6 +75,8 @@ def told():
     published = dict(found.answers.containers[0], Ports=[{"IP": "192.0.2.7", "PrivatePort": 80, "PublicPort": 8090, "Type": "tcp"}])
     answers = found.answers._replace(containers=[published, *found.answers.containers], error="no answer at tcp://192.0.2.9:2375")
     hooked = {4: parse(MANGLE + (recorded("28.5.2").text("iptables") or "").partition("*mangle")[0]), 6: found.rulesets[6]}
+    ending = LiveSet("DBP-office-4a", SetType("hash:net", TIMED), 4, entries=frozenset(["192.0.2.7 until 2026-12-01T18:00:00Z"]))
+    found = found._replace(sets={**found.sets, ending.name: ending})
     return report(found._replace(answers=answers, rulesets=hooked, tables={"ip drawbridge-policy": "ip saddr 10.0.0.0/8 accept"}, vrfs=["blue"],
                                  quarantines=[Note({"name": "web"}, "INC-1", "root from 192.0.2.3", "2026-01-01T00:00:00Z")]))
 

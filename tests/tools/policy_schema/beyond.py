@@ -35,6 +35,7 @@ BEYOND = (
     Reason("that no packet has an IPv4 address written as IPv6", "an IPv4 address written as IPv6", _published(sources=["::ffff:192.0.2.1"])),
     Reason("that a range of ports ends before it begins", "the range ends before it begins", _published(port="90-80")),
     Reason("that a feed's min is more than its max", "min is more than max", {"address_sets": {"a": {"url": "https://a/", "min": 7, "max": 6}}}),
+    Reason("how many days a month has", "there is no time ", {"address_sets": {"a": [{"address": "192.0.2.1", "until": "2026-02-30T18:00Z"}]}}),
     Reason("that 80.0 is no whole number", r"'-?[0-9]+\.0'", _published(port=80.0)),
     Reason("that an entry's sources have none of its address's family", r"none of these is IPv[46]", _published(address="192.0.2.1", sources=["::1"])),
     Reason("that entries about one port have different modes", "about the same port", {"published_ports": {"allow": _TWO_MODES}}),

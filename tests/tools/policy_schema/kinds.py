@@ -22,6 +22,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     addresses,
     check,
     entries,
+    members,
     named_containers,
     reserved_names,
     values,
@@ -84,7 +85,8 @@ def _addresses() -> dict[str, Schema]:
         "test_from": {"anyOf": [{"description": "the host itself", **one_of([policy_tests.HOST])}, kind("source"), kind("sources")]},
         "dns": {"anyOf": [{"type": "boolean"}, kind("source"), kind("sources")]},
         "networks": a_list(kind("network"), 1),
-        "address_set": {"anyOf": [a_list(kind("network")), kind("feed")]},
+        "address_set": {"anyOf": [a_list({"anyOf": [kind("network"), kind("member")]}), kind("feed")]},
+        "time": text(members.TIME.pattern, "a time with its zone, as 2026-12-01T18:00:00Z"),
         "treatment": {"anyOf": [
             {"type": "boolean"},
             # What a template makes of true and false. Not what editors should offer.

@@ -17,7 +17,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     settings,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import FRAGMENT_KEYS
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, named_containers, values
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, members, named_containers, values
 
 from .kinds import FORWARDED_INTERFACE, NETWORK
 from .patterns import Schema, a_list, any_case, kind, one_of, or_nothing, text, whole
@@ -31,6 +31,7 @@ def mappings(words: Words) -> dict[str, Schema]:
         "fragment": _mapping(FRAGMENT_KEYS, words.of("policy")),
         "address_sets": _by_name(kind("set_name"), kind("address_set")),
         "feed": _feed(words),
+        "member": _mapping(members.MEMBER_KEYS, words.of("members"), required=list(members.MEMBER_KEYS)),
         "zones": _by_name(kind("zone_name"), kind("zone")),
         "zone": _mapping(entries.ZONE_KEYS, words.of("entries"), minProperties=1),
         "published_ports": _mapping(schema.PUBLISHED_KEYS, words.of("published_ports")),
@@ -72,7 +73,7 @@ def _feed(words: Words) -> Schema:
 
 def _entries(words: Words) -> dict[str, Schema]:
     told = words.of("entries")
-    with_way = {**entries.ENTRY_KEYS, **entries.WAYS}
+    with_way = {**entries.ENTRY_KEYS, **entries.WAYS, **entries.UNTIL}
     with_mode = {**with_way, **entries.MODE}
     names = named_containers.KEYS
     who = [{"anyOf": [{"required": [key]} for key in ("sources", *entries.WAYS)]}, {"if": {"required": ["zones"]}, "then": _without(list(entries.ZONE_KEYS))}]

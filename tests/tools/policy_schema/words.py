@@ -24,6 +24,7 @@ _GUIDES = ROOT / "docs" / "guides"
 _TABLES = {
     "policy": ("policy.md", "## Keys"),
     "feeds": ("policy.md", "### Feeds"),
+    "members": ("policy.md", "### Until a time"),
     "entries": ("policy.md", "### Entries"),
     "published_ports": ("policy.md", "### `published_ports`"),
     "host_services": ("policy.md", "### `host_services`"),

@@ -20,7 +20,7 @@ def policy_data(policy: Policy) -> dict[str, object]:
     data: dict[str, object] = {}
     if policy.address_sets:
         data["address_sets"] = {
-            name: [address for family in FAMILIES for address in sorted(item.addresses[family])]
+            name: [_member(address, item.ends.get(address)) for family in FAMILIES for address in sorted(item.addresses[family])]
             for name, item in sorted(policy.address_sets.items())
         }
     for key, names in (("external_interfaces", policy.external_interfaces), ("unmanaged_interfaces", policy.unmanaged_interfaces)):
@@ -42,10 +42,16 @@ def policy_data(policy: Policy) -> dict[str, object]:
     return data
 
 
+def _member(address: str, until: str | None) -> object:
+    return address if until is None else {"address": address, "until": until}
+
+
 def _section(allow: Iterable[Entry], **scalars: object) -> dict[str, object]:
     data = {key: value for key, value in scalars.items() if value is not None}
     if allow:
-        data["allow"] = [dict(_target(entry.target), sources=sources_data(entry.sources)) for entry in allow]
+        data["allow"] = [
+            dict(_target(entry.target), sources=sources_data(entry.sources), **({} if entry.until is None else {"until": entry.until})) for entry in allow
+        ]
     return data
 
 

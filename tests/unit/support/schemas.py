@@ -53,6 +53,7 @@ _VALUES: dict[str, Sequence[object]] = {
     "feed_file": ["lists/a.txt", "/srv/a b"],
     "feed_count": [1, 5, 65536, "20", "00005"],
     "feed_timeout": [1, 300, "30"],
+    "time": ["2026-12-01T18:00:00Z", "2026-12-01 18:00+01:00", "1970-01-01t00:00:59.000z", "2999-12-31T23:59 -2359"],
     "checksum": ["sha256:" + "0aF9" * 16],
     "section": ["blocked", "_a-b", "x" * 15],
     "rate": ["10/minute", "100/hour", "1/sec", "001/min"],

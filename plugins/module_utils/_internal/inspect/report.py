@@ -12,11 +12,14 @@ from ..address import IPV4, IPV6
 from ..engine.api.answers import Network, PublishedPort, parse_backend, parse_containers, parse_networks, parse_published
 from ..engine.facts.endpoints import container_facts
 from ..engine.facts.unfiltered_networks import escapes, rootless, swarm_active
+from ..netfilter.kernel.ipset import LiveSet
 from ..netfilter.kernel.state import live_state
-from ..netfilter.rules.ownership import any_generation, is_ours
+from ..netfilter.rules.ownership import any_generation, called, is_ours
+from ..netfilter.rules.timed_entries import is_timed, split_end
 from ..policy.chains import guard
 from ..policy.readback import rules_to_policy
 from ..policy.readback.named_containers import is_named
+from ..policy.values.reserved_names import end_of
 from .findings import FAMILY_NAME, findings
 from .guarded_ports import Rulesets, Sets, guarded_ports
 from .jumps import our_hooks
@@ -24,6 +27,8 @@ from .situation import Situation
 from .survey import Survey
 
 _GUARD = [(guard.TABLE, guard.CHAIN + "*")]
+# A set may have 65,536 entries that end.
+_SHOWN_ENDING = 100
 
 Value = Dict[str, object]
 
@@ -144,9 +149,17 @@ def _sets(sets: Sets) -> List[Value]:
             "type": live.type.name,
             "family": None if live.family is None else FAMILY_NAME[live.family],
             "entries": len(live.entries or ()),
+            "ending": _ending(live),
         }
         for _name, live in sorted(sets.items())
     ]
+
+
+def _ending(live: LiveSet) -> List[Value]:
+    """Return the entries that end, those first that end first."""
+    timed = (split_end(entry) for entry in live.entries or () if is_timed(live.type.options))
+    found = sorted((time, entry) for entry, time in timed if time is not None)
+    return [{"entry": entry, "until": time} for time, entry in found[:_SHOWN_ENDING]]
 
 
 def _network(network: Network) -> Value:
@@ -173,6 +186,7 @@ def _published(situation: Situation) -> List[Value]:
     guarded = guarded_ports(situation.rulesets, situation.sets, situation.published)
     said = said_by(situation.rulesets, situation.sets)
     lists = {any_generation(name): live.entries or () for name, live in situation.sets.items() if rules_to_policy.is_list(name)}
+    over = _over(situation.sets)
     return [
         {
             "family": FAMILY_NAME[port.family],
@@ -184,12 +198,19 @@ def _published(situation: Situation) -> List[Value]:
             "container_port": port.container_port,
             "loopback": port.loopback,
             "guarded": port in guarded,
-            "sources": _sources(port, said[port.family], lists) if port in guarded else None,
+            "sources": _sources(port, said[port.family], lists, over) if port in guarded else None,
             "denied_sources": list(rules_to_policy.expanded(said[port.family].denied_ports, lists)) if port in guarded else None,
         }
         for port in situation.published
     ]
 
 
-def _sources(port: PublishedPort, said: rules_to_policy.Said, lists: Mapping[str, Collection[str]]) -> List[str]:
-    return list(rules_to_policy.expanded(rules_to_policy.reach_some_of(said.ports, rules_to_policy.published_target(*port[:4])), lists))
+def _sources(port: PublishedPort, said: rules_to_policy.Said, lists: Mapping[str, Collection[str]], over: Tuple[str, ...]) -> List[str]:
+    found = rules_to_policy.reach_some_of(said.ports, rules_to_policy.published_target(*port[:4]))
+    return list(rules_to_policy.expanded([source for source in found if not source.endswith(over)], lists))
+
+
+def _over(sets: Sets) -> Tuple[str, ...]:
+    """Return how sources end that were let in until a time that is over."""
+    times = {end_of(called(name)) for name, live in sets.items() if not live.entries}
+    return tuple(rules_to_policy.UNTIL + time for time in times if time is not None)

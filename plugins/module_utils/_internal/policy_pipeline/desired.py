@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..address import FAMILIES
@@ -18,6 +19,7 @@ from ..netfilter.rules.ownership import owned_set
 from ..policy.compile.compile import OWNER
 from ..policy.feeds.feed import Feed
 from ..policy.language.model import NO_POLICY, Policy
+from ..policy.language.over import without_over
 from ..policy.language.schema import parse_policy
 from ..policy.values import check
 from ..policy.values.values import SetReference
@@ -58,17 +60,18 @@ def parse(task: Task) -> Desired:
 
 
 def with_last_good(system: System, policy: Policy) -> Tuple[Policy, Tuple[str, ...]]:
-    """Return the policy with what the host holds in the sets whose feeds cannot be used, and warnings that say so.
+    """Return the policy without what is over, and with what the host holds in the sets whose feeds cannot be used, and warnings that say so.
 
     A set that nothing names is left out, since the host has none of it. Raises DrawbridgeError if a set that is named has no good content.
     """
     failed = _failed(policy)
+    policy, warnings = without_over(policy, time.time())
     if not failed:
-        return policy, ()
+        return policy, tuple(warnings)
     from ..policy.feeds.kept import kept  # pylint: disable=import-outside-toplevel
 
     ipset, named = Ipset(system), set(_named(policy))
-    sets, warnings = dict(policy.address_sets), []
+    sets = dict(policy.address_sets)
     for name, feed in failed.items():
         item = sets[name]
         if name not in named:
@@ -83,10 +86,12 @@ def with_last_good(system: System, policy: Policy) -> Tuple[Policy, Tuple[str, .
 
 
 def without_failed(policy: Policy) -> Tuple[Policy, List[str]]:
-    """Return the policy without the sets whose feeds cannot be used, and warnings that say so: for a host that does not hold the sets."""
+    """Return the policy without what is over and without the sets whose feeds cannot be used, and warnings that say so: for a host that does not hold
+    the sets."""
     failed = _failed(policy)
+    policy, warnings = without_over(policy, time.time())
     sets = {name: item for name, item in policy.address_sets.items() if name not in failed}
-    warnings = ["%s: the feed cannot be used: %s" % (policy.address_sets[name].path, feed.failure) for name, feed in failed.items()]
+    warnings += ["%s: the feed cannot be used: %s" % (policy.address_sets[name].path, feed.failure) for name, feed in failed.items()]
     return policy._replace(address_sets=sets), warnings
 
 

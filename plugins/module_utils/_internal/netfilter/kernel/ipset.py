@@ -16,6 +16,7 @@ from ...host.system.netns import in_new_netns
 from ...host.system.system import System
 from ..rules.desired import SetType
 from ..rules.ownership import scratch_set
+from ..rules.timed_entries import TIMED, is_timed, read, written
 
 _FAMILY_WORD = {IPV4: "inet", IPV6: "inet6"}
 _FAMILY = {word: family for family, word in _FAMILY_WORD.items()}
@@ -108,7 +109,8 @@ class Ipset:
         rule's sets a moment after the commit. So this retries for a while. Raises IpsetFailed."""
         deadline = time.monotonic() + _BUSY_SECONDS
         while lines:
-            output = self.system.run([self._command(), "-exist", "restore"], "\n".join(lines) + "\n")
+            now = time.time()
+            output = self.system.run([self._command(), "-exist", "restore"], "\n".join(written(line, now) for line in lines) + "\n")
             if output.rc == 0:
                 return
             failed = IpsetFailed(lines, output.stderr.strip())
@@ -197,7 +199,8 @@ def parse_entries(text: str) -> Dict[str, FrozenSet[str]]:
         header, _members, body = block.partition("\nMembers:\n")
         # ipset prints its prompt again after the last set.
         body = (body[: -len(_PROMPT)] if body.endswith(_PROMPT) else body).rstrip("\n")
-        sets[header.partition("\n")[0]] = frozenset(body.split("\n")) if body else frozenset()
+        entries = frozenset(body.split("\n")) if body else frozenset()
+        sets[header.partition("\n")[0]] = read(entries, time.time()) if is_timed(header) else entries
     return sets
 
 
@@ -218,6 +221,11 @@ def same_kind(live: LiveSet, target: SetTarget) -> bool:
     return live.type == target.type and (not target.type.has_family or live.family == target.family)
 
 
+def _differs_in_times(live: LiveSet, target: SetTarget) -> bool:
+    """Return whether entries may end in one of both alone. The kernel swaps such sets."""
+    return same_kind(live._replace(type=target.type), target) and live.type.name == target.type.name and {live.type.options, target.type.options} == {"", TIMED}
+
+
 def fill_lines(target: SetTarget) -> List[str]:
     """Return the lines that create and fill the set."""
     entries = target.entries or frozenset()
@@ -230,7 +238,7 @@ def bring_lines(target: SetTarget, held: Optional[LiveSet]) -> List[str]:
     """Return the lines that change the kernel's set of that name, if any, to the target. Empty if it is like the target already."""
     if held is None:
         return fill_lines(target)
-    if same_kind(held, target):
+    if same_kind(held, target) or _differs_in_times(held, target):
         return update_lines(target, held)
     return ["destroy %s" % target.name] + fill_lines(target)
 
@@ -245,9 +253,9 @@ def update_lines(target: SetTarget, live: LiveSet) -> List[str]:
         return []
     added = target.entries - live.entries
     gone = live.entries - target.entries
-    if not added and not gone:
+    if not added and not gone and live.type == target.type:
         return []
-    fits = len(live.entries) + len(added) <= live.maxelem
+    fits = len(live.entries) + len(added) <= live.maxelem and live.type == target.type
     if fits and len(added) + len(gone) <= max(_PATCH_ALWAYS, _PATCH_SHARE * len(live.entries)):
         if not {entry.split(" ")[0] for entry in added} & {entry.split(" ")[0] for entry in gone}:
             lines = ["add %s %s" % (target.name, entry) for entry in sorted(added)]

@@ -10,9 +10,11 @@ from typing import Dict, FrozenSet, Iterable, List, Tuple
 
 from ...address import IPV4
 from ..kernel.state import Change, TableState
+from ..rules.desired import SetType
 from ..rules.ownership import any_generation
 from ..rules.saved_rule import with_set_names
 from ..rules.saved_ruleset import Table
+from ..rules.timed_entries import TIMED
 from .parent_jump import PARENT, moved_lines
 from .plan import FamilyPlan, Plan, SetChange
 
@@ -119,13 +121,17 @@ def _set_texts(change: SetChange) -> Tuple[List[str], List[str]]:
     after: List[str] = []
     if change.live is not None:
         held = change.live.entries or frozenset()
-        before.append("create %s %s" % (change.name, change.live.type.name))
+        before.append(_created(change.name, change.live.type))
     if change.target is not None:
         wanted = change.target.entries or frozenset()
-        after.append("create %s %s" % (change.name, change.target.type.name))
+        after.append(_created(change.name, change.target.type))
     before += entry_lines(change.name, held - wanted, len(held & wanted))
     after += entry_lines(change.name, wanted - held, len(held & wanted))
     return before, after
+
+
+def _created(name: str, kind: SetType) -> str:
+    return "create %s %s%s" % (name, kind.name, " " + TIMED if kind.options == TIMED else "")
 
 
 def entry_lines(name: str, entries: FrozenSet[str], same: int) -> List[str]:

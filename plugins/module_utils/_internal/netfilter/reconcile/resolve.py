@@ -7,6 +7,7 @@ every rule as iptables-save prints it."""
 
 from __future__ import annotations
 
+import time
 from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from ...errors import DrawbridgeError
@@ -20,6 +21,7 @@ from ..rules.loops import leads_back, ways_from
 from ..rules.ownership import owned_set, taken_for_empty, user_set
 from ..rules.saved_rule import set_names, with_set_names
 from ..rules.set_entries import canonical_entries
+from ..rules.timed_entries import TIMED, in_force
 
 GENERATIONS = ("a", "b")
 _ASSUMED = SetType("hash:net")
@@ -190,4 +192,7 @@ def set_target(
             )
         except IpsetFailed as error:
             raise DrawbridgeError(error.message.replace("add judged ", ""), wanted.path) from None
+    if entries is not None and wanted.type.options == TIMED:
+        # What is over by now the kernel has dropped already.
+        entries = in_force(entries, time.time())
     return SetTarget(kernel_name, wanted.type, family, entries)

@@ -16,6 +16,7 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set
 from ...address import IPV4, IPV6, halves, parse_network, quoted
 from ...errors import DrawbridgeError
 from .desired import SetType
+from .timed_entries import split_end, with_end
 
 # The allowed characters of an entry. A first letter that is no hexadecimal digit would be a host name.
 _ENTRY = re.compile(r"[0-9A-Fa-f:\[][0-9A-Za-z:./,\[\]%+@_-]*( nomatch| timeout [0-9]+| comment \"[^\"\\\x00-\x1f]*\")*")
@@ -71,8 +72,10 @@ def family_of(entry: str) -> int:
 
 def _spelt(entry: str, kind: SetType, path: Optional[str]) -> Optional[Iterable[str]]:
     """Return the kernel's spelling if it is known without asking the kernel, else None."""
-    if kind.name == "hash:net" and _PLAIN.fullmatch(entry):
-        return halves(parse_network(entry, path))
+    if kind.name == "hash:net":
+        alone, time = split_end(entry)
+        if _PLAIN.fullmatch(alone):
+            return [with_end(half, time) for half in halves(parse_network(alone, path))]
     if kind.name == "hash:ip" and _PLAIN.fullmatch(entry):
         network = parse_network(entry, path)
         return (network.address,) if network.is_host else None

@@ -134,23 +134,39 @@ END { for (at = 1; at <= tables; at++) { table = order[at]; commit() } }
 '
 
 # ipset list -t and a generation of sets in, ipset restore input out: what exists is filled by swap, a set of another type is made anew,
-# and a set that is not ours is left alone where it exists.
+# and a set that is not ours is left alone where it exists. Entries end when they were to end.
 SETS='
+# Days since 1970 of a date.
+function days(year, month, day) {
+    if (month < 3) { year--; month += 12 }
+    return 365 * year + int(year / 4) - int(year / 100) + int(year / 400) + int((153 * month - 457) / 5) + day - 719469
+}
+# 2026-12-01T18:00:00Z
+function seconds(time,  day) {
+    day = days(substr(time, 1, 4) + 0, substr(time, 6, 2) + 0, substr(time, 9, 2) + 0)
+    return day * 86400 + substr(time, 12, 2) * 3600 + substr(time, 15, 2) * 60 + substr(time, 18, 2)
+}
 BEGIN { side = "live" }
 $0 == "%%" { side = "want"; next }
 side == "live" {
     if ($1 == "Name:") name = $2
     if ($1 == "Type:") kind[name] = $2
-    if ($1 == "Header:") family[name] = $2 == "family" ? $3 : ""
+    if ($1 == "Header:") { family[name] = $2 == "family" ? $3 : ""; timed[name] = / timeout / }
     next
 }
 $1 == "create" && ($2 in kind) {
     if ($2 ~ /^DBT-/) print "flush " $2
     if ($2 !~ /^DB[A-Z]*-/) { foreign[$2] = 1; next }
-    if (kind[$2] == $3 && (family[$2] == "" || family[$2] == $5)) next
+    # A set whose entries end and one whose entries stay may be swapped, but the scratch set has to be of the right one.
+    if (kind[$2] == $3 && (family[$2] == "" || family[$2] == $5) && ($2 !~ /^DBT-/ || timed[$2] == / timeout /)) next
     print "destroy " $2
 }
 $1 == "add" && ($2 in foreign) { next }
+$1 == "add" && $4 == "until" {
+    left = seconds($5) - now
+    if (left > 0) printf "%s timeout %d comment \"until %s\"\n", $1 " " $2 " " $3, left < 2147483 ? left : 2147483, $5
+    next
+}
 { print }
 '
 
@@ -185,11 +201,17 @@ load_rules() { # FILE FAMILY KEEP
     return 1
 }
 
+# A clock that says an earlier time than when the file was written is wrong, and so is nobody let in for longer than was left then.
+now() { # FILE
+    clock=$(date +%s) saved=$(date -r "$1" +%s 2>/dev/null || echo 0)
+    [ "$clock" -gt "$saved" ] && echo "$clock" || echo "$saved"
+}
+
 load_sets() { # FILE
     [ -s "$1" ] || return 0
     for pause in 0.1 0.2 0.4 0.8 0; do
         live=$(ipset list -t) || { say "ipset does not work"; return 1; }
-        printf '%s\n%%%%\n' "$live" | cat - "$1" | awk "$SETS" | ipset -exist restore && return 0
+        printf '%s\n%%%%\n' "$live" | cat - "$1" | awk -v now="$(now "$1")" "$SETS" | ipset -exist restore && return 0
         # The kernel does not swap a set that somebody lists at this moment.
         sleep $pause
     done

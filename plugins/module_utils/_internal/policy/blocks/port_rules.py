@@ -160,7 +160,10 @@ class Rules:
 
 
 def ways_in(targets: List[Match], entry: Entry) -> List[Match]:
-    """Return a match for each target and each interface by which the entry lets packets in."""
+    """Return a match for each target and each interface by which the entry lets packets in, until it ends."""
+    if entry.until is not None:
+        ends = _FROM.in_set(reserved_names.until_set(entry.until))
+        targets = [what._replace(match=" ".join(part for part in (what.match, ends) if part)) for what in targets]
     if not entry.interfaces:
         return targets
     return [

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence, Tuple
 
-from ...address import FAMILIES
+from ...address import FAMILIES, IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...errors import DrawbridgeError
 from ...netfilter.reconcile.plan import Plan
 from ...netfilter.rules.desired import AddressSet, Chain, DesiredState, Hook, SetType
+from ...netfilter.rules.timed_entries import TIMED, with_end
 from ..blocks import owners
 from ..blocks.by_name import by_name_sets
 from ..blocks.engine_sets import host_sets, named_sets
 from ..blocks.outside import OUTSIDE
 from ..blocks.port_rules import Rules, enforces
 from ..chains import forward, guard, host_input, late_ports, source_check
-from ..language.model import Policy
+from ..language.model import NamedAddresses, Policy, entries_of
 from ..values.check import names_interface
+from ..values.reserved_names import until_set
 from .denials import EGRESS, observed, section_of, with_logs
 
 NAMED_SET = SetType("hash:net")
+TIMED_SET = SetType("hash:net", TIMED)
 # OWNER is part of the names of the policy's sets in the kernel. OWNED: the chains that a policy may write and remove.
 OWNER = "P"
 OWNED = [
@@ -150,7 +153,19 @@ def _with_left_alone(host: HostFacts, left_alone: Sequence[str]) -> HostFacts:
 
 
 def own_sets(policy: Policy) -> Dict[str, AddressSet]:
-    """Return the policy's ``address_sets``."""
-    return {
-        name: AddressSet(name, NAMED_SET, dict(item.addresses), item.path) for name, item in policy.address_sets.items()
-    }
+    """Return the policy's ``address_sets``, and a set for each time at which entries end."""
+    times = {entry.until: entry.path for entry in reversed([*entries_of(policy)])}
+    ends = {until_set(time): _everybody_until(time, path + ".until") for time, path in times.items() if time is not None}
+    return {**{name: _own_set(item) for name, item in policy.address_sets.items()}, **ends}
+
+
+def _everybody_until(time: str, path: str) -> AddressSet:
+    entries = {IPV4: frozenset([with_end("0.0.0.0/0", time)]), IPV6: frozenset([with_end("::/0", time)])}
+    return AddressSet(until_set(time), TIMED_SET, dict(entries), path)
+
+
+def _own_set(item: NamedAddresses) -> AddressSet:
+    if not item.ends:
+        return AddressSet(item.name, NAMED_SET, dict(item.addresses), item.path)
+    entries = {family: frozenset(with_end(address, item.ends.get(address)) for address in addresses) for family, addresses in item.addresses.items()}
+    return AddressSet(item.name, TIMED_SET, dict(entries), item.path)

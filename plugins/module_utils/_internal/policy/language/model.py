@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ..feeds.feed import Feed
 from ..values.entries import Entry, Zone
@@ -91,12 +91,13 @@ class HostServices(NamedTuple):
 
 
 class NamedAddresses(NamedTuple):
-    """One of the policy's ``address_sets``. feed: of a set that is fed; None for a list."""
+    """One of the policy's ``address_sets``. feed: of a set that is fed; None for a list. ends: the times at which members end, by address."""
 
     name: str
     addresses: Addresses
     path: str
     feed: Optional[Feed] = None
+    ends: Mapping[str, str] = {}
 
 
 class Policy(NamedTuple):
@@ -123,6 +124,12 @@ class Policy(NamedTuple):
     log_denied: Optional[Choices] = None
     tests: Tuple[PolicyTest, ...] = ()
     zones: Tuple[Zone, ...] = ()
+
+
+def entries_of(policy: Policy) -> Tuple[Entry, ...]:
+    """Return the entries about published ports and services of the host."""
+    ports, services = policy.published_ports, policy.host_services
+    return (*(ports.allow + ports.routed if ports is not None else ()), *(services.allow if services is not None else ()))
 
 
 # The policy of a host without a policy: no rules of ours.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple
 
 from ...errors import DrawbridgeError
 from ..values import check, named_containers
-from ..values.addresses import fed_addresses, parse_addresses, refuse
-from ..values.entries import MODE, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
+from ..values.addresses import fed_addresses
+from ..values.entries import MODE, UNTIL, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
+from ..values.members import parse_members
 from ..values.reserved_names import set_name
 from ..values.values import ALLOW, DENY, ICMP, Sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
@@ -145,7 +146,8 @@ def _address_sets(value: object, path: str) -> Dict[str, NamedAddresses]:
             addresses, feed = fed_addresses(items, place)
             found[name] = NamedAddresses(name, addresses, place, feed)
         else:
-            found[name] = NamedAddresses(name, parse_addresses(check.sequence(items, place), place, refuse), place)
+            addresses, ends = parse_members(check.sequence(items, place), place)
+            found[name] = NamedAddresses(name, addresses, place, ends=ends)
     return found
 
 
@@ -175,8 +177,8 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS, **named_containers.KEYS}),
-        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), {**WAYS, **named_containers.KEYS}),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS, **UNTIL, **named_containers.KEYS}),
+        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), {**WAYS, **UNTIL, **named_containers.KEYS}),
         mode=parse_mode(given, path),
         deny=_denied(given, path),
     )
@@ -189,7 +191,7 @@ def _host_services(policy: Dict[str, object], path: str) -> Optional[HostService
     return HostServices(
         path,
         default=_stated(given, "default", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS}),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS, **UNTIL}),
         swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
         mode=parse_mode(given, path),
         deny=_denied(given, path),

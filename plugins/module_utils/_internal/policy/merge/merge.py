@@ -19,6 +19,7 @@ from ..language.schema import POLICY_KEYS, looked_up, parse_part
 from ..language.settings import Choices
 from ..values import check
 from ..values.entries import Zone, union
+from ..values.members import latest
 from ..values.values import Sources
 from .ways_out import given, merge_egress, merge_host_egress, merge_masquerade, merged_entries
 from .weights import Statement, agreed, by_key, heaviest
@@ -103,7 +104,7 @@ def _address_sets(fragments: List[Fragment]) -> Dict[str, NamedAddresses]:
             merged[name] = _fed(values)
             continue
         addresses: Dict[int, FrozenSet[str]] = {family: frozenset().union(*(value.addresses[family] for value in values)) for family in FAMILIES}
-        merged[name] = NamedAddresses(name, addresses, values[0].path)
+        merged[name] = NamedAddresses(name, addresses, values[0].path, ends=latest([(value.addresses, value.ends) for value in values]))
     return merged
 
 

@@ -35,9 +35,10 @@ _ECHO = {"--icmp-type": "8", "--icmpv6-type": "128"}
 _HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
 
 # Sources as a policy writes them: any, an address, @name. A list that became a set has the name that the set's generations share.
-# Behind each may stand the interface by which it has to come.
+# Behind each may stand the interface by which it has to come, and then the time at which it ends.
 Who = Tuple[str, ...]
 BY = " by "
+UNTIL = " until "
 _ANY: Who = (ANY,)
 
 
@@ -177,10 +178,10 @@ def _who(rules: Iterable[Rule], target: Optional[Target]) -> Who:
     return _ANY
 
 
-def expanded(sources: Who, lists: Mapping[str, Iterable[str]]) -> Who:
+def expanded(sources: Sequence[str], lists: Mapping[str, Iterable[str]]) -> Who:
     """Replace the given lists by their entries. lists: by the name that a list's generations share."""
-    parts = [source.partition(BY) for source in sources]
-    found = dict.fromkeys(each + by + interface for name, by, interface in parts for each in (sorted(lists[name]) if name in lists else [name]))
+    parts = [source.partition(" ") for source in sources]
+    found = dict.fromkeys(each + space + more for name, space, more in parts for each in (sorted(lists[name]) if name in lists else [name]))
     return _ANY if any(halves <= set(found) for halves in _HALVES) else tuple(found)
 
 
@@ -245,7 +246,7 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
     ports: Optional[Ports] = None
     address: Optional[HostAddress] = None
     who = _ANY
-    interface = ""
+    interface = until = ""
     for match in rule.asks:
         if match.negated:
             return None
@@ -257,6 +258,8 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
             protocol = ICMP
         elif isinstance(match, InterfaceMatch) and match.option == way.interface:
             interface = match.name
+        elif isinstance(match, SetMatch) and match.sides == way.of_set and reserved_names.end_of(called(match.name)):
+            until = UNTIL + (reserved_names.end_of(called(match.name)) or "")
         elif _end(match, way) is not None:
             who = (_end(match, way) or ANY,)
         elif isinstance(match, AddressMatch) and match.option == way.address:
@@ -268,6 +271,7 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
             # All that comes in by an interface, whatever it is to; or what an entry never says.
             return None
         who = (who[0] + BY + interface,)
+    who = (who[0] + until,)
     return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict, rule.comments)
 
 

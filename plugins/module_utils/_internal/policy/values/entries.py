@@ -13,12 +13,14 @@ from ...address import FAMILIES, parse_network, quoted
 from ...errors import DrawbridgeError, did_you_mean
 from . import check, named_containers
 from .addresses import parse_addresses, refuse
+from .members import parse_time
 from .reserved_names import set_name, zone_name
 from .values import EVERYBODY, ICMP, MODES, HostAddress, NamedInterface, Ports, SetReference, Sources, Target, ZoneReference
 
 WITH_PORTS = ("tcp", "udp", "sctp")
 ENTRY_KEYS: check.Keys = {"port": "port", "protocol": "protocol", "address": "host_address", "sources": "sources", "comment": "comment"}
 MODE: check.Keys = {"mode": "mode"}
+UNTIL: check.Keys = {"until": "time"}
 WAYS: check.Keys = {"interfaces": "some_interfaces", "zones": "zone_names"}
 ZONE_KEYS: check.Keys = {"interfaces": "some_interfaces", "sources": "sources"}
 # Long enough for a sentence. Short enough for a rule that has the comments of several fragments.
@@ -30,7 +32,7 @@ _UNSPECIFIED = ("0.0.0.0", "::")
 class Entry(NamedTuple):
     """A target and the sources that may reach it. comments: the user's comments, each quoted as in a rule. mode: whether others are denied, or
     only told of; None for what the section says. interfaces: by one of these the packet has to come in; none means by any. zone: names
-    interfaces and sources together, and is looked up once all zones are known."""
+    interfaces and sources together, and is looked up once all zones are known. until: the time at which the entry ends, if it does."""
 
     target: Target
     sources: Sources
@@ -39,11 +41,12 @@ class Entry(NamedTuple):
     mode: Optional[str] = None
     interfaces: Tuple[NamedInterface, ...] = ()
     zone: Optional[ZoneReference] = None
+    until: Optional[str] = None
 
     @property
     def lets_everybody_in(self) -> bool:
-        """Whether everybody reaches the target by every interface."""
-        return self.sources.everybody and not self.interfaces
+        """Whether everybody reaches the target by every interface, for good."""
+        return self.sources.everybody and not self.interfaces and self.until is None
 
 
 class Zone(NamedTuple):
@@ -62,7 +65,7 @@ class Zone(NamedTuple):
 
 
 def parse_entries(value: object, path: str, protocols: Sequence[str], more: Optional[check.Keys] = None) -> Tuple[Entry, ...]:
-    """Parse the list under ``allow``. Entries with the same target and way in are merged: their sources add up. more: the keys that an entry may
+    """Parse the list under ``allow``. Entries with the same target, way in and end are merged: their sources add up. more: the keys that an entry may
     have besides."""
     keys = {**ENTRY_KEYS, **(more or {})}
     listed = enumerate(check.sequence(value, path))
@@ -70,7 +73,7 @@ def parse_entries(value: object, path: str, protocols: Sequence[str], more: Opti
 
 
 def joined(entries: Iterable[Entry]) -> Tuple[Entry, ...]:
-    """Merge entries with the same target and way in. Entries with the same target get one mode."""
+    """Merge entries with the same target, way in and end. Entries with the same target get one mode."""
     found: Dict[Target, List[Entry]] = {}
     for entry in entries:
         found.setdefault(entry.target, []).append(entry)
@@ -81,7 +84,7 @@ def _joined(entries: List[Entry]) -> List[Entry]:
     mode = _common_mode(entries)
     found: Dict[Hashable, List[Entry]] = {}
     for entry in entries:
-        found.setdefault((_names(entry.interfaces), entry.zone and entry.zone.name), []).append(entry)
+        found.setdefault((_names(entry.interfaces), entry.zone and entry.zone.name, entry.until), []).append(entry)
     return [together(same)._replace(mode=mode) for same in found.values()]
 
 
@@ -132,6 +135,8 @@ def _entries(item: object, path: str, protocols: Sequence[str], keys: check.Keys
     if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
         raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
     entry = Entry(target, sources, path, _comments(given, path), parse_mode(given, path), _interfaces(given, path))
+    if "until" in given:
+        entry = entry._replace(until=parse_time(given["until"], path + ".until"))
     return [entry._replace(zone=zone) for zone in zones] or [entry]
 
 

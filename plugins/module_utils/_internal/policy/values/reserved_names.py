@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from typing import Optional
 
 from ...address import quoted
 from ...errors import DrawbridgeError
@@ -39,6 +40,8 @@ CONTAINERS = "egc-"
 # protocol's first letter and the containers' port: longer than any name that a user may give.
 BY_NAME = "nm"
 OF_HOST, OF_CONTAINERS = BY_NAME + "h", BY_NAME + "c"
+# Followed by a time without punctuation. Holds every address until then.
+UNTIL = "until-"
 # A placeholder for an interface. It keeps an address that a policy names in its set while no network has the address.
 NOWHERE = "drawbridge-none"
 
@@ -50,9 +53,10 @@ _FIXED = (
     UNFLUSHED,
 )
 RESERVED = re.compile(
-    r"(?:%s|%s[0-9a-f]{12}|(?:%s|%s)[0-9a-f]{10})\Z"
-    % ("|".join([*PORTS.values(), *_FIXED]), ANONYMOUS, NETWORK, CONTAINERS)
+    r"(?:%s|%s[0-9a-f]{12}|(?:%s|%s)[0-9a-f]{10}|%s[0-9]{8}T[0-9]{6}Z)\Z"
+    % ("|".join([*PORTS.values(), *_FIXED]), ANONYMOUS, NETWORK, CONTAINERS, UNTIL)
 )
+_TIME = re.compile(UNTIL + r"([0-9]{4})([0-9]{2})([0-9]{2}T[0-9]{2})([0-9]{2})([0-9]{2}Z)\Z")
 
 
 def set_name(value: object, path: str) -> str:
@@ -78,6 +82,17 @@ def zone_name(value: object, path: str) -> str:
             "%s is not a name for a zone" % quoted(value), path, "letters, digits, _, . and - are possible, %d characters at most" % MAX_NAME
         )
     return value
+
+
+def until_set(time: str) -> str:
+    """Return the name of the set that holds everybody until a time, ``2026-12-01T18:00:00Z``."""
+    return UNTIL + time.replace("-", "").replace(":", "")
+
+
+def end_of(name: str) -> Optional[str]:
+    """Return the time in such a name; None for other names."""
+    found = _TIME.match(name)
+    return "%s-%s-%s:%s:%s" % found.groups() if found else None
 
 
 def is_reserved(name: str) -> bool:

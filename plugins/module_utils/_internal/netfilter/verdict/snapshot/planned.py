@@ -17,6 +17,7 @@ from ...kernel.iptables import NFT
 from ...kernel.nft_table import TableChange, spoken
 from ...reconcile.plan import Plan
 from ...rules.saved_ruleset import SavedChain, Table, parse
+from ...rules.timed_entries import is_timed
 from .texts import Snapshot, save_name
 
 _BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
@@ -118,11 +119,15 @@ def sets_restored(saved: str, lines: List[str]) -> str:
         elif verb == "swap" and name in sets and words in sets:
             sets[name], sets[words] = sets[words], sets[name]
         elif name in sets:
-            _change(sets[name][1], verb, words)
+            _change(sets[name], verb, words)
     return "".join("create %s %s\n%s" % (name, kind, "".join("add %s %s\n" % (name, entry) for entry in entries)) for name, (kind, entries) in sets.items())
 
 
-def _change(entries: Dict[str, None], verb: str, entry: str) -> None:
+def _change(held: _Set, verb: str, entry: str) -> None:
+    kind, entries = held
+    if is_timed(kind):
+        # The lines of a plan spell times in another way than ipset does.
+        entry = entry.partition(" ")[0]
     if verb == "flush":
         entries.clear()
     elif verb == "del":

@@ -7,7 +7,7 @@
 RULES=$(cat awk/target.awk awk/rules.awk)
 
 # ipset list -t and a generation of sets in, ipset restore input out: what exists is filled by swap, a set of another type is made anew,
-# and a set that is not ours is left alone where it exists.
+# and a set that is not ours is left alone where it exists. Entries end when they were to end.
 SETS=$(cat awk/sets.awk)
 
 tool() { command -v "$1-$variant-$2" || command -v "$1-$2"; }
@@ -41,11 +41,17 @@ load_rules() { # FILE FAMILY KEEP
     return 1
 }
 
+# A clock that says an earlier time than when the file was written is wrong, and so is nobody let in for longer than was left then.
+now() { # FILE
+    clock=$(date +%s) saved=$(date -r "$1" +%s 2>/dev/null || echo 0)
+    [ "$clock" -gt "$saved" ] && echo "$clock" || echo "$saved"
+}
+
 load_sets() { # FILE
     [ -s "$1" ] || return 0
     for pause in 0.1 0.2 0.4 0.8 0; do
         live=$(ipset list -t) || { say "ipset does not work"; return 1; }
-        printf '%s\n%%%%\n' "$live" | cat - "$1" | awk "$SETS" | ipset -exist restore && return 0
+        printf '%s\n%%%%\n' "$live" | cat - "$1" | awk -v now="$(now "$1")" "$SETS" | ipset -exist restore && return 0
         # The kernel does not swap a set that somebody lists at this moment.
         sleep $pause
     done

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.kernel.state import RESTRICTING
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfilter.rules.timed_entries import seconds_of
 
 from tests.tools.boot_program import SOURCES
 
@@ -194,6 +195,19 @@ def test_of_the_engine_s_rules_its_own_are_kept(awk):
 def test_a_table_that_lost_its_jumps_is_lost(awk):
     assert awk(beside(ENGINES_PART, FILTER_LEFT), "target", "engine_rules", only="lost", bridges="docker0") == NAT_LOST
     assert awk(beside(ENGINES_PART, ENGINE), "target", "engine_rules", only="lost", bridges="docker0") == ""
+
+
+def test_entries_have_what_is_left_of_them():
+    days = ["%d-%02d-%02dT12:34:56Z" % (year, month, day) for year in (1970, 2000, 2026, 2028, 2100, 2399) for month in range(1, 13) for day in (1, 15, 28)]
+    now = seconds_of("2026-12-01T12:34:50Z")
+    text = "%%\ncreate a hash:net timeout 0 comment\n" + "".join("add a ::1/64 until %s\n" % day for day in days) + "add a 192.0.2.1\n"
+    entries = [(min(seconds_of(day) - now, 2147483), day) for day in days]
+    lines = ['add a ::1/64 timeout %d comment "until %s"' % (left, day) for left, day in entries if left > 0]
+    for program in filter(None, map(shutil.which, ("mawk", "gawk", "busybox"))):
+        argv = ["awk", "-v", "now=%d" % now, "-f", str(AWK / "sets.awk")]
+        done = subprocess.run(argv, executable=program, input=text, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines() == ["create a hash:net timeout 0 comment", *lines, "add a 192.0.2.1"], program
+    assert 10 < len(lines) < len(days)
 
 
 @pytest.mark.parametrize("entries, timed, empty", [(0, "", True), (0, " timeout 60", False), (1, "", False)])

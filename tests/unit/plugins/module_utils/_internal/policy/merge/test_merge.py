@@ -206,3 +206,11 @@ def test_a_feed_stands_alone_at_its_weight():
         with pytest.raises(DrawbridgeError, match="a feed stands alone, and host_policy__a.address_sets.x has the same weight") as error:
             merged(a=fed("1.1.1.1"), b=other)
         assert error.value.path == "host_policy__b.address_sets.x"
+
+
+def test_a_member_ends_when_the_last_of_equal_weight_says():
+    first, later = ({"address": "192.0.2.7", "until": "2026-12-0%dT18:00:00Z" % day} for day in (1, 2))
+    a, b, heavy = ({"address_sets": {"office": [*members, "192.0.2.8"]}} for members in ([first], [later], [first]))
+    assert data(a=a, b=b)["address_sets"]["office"] == [later, "192.0.2.8"]
+    assert data(a=a, b=b, c=weigh(60, heavy))["address_sets"]["office"] == [first, "192.0.2.8"]
+    assert data(a=a, b={"address_sets": {"office": ["192.0.2.7"]}})["address_sets"]["office"] == ["192.0.2.7", "192.0.2.8"]

@@ -34,6 +34,12 @@ def test_sets_are_changed_as_ipset_changes_them():
     assert sets_restored("", lines) == "create a hash:ip family inet\ncreate b hash:ip family inet\nadd b 192.0.2.3\n"
 
 
+def test_entries_that_end_are_the_same_in_both_spellings():
+    held = 'create a hash:net family inet timeout 0 comment\nadd a 192.0.2.1 timeout 60 comment "until 2026-12-01T18:00:00Z"\nadd a 192.0.2.2 timeout 0\n'
+    lines = ["add a 192.0.2.3 until 2026-12-01T18:00:00Z", "del a 192.0.2.1 until 2026-12-01T18:00:00Z"]
+    assert sets_restored(held, lines) == "create a hash:net family inet timeout 0 comment\nadd a 192.0.2.2\nadd a 192.0.2.3\n"
+
+
 def test_a_verdict_on_rules_that_are_not_written_yet():
     snapshot = host(iptables=saved(filter__INPUT=["-j ACCEPT"]))
     old = {"filter": TableState()}

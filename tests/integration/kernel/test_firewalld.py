@@ -73,9 +73,7 @@ def its_program(packages, host, tmp_path):
 
 
 def arrives(client):
-    """What comes to the host's first addresses."""
-    ports = PUBLISHED, SERVICE
-    return client.deliver(ports) & {text for who in wire.SOURCES for port in ports for text in wire.unicast(who, port)}
+    return client.at_first_addresses(PUBLISHED, SERVICE)
 
 
 def theirs(host):

@@ -57,9 +57,7 @@ def theirs(host):
 
 
 def arrives(client):
-    """What comes to the host's first addresses."""
-    ports = PUBLISHED, SERVICE
-    return client.deliver(ports) & {text for who in wire.SOURCES for port in ports for text in wire.unicast(who, port)}
+    return client.at_first_addresses(PUBLISHED, SERVICE)
 
 
 def who(*names):

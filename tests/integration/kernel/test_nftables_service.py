@@ -51,8 +51,7 @@ def boot_program(host, client, tmp_path):
 
 
 def arrives(client):
-    """What comes to the host's first addresses."""
-    return client.deliver((PUBLISHED, SERVICE)) & {text for who in wire.SOURCES for port in (PUBLISHED, SERVICE) for text in wire.unicast(who, port)}
+    return client.at_first_addresses(PUBLISHED, SERVICE)
 
 
 def theirs(host):

@@ -52,8 +52,7 @@ def of_ufw(host):
 
 
 def arrives(client):
-    """What comes to the host's first addresses."""
-    return client.deliver(PORTS) & {text for who in wire.SOURCES for port in PORTS for text in wire.unicast(who, port)}
+    return client.at_first_addresses(*PORTS)
 
 
 def applied(host, **policy):

@@ -3,8 +3,9 @@
 """A folder with Debian's packages and all that they need: their programs run there, in the namespace that the thread is in."""
 from __future__ import annotations
 
+import contextlib
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.integration.lab.support import debian
@@ -34,18 +35,43 @@ class Root:
         for name in ("dev", "proc", "run", "tmp", "var"):
             (folder / name).mkdir()
         debian.unpacked_here(packages, folder)
+        self._link("var/run", "/run")
+        self._link("usr/bin/sh", "dash")
         for name in ("iptables", "ip6tables"):
             for end in ("", "-save", "-restore"):
-                (folder / "usr/sbin" / (name + end)).symlink_to("%s-%s%s" % (name, variant, end))
-        (folder / "usr/bin/sh").unlink(missing_ok=True)
-        (folder / "usr/bin/sh").symlink_to("dash")
-        self.write("/etc/passwd", "root:x:0:0::/:/bin/sh\n")
+                self._link("usr/sbin/%s%s" % (name, end), "%s-%s%s" % (name, variant, end))
+        self.write("/etc/passwd", "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")
+        self.write("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
         for name, numbers in _DEVICES.items():
             subprocess.run(["mknod", "-m", "666", str(folder / "dev" / name), "c", *numbers], check=True)
+
+    def _link(self, name: str, target: str) -> None:
+        """In the place of what a package has there."""
+        place = self.folder / name
+        if place.is_dir() and not place.is_symlink():
+            place.rmdir()
+        place.unlink(missing_ok=True)
+        place.symlink_to(target)
 
     def argv(self, *words: str) -> list[str]:
         """What runs a program of the folder's."""
         return ["unshare", "--mount", "--", "sh", "-c", _ENTER, str(self.folder), *words]
+
+    @contextlib.contextmanager
+    def running(self, *words: str) -> Iterator[None]:
+        """A program that runs until the block ends; whatever it started ends with it."""
+        argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc=%s" % (self.folder / "proc"), "--", "chroot", str(self.folder), *words]
+        with open(self.folder / "tmp" / "said", "ab") as said:
+            process = subprocess.Popen(argv, env=_VARIABLES, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+    def succeeds(self, *words: str) -> bool:
+        """Whether a program does."""
+        return subprocess.run(self.argv(*words), capture_output=True, check=False, env=_VARIABLES).returncode == 0
 
     def run(self, *words: str, text: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a program, which has to succeed."""

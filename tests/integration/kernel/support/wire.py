@@ -77,6 +77,10 @@ class Wire:
             until_judged(tap, texts)
             return received(listeners)
 
+    def at_first_addresses(self, *ports: int) -> set[str]:
+        """What of that arrives at the host's first addresses."""
+        return self.deliver(ports) & {text for who in SOURCES for port in ports for text in unicast(who, port)}
+
     def until_it_carries(self) -> None:
         """Wait until each address of the host has answered."""
         with entered(self.path):

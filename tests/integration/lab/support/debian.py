@@ -3,6 +3,7 @@
 """Packages of Debian for what the lab's hosts do not have: fetched from the machine's own mirror, unpacked on a host."""
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 from collections.abc import Iterable
@@ -70,7 +71,10 @@ def _apt(*words: str, cwd: Path, archives: Path | None = None) -> None:
                "Dir::Cache": state / "cache", "Dir::Cache::archives": archives or state / "cache" / "archives", "Dir::Etc::SourceList": state / "sources.list",
                "Dir::Etc::SourceParts": "/nonexistent", "Acquire::Check-Valid-Until": "false", "APT::Sandbox::User": "root"}
     argv = ["apt-get", "--quiet", *("-o%s=%s" % item for item in options.items()), *words]
-    subprocess.run(argv, cwd=str(cwd), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+    # Two runs of pytest take the files of tests from one queue.
+    with open(CACHE / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(argv, cwd=str(cwd), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
 
 
 def _mirror() -> str:

@@ -17,7 +17,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     settings,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import FRAGMENT_KEYS
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, values
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, limits, values
 
 from .kinds import FORWARDED_INTERFACE, NETWORK
 from .patterns import Schema, a_list, any_case, kind, one_of, or_nothing, text, whole
@@ -36,6 +36,7 @@ def mappings(words: Words) -> dict[str, Schema]:
         "published_ports": _mapping(schema.PUBLISHED_KEYS, words.of("published_ports")),
         "host_services": _mapping(schema.HOST_KEYS, words.of("host_services")),
         **_entries(words),
+        **_limits(words),
         **_settings(words),
         **_egress(words),
         **_masquerade(words),
@@ -72,7 +73,7 @@ def _feed(words: Words) -> Schema:
 
 def _entries(words: Words) -> dict[str, Schema]:
     told = words.of("entries")
-    with_way = {**entries.ENTRY_KEYS, **entries.WAYS}
+    with_way = {**entries.ENTRY_KEYS, **entries.WAYS, **limits.LIMITED}
     with_mode = {**with_way, **entries.MODE}
     who = [{"anyOf": [{"required": [key]} for key in ("sources", *entries.WAYS)]}, {"if": {"required": ["zones"]}, "then": _without(list(entries.ZONE_KEYS))}]
     is_icmp = {"required": ["protocol"], "properties": {"protocol": text(any_case([values.ICMP]))}}
@@ -85,6 +86,15 @@ def _entries(words: Words) -> dict[str, Schema]:
         "routed_entries": a_list(kind("routed_entry")),
         "host_entry": _mapping({**with_mode, **or_icmp}, told, **pings),
         "host_entries": a_list(kind("host_entry")),
+    }
+
+
+def _limits(words: Words) -> dict[str, Schema]:
+    told = words.of("limits")
+    some = [{"required": [key]} for key in ("rate", "connections")]
+    return {
+        "limit": _mapping(limits.LIMIT_KEYS, told, anyOf=some, **{"if": {"required": ["burst"]}, "then": {"required": ["rate"]}}),
+        "limit_prefixes": _mapping(limits.PREFIX_KEYS, told),
     }
 
 

@@ -25,6 +25,7 @@ _TABLES = {
     "policy": ("policy.md", "## Keys"),
     "feeds": ("policy.md", "### Feeds"),
     "entries": ("policy.md", "### Entries"),
+    "limits": ("policy.md", "### Limits of connections"),
     "published_ports": ("policy.md", "### `published_ports`"),
     "host_services": ("policy.md", "### `host_services`"),
     "egress": ("policy.md", "### `egress`"),

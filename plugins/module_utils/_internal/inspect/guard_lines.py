@@ -15,7 +15,7 @@ from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping,
 
 from ..engine.api.answers import PublishedPort
 from ..netfilter.kernel.ipset import LiveSet
-from ..netfilter.rules.matches import AddressMatch, ProtocolMatch, SetMatch
+from ..netfilter.rules.matches import AddressMatch, ProtocolMatch, SetMatch, holds_below_limit
 from ..netfilter.rules.ownership import any_generation, called
 from ..netfilter.rules.saved_rule import called_sets, parse, set_names, with_set_names
 from ..netfilter.rules.saved_ruleset import Ruleset
@@ -85,7 +85,7 @@ def _as_compiled(rule: str) -> str:
 def _is_of_a_family(rule: str) -> bool:
     """Whether a line may be in one family only. Unknown matches do not count: their lines are expected in both."""
     return any(
-        isinstance(match, AddressMatch) or match.option.startswith(("--dst-type", "--ctorig")) or isinstance(match, SetMatch) and match.name.startswith(_LIST)
+        holds_below_limit(match) is not None or isinstance(match, AddressMatch) or match.option.startswith(("--dst-type", "--ctorig")) or isinstance(match, SetMatch) and match.name.startswith(_LIST)
         for match in parse(rule).matches
     )
 

@@ -12,6 +12,7 @@ from ...errors import DrawbridgeError
 from ..values import check
 from ..values.addresses import fed_addresses, parse_addresses, refuse
 from ..values.entries import MODE, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
+from ..values.limits import LIMITED
 from ..values.reserved_names import set_name
 from ..values.values import ALLOW, DENY, ICMP, Sources
 from .model import HostServices, NamedAddresses, Policy, PublishedPorts
@@ -167,8 +168,8 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS}),
-        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), WAYS),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS, **LIMITED}),
+        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), {**WAYS, **LIMITED}),
         mode=parse_mode(given, path),
         deny=_denied(given, path),
     )
@@ -181,7 +182,7 @@ def _host_services(policy: Dict[str, object], path: str) -> Optional[HostService
     return HostServices(
         path,
         default=_stated(given, "default", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS}),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS, **LIMITED}),
         swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
         mode=parse_mode(given, path),
         deny=_denied(given, path),

@@ -112,6 +112,13 @@ def everybody_around(client):
     """The outside, a VPN, and a container on a network of the engine's."""
     if missing("ip"):
         pytest.skip(missing("ip"))
+    with standing_around(client) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def standing_around(client):
+    """The same, around the host at the other end of the client's wire."""
     with wire.behind() as vpn, wire.behind() as inside:
         paths = ["/proc/%d/ns/net" % pid for pid in (vpn, inside)]
         _wired(VPN, BEYOND["gateway"], vpn, paths[0], [BEYOND["member"], BEYOND["guest"]])

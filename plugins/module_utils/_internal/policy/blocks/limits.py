@@ -32,9 +32,9 @@ OTHER_PACKETS = [
 
 
 class Counted(NamedTuple):
-    """Where the connections of a section's entries are counted. table, parent: the chain that has their lines. of: the list that has the entries.
-    stage: chains of one stage share the count of new connections; a packet passes one of them. mode: of the section. inside: lines ahead of what
-    counts."""
+    """Where the connections of a section's entries are counted. table: of the chains. parent: the beginning of their names, 11 characters at most. of:
+    the list that has the entries. stage: chains of one stage share the count of new connections; a packet passes one of them. mode: of the section.
+    inside: lines ahead of what counts."""
 
     table: str
     parent: str
@@ -45,7 +45,7 @@ class Counted(NamedTuple):
 
     def name(self, entry: Entry) -> str:
         """Return the name of the chain. Entries about one port with one limit share it."""
-        return self.parent + LIMITS + _digest(self.of, entry)[:8]
+        return self.parent + LIMITS + _digest(self.of, entry)[:10]
 
     def chain(self, entry: Entry, limit: Limit, verdict: str) -> Chain:
         """Return the chain that an entry's lines go to."""

@@ -24,7 +24,9 @@ PARENT = "DOCKER-USER"
 CHAIN = "DB-USER-policy"
 DIALLED = "DB-USER-policy-DNAT"
 DENIED = "DB-USER-policy-DENIED"
-LIMITED = CHAIN + LIMITS
+# Short: an apply writes a chain anew by a longer name.
+_LATE = "DB-DIALLED"
+LIMITED = _LATE + LIMITS
 
 HOOK = Hook(TABLE, PARENT, CHAIN, priority=100)
 
@@ -90,4 +92,4 @@ def _dialled(ports: PublishedPorts, rules: Rules) -> List[Line]:
 def counted(ports: PublishedPorts) -> Counted:
     """Return where connections to ports are counted that the guard does not know. What it knows is counted here again, and never reaches the limit:
     the guard let it in by the same limit."""
-    return Counted(TABLE, CHAIN, "published", CHAIN, ports.mode)
+    return Counted(TABLE, _LATE, "published", CHAIN, ports.mode)

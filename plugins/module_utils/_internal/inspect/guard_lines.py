@@ -85,7 +85,8 @@ def _as_compiled(rule: str) -> str:
 def _is_of_a_family(rule: str) -> bool:
     """Whether a line may be in one family only. Unknown matches do not count: their lines are expected in both."""
     return any(
-        holds_below_limit(match) is not None or isinstance(match, AddressMatch) or match.option.startswith(("--dst-type", "--ctorig")) or isinstance(match, SetMatch) and match.name.startswith(_LIST)
+        isinstance(match, AddressMatch) or match.option.startswith(("--dst-type", "--ctorig")) or isinstance(match, SetMatch) and match.name.startswith(_LIST)
+        or holds_below_limit(match) is not None
         for match in parse(rule).matches
     )
 

@@ -38,8 +38,8 @@ from ..policy.chains.swarm_ports import swarm_warnings
 from ..policy.compile.compile import OWNER, compile_policy
 from ..policy.compile.labels import answering, are_asked_for
 from ..policy.preflight.entry_interfaces import check_entry_interfaces
-from ..policy.preflight.limit_modules import check_limits
 from ..policy.preflight.external_interfaces import unseen
+from ..policy.preflight.limit_modules import check_limits
 from ..policy.preflight.lockout import refuse_lockout
 from ..policy.preflight.unlogged import unlogged
 from ..tasks.task import Result, Task

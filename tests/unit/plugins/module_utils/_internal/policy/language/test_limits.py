@@ -23,7 +23,8 @@ def test_what_is_meant(given, meant):
     ({}, ""), ({"per": {"ipv4": 24}}, ""), ({"burst": 3, "connections": 3}, ".burst"), ({"rate": "0/second"}, ".rate"), ({"rate": "1001/second"}, ".rate"),
     ({"rate": "1/day"}, ".rate"), ({"rate": 5}, ".rate"), ({"rate": "1/second\n"}, ".rate"), ({"rate": "{{ 1 }}/second"}, ".rate"),
     ({"connections": 0}, ".connections"), ({"connections": 65536}, ".connections"), ({"connections": True}, ".connections"),
-    ({"rate": "1/second", "burst": 1001}, ".burst"), ({"connections": 1, "per": {"ipv4": 33}}, ".per.ipv4"), ({"connections": 1, "per": {"ipv6": 129}}, ".per.ipv6"),
+    ({"rate": "1/second", "burst": 1001}, ".burst"), ({"connections": 1, "per": {"ipv4": 33}}, ".per.ipv4"),
+    ({"connections": 1, "per": {"ipv6": 129}}, ".per.ipv6"),
     ({"connections": 1, "per": {"ipv5": 1}}, ".per"), ({"connections": 1, "per": 24}, ".per"), ({"rates": "1/second"}, ""), ("10/second", ""), (None, ""),
 ])
 def test_mistakes(limit, place):

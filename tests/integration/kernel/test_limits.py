@@ -3,6 +3,7 @@
 """Limits of entries: real connections on each way in, of one source and of several, in both families. Nothing comes back within an hour."""
 import collections
 import contextlib
+import functools
 import itertools
 import re
 import select
@@ -16,8 +17,10 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.netfil
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.readback.policy_diff import of_plan
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import find
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy_pipeline import late_ports
 
-from tests.integration.kernel.support import forge_stage, wire
+from tests.integration.kernel.support import engine_cgroup, forge_stage, wire
+from tests.integration.kernel.support.engine_cgroup import made_in
 from tests.integration.kernel.support.forge_cases import CLIENT
 from tests.integration.kernel.support.forge_rules import DNATED, PROXIED, TRUSTED
 from tests.integration.kernel.support.host import PROGRAMS
@@ -42,12 +45,13 @@ def everybody_around(client):
 class Clients:
     """Clients' connections, which stay open until they are reset."""
 
-    def __init__(self, around, stack):
+    def __init__(self, around, stack, unit=None):
+        """unit: the folder of the cgroup that docker-proxy is in."""
         self.around, self.stack = around, stack
         self.open = collections.defaultdict(list)
         for family in FAMILIES:
-            for port in (PROXY, SERVICE):
-                stack.enter_context(_listener(family, port))
+            stack.enter_context(_listener(family, SERVICE))
+            stack.enter_context(_listener(family, PROXY) if unit is None else made_in(unit, functools.partial(_listener, family, PROXY)))
             with entered(around.inside):
                 stack.enter_context(_listener(family, OWN))
 
@@ -120,13 +124,13 @@ def test_one_count_for_both_ways_of_each_source(host, clients):
     assert by_client[6, "outside"] == 4 == by_client[6, "member"] + by_client[6, "guest"]
     assert denied(host, "DB-GUARD-L-") >= 3 * 6 * 2 - 3 * 4 - 2 * 4
     assert not apply(host, facts, **policy).is_change
-    for way, most in (("own address", 2), ("service", 3)):
-        assert clients.both(way, 4) == [most, most]
+    made = clients.knock(["own address", "service"], 4)
+    assert [made[family, "outside", way] for way in ("own address", "service") for family in FAMILIES] == [2, 2, 3, 3]
     told = {str(line) for line in of_plan(first.plan, Ipset(host.system), [], parse_policy(policy)).after}
     assert "port %d-%d/tcp: anybody (limit: 4/hour, burst 4)" % (PROXY, LED) in told
     assert "service %d/tcp: anybody (limit: 1/hour, burst 5, 3 connections)" % SERVICE in told
     host.converge(no_policy())
-    assert all(clients.both(way, 3) == [3, 3] for way in ("dnat", "own address"))
+    assert set(clients.knock(["dnat", "own address"], 3).values()) == {3}
     assert "DB" not in "".join(host.save(family) for family in PROGRAMS) + host.sh("ipset", "list", "-n")
 
 
@@ -160,14 +164,29 @@ def test_the_most_generous_entry_decides(host, clients):
     allow(slow, fast)
     assert clients.both("dnat", 4) == [3, 3]
     # Other sources keep what was counted, and a source that nobody limits gets in.
-    allow(slow, dict(fast, sources=[*OUTSIDE, "198.51.100.1"]))
+    allow(slow, dict(fast, sources=[*OUTSIDE, "198.51.100.1"]), {"port": LED, "sources": ["198.51.100.2"], "limit": {"rate": "4/hour"}})
     assert clients.both("dnat", 1) == [0, 0]
-    allow(slow, dict(fast, sources=["any"], limit={"rate": "2/hour"}))
-    assert clients.both("dnat", 3) == [2, 2]
     allow(slow, fast, {"port": LED, "sources": OUTSIDE})
     assert clients.both("dnat", 3) == [3, 3]
     allow(slow, fast, {"port": LED, "sources": OUTSIDE}, deny=OUTSIDE)
     assert clients.both("dnat", 1) == [0, 0]
+
+
+@pytest.mark.skipif(bool(missing("nft")) or engine_cgroup.mount() is None, reason="needs nft and cgroups of version 2")
+def test_ports_that_are_published_later_have_one_count_as_well(host, around):
+    with engine_cgroup.cgroup() as unit, contextlib.ExitStack() as stack:
+        clients = Clients(around, stack, unit)
+        led(host)
+        for family in PROGRAMS:
+            # As Docker does.
+            host.iptables("-N DOCKER-USER", family)
+            host.iptables("-A FORWARD -j DOCKER-USER", family)
+        facts = FACTS._replace(published=[], engine_cgroup=engine_cgroup.path_of(unit))
+        plan = apply(host, facts, published_ports={"allow": [anybody("%d-%d" % (PROXY, LED), rate="4/hour")]}).plan
+        late_ports.settle(host.system, plan, False)
+        made = clients.knock(["dnat", "proxy"], 3)
+        assert [sum(made[family, "outside", way] for way in ("dnat", "proxy")) for family in FAMILIES] == [4, 4]
+        assert all(made[family, "outside", way] for family in FAMILIES for way in ("dnat", "proxy"))
 
 
 def test_packets_of_one_connection_count_once(nft_host, client):

@@ -9,6 +9,7 @@ import re
 import select
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.facts.facts import Published
@@ -205,6 +206,39 @@ def test_packets_of_one_connection_count_once(nft_host, client):
                 sender.sendto(text, (wire.HOST[family], port))
             ears[family].settimeout(5)
             assert [ears[family].recv(100) for _each in range(3)] == [b"first", b"second", b"third"]
+
+
+@pytest.mark.drill
+def test_forged_sources_fill_the_count_of_one_limit_and_no_other(nft_host, client):
+    """What they send is dropped behind the guard, so that connection tracking does not fill up as well."""
+    flooded, other = ports = (5353, 5354)
+    facts = FACTS._replace(published=[Published(4, None, port, "udp") for port in ports])
+    apply(nft_host, facts, published_ports={"allow": [dict(anybody(port, rate="5/hour"), protocol="udp") for port in ports]})
+    nft_host.iptables("-I INPUT -s 10.0.0.0/8 -j DROP")
+    (known, new), to = (wire.SOURCES[who][4] for who in ("allowed", "denied")), wire.HOST[4]
+    with contextlib.ExitStack() as stack:
+        ears = {port: stack.enter_context(wire.listener(4, port)) for port in ports}
+        with entered(client.path):
+            senders = {who: [stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _each in ports] for who in (known, new)}
+            forger = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+        for who, (one, second) in senders.items():
+            one.bind((who, 0))
+            second.bind((who, 0))
+        senders[known][0].sendto(b"before", (to, flooded))
+        for number in range(80000):
+            source = struct.pack("!I", (10 << 24) + number)
+            header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, socket.IPPROTO_UDP, 0, source, socket.inet_aton(to))
+            forger.sendto(header + struct.pack("!HHHH", 40000, flooded, 8, 0), (to, 0))
+        counts = sorted(len(path.read_text(encoding="ascii").splitlines()) for path in Path("/proc/thread-self/net/ipt_hashlimit").iterdir())
+        assert counts[-1] == 65536
+        for sender, text, port in (
+            (senders[new][0], b"new", flooded), (senders[new][0], b"elsewhere", other), (senders[known][0], b"open", flooded),
+            (senders[known][1], b"known", flooded),
+        ):  # fmt: skip
+            sender.sendto(text, (to, port))
+        for port, texts in ((flooded, [b"before", b"open", b"known"]), (other, [b"elsewhere"])):
+            ears[port].settimeout(5)
+            assert [ears[port].recv(100) for _each in texts] == texts
 
 
 def test_observed_and_after_a_boot(nft_host, clients, tmp_path):

@@ -110,8 +110,6 @@ def _listener(family, port):
 @pytest.fixture(name="around")
 def everybody_around(client):
     """The outside, a VPN, and a container on a network of the engine's."""
-    if missing("ip"):
-        pytest.skip(missing("ip"))
     with standing_around(client) as found:
         yield found
 
@@ -119,6 +117,8 @@ def everybody_around(client):
 @contextlib.contextmanager
 def standing_around(client):
     """The same, around the host at the other end of the client's wire."""
+    if missing("ip"):
+        pytest.skip(missing("ip"))
     with wire.behind() as vpn, wire.behind() as inside:
         paths = ["/proc/%d/ns/net" % pid for pid in (vpn, inside)]
         _wired(VPN, BEYOND["gateway"], vpn, paths[0], [BEYOND["member"], BEYOND["guest"]])

@@ -13,19 +13,14 @@ from ...host.prerequisites.needs import CONNLIMIT, HASHLIMIT, Need
 from ...host.system.system import System
 from ..language.model import Policy
 from ..values.limits import Limit
+from .entry_interfaces import entries_of
 
 
 def check_limits(system: System, policy: Policy) -> None:
     """Raises DrawbridgeError if the kernel lacks a module that the policy's limits use."""
-    used = _used(_limits(policy))
+    used = _used([entry.limit for entry in entries_of(policy) if entry.limit is not None])
     if used:
         look_for_modules(system, used).refuse()
-
-
-def _limits(policy: Policy) -> List[Limit]:
-    ports, services = policy.published_ports, policy.host_services
-    entries = [*(() if ports is None else (*ports.allow, *ports.routed)), *(() if services is None else services.allow)]
-    return [entry.limit for entry in entries if entry.limit is not None]
 
 
 def _used(limits: List[Limit]) -> List[Need]:

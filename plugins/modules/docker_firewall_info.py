@@ -267,6 +267,7 @@ published_ports:
         - Whom the policy lets in by this family, on one of the addresses that the port is published on at least.
         - As a policy says it, V(any), addresses and networks, C(@name) for a set. An empty list is nobody.
         - Of an entry that names interfaces, each stands with the interface by which the packet has to come in, as V(any by wg0) or V(10.0.0.0/8 by wg0).
+        - Of an entry with a limit, the limit stands behind that in brackets, as in the words of C(--diff).
         - Null where RV(published_ports[].guarded) is false.
       type: list
       elements: str

@@ -62,7 +62,8 @@ notes:
     V(icmp), which means ping and has no port), C(address) (an address of the host, every one if left out) and C(sources), a list of
     addresses, networks, C(@name) and V(any). An empty list means nobody. C(interfaces) is a list of interfaces by one of which packets have to come in, C(+)
     at the end stands for any ending; with C(sources) both have to hold, without it everybody by these interfaces is let in. C(zones) is a list of names, in
-    place of both. Either of the three has to be there."
+    place of both. Either of the three has to be there. In C(allow) and C(routed), C(limit) has C(rate) (new connections of each source, as V(10/second)),
+    C(burst), C(connections) (how many of them are open at once) and C(per), whose C(ipv4) and C(ipv6) are the bits of an address that make one source."
   - "C(forwarding): C(ipv4) and C(ipv6) (V(true) or V(false)) for the host, C(interfaces) with the same two keys by interface name, and
     C(daemon_config), as the options of M(drawbridge.docker.ip_forward)."
   - "C(forward_policy): C(ipv4) and C(ipv6) (V(accept) or V(drop)), as M(drawbridge.docker.forward_policy) keeps them."

@@ -110,6 +110,13 @@ def _listener(family, port):
 @pytest.fixture(name="around")
 def everybody_around(client):
     """The outside, a VPN, and a container on a network of the engine's."""
+    with standing_around(client) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def standing_around(client):
+    """The same, around the host at the other end of the client's wire."""
     if missing("ip"):
         pytest.skip(missing("ip"))
     with wire.behind() as vpn, wire.behind() as inside:

@@ -22,6 +22,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     addresses,
     check,
     entries,
+    limits,
     members,
     named_containers,
     reserved_names,
@@ -158,6 +159,13 @@ def _settings() -> dict[str, Schema]:
         "rate": text(rate, "a rate as 10/minute, of at most %d in a second, minute or hour" % settings.MOST_AT_ONCE),
         "burst": _short_number(settings.MOST_AT_ONCE),
         "group": _short_number(settings.MAX_GROUP),
+        "limit_rate": text(
+            limits.RATE.pattern.replace("([0-9]{1,4})", in_digits(limits.MOST_AT_ONCE, 4)),
+            "a rate as 10/second, of at most %d in a second, minute or hour" % limits.MOST_AT_ONCE,
+        ),
+        "limit_burst": _short_number(limits.MOST_AT_ONCE),
+        "limit_connections": _short_number(limits.MAX_CONNECTIONS),
+        **{"prefix_ipv%d" % family: _short_number(most, 0) for family, most in limits.WHOLE.items()},
         "logged_sections": a_list(one_of(settings.LOGGED), 1),
         "daemon_config": one_of(config_keys.MODES),
         "forward_verdict": in_any_case(settings.POLICIES),
@@ -177,8 +185,9 @@ def _feeds() -> dict[str, Schema]:
     }
 
 
-def _short_number(most: int) -> Schema:
-    return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": most}, text(in_digits(most, 5))]}
+def _short_number(most: int, least: int = 1) -> Schema:
+    spelt = in_digits(most, 5) if least else "%s|0{1,5}" % in_digits(most, 5)
+    return {"anyOf": [{"type": "integer", "minimum": least, "maximum": most}, text(spelt)]}
 
 
 def _mapping_of(schema: Schema) -> Schema:

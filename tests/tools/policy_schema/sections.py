@@ -17,7 +17,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
     settings,
 )
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.merge.merge import FRAGMENT_KEYS
-from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, members, named_containers, values
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.values import addresses, entries, limits, members, named_containers, values
 
 from .kinds import FORWARDED_INTERFACE, NETWORK
 from .patterns import Schema, a_list, any_case, kind, one_of, or_nothing, text, whole
@@ -37,6 +37,7 @@ def mappings(words: Words) -> dict[str, Schema]:
         "published_ports": _mapping(schema.PUBLISHED_KEYS, words.of("published_ports")),
         "host_services": _mapping(schema.HOST_KEYS, words.of("host_services")),
         **_entries(words),
+        **_limits(words),
         **_settings(words),
         **_egress(words),
         **_masquerade(words),
@@ -73,7 +74,7 @@ def _feed(words: Words) -> Schema:
 
 def _entries(words: Words) -> dict[str, Schema]:
     told = words.of("entries")
-    with_way = {**entries.ENTRY_KEYS, **entries.WAYS, **entries.UNTIL}
+    with_way = {**entries.ENTRY_KEYS, **entries.WAYS, **entries.UNTIL, **limits.LIMITED}
     with_mode = {**with_way, **entries.MODE}
     names = named_containers.KEYS
     who = [{"anyOf": [{"required": [key]} for key in ("sources", *entries.WAYS)]}, {"if": {"required": ["zones"]}, "then": _without(list(entries.ZONE_KEYS))}]
@@ -98,6 +99,15 @@ def _by_container(else_: Schema, *more: Schema) -> Schema:
         "allOf": [*more, _without(list(named_containers.NOT_BY_NAME)), {"if": {"required": ["compose_service"]}, "then": {"required": ["compose_project"]}}],
     }
     return {"if": {"anyOf": [{"required": [key]} for key in named_containers.KEYS]}, "then": named, "else": else_}
+
+
+def _limits(words: Words) -> dict[str, Schema]:
+    told = words.of("limits")
+    some = [{"required": [key]} for key in ("rate", "connections")]
+    return {
+        "limit": _mapping(limits.LIMIT_KEYS, told, anyOf=some, **{"if": {"required": ["burst"]}, "then": {"required": ["rate"]}}),
+        "limit_prefixes": _mapping(limits.PREFIX_KEYS, told),
+    }
 
 
 def _settings(words: Words) -> dict[str, Schema]:

@@ -26,6 +26,7 @@ _TABLES = {
     "feeds": ("policy.md", "### Feeds"),
     "members": ("policy.md", "### Until a time"),
     "entries": ("policy.md", "### Entries"),
+    "limits": ("policy.md", "### Limits of connections"),
     "published_ports": ("policy.md", "### `published_ports`"),
     "host_services": ("policy.md", "### `host_services`"),
     "egress": ("policy.md", "### `egress`"),

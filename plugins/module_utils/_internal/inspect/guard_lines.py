@@ -15,10 +15,11 @@ from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping,
 
 from ..engine.api.answers import PublishedPort
 from ..netfilter.kernel.ipset import LiveSet
-from ..netfilter.rules.matches import AddressMatch, ProtocolMatch, SetMatch
+from ..netfilter.rules.matches import AddressMatch, ProtocolMatch, SetMatch, holds_below_limit
 from ..netfilter.rules.ownership import any_generation, called
 from ..netfilter.rules.saved_rule import called_sets, parse, set_names, with_set_names
 from ..netfilter.rules.saved_ruleset import Ruleset
+from ..policy.blocks.limits import OTHER_PACKETS
 from ..policy.blocks.outside import FROM_BRIDGES, OUTSIDE
 from ..policy.chains import forward, guard, source_check
 from ..policy.compile.denials import as_if_enforced
@@ -86,6 +87,7 @@ def _is_of_a_family(rule: str) -> bool:
     """Whether a line may be in one family only. Unknown matches do not count: their lines are expected in both."""
     return any(
         isinstance(match, AddressMatch) or match.option.startswith(("--dst-type", "--ctorig")) or isinstance(match, SetMatch) and match.name.startswith(_LIST)
+        or holds_below_limit(match) is not None
         for match in parse(rule).matches
     )
 
@@ -101,6 +103,7 @@ def _lost(family: int, mine: Chains, twin: Chains) -> Iterator[LostLine]:
             if line not in _REPLIES and line not in mine.get(chain, ()) and not _is_of_a_family(line) and parse(line).goes_to != guard.DENIED:
                 yield _described(family, chain, line)
     yield from _spared(family, mine, twin)
+    yield from _limiting(family, mine, twin)
     for chain in (guard.CHAIN, guard.RECEIVED):
         if chain in mine and not any(rule in _REPLIES for rule in mine[chain]):
             yield LostLine(family, chain, "-m conntrack --ctdir REPLY -j RETURN", _none, "replies are judged as if they were first packets")
@@ -122,6 +125,22 @@ def _spared(family: int, mine: Chains, twin: Chains) -> Iterator[LostLine]:
         for line in other:
             if line not in held and not _is_of_a_family(line):
                 yield LostLine(family, chain, line, _none, words)
+
+
+def _limiting(family: int, mine: Chains, twin: Chains) -> Iterator[LostLine]:
+    """Find missing lines of the chains that count the connections of entries with a limit. What they let in besides the limit, others' lines decide."""
+    for chain in sorted(name for name in {*mine, *twin} if name.startswith(guard.LIMITED)):
+        held = mine.get(chain, ())
+        for other in OTHER_PACKETS:
+            if other + " -j RETURN" not in held:
+                yield LostLine(family, chain, other + " -j RETURN", _none, "packets of open connections are counted as new connections")
+        if not any(holds_below_limit(match) for line in held for match in parse(line).matches):
+            yield LostLine(family, chain, "the line of what is within the limit", _none, "new connections are denied, whatever the limit is")
+        of_ports = any(parse(line).goes_to == chain for chains in (mine, twin) for line in chains.get(guard.PORTS, ()))
+        if of_ports and guard.CHAIN + OUTSIDE not in {*mine, *twin} and _FROM_INSIDE not in held:
+            yield _described(family, chain, _FROM_INSIDE)
+        if "-j DROP" not in held:
+            yield LostLine(family, chain, "-j DROP", _none, "new connections are let in beyond the limit")
 
 
 def _whole(family: int, mine: Chains, twin: Chains) -> Dict[str, List[str]]:

@@ -40,6 +40,7 @@ from ..policy.compile.compile import OWNER, compile_policy
 from ..policy.compile.labels import answering, are_asked_for
 from ..policy.preflight.entry_interfaces import check_entry_interfaces
 from ..policy.preflight.external_interfaces import unseen
+from ..policy.preflight.limit_modules import check_limits
 from ..policy.preflight.lockout import refuse_lockout
 from ..policy.preflight.unlogged import unlogged
 from ..tasks.task import Result, Task
@@ -99,7 +100,9 @@ def ask_engine(desired: Desired, netfilter: Netfilter) -> EngineFacts:
 
 
 def preflight(desired: Desired, asked: EngineFacts, wanted: DesiredState, netfilter: Netfilter) -> List[str]:
-    """Return warnings. Raises DrawbridgeError for rules that shut out the task's own SSH connection, and for interfaces that no entry can name."""
+    """Return warnings. Raises DrawbridgeError for rules that shut out the task's own SSH connection, for interfaces that no entry can name, and for
+    limits that the kernel cannot count."""
+    check_limits(desired.system, desired.policy)
     warnings = check_entry_interfaces(desired.system, desired.policy, asked.facts)
     warnings += [] if desired.allow_lockout else refuse_lockout(desired.system, netfilter.ipset, wanted, desired.policy, asked.facts)
     warnings += swarm_warnings(desired.policy, asked.facts, lambda: event_service(desired.system) == RUNNING)

@@ -77,6 +77,15 @@ def look(system: System, parts: Collection[str]) -> Prerequisites:
     return Prerequisites(found + [_missing_init(need) for need in init], distribution)
 
 
+def look_for_modules(system: System, needs: List[Need]) -> Prerequisites:
+    """Return which of these modules of the kernel the host lacks."""
+    modules = _absent_modules(system, needs)
+    if not modules:
+        return Prerequisites([])
+    distribution = read_distribution(system)
+    return Prerequisites([_missing_module(distribution, need) for need in modules], distribution)
+
+
 def _used(parts: Collection[str], needs: Iterable[Need]) -> List[Need]:
     return [need for need in needs if any(part in parts for part in need.parts)]
 

@@ -56,6 +56,9 @@ MODULES = [
     Need("xt_addrtype", [POLICY], "every policy, and Docker itself", True),
     Need("xt_connlabel", [BOOT_RESTORE], "the lock while rules are gone", False),
 ]
+# Asked for if a policy has such limits.
+HASHLIMIT = Need("xt_hashlimit", [POLICY], "the rate of a limit", True)
+CONNLIMIT = Need("xt_connlimit", [POLICY], "the connections of a limit", True)
 # By the variant of the installed iptables.
 MODULES_NFT = [Need("nft_compat", [POLICY], "every policy by iptables-nft", True)]
 MODULES_LEGACY = [Need("ip_tables", [POLICY], "every policy by iptables-legacy", True)]

@@ -12,6 +12,7 @@ from ...address import number
 from ...host.system.json_values import objects
 from ...netfilter.rules.ownership import called
 from ...netfilter.verdict.snapshot.sets import SavedSet
+from ...policy.readback.limit_words import unlimited
 from ...policy.readback.rules_to_policy import BY, EVERYWHERE, UNTIL
 from ...policy.values.values import ANY
 from ..report import Value, said_by
@@ -50,7 +51,8 @@ class Policy:
         family = 4 if bits == 32 else 6
         if self._holds(self._denied.get(_place_of(cell.target), []), family, value):
             return False
-        named = [name for name, by, way in (source.partition(UNTIL)[0].partition(BY) for source in sources) if not by or _is_named(interface, way)]
+        ways = (unlimited(source).partition(UNTIL)[0].partition(BY) for source in sources)
+        named = [name for name, by, way in ways if not by or _is_named(interface, way)]
         return ANY in named or self._holds(named, family, value)
 
     def _holds(self, sources: List[str], family: int, value: int) -> bool:

@@ -19,6 +19,8 @@ from .log_lines import Denial
 _REASONS = [
     *((chain, "published_ports.deny has its source") for chain in (guard.DENIED, forward.DENIED, late_ports.DENIED)),
     (host_input.DENIED, "host_services.deny has its source"),
+    *((chain, "it exceeds the limit of an entry of published_ports") for chain in (guard.LIMITED, forward.LIMITED)),
+    (host_input.LIMITED, "it exceeds the limit of an entry of host_services"),
     (guard.PORTS, "no entry of published_ports lets it in"),
     (guard.ROUTED, "no entry of published_ports.routed lets it in"),
     (guard.CHAIN, "containers' own addresses are closed"),
@@ -105,11 +107,11 @@ class _Lookup:
 
     def subject(self, denial: Denial) -> Subject:
         container, host_port = self._by_address.get(denial.destination, ""), None
-        if denial.chain in _DIALLED and denial.port is not None:
+        if (denial.chain in _DIALLED or denial.chain.startswith(guard.LIMITED)) and denial.port is not None:
             host_port = denial.port
             published = self._ports.get((denial.family, denial.protocol, denial.port), [])
             container = next((port.container_name for port in published if port.address in (None, denial.destination)), "")
-        elif denial.chain in (forward.DIALLED, forward.DENIED) and denial.port is not None:
+        elif (denial.chain in (forward.DIALLED, forward.DENIED) or denial.chain.startswith(forward.LIMITED)) and denial.port is not None:
             host_port = self._inner.get((container, denial.protocol, denial.port))
         return Subject(
             denial.chain, denial.family, denial.entered, denial.source, self._by_address.get(denial.source, ""), denial.destination, denial.protocol,

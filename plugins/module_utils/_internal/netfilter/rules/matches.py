@@ -264,6 +264,16 @@ Match = Union[
 ]  # fmt: skip
 
 
+_LIMITS = {"--hashlimit-upto": True, "--connlimit-upto": True, "--hashlimit-above": False, "--connlimit-above": False}
+
+
+def holds_below_limit(match: Match) -> Optional[bool]:
+    """Return whether a match on a rate, or on a number of connections, holds while its limit is not reached; None for other matches."""
+    if not isinstance(match, Unknown) or "!" in match.words:
+        return None
+    return next((_LIMITS[word] for word in match.words if word in _LIMITS), None)
+
+
 class Verdict(NamedTuple):
     """ACCEPT, DROP, RETURN, REJECT: the packet does not reach the next rule. options: for REJECT."""
 

@@ -18,6 +18,7 @@ from ..language.model import HostServices, PublishedPorts
 from ..values import named_containers, reserved_names
 from ..values.entries import Entry
 from ..values.values import ANY, ENFORCE, ICMP, OBSERVE, Sources, Target
+from .limits import Counted, most_generous_first
 
 # More literal sources than this become a set, so that the cost per packet does not grow with the list.
 MAX_LITERAL_SOURCES = 4
@@ -99,19 +100,26 @@ _TO = _Side("-d", "dst")
 
 
 class Rules:
-    """Chains under construction, and the anonymous sets that their lines need."""
+    """Chains under construction, and the anonymous sets that their lines need. limits: chains that count the connections of entries, by name."""
 
     def __init__(self) -> None:
         self.chains: List[Chain] = []
         self.sets: Dict[str, AddressSet] = {}
+        self.limits: Dict[Tuple[str, str], Chain] = {}
 
-    def permits(self, entries: Iterable[Entry], view: View) -> List[Line]:
-        """Return a RETURN line for each target and source of the entries."""
-        return [
-            line
-            for entry in entries
-            for line in self.from_sources(_commented(ways_in(view(entry.target), entry), entry), entry.sources, entry.path + ".sources", "RETURN")
-        ]
+    def permits(self, entries: Iterable[Entry], view: View, counted: Optional[Counted] = None) -> List[Line]:
+        """Return a line for each target and source of the entries. It returns, or goes to the chain of the entry's limit, if limits are counted here."""
+        found: List[Line] = []
+        for entry in most_generous_first(entries):
+            targets = _commented(ways_in(view(entry.target), entry), entry)
+            verdict = "RETURN" if entry.limit is None or counted is None else counted.name(entry)
+            lines = self.from_sources(targets, entry.sources, entry.path + ".sources", verdict)
+            if lines and entry.limit is not None and counted is not None:
+                chain = counted.chain(entry, entry.limit, verdict_of(entry.mode or counted.mode))
+                self.limits[chain.table, chain.name] = chain
+                lines = [line._replace(text="%s-g %s" % (line.text[: -len("-j " + verdict)], verdict)) for line in lines]
+            found += lines
+        return found
 
     def from_sources(self, targets: List[Match], sources: Sources, path: str, verdict: str) -> List[Line]:
         """Return a line with this verdict for each match and each source."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import List
 
 from ...netfilter.rules.desired import Chain, Hook, Line
+from ..blocks.limits import LIMITS, Counted
 from ..blocks.outside import FROM_BRIDGES, bridges_pass, judged_from_outside
 from ..blocks.port_rules import OBSERVED, Rules, by_dialled_port, came_in_by, denials, enforces, verdict_of
 from ..language.model import Policy, PublishedPorts
@@ -23,6 +24,9 @@ PARENT = "DOCKER-USER"
 CHAIN = "DB-USER-policy"
 DIALLED = "DB-USER-policy-DNAT"
 DENIED = "DB-USER-policy-DENIED"
+# Short: an apply writes a chain anew by a longer name.
+_LATE = "DB-DIALLED"
+LIMITED = _LATE + LIMITS
 
 HOOK = Hook(TABLE, PARENT, CHAIN, priority=100)
 
@@ -82,4 +86,10 @@ def _observed(lines: List[Line]) -> List[Line]:
 
 
 def _dialled(ports: PublishedPorts, rules: Rules) -> List[Line]:
-    return rules.permits(ports.allow, by_dialled_port) + denials(ports, by_dialled_port)
+    return rules.permits(ports.allow, by_dialled_port, counted(ports)) + denials(ports, by_dialled_port)
+
+
+def counted(ports: PublishedPorts) -> Counted:
+    """Return where connections to ports are counted that the guard does not know. What it knows is counted here again, and never reaches the limit:
+    the guard let it in by the same limit."""
+    return Counted(TABLE, _LATE, "published", CHAIN, ports.mode)

@@ -16,6 +16,7 @@ from ...address import BOTH, IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
 from ..blocks.engine_sets import SCTP
+from ..blocks.limits import LIMITS, Counted
 from ..blocks.outside import bridges_pass, judged_by_interface, judged_from_outside
 from ..blocks.port_rules import Match, Rules, at_own_address, by_destination, denials, verdict_of
 from ..language.model import Policy, PublishedPorts
@@ -29,6 +30,7 @@ PORTS = "DB-GUARD-PORTS"
 RECEIVED = "DB-GUARD-INPUT"
 ROUTED = "DB-GUARD-ROUTED"
 DENIED = "DB-GUARD-DENIED"
+LIMITED = CHAIN + LIMITS
 
 HOOK = Hook(TABLE, "PREROUTING", CHAIN)
 RECEIVED_HOOK = Hook(TABLE, "INPUT", RECEIVED)
@@ -96,7 +98,7 @@ def _at_open_ports(policy: Policy, ports: PublishedPorts, rules: Rules) -> List[
 
 def _routed(ports: PublishedPorts, rules: Rules) -> List[Line]:
     """Judge packets to routed networks."""
-    lines = [ERRORS, *_denied(ports, rules), *rules.permits(ports.routed, at_own_address)]
+    lines = [ERRORS, *_denied(ports, rules), *rules.permits(ports.routed, at_own_address, Counted(TABLE, CHAIN, "routed", CHAIN, ports.mode))]
     return [*lines, Line("-j " + verdict_of(ports.mode), path=ports.path + ".routed")]
 
 
@@ -131,6 +133,7 @@ def to_published_ports(verdict: str) -> List[Line]:
 
 
 def _ports(ports: PublishedPorts, rules: Rules, inside: List[Line]) -> List[Line]:
-    lines = [*_denied(ports, rules), *rules.permits(ports.allow, by_destination), *inside, *denials(ports, by_destination)]
+    counted = Counted(TABLE, CHAIN, "published", CHAIN, ports.mode, inside)
+    lines = [*_denied(ports, rules), *rules.permits(ports.allow, by_destination, counted), *inside, *denials(ports, by_destination)]
     # Tells a policy that denies only some sources from one that lost its last line.
     return lines if ports.denies or not names_somebody(ports.deny) else [*lines, Line("-j RETURN", path=ports.path + ".default")]

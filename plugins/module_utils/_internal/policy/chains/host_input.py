@@ -11,16 +11,19 @@ from typing import List
 from ...address import IPV4, IPV6
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line
+from ..blocks.limits import LIMITS, Counted
 from ..blocks.outside import bridges_pass, judged_from_outside
 from ..blocks.port_rules import Rules, by_destination, came_in_by, denials, verdict_of
 from ..language.model import HostServices, Policy
 from ..values.entries import Entry
+from . import forward
 from .guard import to_published_ports
 from .swarm_ports import swarm_lines
 
 TABLE = "filter"
 CHAIN = "DB-INPUT"
 DENIED = "DB-INPUT-DENIED"
+LIMITED = CHAIN + LIMITS
 
 HOOK = Hook(TABLE, "INPUT", CHAIN)
 
@@ -57,7 +60,7 @@ def inbound(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
     judged = to_published_ports("-j RETURN")
     if services.denies:
         judged += _always(policy, services, host, rules)
-    judged += rules.permits(services.allow, by_destination)
+    judged += rules.permits(services.allow, by_destination, Counted(TABLE, CHAIN, "services", CHAIN, services.mode))
     judged += denials(services, by_destination)
     chains = judged_from_outside(policy, TABLE, CHAIN, first, judged)
     if denied:
@@ -72,7 +75,9 @@ def _always(policy: Policy, services: HostServices, host: HostFacts, rules: Rule
         # An allowed port has to work if it was published after the play ran and docker-proxy serves it. Not for ranges: they may
         # hold host services that nobody opened by name.
         single = [entry for entry in policy.published_ports.allow if _is_one_port(entry)]
-        lines += rules.permits(single, by_destination)
+        # The chain about late ports has counted what is the engine's, if there is one.
+        counted = forward.counted(policy.published_ports) if host.engine_cgroup is None else None
+        lines += rules.permits(single, by_destination, counted)
     return lines
 
 

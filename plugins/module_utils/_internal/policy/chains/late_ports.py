@@ -14,15 +14,18 @@ from typing import List
 from ...engine.facts.facts import HostFacts
 from ...netfilter.rules.desired import Chain, Hook, Line, NftTables
 from ..blocks.engine_table import KEY, MARK, body
+from ..blocks.limits import LIMITS, OTHER_PACKETS, Counted, most_generous_first, within
 from ..blocks.outside import FROM_BRIDGES
 from ..blocks.port_rules import Rules, by_destination, denials, verdict_of, ways_in
 from ..language.model import Policy, PublishedPorts
 from ..values import reserved_names
-from . import guard
+from ..values.entries import Entry
+from . import forward, guard
 
 TABLE = "mangle"
 CHAIN = "DB-LATE"
 DENIED = "DB-LATE-DENIED"
+LIMITED = CHAIN + LIMITS
 HOOK = Hook(TABLE, "INPUT", CHAIN)
 
 PASSES = "MARK --set-xmark 0x0/0x%x" % MARK
@@ -40,8 +43,8 @@ def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -
     denied = rules.denied(ports.deny, ports.path + ".deny", DENIED)
     lines += denied
     # Ranges too: packets to host services within a range have no mark.
-    for entry in ports.allow:
-        lines += rules.from_sources(ways_in(by_destination(entry.target), entry), entry.sources, entry.path + ".sources", PASSES)
+    for entry in most_generous_first(ports.allow):
+        lines += _permit(ports, entry, rules)
     # At the chain's end packets keep their mark.
     lines += [line._replace(text=line.text.replace("-j DROP", "-j RETURN")) for line in denials(ports, by_destination) if line.text != "-j DROP"]
     if not ports.denies:
@@ -51,6 +54,22 @@ def late(policy: Policy, ports: PublishedPorts, host: HostFacts, rules: Rules) -
         # The mark may be off by now.
         chains.append(Chain(TABLE, DENIED, [_NOT_ASKED, Line("-j " + verdict_of(ports.mode), path=ports.path + ".deny")]))
     return chains
+
+
+def _permit(ports: PublishedPorts, entry: Entry, rules: Rules) -> List[Line]:
+    """Return the lines that take the mark off what an entry lets in. What exceeds its limit keeps the mark."""
+    targets, path = ways_in(by_destination(entry.target), entry), entry.path + ".sources"
+    if entry.limit is None:
+        return rules.from_sources(targets, entry.sources, path, PASSES)
+    counted = Counted(TABLE, CHAIN, "published", forward.CHAIN, ports.mode)
+    chain = counted.name(entry)
+    first = [_NOT_ASKED, *(Line("%s -j %s" % (other, PASSES)) for other in OTHER_PACKETS), _NOT_ASKED]
+    leading = rules.from_sources(targets, entry.sources, path, chain)
+    if not leading:
+        return []
+    rules.limits[TABLE, chain] = Chain(TABLE, chain, [*first, *within(entry.limit, counted.stage, counted.of, entry, PASSES)])
+    verdict = verdict_of(entry.mode or ports.mode).replace("DROP", "RETURN")
+    return leading + rules.from_sources(targets, entry.sources, path, verdict)
 
 
 def _not_outside(policy: Policy) -> List[Line]:

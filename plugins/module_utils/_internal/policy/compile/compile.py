@@ -38,16 +38,20 @@ OWNED = [
     (guard.TABLE, guard.DENIED),
     (guard.TABLE, guard.RECEIVED),
     (guard.TABLE, guard.RECEIVED + OUTSIDE),
+    (guard.TABLE, guard.LIMITED + "*"),
     (source_check.TABLE, source_check.CHAIN),
     (late_ports.TABLE, late_ports.CHAIN),
     (late_ports.TABLE, late_ports.DENIED),
+    (late_ports.TABLE, late_ports.LIMITED + "*"),
     (forward.TABLE, forward.CHAIN),
     (forward.TABLE, forward.CHAIN + OUTSIDE),
     (forward.TABLE, forward.DIALLED),
     (forward.TABLE, forward.DENIED),
+    (forward.TABLE, forward.LIMITED + "*"),
     (host_input.TABLE, host_input.CHAIN),
     (host_input.TABLE, host_input.CHAIN + OUTSIDE),
     (host_input.TABLE, host_input.DENIED),
+    (host_input.TABLE, host_input.LIMITED + "*"),
     *owners.POLICY_EGRESS.owned,
     (owners.FILTER, owners.OUTPUT),
     (owners.FILTER, owners.OUTPUT_DENIED),
@@ -79,6 +83,7 @@ def compile_policy(policy: Policy, host: HostFacts) -> DesiredState:
             shared.append((forward.TABLE, forward.PARENT))
     if policy.host_services is not None:
         _add(rules, hooks, host_input.inbound(policy, policy.host_services, host, rules), host_input.HOOK)
+    rules.chains.extend(rules.limits.values())
     if policy.egress is not None:
         from ..chains.egress import add_egress  # pylint: disable=import-outside-toplevel
 

@@ -21,6 +21,7 @@ from ...netfilter.rules.matches import Effect, ValueMatch
 from ...netfilter.rules.saved_rule import SavedRule, parse
 from ..blocks import owners
 from ..blocks.engine_table import MARK
+from ..blocks.limits import is_chain_of_limits
 from ..blocks.outside import OUTSIDE
 from ..blocks.port_rules import OBSERVED
 from ..chains import forward, guard, host_input, late_ports, source_check
@@ -46,9 +47,17 @@ _SECTIONS = {
 }
 
 
+# Chains of limits have a key behind this.
+_LIMITED = {guard.LIMITED: _PORTS, forward.LIMITED: _PORTS, host_input.LIMITED: _SERVICES}
+
+
 def section_of(chain: str) -> Optional[str]:
     """Return the section of ``log_denied`` that a chain of the policy belongs to."""
-    return EGRESS if chain.startswith(owners.POLICY_EGRESS.prefix) else _SECTIONS.get(chain)
+    if chain.startswith(owners.POLICY_EGRESS.prefix):
+        return EGRESS
+    if is_chain_of_limits(chain):
+        return next((section for start, section in _LIMITED.items() if chain.startswith(start)), None)
+    return _SECTIONS.get(chain)
 
 
 def observed(chain: Chain) -> Chain:

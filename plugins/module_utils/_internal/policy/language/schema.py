@@ -12,6 +12,7 @@ from ...errors import DrawbridgeError
 from ..values import check, named_containers
 from ..values.addresses import fed_addresses
 from ..values.entries import MODE, UNTIL, WAYS, WITH_PORTS, parse_denied, parse_entries, parse_mode, parse_sources, parse_zones, with_zones
+from ..values.limits import LIMITED
 from ..values.members import parse_members
 from ..values.reserved_names import set_name
 from ..values.values import ALLOW, DENY, ICMP, Sources
@@ -177,8 +178,9 @@ def _published_ports(policy: Dict[str, object], path: str) -> Optional[Published
         path,
         default=_stated(given, "default", path),
         direct=_stated(given, "direct", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS, **UNTIL, **named_containers.KEYS}),
-        routed=parse_entries(given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), {**WAYS, **UNTIL, **named_containers.KEYS}),
+        allow=parse_entries(given.get("allow", []), path + ".allow", WITH_PORTS, {**MODE, **WAYS, **UNTIL, **LIMITED, **named_containers.KEYS}),
+        routed=parse_entries(
+            given.get("routed", []), path + ".routed", (*WITH_PORTS, ICMP), {**WAYS, **UNTIL, **LIMITED, **named_containers.KEYS}),
         mode=parse_mode(given, path),
         deny=_denied(given, path),
     )
@@ -191,7 +193,7 @@ def _host_services(policy: Dict[str, object], path: str) -> Optional[HostService
     return HostServices(
         path,
         default=_stated(given, "default", path),
-        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS, **UNTIL}),
+        allow=parse_entries(given.get("allow", []), path + ".allow", (*WITH_PORTS, ICMP), {**MODE, **WAYS, **UNTIL, **LIMITED}),
         swarm=parse_sources(given["swarm"], path + ".swarm") if "swarm" in given else None,
         mode=parse_mode(given, path),
         deny=_denied(given, path),

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import Dict, NamedTuple, Optional, Tuple
 
-from ...address import IPV4, IPV6, quoted
+from ...address import IPV4, IPV6
 from ...engine.daemon.config_keys import KEYS, MODES, SET, check_value
 from ...errors import DrawbridgeError
 from ..values import check
+from ..values.limits import parse_rate
 
 Key = Tuple[str, ...]
 FAMILIES = ("ipv4", "ipv6")
@@ -93,7 +94,7 @@ def parse_log_denied(policy: Dict[str, object], path: str) -> Optional[Choices]:
     given = check.mapping(policy["log_denied"], path, LOG_KEYS)
     values: Dict[Key, object] = {}
     if "rate" in given:
-        values[("rate",)] = _rate(given["rate"], path + ".rate")
+        values[("rate",)] = parse_rate(given["rate"], path + ".rate", RATE, MOST_AT_ONCE)
     if "burst" in given:
         values[("burst",)] = check.number(given["burst"], path + ".burst", 1, MOST_AT_ONCE)
     if "group" in given:
@@ -107,14 +108,6 @@ def parse_log_denied(policy: Dict[str, object], path: str) -> Optional[Choices]:
             raise DrawbridgeError("the list is empty", place, "leave log_denied out: then nothing is logged")
         values[("sections",)] = [name for name in LOGGED if name in named]
     return Choices(path, values)
-
-
-def _rate(value: object, path: str) -> str:
-    """Return the rate as iptables spells it."""
-    found = RATE.match(value) if isinstance(value, str) else None
-    if found is None or not 1 <= int(found.group(1)) <= MOST_AT_ONCE:
-        raise DrawbridgeError("%s is not a rate" % quoted(value), path, "10/minute; second, minute and hour are known, and at most %d of each" % MOST_AT_ONCE)
-    return "%d/%s" % (int(found.group(1)), {"second": "sec", "minute": "min"}.get(found.group(2), found.group(2)))
 
 
 def daemon_config(choices: Optional[Choices]) -> str:

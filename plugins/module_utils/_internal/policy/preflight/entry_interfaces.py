@@ -24,7 +24,7 @@ _Named = Dict[Tuple[str, ...], Tuple[NamedInterface, ...]]
 
 def check_entry_interfaces(system: System, policy: Policy, host: HostFacts) -> List[str]:
     """Return a warning for each interface by which nobody comes in now. Raises DrawbridgeError with the place in the policy."""
-    named: _Named = {tuple(item.name for item in entry.interfaces): entry.interfaces for entry in _entries(policy) if entry.interfaces}
+    named: _Named = {tuple(item.name for item in entry.interfaces): entry.interfaces for entry in entries_of(policy) if entry.interfaces}
     if not named:
         return []
     members = vrf_members()
@@ -36,7 +36,8 @@ def check_entry_interfaces(system: System, policy: Policy, host: HostFacts) -> L
     return _warnings(list(each.values()), system.interfaces(), seen_as())
 
 
-def _entries(policy: Policy) -> List[Entry]:
+def entries_of(policy: Policy) -> List[Entry]:
+    """Return the entries about what comes in."""
     ports, services = policy.published_ports, policy.host_services
     return [*(() if ports is None else (*ports.allow, *ports.routed)), *(() if services is None else services.allow)]
 

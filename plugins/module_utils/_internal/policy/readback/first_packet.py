@@ -23,8 +23,10 @@ from ...netfilter.rules.matches import (
     ProtocolMatch,
     SetMatch,
     TcpFlagsMatch,
+    holds_below_limit,
 )
 from ...netfilter.rules.saved_rule import parse
+from ..blocks.limits import is_chain_of_limits
 from ..chains import source_check
 from .packet_match import Index
 
@@ -126,7 +128,7 @@ class FirstPackets:
         anybody = (verdict.seen or packet)._replace(source=None, interface="")
         about = [
             line.path for chain in self._chains.values() if chain.name == verdict.chain for line in chain.lines
-            if line.path and parse(line.text).goes_to == "RETURN" and self._is_about(line, anybody)
+            if line.path and _lets_in(parse(line.text).goes_to) and self._is_about(line, anybody)
         ]
         own = verdict.refused.path if verdict.refused is not None else None
         return (about[-1].partition(".sources")[0] if about else own) or "policy"
@@ -194,6 +196,9 @@ class FirstPackets:
             return _is_one_of(match, packet)
         if isinstance(match, TcpFlagsMatch):
             return _unless(match, _has_flags(match, packet))
+        below = holds_below_limit(match)
+        if below is not None:
+            return below
         if match.option == "--syn":
             return _unless(match, packet.protocol == "tcp")
         # ICMP types count as matched: the protocol match decides.
@@ -224,6 +229,10 @@ class FirstPackets:
         return self._indexes[(name, family)]
 
 
+def _lets_in(target: str) -> bool:
+    return target == "RETURN" or is_chain_of_limits(target)
+
+
 def _unless(match: Match, held: Maybe) -> Maybe:
     """Apply a match's negation to its result."""
     return None if held is None else held != match.negated
@@ -247,6 +256,8 @@ def _is_one_of(match: OneOfMatch, packet: Packet) -> Maybe:
         return match.holds_any("ORIGINAL")
     if match.option == "--ctstate":
         return match.holds_any("NEW", *(["DNAT"] if packet.dialled is not None else []))
+    if match.option == "--ctstatus" and match.listed == "CONFIRMED":
+        return match.holds_any()
     if match.option == "--dst-type":
         return _unless(match, packet.to_host and "LOCAL" in match.listed.split(","))
     return _unless(match, False if match.option == "--src-type" and match.listed == "LOCAL" else None)

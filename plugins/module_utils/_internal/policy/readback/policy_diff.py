@@ -22,6 +22,7 @@ from ..language.model import Policy
 from ..values.named_containers import spoken_by_set
 from ..values.values import ANY, ICMP, Ports, Target
 from .egress_diff import egress_lines, host_lines
+from .limit_words import unlimited
 from .named_containers import Held
 from .named_lines import named_lines
 from .rules_to_policy import Rule, Rules, Said, Who, comments_on, published_target, reach_all_of, said
@@ -105,10 +106,15 @@ def _subjects(moments: List[_Moment], published: Iterable[Tuple[PublishedPort, b
     # A port that docker-proxy may serve is among the services too; it gets one line.
     services = [
         target for part in parts for target in _about(part.services)
-        if target not in ports or reach_all_of(part.services, target) != reach_all_of(part.ports, target)
+        if target not in ports or _as_said(part.services, target) != _as_said(part.ports, target)
     ]
     routed = [target for part in parts for target in _about(part.routed)]
     return _Subjects(ports, late, list(dict.fromkeys(services)), list(dict.fromkeys(routed)))
+
+
+def _as_said(rules: Rules, target: Target) -> Set[str]:
+    """Return who reaches a target, without limits: of two chains that see a packet, one counts it."""
+    return {unlimited(source) for source in reach_all_of(rules, target)}
 
 
 def _about(rules: Iterable[Rule]) -> List[Target]:

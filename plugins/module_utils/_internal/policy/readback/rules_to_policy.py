@@ -26,6 +26,7 @@ from ..blocks.owners import NAT, POLICY_PORTS
 from ..chains import guard, host_input
 from ..values import reserved_names
 from ..values.values import ANY, ICMP, HostAddress, Ports, Target
+from .limit_words import limits_in
 from .named_containers import Held, with_ports
 
 EVERYWHERE = "every interface but the loopback and the bridges of Docker's networks"
@@ -35,7 +36,7 @@ _ECHO = {"--icmp-type": "8", "--icmpv6-type": "128"}
 _HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
 
 # Sources as a policy writes them: any, an address, @name. A list that became a set has the name that the set's generations share.
-# Behind each may stand the interface by which it has to come, and then the time at which it ends.
+# Behind each may stand the interface by which it has to come, then the time at which it ends, and then the limit of its connections.
 Who = Tuple[str, ...]
 BY = " by "
 UNTIL = " until "
@@ -72,10 +73,10 @@ _OUTWARD = _Way("-d", "dst")
 
 
 class Rules:
-    """A chain's rules in order, with an index by port: there may be a thousand for other ports."""
+    """A chain's rules in order, with an index by port: there may be a thousand for other ports. limits: what ``limits_in`` finds in the chain's table."""
 
-    def __init__(self, rules: Iterable[str] = ()) -> None:
-        self._all = [rule for rule in (_read(text, _INWARD) for text in rules) if rule is not None]
+    def __init__(self, rules: Iterable[str] = (), limits: Optional[Mapping[str, str]] = None) -> None:
+        self._all = [rule for rule in (_read(text, _INWARD, limits or {}) for text in rules) if rule is not None]
         self._single: Dict[Tuple[str, int], List[int]] = {}
         self._wide: List[int] = []
         for place, rule in enumerate(self._all):
@@ -120,11 +121,11 @@ def said(state: State, held: Held = MappingProxyType({})) -> Said:
     services = _both(received, host_input.CHAIN)
     return Said(
         _interfaces(judged + services),
-        Rules(with_ports(guarded.get(guard.PORTS, ()), held)),
+        Rules(with_ports(guarded.get(guard.PORTS, ()), held), limits_in(guarded)),
         any(map(_closes_containers, judged)),
-        Rules(services),
+        Rules(services, limits_in(received)),
         Rules(opened.get(POLICY_PORTS.publish, ())),
-        Rules(with_ports(guarded.get(guard.ROUTED, ()), held)),
+        Rules(with_ports(guarded.get(guard.ROUTED, ()), held), limits_in(guarded)),
         _denied(guarded, guard.PORTS, guard.DENIED),
         _denied(received, host_input.CHAIN, host_input.DENIED),
     )
@@ -181,7 +182,7 @@ def _who(rules: Iterable[Rule], target: Optional[Target]) -> Who:
 def expanded(sources: Sequence[str], lists: Mapping[str, Iterable[str]]) -> Who:
     """Replace the given lists by their entries. lists: by the name that a list's generations share."""
     parts = [source.partition(" ") for source in sources]
-    found = dict.fromkeys(each + space + more for name, space, more in parts for each in (sorted(lists[name]) if name in lists else [name]))
+    found = dict.fromkeys(each + space + behind for name, space, behind in parts for each in (sorted(lists[name]) if name in lists else [name]))
     return _ANY if any(halves <= set(found) for halves in _HALVES) else tuple(found)
 
 
@@ -228,18 +229,18 @@ def _interfaces(rules: Sequence[str]) -> Tuple[str, ...]:
 
 def outward(text: str) -> Optional[Rule]:
     """Read a rule about packets' destinations; None for any other rule."""
-    return _read(text, _OUTWARD)
+    return _read(text, _OUTWARD, {})
 
 
 def read_inward(text: str) -> Optional[Rule]:
     """Read a rule about packets' sources; None for any other rule."""
-    return _read(text, _INWARD)
+    return _read(text, _INWARD, {})
 
 
-def _read(text: str, way: _Way) -> Optional[Rule]:
+def _read(text: str, way: _Way, limits: Mapping[str, str]) -> Optional[Rule]:
     """Read a rule; None for a rule about something else: replies, errors, packets that every host needs."""
     rule = parse(text)
-    verdict = _verdict(rule.target)
+    verdict = "RETURN" if rule.goes_to in limits else _verdict(rule.target)
     if verdict is None:
         return None
     protocol: Optional[str] = None
@@ -271,7 +272,7 @@ def _read(text: str, way: _Way) -> Optional[Rule]:
             # All that comes in by an interface, whatever it is to; or what an entry never says.
             return None
         who = (who[0] + BY + interface,)
-    who = (who[0] + until,)
+    who = (who[0] + until + limits.get(rule.goes_to, ""),)
     return Rule(None if protocol is None else Target(protocol, ports, address), who, verdict, rule.comments)
 
 

@@ -10,6 +10,7 @@ from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequenc
 
 from ...address import FAMILIES, quoted
 from ..values.values import ANY, ICMP, Ports, Target
+from .limit_words import unlimited
 from .rules_to_policy import BY, UNTIL, Who, expanded, is_list
 
 # A longer list is shown as its length and its set's name: a different list has a different name.
@@ -67,9 +68,9 @@ class Wording:
         return [self._one(end, anything) for end in expanded(ends, self._short)]
 
     def _one(self, end: str, anything: str) -> str:
-        name, space, more = end.partition(" ")
+        name, space, behind = end.partition(" ")
         text = anything if name == ANY else "%d addresses in %s" % (self._sizes.get(name, 0), name) if is_list(name) else name
-        return text + space + more
+        return text + space + behind
 
 
 def merged(by_family: Mapping[int, Sequence[str]]) -> List[str]:
@@ -77,7 +78,8 @@ def merged(by_family: Mapping[int, Sequence[str]]) -> List[str]:
     found: List[str] = []
     for text in dict.fromkeys(text for texts in by_family.values() for text in texts):
         having = [family for family in FAMILIES if text in by_family.get(family, ())]
-        alone = len(having) < len(by_family) and not _is_address(text.partition(UNTIL)[0].partition(BY)[0].rpartition(" ")[2])
+        source = unlimited(text).partition(UNTIL)[0].partition(BY)[0]
+        alone = len(having) < len(by_family) and not _is_address(source.rpartition(" ")[2])
         found.append("%s by IPv%d" % (text, having[0]) if alone else text)
     return found
 

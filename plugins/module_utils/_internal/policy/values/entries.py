@@ -13,6 +13,7 @@ from ...address import FAMILIES, parse_network, quoted
 from ...errors import DrawbridgeError, did_you_mean
 from . import check, named_containers
 from .addresses import parse_addresses, refuse
+from .limits import Limit, parse_limit
 from .members import parse_time
 from .reserved_names import set_name, zone_name
 from .values import EVERYBODY, ICMP, MODES, HostAddress, NamedInterface, Ports, SetReference, Sources, Target, ZoneReference
@@ -32,7 +33,8 @@ _UNSPECIFIED = ("0.0.0.0", "::")
 class Entry(NamedTuple):
     """A target and the sources that may reach it. comments: the user's comments, each quoted as in a rule. mode: whether others are denied, or
     only told of; None for what the section says. interfaces: by one of these the packet has to come in; none means by any. zone: names
-    interfaces and sources together, and is looked up once all zones are known. until: the time at which the entry ends, if it does."""
+    interfaces and sources together, and is looked up once all zones are known. until: the time at which the entry ends, if it does. limit: of each
+    source's connections; None for any number."""
 
     target: Target
     sources: Sources
@@ -42,11 +44,12 @@ class Entry(NamedTuple):
     interfaces: Tuple[NamedInterface, ...] = ()
     zone: Optional[ZoneReference] = None
     until: Optional[str] = None
+    limit: Optional[Limit] = None
 
     @property
     def lets_everybody_in(self) -> bool:
-        """Whether everybody reaches the target by every interface, for good."""
-        return self.sources.everybody and not self.interfaces and self.until is None
+        """Whether everybody reaches the target by every interface, for good, as often as they like."""
+        return self.sources.everybody and not self.interfaces and self.until is None and self.limit is None
 
 
 class Zone(NamedTuple):
@@ -65,7 +68,7 @@ class Zone(NamedTuple):
 
 
 def parse_entries(value: object, path: str, protocols: Sequence[str], more: Optional[check.Keys] = None) -> Tuple[Entry, ...]:
-    """Parse the list under ``allow``. Entries with the same target, way in and end are merged: their sources add up. more: the keys that an entry may
+    """Parse the list under ``allow``. Entries with the same target, way in, end and limit are merged: their sources add up. more: the keys that an entry may
     have besides."""
     keys = {**ENTRY_KEYS, **(more or {})}
     listed = enumerate(check.sequence(value, path))
@@ -73,7 +76,7 @@ def parse_entries(value: object, path: str, protocols: Sequence[str], more: Opti
 
 
 def joined(entries: Iterable[Entry]) -> Tuple[Entry, ...]:
-    """Merge entries with the same target, way in and end. Entries with the same target get one mode."""
+    """Merge entries with the same target, way in, end and limit. Entries with the same target get one mode."""
     found: Dict[Target, List[Entry]] = {}
     for entry in entries:
         found.setdefault(entry.target, []).append(entry)
@@ -84,7 +87,7 @@ def _joined(entries: List[Entry]) -> List[Entry]:
     mode = _common_mode(entries)
     found: Dict[Hashable, List[Entry]] = {}
     for entry in entries:
-        found.setdefault((_names(entry.interfaces), entry.zone and entry.zone.name, entry.until), []).append(entry)
+        found.setdefault((_names(entry.interfaces), entry.zone and entry.zone.name, entry.until, entry.limit), []).append(entry)
     return [together(same)._replace(mode=mode) for same in found.values()]
 
 
@@ -134,10 +137,14 @@ def _entries(item: object, path: str, protocols: Sequence[str], keys: check.Keys
     sources = parse_sources(given["sources"], path + ".sources") if "sources" in given else EVERYBODY
     if address is not None and any(sources.addresses.values()) and not _may_be(address.family, sources):
         raise DrawbridgeError("none of these is IPv%d, which the address is" % address.family, path + ".sources")
-    entry = Entry(target, sources, path, _comments(given, path), parse_mode(given, path), _interfaces(given, path))
-    if "until" in given:
-        entry = entry._replace(until=parse_time(given["until"], path + ".until"))
+    entry = Entry(
+        target, sources, path, _comments(given, path), parse_mode(given, path), _interfaces(given, path),
+        until=parse_time(given["until"], path + ".until") if "until" in given else None, limit=_limit(given, path))
     return [entry._replace(zone=zone) for zone in zones] or [entry]
+
+
+def _limit(given: Dict[str, object], path: str) -> Optional[Limit]:
+    return parse_limit(given["limit"], path + ".limit") if "limit" in given else None
 
 
 def _interfaces(given: Dict[str, object], path: str) -> Tuple[NamedInterface, ...]:

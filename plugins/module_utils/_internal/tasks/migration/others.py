@@ -107,7 +107,10 @@ def with_rates_in_doubt(snapshot: Snapshot) -> Snapshot:
 
 
 # A comment that has these words in it is a comment still.
-_RATES = ((" -m limit --limit ", " -m rate --limit "), (" --hashlimit-upto ", " --rate-upto "), (" --hashlimit-above ", " --rate-above "))
+_RATES = (
+    (" -m limit --limit ", " -m rate --limit "), (" --hashlimit-upto ", " --rate-upto "), (" --hashlimit-above ", " --rate-above "),
+    (" --connlimit-upto ", " --rate-upto "), (" --connlimit-above ", " --rate-above "),
+)
 
 
 def _in_doubt(item: JsonObject) -> JsonObject:

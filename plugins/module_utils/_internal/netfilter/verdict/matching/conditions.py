@@ -25,6 +25,7 @@ from ...rules.matches import (
     TcpFlagsMatch,
     Unknown,
     ValueMatch,
+    holds_below_limit,
 )
 from ...rules.saved_rule import SavedRule
 from ..snapshot.sets import Sets
@@ -256,8 +257,9 @@ def _rest(match: Match) -> Predicate:
         if match.words[:2] == ("-m", "rt"):
             # Packets have no extension headers. Negated or not, it matches none that has no routing header.
             return _never
-        # Limits by hash are taken for not yet reached, as are those without.
-        return _true if "--hashlimit-upto" in match.words else _never if "--hashlimit-above" in match.words else _open
+        # Limits of each source are taken for not yet reached, as are those of a rule.
+        below = holds_below_limit(match)
+        return _open if below is None else _true if below else _never
     if isinstance(match, ValueMatch) and option in ("--icmp-type", "--icmpv6-type"):
         return _icmp(match)
     if isinstance(match, FlagMatch) and option in _FLAGS:

@@ -8,6 +8,8 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.errors
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.prerequisites import missing
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.prerequisites.needs import BOOT_RESTORE, EVENT_SERVICE, POLICY
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.system.system import System
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
+from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.preflight.limit_modules import check_limits
 
 RELEASE = os.uname().release
 EVERYTHING = "iptables iptables-save iptables-restore ip6tables-save ip6tables-restore ipset ip ss awk nft conntrack cmp flock".split()
@@ -138,3 +140,23 @@ def test_without_systemd_only_the_parts_that_it_runs_are_refused(monkeypatch):
     with pytest.raises(DrawbridgeError) as caught:
         missing.look(Host(), WHOLE).refuse()
     assert "init system systemd" in caught.value.message and "leave boot_restore and event_service out" in caught.value.hint
+
+
+@pytest.mark.parametrize("entry, lacking", [
+    ({"limit": {"rate": "1/second"}}, ["xt_hashlimit"]), ({"limit": {"connections": 1}}, ["xt_connlimit"]), ({}, []),
+    ({"limit": {"rate": "1/second", "connections": 1}}, ["xt_hashlimit", "xt_connlimit"]),
+])
+def test_a_policy_s_limits(entry, lacking):
+    for section in ({"allow": []}, {"routed": []}):
+        policy = parse_policy({"published_ports": {key: [{"port": 80, "sources": ["any"], **entry}] for key in section}})
+        check_limits(Host(loaded=[*IN_THE_KERNEL, "xt_hashlimit", "xt_connlimit"]), policy)
+        check_limits(Host(on_disk=["xt_hashlimit"], built_in=["xt_connlimit"]), policy)
+        check_limits(Host(on_disk=None), policy)
+        if lacking:
+            with pytest.raises(DrawbridgeError) as caught:
+                check_limits(Host(), policy)
+            assert caught.value.message.startswith("missing on this host: kernel module") and all(name in caught.value.message for name in lacking)
+        else:
+            check_limits(Host(), policy)
+    with pytest.raises(DrawbridgeError):
+        check_limits(Host(), parse_policy({"host_services": {"allow": [{"port": 22, "sources": ["any"], "limit": {"rate": "1/second"}}]}}))

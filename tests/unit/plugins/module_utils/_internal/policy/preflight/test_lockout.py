@@ -56,6 +56,7 @@ def place(host_services, remote="192.0.2.100", address="192.0.2.11", host_set=()
         {"default": "deny", "allow": [{"port": 22, "address": "192.0.2.11", "sources": ["0.0.0.0/0"]}]},
         {"default": "deny", "allow": [{"port": 22, "sources": ["198.51.100.1"]}, {"port": "1-65535", "sources": ["any"]}]},
         {"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0", "eth+"]}]},
+        {"default": "deny", "allow": [{"port": 22, "sources": ["any"], "limit": {"rate": "1/hour", "connections": 1}}]},
         {"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0"]}, {"port": 22, "interfaces": ["eth0"], "sources": ["192.0.2.100"]}]},
     ],
 )
@@ -79,6 +80,7 @@ def test_the_hint_tells_the_interface():
         ({"default": "deny", "allow": [{"port": 22, "sources": ["198.51.100.0/24"]}]}, "policy.host_services.allow[0]"),
         ({"default": "allow", "allow": [{"port": 22, "sources": ["2001:db8::/32"]}]}, "policy.host_services.allow[0]"),
         ({"default": "deny", "allow": [{"port": 22, "interfaces": ["wg0"]}]}, "policy.host_services.allow[0]"),
+        ({"default": "deny", "allow": [{"port": 22, "sources": ["198.51.100.1"], "limit": {"rate": "1/hour"}}]}, "policy.host_services.allow[0]"),
         ({"default": "allow", "allow": [{"port": 22, "interfaces": ["wg0"]}]}, "policy.host_services.allow[0]"),
         ({"default": "deny", "allow": [{"port": 22, "interfaces": ["eth0"], "sources": ["198.51.100.1"]}]}, "policy.host_services.allow[0]"),
         (

@@ -58,6 +58,8 @@ def test_who_answers(packet, end):
     (["-j NFQUEUE --queue-num 1"], "unknown", ["rule 1 of chain INPUT in table filter: the target NFQUEUE is not modelled"]),
     (["-m limit --limit 1/sec -j DROP"], "dropped", []),
     (["-m hashlimit --hashlimit-above 1/sec --hashlimit-name x -j DROP"], "accepted", []),
+    (["-m connlimit --connlimit-above 5 --connlimit-mask 32 --connlimit-saddr -j DROP"], "accepted", []),
+    (["-m connlimit --connlimit-upto 5 --connlimit-mask 32 --connlimit-saddr -j DROP"], "dropped", []),
     (["-m rt --rt-type 0 -j DROP"], "accepted", []),
     (["-m rt ! --rt-type 0 -j DROP"], "accepted", []),
 ])

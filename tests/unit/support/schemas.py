@@ -150,7 +150,7 @@ class Maker:
         if properties is None:
             return self._by_name(wanted, name)
         branch = wanted.get("else", {})
-        if "required" in wanted.get("then", {}) and self.random.random() < 0.3:
+        if "oneOf" in wanted.get("then", {}) and self.random.random() < 0.3:
             branch = wanted["then"]
             without = {key for rule in branch["allOf"] for key, value in rule.get("properties", {}).items() if value is False}
             one = self.random.choice(branch["oneOf"])["required"]

@@ -42,6 +42,7 @@ from tests.integration.kernel.support.namespace import entered, missing
 from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.program import Program
 from tests.integration.kernel.test_event_service import Served
+from tests.integration.kernel.test_expiry import after
 
 FAMILIES = (4, 6)
 BRIDGE, INSIDE = "br-0123456789ab", ["10.9.0.0/24", "fd00:9::/64"]
@@ -335,3 +336,18 @@ def test_a_whole_run_says_what_opens_nothing(host, stage, cases, monkeypatch):
     policy = {"published_ports": {"allow": [{"container": "gone", "container_port": inner, "sources": CLIENT}]}}
     assert any("allow[0]: opens nothing now, port %d/tcp of container 'gone'" % inner in text for text in cases.keep(policy).warnings)
     assert any("no event service of this release follows this engine here" in text for text in cases.keep(policy).warnings)
+
+
+def test_with_a_limit_and_an_end(host, around):
+    """One count for whichever port of the host it is, and until then."""
+    led(host)
+    entry = {"container": "web", "container_port": OWN, "sources": ["any"], "limit": {"rate": "4/hour"}, "until": after(10_000)}
+    policy = {"published_ports": {"allow": [entry]}}
+    published = [PublishedPort(family, None, PROXY, "tcp", "web", "1" * 64, OWN, False) for family in FAMILIES]
+    plan = apply(host, facts(PROXY, LED), **policy).plan
+    told = {str(line) for line in of_plan(plan, Ipset(host.system), published, parse_policy(policy)).after}
+    assert "port 80/tcp of container 'web': anybody until %s (limit: 4/hour, burst 4) (now host ports 32768, 32769)" % entry["until"] in told
+    assert not apply(host, facts(PROXY, LED), **policy).is_change
+    everybody = {(who, port) for who in wire.SOURCES for port in (PROXY, LED)}
+    # Both are one source in IPv6.
+    assert [around.reached(PROXY, LED) for _time in range(3)] == [everybody, {(*one, 4) for one in everybody}, set()]

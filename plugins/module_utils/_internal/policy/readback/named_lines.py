@@ -11,6 +11,7 @@ from typing import Dict, List, Mapping
 from ...netfilter.kernel.state import State
 from ..chains import guard
 from ..values.named_containers import followed
+from .limit_words import limits_in
 from .named_containers import Held, naming
 from .rules_to_policy import Who, behind, read_inward
 from .wording import Line, Wording, merged
@@ -30,9 +31,10 @@ def named_lines(states: Mapping[int, State], held: Held, spoken: Mapping[str, st
     found: Dict[str, _Said] = {}
     for family, state in states.items():
         chains = behind(state, guard.HOOK)
+        limits = limits_in(chains)
         for text in (rule for name in (guard.PORTS, guard.ROUTED) for rule in chains.get(name, ())):
             about = naming(text, held)
-            rule = None if about is None else read_inward(about.rest)
+            rule = None if about is None else read_inward(about.rest, limits)
             if about is None or rule is None:
                 continue
             so_far = found.setdefault(about.name, _Said())
@@ -47,6 +49,7 @@ def _line(name: str, one: _Said, spoken: Mapping[str, str], wording: Wording, fa
     who = ", ".join(merged(texts) if len(texts) == families else [text for each in texts.values() for text in each])
     about = followed(name)
     of_host = about is None or about.of_host
-    now = "now %s %s" % ("host port" if of_host else "at", ", ".join(one.ends)) if one.ends else "opens nothing now"
+    where = "at" if not of_host else "host port" if len(one.ends) == 1 else "host ports"
+    now = "now %s %s" % (where, ", ".join(one.ends)) if one.ends else "opens nothing now"
     what = spoken.get(name, "port of containers in %s" % name) + ("" if of_host else " at its own address")
     return Line(what, "%s (%s)" % (who or "nobody", now), (), "".join("  # " + text for text in one.comments))

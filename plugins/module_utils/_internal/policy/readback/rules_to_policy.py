@@ -232,9 +232,9 @@ def outward(text: str) -> Optional[Rule]:
     return _read(text, _OUTWARD, {})
 
 
-def read_inward(text: str) -> Optional[Rule]:
-    """Read a rule about packets' sources; None for any other rule."""
-    return _read(text, _INWARD, {})
+def read_inward(text: str, limits: Mapping[str, str]) -> Optional[Rule]:
+    """Read a rule about packets' sources; None for any other rule. limits: of the same table (limits_in)."""
+    return _read(text, _INWARD, limits)
 
 
 def _read(text: str, way: _Way, limits: Mapping[str, str]) -> Optional[Rule]:

@@ -10,7 +10,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from tests.integration.kernel.support import rooted, wire
 from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.watching import until
-from tests.integration.kernel.test_denied_sources import (  # noqa: F401 # the fixture of containers
+from tests.integration.kernel.test_denied_sources import (  # noqa: F401 # pylint: disable=unused-import # the fixture of containers
     ALL,
     DIALLED,
     FACTS,

@@ -70,8 +70,9 @@ TESTS: list[Test] = [
     *(forged(source, interface, 3128) for source in ("203.0.113.9", "2001:db8:7::9") for interface in ("docker0", LATER)),
 ]
 # Of these, an open host promises only some.
-OPEN_TESTS: list[Test] = [*only(8080), *({"from": "any", "to": to, "expect": "allow"}
-                             for to in (8082, "9000/udp", "192.0.2.7:53/udp", "[2001:db8:1::7]:53/udp", "3868/sctp"))]
+OPEN_TESTS: list[Test] = [
+    *only(8080), *({"from": "any", "to": to, "expect": "allow"} for to in (8082, "9000/udp", "192.0.2.7:53/udp", "[2001:db8:1::7]:53/udp", "3868/sctp")),
+]
 
 
 def foreign_drops(text: str) -> str:

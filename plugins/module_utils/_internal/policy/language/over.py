@@ -47,7 +47,7 @@ def _in_force(entries: Tuple[Entry, ...], now: float, warnings: List[str]) -> Tu
     for entry in entries:
         if entry.until is not None and _is_over(entry.until, now, entry.path + ".until"):
             warnings.append("%s: it was over at %s, and lets nobody in; take it out of the policy, or give it a later time" % (entry.path, entry.until))
-            entry = entry._replace(sources=_NOBODY, comments=(), interfaces=(), until=None)
+            entry = entry._replace(sources=_NOBODY, comments=(), interfaces=(), until=None, limit=None)
         found.append(entry)
     return joined(found)
 

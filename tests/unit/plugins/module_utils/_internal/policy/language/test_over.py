@@ -44,7 +44,7 @@ def ports(*entries, **more):
 
 def test_an_entry_that_is_over_lets_nobody_in():
     """Its port does not open to all."""
-    wanted = ports({"sources": ["any"], "until": END, "mode": "observe", "comment": "x"})
+    wanted = ports({"sources": ["any"], "until": END, "mode": "observe", "comment": "x", "limit": {"rate": "1/hour"}})
     assert without_over(wanted, NOW) == (wanted, [])
     found, (warning,) = without_over(wanted, NOW + 60)
     assert found.published_ports.allow == ports({"sources": [], "mode": "observe"}).published_ports.allow

@@ -13,6 +13,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.tasks.
 from tests.integration.kernel.support import wire
 from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.playbook import play, why_not
+from tests.integration.kernel.support.watching import until
 
 DEFAULTS = dict.fromkeys(SELECTOR_ARGUMENTS) | {
     "on_missing": "fail", "port": None, "protocol": None, "expect": None, "answer": True, "payload": "x", "source": None, "source_port": None,
@@ -91,7 +92,9 @@ def test_what_came_back_is_told(ruled, client, family):
         assert asked[-1][1].startswith(b"GET /x HTTP/1.1\r\nHost: ")
         source = wire.SOURCES["denied"][family]
         found, failure, probes = outcomes(ruled, family, client, port=OPEN, source=source, source_port=45678, interface=link_of(client), expect="deny")
-        assert found == [("answered", "allow")] and "expected deny, and it is allow" in failure and asked[-1][0][:2] == (source, 45678)
+        assert found == [("answered", "allow")] and "expected deny, and it is allow" in failure
+        # The server is told of it a moment after the client.
+        until(lambda: asked[-1][0][:2] == (source, 45678))
         assert probes[0]["sender"].endswith(":45678")
     with served(family, socket.SOCK_DGRAM):
         for arguments, expected in (

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from .verdict_cases import LATE, ON_BRIDGE, PORTS, SOURCE_PORTS, Case, Sent, set
 from .verdict_nft_cases import TABLE
 
 _SAVED = {("nft", 4): "iptables", ("nft", 6): "ip6tables", ("legacy", 4): "iptables_legacy", ("legacy", 6): "ip6tables_legacy"}
+# Longer than a kernel looks for a neighbour.
+_SECONDS = 5
 _AT_THE_HOST = ("host", "listener", "nobody")
 _PLACES = {OUTSIDE: ("client", "attacker", "server"), CONTAINER: (CONTAINER,), PEER: (PEER,), OTHER: (OTHER,)}
 # A rule: table, chain, number.
@@ -69,13 +72,14 @@ class Comparison:
         self._before: Counter[Place] = Counter()
 
     def compare(self, case: Case) -> None:
-        """Raises AssertionError where the two differ, each of three times: something that the kernels say to each other may be counted beside the packets."""
-        for is_last in (False, False, True):
+        """Raises AssertionError where the two differ each time, for some seconds: what the kernels say to each other may be counted beside the packets."""
+        end = time.monotonic() + _SECONDS
+        while True:
             try:
                 self._compare(case)
                 break
             except AssertionError:
-                if is_last:
+                if time.monotonic() > end:
                     raise
 
     def _compare(self, case: Case) -> None:

@@ -10,7 +10,6 @@ from tests.integration.lab.support import debian, firewall, late
 from tests.integration.lab.support.playbook import play, playbook
 from tests.lab.workload import IMAGE
 
-pytestmark = pytest.mark.attack
 HARDEN = "drawbridge.docker.harden"
 # What the engine's packages bring, and what it keeps.
 PACKAGED = [

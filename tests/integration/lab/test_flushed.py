@@ -9,7 +9,6 @@ from tests.integration.lab.support import boot, flushes
 from tests.integration.lab.support.flood import flood, now, places_of
 from tests.lab.api import Probe
 
-pytestmark = pytest.mark.attack
 SHORT = ("nft flush ruleset", "iptables -F", "ipset flush")
 # A service of the host that the policy denies is tried as well.
 DENIED = (*boot.DENIED_PORTS, 9000)

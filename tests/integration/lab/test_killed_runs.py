@@ -11,7 +11,6 @@ from tests.integration.lab.support import boot, policies
 from tests.integration.lab.support.flood import flood, places_of
 from tests.integration.lab.support.playbook import play
 
-pytestmark = pytest.mark.attack
 TIMEOUT = 60
 # How long a change waits whose run was killed before it could confirm it.
 UNCONFIRMED = 4

@@ -13,7 +13,6 @@ from tests.integration.lab.support.playbook import play
 from tests.integration.lab.support.ways import on_all
 from tests.lab.api import Probe
 
-pytestmark = pytest.mark.attack
 AFTER_BOOT = 60
 APPLIES = 50
 

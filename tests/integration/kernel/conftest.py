@@ -9,7 +9,7 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.host.s
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.persistence.records import records
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction import converge
 
-from tests.integration.kernel.support import forge_rules, forge_stage, wire
+from tests.integration.kernel.support import behind_bridge, forge_rules, forge_stage, wire
 from tests.integration.kernel.support.forge_cases import Cases
 from tests.integration.kernel.support.host import PROGRAMS, Host
 from tests.integration.kernel.support.namespace import VARIANTS, entered, missing, tools_of
@@ -40,6 +40,13 @@ def client(namespace):
     """The other end of a wire from that namespace."""
     with wire.wired() as other_end:
         yield other_end
+
+
+@pytest.fixture(name="inner")
+def container_behind_a_bridge(client):
+    """The path of a namespace behind the host, which the client reaches."""
+    with behind_bridge.container(client) as path:
+        yield path
 
 
 @pytest.fixture(params=VARIANTS)

@@ -5,8 +5,6 @@ import contextlib
 import select
 import signal
 import socket
-import time
-from pathlib import Path
 
 import pytest
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.engine.api.answers import PublishedPort
@@ -33,20 +31,19 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transa
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.transaction.converge_set import converge_sets
 
 from tests.integration.kernel.support import wire
+from tests.integration.kernel.support.behind_bridge import BRIDGE, FAMILIES, INNER, KIND, NETWORK, listener
 from tests.integration.kernel.support.containers import containers
 from tests.integration.kernel.support.engine_29 import answering
 from tests.integration.kernel.support.forge_cases import CLIENT
 from tests.integration.kernel.support.forge_rules import DNATED
 from tests.integration.kernel.support.host import PROGRAMS
-from tests.integration.kernel.support.namespace import entered, missing
+from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.program import Program
 from tests.integration.kernel.test_event_service import Served
 from tests.integration.kernel.test_expiry import after
 
-FAMILIES = (4, 6)
-BRIDGE, INSIDE = "br-0123456789ab", ["10.9.0.0/24", "fd00:9::/64"]
-GATEWAY, WEB = {4: "10.9.0.1", 6: "fd00:9::1"}, {4: "10.9.0.2", 6: "fd00:9::2"}
+INSIDE = list(NETWORK.values())
 # Ports of the host: served by docker-proxy, DNATed to the container; two of each. The container's own port.
 PROXY, OTHER_PROXY, LED, OTHER_LED, OWN = 32769, 32771, 32768, 32770, 80
 ALLOWED = list(wire.SOURCES["allowed"].values())
@@ -58,7 +55,7 @@ BY = [{"container": "web"}, {"label": "tier=front"}, {"label": "tier"}, {"compos
 def facts(*ports, name="web", labels=None, taken=()):
     """The engine's answer: a container that has these ports of the host and the one address. taken: ports of a container of another name."""
     def running(called, has, own):
-        ends = [(BRIDGE, address) for address in WEB.values()]
+        ends = [(BRIDGE, address) for address in INNER.values()]
         published = tuple(ContainerPort(family, None, port, "tcp", OWN) for family in FAMILIES for port in has)
         return ContainerFacts(called, own, ends if called == name else [], published)
 
@@ -92,18 +89,18 @@ class Around:
         with contextlib.ExitStack() as stack:
             for family in FAMILIES:
                 for port in (PROXY, OTHER_PROXY):
-                    stack.enter_context(_listener(family, port))
+                    stack.enter_context(listener(family, port))
                 with entered(self._inside):
-                    stack.enter_context(_listener(family, OWN))
+                    stack.enter_context(listener(family, OWN))
             knocking = {}
             for who, addresses in wire.SOURCES.items():
                 for family in FAMILIES:
                     for port in (*ports, OWN):
                         with entered(self._outside):
-                            near = stack.enter_context(socket.socket(_kind(family)))
+                            near = stack.enter_context(socket.socket(KIND[family]))
                         near.setblocking(False)
                         near.bind((addresses[family], 0))
-                        near.connect_ex(((WEB if port == OWN else wire.HOST)[family], port))
+                        near.connect_ex(((INNER if port == OWN else wire.HOST)[family], port))
                         knocking[near] = who, port, family
             found = set()
             while True:
@@ -115,43 +112,10 @@ class Around:
                 found |= {knocking[near] for near in ready if near.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0}
 
 
-def _kind(family):
-    return socket.AF_INET if family == 4 else socket.AF_INET6
-
-
-def _listener(family, port):
-    return socket.create_server(("", port), family=_kind(family), dualstack_ipv6=False)
-
-
 @pytest.fixture(name="around")
-def everybody_around(client):
+def everybody_around(client, inner):
     """The outside, and a container behind a bridge."""
-    if missing("ip"):
-        pytest.skip(missing("ip"))
-    with wire.behind() as inside:
-        path = "/proc/%d/ns/net" % inside
-        wire.ip("link", "add", BRIDGE, "type", "veth", "peer", "name", "far", "netns", str(inside))
-        _up(BRIDGE, GATEWAY)
-        with entered(path):
-            _up("far", WEB)
-            for family in FAMILIES:
-                wire.ip("-%d" % family, "route", "add", "default", "via", GATEWAY[family])
-        with entered(client.path):
-            for family, network in zip(FAMILIES, INSIDE):
-                wire.ip("-%d" % family, "route", "add", network, "via", wire.HOST[family])
-        for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
-            Path("/proc/sys/net/" + setting).write_text("1", encoding="ascii")
-        with entered(client.path):
-            limit = time.monotonic() + 20
-            while not all(wire.ping(family, WEB[family]) for family in FAMILIES):
-                assert time.monotonic() < limit
-        yield Around(client.path, path)
-
-
-def _up(interface, both):
-    wire.ip("address", "add", both[4] + "/24", "dev", interface)
-    wire.ip("address", "add", both[6] + "/64", "dev", interface, "nodad")
-    wire.ip("link", "set", interface, "up")
+    return Around(client.path, inner)
 
 
 def led(host):
@@ -160,7 +124,7 @@ def led(host):
         host.iptables("-N DOCKER-USER", family)
         host.iptables("-A FORWARD -j DOCKER-USER", family)
         for port in (LED, OTHER_LED):
-            to = "%s:%d" % (WEB[4] if family == 4 else "[%s]" % WEB[6], OWN)
+            to = "%s:%d" % (INNER[4] if family == 4 else "[%s]" % INNER[6], OWN)
             host.iptables("-t nat -A PREROUTING -d %s -p tcp --dport %d -j DNAT --to-destination %s" % (wire.HOST[family], port, to), family)
 
 
@@ -267,10 +231,10 @@ def test_words_and_connections_that_end(nft_host, around):
     with contextlib.ExitStack() as stack:
         talks = []
         for family in FAMILIES:
-            listener = stack.enter_context(_listener(family, PROXY))
+            server = stack.enter_context(listener(family, PROXY))
             with entered(around._outside):
                 near = stack.enter_context(socket.create_connection((wire.HOST[family], PROXY), 10, (wire.SOURCES["allowed"][family], 0)))
-            talks.append((near, stack.enter_context(listener.accept()[0])))
+            talks.append((near, stack.enter_context(server.accept()[0])))
         assert all(wire.arrives(*ends) for ends in talks)
         plan = nft_host.converge(compile_policy(policy, facts(taken=[PROXY]))).plan
         words = of_plan(plan, Ipset(nft_host.system), published, policy)

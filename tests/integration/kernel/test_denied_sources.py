@@ -3,7 +3,6 @@
 """Sources that get nothing, ahead of every entry: real packets on each way in, and open connections that end."""
 import contextlib
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,9 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find, keeping
 
 from tests.integration.kernel.support import wire
+from tests.integration.kernel.support.behind_bridge import BRIDGE, INNER, NETWORK
 from tests.integration.kernel.support.host import PROGRAMS
-from tests.integration.kernel.support.namespace import entered, missing
+from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.program import Program
 
@@ -179,41 +179,8 @@ def test_the_host_itself_still_gets_answers_from_them(nft_host, client):
 
 # Through the host, to what an engine makes.
 
-GATEWAY = {4: "10.9.0.1", 6: "fd00:9::1"}
-INNER = {4: "10.9.0.2", 6: "fd00:9::2"}
-NETWORK = {4: "10.9.0.0/24", 6: "fd00:9::/64"}
 SERVED, DIALLED = 80, 8080
-LATE = "br-0123456789ab"
-
-
-@pytest.fixture(name="inner")
-def container(client):
-    """The path of a namespace behind an interface that is named as Docker names bridges, with a port that is DNATed to it."""
-    if missing("ip"):
-        pytest.skip(missing("ip"))
-    with wire.behind() as pid:
-        path = "/proc/%d/ns/net" % pid
-        wire.ip("link", "add", LATE, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        _up(LATE, GATEWAY)
-        with entered(path):
-            _up("eth0", INNER)
-            for family, address in GATEWAY.items():
-                wire.ip("-%d" % family, "route", "add", "default", "via", address)
-        with entered(client.path):
-            for family, network in NETWORK.items():
-                wire.ip("-%d" % family, "route", "add", network, "via", wire.HOST[family])
-        for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
-            Path("/proc/sys/net/" + setting).write_text("1", encoding="ascii")
-        limit = time.monotonic() + 20
-        while pings(INNER) != [4, 6]:
-            assert time.monotonic() < limit
-        yield path
-
-
-def _up(interface, addresses):
-    for family, address in addresses.items():
-        wire.ip("address", "add", "%s/%s" % (address, NETWORK[family].partition("/")[2]), "dev", interface, *(["nodad"] if family == 6 else []))
-    wire.ip("link", "set", interface, "up")
+INSIDE = list(NETWORK.values())
 
 
 def reach(client, inner, addresses, port):
@@ -237,7 +204,7 @@ def reach(client, inner, addresses, port):
 THEY = {("allowed", 4), ("allowed", 6)}
 ALL = THEY | {("denied", 4), ("denied", 6)}
 KNOWN = HostFacts(
-    [Published(family, None, DIALLED, "tcp") for family in (4, 6)], [LATE], {4: [LATE], 6: [LATE]}, [*NETWORK.values()], False, routed=[*NETWORK.values()],
+    [Published(family, None, DIALLED, "tcp") for family in (4, 6)], [BRIDGE], {4: [BRIDGE], 6: [BRIDGE]}, INSIDE, False, routed=INSIDE,
 )
 NOBODY_KNOWN = HostFacts([], [], {4: [], 6: []}, [], False)
 

@@ -4,7 +4,6 @@
 import contextlib
 import select
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -18,20 +17,19 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.revocation.revoke import end, find
 
 from tests.integration.kernel.support import forge_stage, wire
+from tests.integration.kernel.support.behind_bridge import BRIDGE, FAMILIES, INNER, KIND, NETWORK, container, listener, wired
 from tests.integration.kernel.support.forge_cases import CLIENT
 from tests.integration.kernel.support.forge_rules import DNATED, PROXIED, TRUSTED
 from tests.integration.kernel.support.host import PROGRAMS
-from tests.integration.kernel.support.namespace import entered, missing
+from tests.integration.kernel.support.namespace import entered
 from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.program import Program
+from tests.integration.kernel.support.watching import until
 
-FAMILIES = (4, 6)
 VPN = "wg0"
 # The VPN's host, a member, a guest; behind the bridge the gateway and a container.
 BEYOND = {"gateway": {4: "10.8.0.1", 6: "fd00:8::1"}, "member": {4: "10.8.0.2", 6: "fd00:8::2"}, "guest": {4: "10.8.0.3", 6: "fd00:8::3"}}
-BRIDGE = "br-0123456789ab"
-GATEWAY, INNER = {4: "10.9.0.1", 6: "fd00:9::1"}, {4: "10.9.0.2", 6: "fd00:9::2"}
-INSIDE = ["10.9.0.0/24", "fd00:9::/64"]
+INSIDE = list(NETWORK.values())
 # What docker-proxy serves, what is DNATed to the container, a service of the host; the container's own port.
 PROXY, LED, SERVICE, OWN = 53, 8080, 55, 80
 FACTS = HostFacts(
@@ -39,23 +37,6 @@ FACTS = HostFacts(
 )
 ROUTED = FACTS._replace(closed_bridges={4: [], 6: []})
 WAYS = {"proxy": PROXY, "dnat": LED, "service": SERVICE, "own address": OWN}
-
-
-def _wired(interface, addresses, pid, path, others):
-    """A wire into a namespace, where the other end is ``far``."""
-    wire.ip("link", "add", interface, "type", "veth", "peer", "name", "far", "netns", str(pid))
-    _up(interface, [addresses])
-    with entered(path):
-        _up("far", others)
-        for family in FAMILIES:
-            wire.ip("-%d" % family, "route", "add", "default", "via", addresses[family])
-
-
-def _up(interface, addresses):
-    for both in addresses:
-        wire.ip("address", "add", both[4] + "/24", "dev", interface)
-        wire.ip("address", "add", both[6] + "/64", "dev", interface, "nodad")
-    wire.ip("link", "set", interface, "up")
 
 
 class Around:
@@ -71,7 +52,7 @@ class Around:
         """A connection that begins, and may never be made."""
         path, addresses = self.senders[who]
         with entered(path):
-            near = socket.socket(_kind(family))
+            near = socket.socket(KIND[family])
         near.setblocking(False)
         near.bind((addresses[family], 0))
         near.connect_ex((address, port))
@@ -82,9 +63,9 @@ class Around:
         with contextlib.ExitStack() as stack:
             for family in FAMILIES:
                 for port in (PROXY, SERVICE):
-                    stack.enter_context(_listener(family, port))
+                    stack.enter_context(listener(family, port))
                 with entered(self.inside):
-                    stack.enter_context(_listener(family, OWN))
+                    stack.enter_context(listener(family, OWN))
             knocking = {}
             for way in ways:
                 for who in self.senders:
@@ -99,14 +80,6 @@ class Around:
                 found |= {knocking[near] for near in ready if near.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0}
 
 
-def _kind(family):
-    return socket.AF_INET if family == 4 else socket.AF_INET6
-
-
-def _listener(family, port):
-    return socket.create_server(("", port), family=_kind(family), dualstack_ipv6=False)
-
-
 @pytest.fixture(name="around")
 def everybody_around(client):
     """The outside, a VPN, and a container on a network of the engine's."""
@@ -117,23 +90,12 @@ def everybody_around(client):
 @contextlib.contextmanager
 def standing_around(client):
     """The same, around the host at the other end of the client's wire."""
-    if missing("ip"):
-        pytest.skip(missing("ip"))
-    with wire.behind() as vpn, wire.behind() as inside:
-        paths = ["/proc/%d/ns/net" % pid for pid in (vpn, inside)]
-        _wired(VPN, BEYOND["gateway"], vpn, paths[0], [BEYOND["member"], BEYOND["guest"]])
-        _wired(BRIDGE, GATEWAY, inside, paths[1], [INNER])
-        with entered(client.path):
-            for family, network in zip(FAMILIES, INSIDE):
-                wire.ip("-%d" % family, "route", "add", network, "via", wire.HOST[family])
-        for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
-            Path("/proc/sys/net/" + setting).write_text("1", encoding="ascii")
-        with entered(paths[0]):
+    with container(client) as inside, wire.behind() as pid:
+        vpn = wired(VPN, BEYOND["gateway"], pid, BEYOND["member"], BEYOND["guest"])
+        with entered(vpn):
             Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 0", encoding="ascii")
-            limit = time.monotonic() + 20
-            while not all(wire.ping(family, INNER[family]) for family in FAMILIES):
-                assert time.monotonic() < limit
-        yield Around(client.path, *paths)
+            until(lambda: all(wire.ping(family, INNER[family]) for family in FAMILIES), "the VPN")
+        yield Around(client.path, vpn, inside)
 
 
 def led(host):
@@ -223,10 +185,10 @@ def test_open_connections_that_no_entry_lets_in_any_more_end(host, around):
     with contextlib.ExitStack() as stack:
         talks = {}
         for family in FAMILIES:
-            listener = stack.enter_context(_listener(family, PROXY))
+            server = stack.enter_context(listener(family, PROXY))
             for who in ("outside", "member"):
                 near = stack.enter_context(around.dial(who, family, wire.HOST[family], PROXY))
-                talks[who, family] = near, stack.enter_context(listener.accept()[0])
+                talks[who, family] = near, stack.enter_context(server.accept()[0])
         plan = apply(host, published_ports={"allow": [{"port": PROXY, "interfaces": [VPN]}]}).plan
         found = find(host.system, Ipset(host.system), plan)
         assert sorted(flow.source for flow in found.flows) == sorted(wire.SOURCES["allowed"].values()) and found.warnings == []

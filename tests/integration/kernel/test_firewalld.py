@@ -8,19 +8,18 @@ from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy
 from ansible_collections.drawbridge.docker.plugins.module_utils._internal.policy.language.schema import parse_policy
 
 from tests.integration.kernel.support import rooted, wire
+from tests.integration.kernel.support.behind_bridge import INNER
 from tests.integration.kernel.support.policies import no_policy
 from tests.integration.kernel.support.watching import until
-from tests.integration.kernel.test_denied_sources import (  # noqa: F401 # pylint: disable=unused-import # the fixture of containers
+from tests.integration.kernel.test_denied_sources import (
     ALL,
     DIALLED,
     FACTS,
-    INNER,
     NOBODY_KNOWN,
     PUBLISHED,
     SERVED,
     SERVICE,
     THEY,
-    container,
     reach,
 )
 

@@ -229,8 +229,8 @@ def churn(host, times):
 
 
 def settled(host):
-    """The service's size while it does nothing: one thread listens, one works."""
-    wait_for(lambda: following.size(host)[2] == 2, host.name + ": the service is idle", 60)
+    """The service's size while it does nothing: one thread listens, one works, one closes."""
+    wait_for(lambda: following.size(host)[2] == 3, host.name + ": the service is idle", 60)
     return following.size(host)
 
 

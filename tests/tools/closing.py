@@ -31,4 +31,4 @@ def write(counts: Mapping[str, int], seconds: float) -> str:
     """A closing line as pytest writes it, without colours and singulars."""
     words = sorted(counts, key=lambda word: ORDER.index(word) if word in ORDER else len(ORDER))
     said = ", ".join("%d %s" % (counts[word], word) for word in words) or "no tests ran"
-    return (" %s in %.2fs " % (said, seconds)).center(80, "=")
+    return ("= %s in %.2fs =" % (said, seconds)).center(80, "=")

@@ -101,3 +101,8 @@ def test_what_failed_is_run_again_and_attacks_are_not(tmp_path):
     assert counts == {"failed": 1, "passed": 1, "rerun": 1}, output
     assert "RERUN test_late.py::test_it" in output and output.count("too late") >= 2
     assert re.search(r"^FAILED \S*test_attack.py::test_it", output, re.M)
+
+
+def test_a_long_closing_line_is_one():
+    counts = {"failed": 1, "passed": 249, "skipped": 8, "rerun": 2, "deselected": 110, "warnings": 4, "errors": 3}
+    assert closing.read(closing.write(counts, 4393.06)) == (counts, 4393.06)

@@ -385,7 +385,7 @@ GATES = (
     Gate("sanity", 8, "ansible-test sanity, newest ansible-core", sanity),
     Gate("sanity-oldest", 6, "ansible-test sanity, oldest ansible-core", sanity_oldest,
          path=".build/venv-oldest/bin"),
-    Gate("lab", 37, "tests on the Docker hosts of two labs", lab, path="tests/integration/lab",
+    Gate("lab", 40, "tests on the Docker hosts of two labs", lab, path="tests/integration/lab",
          needs=("lab-up",), alone=True, pytest=True),
     Gate("molecule", 5, "roles on the lab's hosts, twice", molecule, path="extensions/molecule/*/molecule.yml",
          needs=("lab-up",), alone=True),

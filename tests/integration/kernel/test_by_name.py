@@ -2,7 +2,6 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Entries that name containers: real connections on each way in, while containers come, go and take each other's places."""
 import contextlib
-import select
 import signal
 import socket
 
@@ -101,15 +100,11 @@ class Around:
                         near.setblocking(False)
                         near.bind((addresses[family], 0))
                         near.connect_ex(((INNER if port == OWN else wire.HOST)[family], port))
-                        knocking[near] = who, port, family
-            found = set()
-            while True:
-                ready = select.select([], [near for near, key in knocking.items() if key not in found], [], wire.PATIENCE)[1]
-                if not ready:
-                    # What only one family lets in is no answer.
-                    both = {(who, port) for who, port, _family in found if all((who, port, family) in found for family in FAMILIES)}
-                    return both if len(found) == len(both) * len(FAMILIES) else found
-                found |= {knocking[near] for near in ready if near.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0}
+                        knocking[who, port, family] = near
+            found = wire.connected(knocking)
+            # What only one family lets in is no answer.
+            both = {(who, port) for who, port, _family in found if all((who, port, family) in found for family in FAMILIES)}
+            return both if len(found) == len(both) * len(FAMILIES) else found
 
 
 @pytest.fixture(name="around")

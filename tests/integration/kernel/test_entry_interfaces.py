@@ -2,7 +2,6 @@
 # Copyright: (c) 2026, The Drawbridge authors
 """Entries that name interfaces: real packets on each way in, from outside and by a VPN's interface, and open connections that end."""
 import contextlib
-import select
 import socket
 from pathlib import Path
 
@@ -70,14 +69,10 @@ class Around:
             for way in ways:
                 for who in self.senders:
                     for family in FAMILIES:
-                        near = stack.enter_context(self.dial(who, family, (INNER if way == "own address" else wire.HOST)[family], WAYS[way]))
-                        knocking[near] = (way, who, family)
-            found = set()
-            while True:
-                ready = select.select([], [near for near, key in knocking.items() if key not in found], [], wire.PATIENCE)[1]
-                if not ready:
-                    return {(way, who) for way, who, _family in found if {(way, who, each) for each in FAMILIES} <= found}, len(found) // len(FAMILIES)
-                found |= {knocking[near] for near in ready if near.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0}
+                        address = (INNER if way == "own address" else wire.HOST)[family]
+                        knocking[way, who, family] = stack.enter_context(self.dial(who, family, address, WAYS[way]))
+            found = wire.connected(knocking)
+            return {(way, who) for way, who, _family in found if {(way, who, each) for each in FAMILIES} <= found}, len(found) // len(FAMILIES)
 
 
 @pytest.fixture(name="around")

@@ -3,7 +3,6 @@
 """What the host itself may send: real packets to servers that may be reached and to others, open connections that end, and what has to go on."""
 import contextlib
 import os
-import select
 import socket
 
 import pytest
@@ -71,13 +70,7 @@ def dialled(ends=None):
                     one = dialling[who, family, port] = stack.enter_context(socket.socket(KIND[family]))
                     one.setblocking(False)
                     one.connect_ex((address, port))
-        found = set()
-        while len(found) < len(dialling):
-            ready = select.select([], [one for key, one in dialling.items() if key not in found], [], wire.PATIENCE)[1]
-            if not ready:
-                break
-            found |= {key for key, one in dialling.items() if one in ready}
-        return {key for key in found if dialling[key].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0}
+        return wire.connected(dialling)
 
 
 def to(who, *ports):

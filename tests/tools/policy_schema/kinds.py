@@ -125,7 +125,7 @@ def _names() -> dict[str, Schema]:
         "interface_or_ending": text(INTERFACE, "an interface's name, with + at the end for any ending"),
         "interfaces": a_list(kind("interface_or_ending")),
         "some_interfaces": a_list(kind("interface_or_ending"), 1),
-        "container_name": text(policy_tests.NAME.pattern, "a container's name"),
+        "container_name": text(named_containers.NAME.pattern, "a container's name"),
         "compose_name": text(named_containers.NAME.pattern, "the name of a Compose project or service"),
         "network_name": {"type": "string", "minLength": 1, "maxLength": masquerade.MAX_NETWORK_NAME},
         "egress_selector": text(named_containers.LABEL.pattern),

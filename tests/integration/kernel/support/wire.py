@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from .namespace import entered
 
+Key = TypeVar("Key", bound=Hashable)
 HOST = {4: "192.0.2.1", 6: "2001:db8::1"}
 SOURCES = {"allowed": {4: "192.0.2.2", 6: "2001:db8::2"}, "denied": {4: "192.0.2.3", 6: "2001:db8::3"}}
 DESTINATIONS = {
@@ -193,6 +195,17 @@ def received(listeners: Sequence[socket.socket]) -> set[str]:
         if not ready:
             return found
         found.update(listener.recv(5000).decode(errors="replace") for listener in ready)
+
+
+def connected(dialling: Mapping[Key, socket.socket]) -> set[Key]:
+    """Which of these connections, all begun already without waiting, are made: until for a while none is decided any more."""
+    decided: set[Key] = set()
+    while len(decided) < len(dialling):
+        ready = select.select([], [one for key, one in dialling.items() if key not in decided], [], PATIENCE)[1]
+        if not ready:
+            break
+        decided |= {key for key, one in dialling.items() if one in ready}
+    return {key for key in decided if dialling[key].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0}
 
 
 def arrives(near: socket.socket, far: socket.socket) -> bool:

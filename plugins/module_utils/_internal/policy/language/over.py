@@ -12,11 +12,10 @@ from ...address import FAMILIES
 from ...errors import DrawbridgeError
 from ...netfilter.rules.timed_entries import MOST_SECONDS, seconds_of, spelt
 from ..values.entries import Entry, joined
-from ..values.values import Sources
+from ..values.values import NOBODY
 from .model import NamedAddresses, Policy
 
 _SHOWN = 5
-_NOBODY = Sources(False, {family: frozenset() for family in FAMILIES})
 
 
 def without_over(policy: Policy, now: float) -> Tuple[Policy, List[str]]:
@@ -47,7 +46,7 @@ def _in_force(entries: Tuple[Entry, ...], now: float, warnings: List[str]) -> Tu
     for entry in entries:
         if entry.until is not None and _is_over(entry.until, now, entry.path + ".until"):
             warnings.append("%s: it was over at %s, and lets nobody in; take it out of the policy, or give it a later time" % (entry.path, entry.until))
-            entry = entry._replace(sources=_NOBODY, comments=(), interfaces=(), until=None, limit=None)
+            entry = entry._replace(sources=NOBODY, comments=(), interfaces=(), until=None, limit=None)
         found.append(entry)
     return joined(found)
 

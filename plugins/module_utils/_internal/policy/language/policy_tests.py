@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ...address import FAMILIES, Network, parse_network, quoted
+from ...address import Network, parse_network, quoted
 from ...errors import DrawbridgeError
 from ...netfilter.rules.fields import families_of
 from ..values import check
 from ..values.entries import WITH_PORTS, parse_sources
-from ..values.values import ALLOW, DENY, ICMP, Sources
+from ..values.named_containers import NAME
+from ..values.values import ALLOW, DENY, ICMP, NOBODY, Sources
 
 ANY = "any"
 HOST = "host"
@@ -23,13 +24,11 @@ TEST_KEYS: check.Keys = {
     "expect": "verdict", "comment": "text",
 }
 TO_KEYS: check.Keys = {"container": "container_name", "address": "host_address", "port": "number_of_port", "protocol": "test_protocol"}
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # 5432, 5432/tcp, icmp
 _PORT = re.compile(r"([0-9]{1,5})(?:/([A-Za-z]+))?")
 # 192.0.2.10:5432/tcp, [2001:db8::10]:53/udp, and an address alone, which is a ping.
 _PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5})(?:/([A-Za-z]+))?)?")
 _HOW = "write 8080, 53/udp, icmp, 192.0.2.10:8080, '[2001:db8::10]:8080' or {container: web, port: 80}"
-NOBODY = Sources(False, {family: frozenset() for family in FAMILIES})
 
 
 class Destination(NamedTuple):

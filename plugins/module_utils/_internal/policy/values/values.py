@@ -52,6 +52,7 @@ class Sources(NamedTuple):
 
 
 EVERYBODY = Sources(True, {family: frozenset() for family in BOTH})
+NOBODY = Sources(False, {family: frozenset() for family in BOTH})
 
 
 def names_somebody(sources: Optional[Sources]) -> bool:
